@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/deadline_heap.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/detail/mpsc_queue.hpp>
+#include <otpp/detail/op_storage.hpp>
+#include <otpp/error.hpp>
+#include <otpp/task.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/prefer.hpp>
+#include <asio/query.hpp>
+#include <asio/require.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace otpp {
+
+class context_room;
+
+namespace detail {
+class context_service;
+}
+
+/// One executor of one context, as servers run on it and callers wait on it.
+///
+/// Servers that run on equal executors share one. It keeps the executor in the form that posts
+/// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
+class lane : public detail::counted<lane> {
+ public:
+  lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor);
+  ~lane();
+
+  context_room& room() const noexcept { return *room_; }
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+  /// True if a completion that asks for `executor` may be run by whoever runs here.
+  bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
+
+  /// Posts a function; with `storage`, without allocating where the executor is Asio's own.
+  /// The context must be alive: inside it, or behind the room's gate.
+  template <class Function>
+  void post(Function&& function, detail::op_storage* storage = nullptr) const {
+    detail::op_allocator<void> allocator(storage);
+    if (on_io_context_) {
+      detail::hand_to(
+          asio::prefer(*on_io_context_, asio::execution::allocator(allocator)),
+          std::forward<Function>(function));
+    } else if (on_thread_pool_) {
+      detail::hand_to(
+          asio::prefer(*on_thread_pool_, asio::execution::allocator(allocator)),
+          std::forward<Function>(function));
+    } else {
+      detail::hand_to(posting_, std::forward<Function>(function));
+    }
+  }
+
+  /// Hands in a task from another context, to be run here. Behind the room's gate.
+  void deliver(task& item) noexcept;
+
+  /// Takes what was handed in; parks the inbox when there is nothing.
+  task_list take_inbox() noexcept;
+
+ private:
+  friend class context_room;
+
+  void let_go() noexcept; // the context is going away
+
+  detail::intrusive_ptr<context_room> room_;
+  asio::any_io_executor executor_;
+  asio::any_io_executor posting_; // never blocks
+  // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
+  std::optional<asio::io_context::executor_type> on_io_context_;
+  std::optional<asio::thread_pool::executor_type> on_thread_pool_;
+  detail::mpsc_queue<task> inbox_{true};
+  detail::op_storage inbox_storage_;
+  lane* next_in_room_ = nullptr;
+  lane* before_in_room_ = nullptr;
+  bool listed_ = false;
+};
+
+/// Something that lives on a context until it ends or the context goes: a server.
+class resident {
+ public:
+  /// The context is going away. Ends without running user callbacks.
+  virtual void evict() noexcept = 0;
+
+  virtual void retain() const noexcept = 0;
+  virtual void let_go() const noexcept = 0;
+
+ protected:
+  ~resident() = default;
+
+ private:
+  friend class context_room;
+  resident* older_ = nullptr;
+  resident* newer_ = nullptr;
+  bool listed_ = false;
+};
+
+/// Something on a context that waits for an answer from anywhere: it counts as work there, and may have
+/// a deadline.
+///
+/// Where it is written down:
+///   none      nowhere; whoever is about to answer it has it in hand
+///   fresh     in the turn that started it, on this thread, unlocked (turn.hpp)
+///   enrolled  in its context's room, under the room's lock
+///   gone      it was answered while fresh, from another thread: the turn must not enroll it
+/// fresh -> enrolled and fresh -> gone are made under the room's lock; fresh -> none by the turn.
+class waiter : public detail::deadline {
+ public:
+  enum class membership : std::uint8_t { none, fresh, enrolled, gone };
+
+  /// The context is going away: destroys what waits, if nobody has answered it.
+  virtual void abandon_waiting() noexcept = 0;
+
+  membership written_down() const noexcept { return membership_.load(std::memory_order_relaxed); }
+
+  duration timeout = infinite;     ///< Counted from when it is enrolled.
+  const void* waits_for = nullptr; ///< The server that has it in hand while it is fresh.
+
+ protected:
+  ~waiter() {
+    if (holds_lane_) {
+      lane_->release();
+    }
+  }
+
+  lane* lane_ = nullptr; // where it is resumed
+
+
+ private:
+  friend class context_room;
+  friend class turn;
+  waiter* next_ = nullptr;
+  waiter* before_ = nullptr;
+  std::atomic<membership> membership_{membership::none};
+  bool holds_lane_ = false; // since it was enrolled; until then the turn does
+};
+
+/// What the library keeps for one execution context: the servers that run there, in the order in which
+/// they started, and the callers that wait there, with their deadlines.
+///
+/// It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
+/// running inside the context passes its gate before touching anything that belongs to it; the gate
+/// closes when the context is destroyed, after the last one inside has left.
+class context_room : public detail::counted<context_room> {
+ public:
+  /// Returns the room of the context behind an executor, which is made at its first use.
+  static detail::intrusive_ptr<context_room> of(const asio::any_io_executor& executor);
+
+  // ---- the gate ----
+
+  /// Any thread: true if the context is there, and stays until leave().
+  bool enter() noexcept {
+    if (gate_.fetch_add(2, std::memory_order_acquire) & 1) {
+      leave();
+      return false;
+    }
+    return true;
+  }
+
+  void leave() noexcept { gate_.fetch_sub(2, std::memory_order_release); }
+
+  bool is_closed() const noexcept { return gate_.load(std::memory_order_acquire) & 1; }
+
+  /// Returns the context, which may be gone already.
+  asio::execution_context& context() const noexcept { return *context_; }
+
+  // ---- lanes ----
+
+  /// Returns the lane of an executor, if it is one of the few that are shared; else null.
+  lane* find_lane(const asio::any_io_executor& executor) noexcept {
+    for (std::atomic<lane*>& shared : shared_) {
+      lane* found = shared.load(std::memory_order_acquire);
+      if (!found || found->serves(executor)) {
+        return found;
+      }
+    }
+    return nullptr;
+  }
+
+  /// Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
+  detail::intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
+
+  // ---- residents ----
+
+  void add(resident& server) noexcept {
+    std::lock_guard lock(mutex_);
+    server.listed_ = true;
+    server.older_ = newest_;
+    server.newer_ = nullptr;
+    (newest_ ? newest_->newer_ : oldest_) = &server;
+    newest_ = &server;
+    server.retain();
+  }
+
+  void remove(resident& server) noexcept {
+    {
+      std::lock_guard lock(mutex_);
+      if (!server.listed_) {
+        return;
+      }
+      unlist(server);
+    }
+    server.let_go();
+  }
+
+  /// Returns the server that started last and still lives, retained, or null.
+  resident* newest() noexcept {
+    std::lock_guard lock(mutex_);
+    if (newest_) {
+      newest_->retain();
+    }
+    return newest_;
+  }
+
+  // ---- waiters ----
+
+  /// Writes down one who waits on this context, and arms its deadline. False if the context is going.
+  bool enroll(waiter& one) noexcept {
+    duration timeout = one.timeout;
+    auto at = timeout == infinite ? detail::deadline::time_point::max()
+                                  : detail::deadline_after(timeout);
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_) {
+        return false;
+      }
+      sweep_due = enroll_locked(one, at);
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+    return true;
+  }
+
+  /// It waits no more.
+  void dismiss(waiter& one) noexcept {
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (one.membership_.load(std::memory_order_relaxed) != waiter::membership::enrolled) {
+        one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
+        return;
+      }
+      unlist(one);
+      sweep_due = note_if_idle();
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+  }
+
+  /// Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
+  void arm(detail::deadline& item, duration after, lane& here) noexcept {
+    auto at = detail::deadline_after(after);
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_) {
+        return;
+      }
+      remember_lane(here);
+      deadlines_.remove(item);
+      deadlines_.add(item, at);
+      sweep_due = (!timer_armed_ || at < timer_at_) && !sweep_posted_;
+      sweep_posted_ |= sweep_due;
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+  }
+
+  void disarm(detail::deadline& item) noexcept {
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      deadlines_.remove(item);
+      sweep_due = note_if_idle();
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+  }
+
+  /// Guards what belongs to the servers of this context and is touched rarely: their names, watchers
+  /// and open calls. Held for pointer work only.
+  std::mutex& mutex() noexcept { return mutex_; }
+
+  /// The context is being destroyed. Asio calls it once or twice, depending on its version.
+  void shutdown() noexcept;
+
+ private:
+  friend class lane;
+  friend class turn;
+
+  bool enroll_locked(waiter& one, detail::deadline::time_point at) noexcept {
+    lane& here = *one.lane_;
+    if (!std::exchange(one.holds_lane_, true)) {
+      here.add_ref();
+    }
+    one.membership_.store(waiter::membership::enrolled, std::memory_order_relaxed);
+    one.next_ = nullptr;
+    one.before_ = last_waiter_;
+    (last_waiter_ ? last_waiter_->next_ : first_waiter_) = &one;
+    last_waiter_ = &one;
+    if (waiting_++ == 0 && !work_) {
+      work_ = asio::prefer(here.executor_, asio::execution::outstanding_work.tracked);
+    }
+    remember_lane(here);
+    bool sooner = false;
+    if (at != detail::deadline::time_point::max()) {
+      deadlines_.add(one, at);
+      sooner = !timer_armed_ || at < timer_at_;
+    }
+    bool sweep_due = sooner && !sweep_posted_;
+    sweep_posted_ |= sweep_due;
+    return sweep_due;
+  }
+
+  // True if a sweep has to let go of the work or of the timer.
+  bool note_if_idle() noexcept {
+    bool due = !closed_ && !sweep_posted_ &&
+               ((waiting_ == 0 && work_) || (timer_armed_ && deadlines_.empty()));
+    sweep_posted_ |= due;
+    return due;
+  }
+
+  void unlist(waiter& one) noexcept {
+    one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
+    (one.before_ ? one.before_->next_ : first_waiter_) = one.next_;
+    (one.next_ ? one.next_->before_ : last_waiter_) = one.before_;
+    deadlines_.remove(one);
+    --waiting_;
+  }
+
+  void unlist(lane& here) noexcept {
+    (here.before_in_room_ ? here.before_in_room_->next_in_room_ : lanes_) = here.next_in_room_;
+    if (here.next_in_room_) {
+      here.next_in_room_->before_in_room_ = here.before_in_room_;
+    }
+    here.listed_ = false;
+  }
+
+  void unlist(resident& server) noexcept {
+    server.listed_ = false;
+    (server.older_ ? server.older_->newer_ : oldest_) = server.newer_;
+    (server.newer_ ? server.newer_->older_ : newest_) = server.older_;
+  }
+
+  void remember_lane(lane& here) noexcept {
+    if (!sweep_lane_) {
+      sweep_lane_ = detail::intrusive_ptr<lane>(&here);
+    }
+  }
+
+  struct sweep_function;
+  void post_sweep() noexcept;
+  void sweep();
+  void timer_fired(std::error_code error, detail::deadline::time_point at);
+
+  friend class detail::context_service;
+
+  explicit context_room(asio::execution_context& context) noexcept : context_(&context) {}
+
+  asio::execution_context* context_;
+  std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
+
+  std::mutex mutex_;
+  bool closed_ = false;
+  resident* oldest_ = nullptr;
+  resident* newest_ = nullptr;
+  waiter* first_waiter_ = nullptr;
+  waiter* last_waiter_ = nullptr;
+  std::size_t waiting_ = 0;
+  asio::any_io_executor work_; // held while somebody waits, so that run() does not return
+  detail::deadline_heap deadlines_;
+
+  // The one timer. It is looked after by a sweep that is posted, not at each call: a call that is
+  // answered before its context comes round again never touches the timer (performance.md, 9).
+  std::optional<asio::steady_timer> timer_;
+  detail::deadline::time_point timer_at_{};
+  bool timer_armed_ = false;
+  bool sweep_posted_ = false;
+  detail::intrusive_ptr<lane> sweep_lane_;
+  detail::op_storage sweep_storage_;
+
+  lane* lanes_ = nullptr;
+  std::array<std::atomic<lane*>, 4> shared_{};
+};
+
+/// Inside a room's gate for as long as this lives. Throws `errc::no_process` if the gate is closed.
+class room_pass {
+ public:
+  explicit room_pass(context_room& room) : room_(room) {
+    if (!room_.enter()) {
+      throw error(errc::no_process, "otpp: start in a context that is being destroyed");
+    }
+  }
+  room_pass(const room_pass&) = delete;
+  room_pass& operator=(const room_pass&) = delete;
+  ~room_pass() { room_.leave(); }
+
+ private:
+  context_room& room_;
+};
+
+// ---- implementation ----
+
+namespace detail {
+
+class context_service : public asio::execution_context::service {
+ public:
+  using key_type = context_service;
+  static inline asio::execution_context::id id;
+
+  explicit context_service(asio::execution_context& context)
+      : asio::execution_context::service(context), room_(new context_room(context)) {}
+
+  const intrusive_ptr<context_room>& room() const noexcept { return room_; }
+
+ private:
+  void shutdown() noexcept override { room_->shutdown(); }
+
+  intrusive_ptr<context_room> room_;
+};
+
+} // namespace detail
+
+inline detail::intrusive_ptr<context_room> context_room::of(const asio::any_io_executor& executor) {
+  auto& context = asio::query(executor, asio::execution::context);
+  if (!asio::has_service<detail::context_service>(context)) {
+    // Services are shut down newest first. A timer makes its service now, so that ours is the newer:
+    // servers are evicted before the timers that their handlers wait for are destroyed.
+    asio::steady_timer timer(executor);
+  }
+  return asio::use_service<detail::context_service>(context).room();
+}
+
+inline lane::lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor)
+    : room_(std::move(room)),
+      executor_(executor),
+      posting_(asio::require(executor, asio::execution::blocking.never)) {
+  if (auto* io = detail::executor_target<asio::io_context::executor_type>(posting_)) {
+    on_io_context_ = *io;
+  } else if (auto* pool = detail::executor_target<asio::thread_pool::executor_type>(posting_)) {
+    on_thread_pool_ = *pool;
+  }
+}
+
+inline lane::~lane() {
+  std::lock_guard lock(room_->mutex_);
+  if (listed_) {
+    room_->unlist(*this);
+  }
+}
+
+inline void lane::let_go() noexcept {
+  executor_ = {};
+  posting_ = {};
+  on_io_context_.reset();
+  on_thread_pool_.reset();
+}
+
+inline task_list lane::take_inbox() noexcept {
+  task_list result;
+  while (true) {
+    if (task* item = inbox_.pop()) {
+      result.push_back(*item);
+    } else if (!result.empty() || inbox_.park()) {
+      return result;
+    }
+  }
+}
+
+struct context_room::sweep_function {
+  detail::intrusive_ptr<context_room> room;
+  void operator()() const { room->sweep(); }
+};
+
+inline void context_room::post_sweep() noexcept {
+  try {
+    sweep_lane_->post(sweep_function{detail::intrusive_ptr<context_room>(this)}, &sweep_storage_);
+  } catch (...) {
+    // Only an executor that is not Asio's own can fail here: the next call tries again.
+    std::lock_guard lock(mutex_);
+    sweep_posted_ = false;
+  }
+}
+
+inline detail::intrusive_ptr<lane> context_room::lane_for(const asio::any_io_executor& executor) {
+  using lane_ptr = detail::intrusive_ptr<lane>;
+  if (lane* found = find_lane(executor)) {
+    return lane_ptr(found);
+  }
+  lane_ptr made(new lane(detail::intrusive_ptr<context_room>(this), executor));
+  std::lock_guard lock(mutex_);
+  made->next_in_room_ = lanes_;
+  if (lanes_) {
+    lanes_->before_in_room_ = made.get();
+  }
+  lanes_ = made.get();
+  made->listed_ = true;
+  for (std::atomic<lane*>& shared : shared_) {
+    if (!shared.load(std::memory_order_relaxed)) {
+      made->add_ref(); // until shutdown()
+      shared.store(made.get(), std::memory_order_release);
+      break;
+    }
+  }
+  return made;
+}
+
+} // namespace otpp

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// The door: the one header that knows which Asio and which compiler this is.
+
+#pragma once
+
+// Asio before 1.26 asks clang for the Coroutines TS (asio#939); told that it has coroutines, it uses
+// the standard ones.
+#if defined(__clang__) && !defined(ASIO_HAS_CO_AWAIT)
+#define ASIO_HAS_CO_AWAIT 1
+#endif
+#if !defined(ASIO_STANDALONE)
+#define ASIO_STANDALONE 1
+#endif
+
+#include <asio/any_io_executor.hpp>
+#include <asio/execution.hpp>
+#include <asio/io_context.hpp>
+#include <asio/require.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/version.hpp>
+
+#include <cstddef>
+#include <typeinfo>
+#include <utility>
+#include <version>
+
+#if ASIO_VERSION < 102201
+#error "otpp needs Asio 1.22.1 or later (Debian: apt-get install libasio-dev)"
+#endif
+#if !defined(ASIO_HAS_CO_AWAIT)
+#error "otpp needs C++20 coroutines: compile with -std=c++20; with clang and Asio before 1.26 include otpp before Asio, or define ASIO_HAS_CO_AWAIT=1"
+#endif
+
+#if defined(__cpp_lib_source_location)
+#include <source_location>
+#endif
+
+namespace otpp {
+
+#if defined(__cpp_lib_source_location)
+using source_location = std::source_location;
+#else
+/// Stands in for std::source_location where the compiler has none (clang 14 with libstdc++ 12).
+struct source_location {
+  static constexpr source_location current() noexcept { return {}; }
+  constexpr const char* file_name() const noexcept { return ""; }
+  constexpr const char* function_name() const noexcept { return ""; }
+  constexpr unsigned line() const noexcept { return 0; }
+};
+#endif
+
+namespace detail {
+
+// GCC before 13 destroys an aggregate temporary of a co_await expression twice (PR 99576, 100611,
+// 101367, 101976).
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+inline constexpr bool destroys_awaited_aggregates_twice = true;
+#else
+inline constexpr bool destroys_awaited_aggregates_twice = false;
+#endif
+
+// Hands a function to an executor. The customisation point went away after 1.24; before, the member
+// was private.
+template <class Executor, class Function>
+void hand_to(const Executor& executor, Function&& function) {
+#if ASIO_VERSION < 102400
+  asio::execution::execute(executor, std::forward<Function>(function));
+#else
+  executor.execute(std::forward<Function>(function));
+#endif
+}
+
+// The executor inside, if it is a T. Below Asio 1.26 target<T>() casts whatever is there unchecked,
+// so the type is compared first.
+template <class T>
+const T* executor_target(const asio::any_io_executor& executor) noexcept {
+  if (executor.target_type() != typeid(T)) {
+    return nullptr;
+  }
+  return executor.target<T>();
+}
+
+// Thread-sanitizer and the optimizer both need a thread_local to be read afresh after a suspension:
+// compilers keep its address across one.
+#if defined(__GNUC__) || defined(__clang__)
+#define OTPP_NOINLINE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define OTPP_NOINLINE __declspec(noinline)
+#else
+#define OTPP_NOINLINE
+#endif
+
+} // namespace detail
+} // namespace otpp

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace otpp::detail {
+
+// A count inside the object: a server costs one allocation, and a reference to it one word.
+template <class Derived>
+class counted {
+ public:
+  counted() = default;
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+
+  void add_ref() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+
+  void release() const noexcept {
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete static_cast<const Derived*>(this);
+    }
+  }
+
+ protected:
+  ~counted() = default;
+
+ private:
+  mutable std::atomic<std::uint32_t> count_{0};
+};
+
+template <class T>
+class intrusive_ptr {
+ public:
+  intrusive_ptr() noexcept = default;
+
+  explicit intrusive_ptr(T* object) noexcept : object_(object) {
+    if (object_) {
+      object_->add_ref();
+    }
+  }
+
+  intrusive_ptr(const intrusive_ptr& other) noexcept : intrusive_ptr(other.object_) {}
+  intrusive_ptr(intrusive_ptr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+
+  // From a pointer to a derived class.
+  template <class Derived>
+    requires std::is_convertible_v<Derived*, T*>
+  intrusive_ptr(intrusive_ptr<Derived> other) noexcept : object_(other.detach()) {}
+
+  intrusive_ptr& operator=(intrusive_ptr other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+
+  ~intrusive_ptr() {
+    if (object_) {
+      object_->release();
+    }
+  }
+
+  // Gives the reference away.
+  T* detach() noexcept { return std::exchange(object_, nullptr); }
+
+  T* get() const noexcept { return object_; }
+  T* operator->() const noexcept { return object_; }
+  T& operator*() const noexcept { return *object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+
+  friend bool operator==(const intrusive_ptr& a, const intrusive_ptr& b) noexcept {
+    return a.object_ == b.object_;
+  }
+
+ private:
+  T* object_ = nullptr;
+};
+
+} // namespace otpp::detail

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace otpp::detail {
+
+enum class push_result : std::uint8_t {
+  queued,  // the consumer is awake, or somebody else is waking it
+  woke,    // the consumer was parked: whoever gets this answer must wake it
+  refused, // barred: nothing was taken
+};
+
+// An intrusive queue with many producers and one consumer that can park.
+//
+// One word says everything. `head_` is
+//   parked    nothing is queued and the consumer sleeps
+//   null      nothing is queued and the consumer is awake
+//   barred    closed for ever
+//   a node    the newest of a list, linked to the older ones; the consumer is awake, or being woken
+//
+// Who may move it:
+//   producer  parked -> node (and must wake the consumer), null -> node, node -> node
+//   claimer   parked -> null: becomes the consumer without queueing anything
+//   consumer  node -> null (takes the batch), null -> parked, anything -> barred
+//
+// One RMW to push, one to take a batch, one to park. There is no moment between "nothing there" and
+// "asleep" in which a push could be missed, because both are the same word.
+//
+// Node needs a member `Node* next`. Nothing here allocates, throws or calls user code.
+template <class Node>
+class mpsc_queue {
+ public:
+  explicit mpsc_queue(bool is_parked) noexcept : head_(is_parked ? parked() : nullptr) {}
+
+  // Any thread.
+  push_result push(Node* node) noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    do {
+      if (head == barred()) {
+        return push_result::refused;
+      }
+      node->next = head == parked() ? nullptr : head;
+    } while (!head_.compare_exchange_weak(
+        head, node, std::memory_order_acq_rel, std::memory_order_relaxed));
+    return head == parked() ? push_result::woke : push_result::queued;
+  }
+
+  // Any thread: takes over a parked consumer's place.
+  bool claim() noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    return head == parked() && head_.compare_exchange_strong(
+                                   head, nullptr, std::memory_order_acquire,
+                                   std::memory_order_relaxed);
+  }
+
+  bool is_barred() const noexcept { return head_.load(std::memory_order_acquire) == barred(); }
+
+  // The rest is the consumer's.
+
+  Node* pop() noexcept {
+    if (!front_) {
+      Node* head = head_.load(std::memory_order_relaxed);
+      if (head == nullptr || head == barred()) {
+        return nullptr;
+      }
+      front_ = oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
+    }
+    return std::exchange(front_, front_->next);
+  }
+
+  bool empty() const noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    return !front_ && (head == nullptr || head == parked() || head == barred());
+  }
+
+  // False if there is something to pop, or the queue is barred.
+  bool park() noexcept {
+    Node* expected = nullptr;
+    return !front_ && head_.compare_exchange_strong(
+                          expected, parked(), std::memory_order_acq_rel,
+                          std::memory_order_relaxed);
+  }
+
+  // Closes the queue and takes all that was in it, oldest first, in one step.
+  Node* bar() noexcept {
+    Node* head = head_.exchange(barred(), std::memory_order_acq_rel);
+    Node* rest = head == parked() || head == barred() ? nullptr : oldest_first(head);
+    if (!front_) {
+      return rest;
+    }
+    Node* last = front_;
+    while (last->next) {
+      last = last->next;
+    }
+    last->next = rest;
+    return std::exchange(front_, nullptr);
+  }
+
+ private:
+  static Node* parked() noexcept { return reinterpret_cast<Node*>(std::uintptr_t{1}); }
+  static Node* barred() noexcept { return reinterpret_cast<Node*>(std::uintptr_t{2}); }
+
+  static Node* oldest_first(Node* node) noexcept {
+    Node* result = nullptr;
+    while (node) {
+      Node* next = node->next;
+      node->next = result;
+      result = node;
+      node = next;
+    }
+    return result;
+  }
+
+  std::atomic<Node*> head_;
+  Node* front_ = nullptr; // taken, not yet popped
+};
+
+} // namespace otpp::detail

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/exit_reason.hpp>
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace otpp {
+
+/// What a verb can report. The set is closed.
+enum class errc {
+  /// Nobody has that name, or the server has ended.
+  no_process = 1,
+  /// The server ended before it answered; `error::reason()` says why.
+  exited,
+  /// No answer in time. Equals `std::errc::timed_out`.
+  timeout,
+  /// The `caller` was dropped unanswered.
+  no_reply,
+  /// A server called itself, or stopped itself and waited for it.
+  calling_self,
+  /// The server does not take this message, or the name belongs to a server of another type.
+  bad_message,
+  /// Another server has that name.
+  name_taken,
+  /// `init` returned `otpp::ignore`.
+  ignored,
+  /// The mailbox is full, and waiting for room is not possible here.
+  mailbox_full,
+};
+
+/// Returns the category of `errc`; its name is "otpp".
+inline const std::error_category& otpp_category() noexcept {
+  class category final : public std::error_category {
+   public:
+    const char* name() const noexcept override { return "otpp"; }
+
+    std::string message(int value) const override {
+      switch (static_cast<errc>(value)) {
+        case errc::no_process:
+          return "no such server: it was never started, or it has ended";
+        case errc::exited: return "the server ended before it answered";
+        case errc::timeout:
+          return "no answer in time; the server may still handle the request, and its answer is dropped";
+        case errc::no_reply:
+          return "the server dropped the caller without an answer; keep the otpp::caller and reply";
+        case errc::calling_self:
+          return "a server cannot wait for itself; do the work in the handler, or return otpp::stop()";
+        case errc::bad_message: return "the server does not take this message";
+        case errc::name_taken: return "another server has that name";
+        case errc::ignored: return "init returned otpp::ignore";
+        case errc::mailbox_full: return "the mailbox is full, and this sender cannot wait for room";
+      }
+      return "unknown error";
+    }
+
+    std::error_condition default_error_condition(int value) const noexcept override {
+      if (static_cast<errc>(value) == errc::timeout) {
+        return std::errc::timed_out;
+      }
+      return {value, *this};
+    }
+  };
+  static const category instance;
+  return instance;
+}
+
+/// Makes `errc` usable wherever a `std::error_code` is.
+inline std::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), otpp_category()};
+}
+
+/// What the library throws, and hands to completion handlers: a code, and what happened to which
+/// server.
+///
+/// `what()` names the operation, the server and the message type.
+class error : public std::system_error {
+ public:
+  explicit error(errc code, const std::string& what = "otpp", exit_reason reason = exit_reason::normal())
+      : std::system_error(make_error_code(code), what), reason_(std::move(reason)) {}
+
+  /// Returns why the server ended, with its own exception inside. Of meaning for `errc::exited`.
+  const exit_reason& reason() const noexcept { return reason_; }
+
+ private:
+  exit_reason reason_;
+};
+
+namespace detail {
+
+// "otpp: call of kv::get to "kv"": operation and message are left out where empty.
+inline std::exception_ptr make_error(
+    errc code, std::string_view operation, std::string_view message, std::string_view server,
+    const exit_reason& reason = exit_reason::normal()) noexcept {
+  try {
+    std::string text = "otpp: ";
+    text += operation;
+    if (!message.empty()) {
+      text += " of ";
+      text += message;
+    }
+    if (!server.empty()) {
+      text += " at ";
+      text += server;
+    }
+    if (code == errc::exited) {
+      text += " (reason: " + reason.message() + ")";
+    }
+    return std::make_exception_ptr(error(code, text, reason));
+  } catch (...) {
+    return std::current_exception(); // no memory to say it with: still an error, and never a hang
+  }
+}
+
+} // namespace detail
+} // namespace otpp
+
+template <>
+struct std::is_error_code_enum<otpp::errc> : std::true_type {};

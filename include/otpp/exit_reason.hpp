@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+/// Why a server ended: normally, on shutdown, killed, or with an error.
+///
+/// Made implicitly from an exception object or a `std::exception_ptr`. Cheap to copy. What Erlang has
+/// as `normal`, `shutdown`, `killed` and any other term.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe for reading.
+class exit_reason {
+ public:
+  /// As normal().
+  exit_reason() noexcept = default;
+
+  /// The server had done its work, or was asked to stop.
+  static exit_reason normal() noexcept { return exit_reason(kind::normal); }
+
+  /// The program, or a supervisor, is shutting down.
+  static exit_reason shutdown() noexcept { return exit_reason(kind::shutdown); }
+
+  /// The server was ended without being asked: its `io_context` was destroyed under it.
+  static exit_reason killed() noexcept { return exit_reason(kind::killed); }
+
+  /// An error. An empty pointer means `normal()`.
+  exit_reason(std::exception_ptr error) noexcept
+      : kind_(error ? kind::error : kind::normal), exception_(std::move(error)) {}
+
+  /// An error, from an exception object.
+  template <class Exception>
+    requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
+  exit_reason(Exception&& error)
+      : kind_(kind::error), exception_(std::make_exception_ptr(std::forward<Exception>(error))) {}
+
+  /// Returns true for `normal()` and `shutdown()`: an end that is no failure and makes no report.
+  bool is_clean() const noexcept { return kind_ == kind::normal || kind_ == kind::shutdown; }
+
+  /// Returns the error, or an empty pointer for the reasons that have a name.
+  std::exception_ptr exception() const noexcept { return exception_; }
+
+  /// Returns the reason for which `terminate` was called, if it failed itself and so replaced it, else
+  /// null.
+  const exit_reason* previous() const noexcept { return previous_.get(); }
+
+  /// Returns the reason in words: "normal", or what the exception says.
+  std::string message() const {
+    std::string text = own_message();
+    if (previous_) {
+      text += " (while terminating: " + previous_->message() + ")";
+    }
+    return text;
+  }
+
+  /// Equal if both are the same named reason, or hold the same exception object.
+  friend bool operator==(const exit_reason& a, const exit_reason& b) noexcept {
+    return a.kind_ == b.kind_ && a.exception_ == b.exception_;
+  }
+
+  /// Prints `message()`.
+  template <class Stream>
+    requires requires(Stream& out, const std::string& text) { out.write(text.data(), 1) << text; }
+  friend Stream& operator<<(Stream& out, const exit_reason& reason) {
+    out << reason.message();
+    return out;
+  }
+
+  /// Returns this reason with the one that it replaced kept inside. For the library's own use.
+  exit_reason after(const exit_reason& replaced) const noexcept {
+    exit_reason result = *this;
+    try {
+      result.previous_ = std::make_shared<const exit_reason>(replaced);
+    } catch (const std::bad_alloc&) {
+      // Without memory the new reason has to do alone.
+    }
+    return result;
+  }
+
+ private:
+  enum class kind : std::uint8_t { normal, shutdown, killed, error };
+
+  explicit exit_reason(kind which) noexcept : kind_(which) {}
+
+  std::string own_message() const {
+    switch (kind_) {
+      case kind::normal: return "normal";
+      case kind::shutdown: return "shutdown";
+      case kind::killed: return "killed";
+      case kind::error: break;
+    }
+    try {
+      std::rethrow_exception(exception_);
+    } catch (const std::exception& error) {
+      return error.what();
+    } catch (...) {
+      return "an exception of an unknown type";
+    }
+  }
+
+  kind kind_ = kind::normal;
+  std::exception_ptr exception_;
+  std::shared_ptr<const exit_reason> previous_;
+};
+
+} // namespace otpp

@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/callbacks.hpp>
+#include <otpp/caller.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/detail/type_name.hpp>
+#include <otpp/envelope.hpp>
+#include <otpp/loop.hpp>
+#include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/request.hpp>
+#include <otpp/server_core.hpp>
+#include <otpp/server_ref.hpp>
+
+#include <asio/awaitable.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+/// A server: the loop of server_core with a callbacks class and its state.
+///
+/// Users start one with `otpp::start<Callbacks>(...)` and talk to it through a `server_ref`; they do
+/// not make objects of this class. Here each message finds its handler, and here it is decided, once,
+/// whether a handler is a plain function or a coroutine.
+template <class Callbacks, class State = state_t<Callbacks>>
+class gen_server final : public server_core {
+  static_assert(detail::check_callbacks<Callbacks>());
+  static_assert(
+      std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
+
+ public:
+  using callbacks_type = Callbacks;
+  using state_type = State;
+
+  gen_server(
+      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+      : server_core(std::move(home), mailbox_limit, std::move(name)) {}
+
+  ~gen_server() override { destroy_state(); }
+
+  // ---- how envelopes open themselves ----
+
+  template <class M>
+  static void open_call(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    auto& request = static_cast<call_request<M>&>(item);
+    if constexpr (detail::calls_with_caller<Callbacks, M>) {
+      self.handle_with_caller(request);
+    } else {
+      self.handle(request);
+    }
+  }
+
+  template <class M>
+  static void open_cast(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    using returned = decltype(self.callbacks_.handle_cast(std::declval<M>(), self.state()));
+    self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
+      return callbacks.handle_cast(std::move(content), state);
+    });
+  }
+
+  template <class M>
+  static void open_info(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    using returned = decltype(self.callbacks_.handle_info(std::declval<M>(), self.state()));
+    self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
+      return callbacks.handle_info(std::move(content), state);
+    });
+  }
+
+  /// Runs `init`; the request is a start_request, which has the arguments.
+  template <class Request>
+  static void open_start(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    auto& request = static_cast<Request&>(item);
+    using returned = decltype(request.init(self.callbacks_));
+    if constexpr (detail::is_awaitable<returned>) {
+      self.run_job(self.await_init(in_hand<Request>(self, request)));
+    } else {
+      in_hand<Request> hold(self, request);
+      try {
+        if constexpr (detail::is_init_result<returned>) {
+          self.begin(hold, request.init(self.callbacks_));
+        } else {
+          ::new (self.place()) State(request.init(self.callbacks_)); // made in its place: it never moves
+          self.begin(hold);
+        }
+      } catch (...) {
+        self.fail_start(hold, std::current_exception());
+      }
+    }
+  }
+
+  const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
+  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
+
+  envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
+    envelope::opener found = nullptr;
+    if constexpr (requires { typename Callbacks::messages; }) {
+      each_listed(std::type_identity<typename Callbacks::messages>(), [&]<class M>(std::type_identity<M>) {
+        if (typeid(M) != type) {
+          return;
+        }
+        if constexpr (handles_call<Callbacks, M>) {
+          found = kind == verb::call ? &open_call<M> : found;
+        }
+        if constexpr (handles_cast<Callbacks, M>) {
+          found = kind == verb::cast ? &open_cast<M> : found;
+        }
+        if constexpr (handles_info<Callbacks, M>) {
+          found = kind == verb::info ? &open_info<M> : found;
+        }
+      });
+    }
+    return found;
+  }
+
+ private:
+  // A request whose server half is with a handler. If the handler's frame is destroyed, with its
+  // context, the caller still hears of it.
+  template <class Request>
+  class in_hand {
+   public:
+    in_hand(gen_server& self, Request& request) noexcept : self_(&self), request_(&request) {}
+    in_hand(in_hand&& other) noexcept
+        : self_(other.self_), request_(std::exchange(other.request_, nullptr)) {}
+    in_hand& operator=(in_hand&&) = delete;
+    ~in_hand() {
+      if (request_) {
+        request_->bounce(*self_, exit_reason::killed());
+      }
+    }
+    Request& operator*() const noexcept { return *request_; }
+    Request* operator->() const noexcept { return request_; }
+    Request& release() noexcept { return *std::exchange(request_, nullptr); }
+
+   private:
+    gen_server* self_;
+    Request* request_;
+  };
+
+  // ---- call ----
+
+  template <class M>
+  void handle(call_request<M>& request) {
+    using returned = detail::call_result_t<Callbacks, M>;
+    in_hand<call_request<M>> hold(*this, request);
+    if constexpr (detail::is_awaitable<returned>) {
+      run_job(await_call<M>(std::move(hold)));
+      // It may go on elsewhere: from now on the answer may come from any thread.
+      if (worker_ && worker_->is_busy()) {
+        turn::current()->settle(this);
+      }
+    } else {
+      try {
+        if constexpr (std::is_void_v<returned>) {
+          callbacks_.handle_call(std::move(request.content()), state());
+          answer(hold);
+        } else if constexpr (detail::is_outcome<returned>) {
+          conclude(hold, callbacks_.handle_call(std::move(request.content()), state()));
+        } else {
+          answer(hold, callbacks_.handle_call(std::move(request.content()), state()));
+        }
+      } catch (...) {
+        crash(hold);
+      }
+    }
+  }
+
+  template <class M>
+  asio::awaitable<void> await_call(in_hand<call_request<M>> hold) {
+    using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
+    try {
+      if constexpr (std::is_void_v<returned>) {
+        co_await callbacks_.handle_call(std::move(hold->content()), state());
+        answer(hold);
+      } else {
+        returned result = co_await callbacks_.handle_call(std::move(hold->content()), state());
+        if constexpr (detail::is_outcome<returned>) {
+          conclude(hold, std::move(result));
+        } else {
+          answer(hold, std::move(result));
+        }
+      }
+    } catch (...) {
+      crash(hold);
+    }
+  }
+
+  template <class Request, class... Value>
+  static void answer(in_hand<Request>& hold, Value&&... value) noexcept {
+    Request& request = hold.release();
+    request.answer(std::forward<Value>(value)...);
+    request.leave();
+  }
+
+  template <class Request, class R>
+  void conclude(in_hand<Request>& hold, outcome<R> result) {
+    next(std::move(result.action()));
+    switch (result.kind()) {
+      case detail::outcome_kind::value: answer_with(hold, result); return;
+      case detail::outcome_kind::fail: {
+        Request& request = hold.release();
+        request.fail(std::move(result.error()));
+        request.leave();
+        return;
+      }
+      case detail::outcome_kind::stop:
+        if (result.value()) {
+          hold->prepare(std::move(*result.value()));
+        }
+        stop_with(std::move(result.reason()), hold->message_type(), hold->where());
+        answer_at_end(hold.release(), result.value().has_value());
+        return;
+      case detail::outcome_kind::no_reply:
+      case detail::outcome_kind::ignore: break;
+    }
+    // no_reply, and nobody has the otpp::caller.
+    Request& request = hold.release();
+    request.fail(errc::no_reply);
+    request.leave();
+  }
+
+  template <class Request, class R>
+  static void answer_with(in_hand<Request>& hold, outcome<R>& result) noexcept {
+    if constexpr (std::is_void_v<R>) {
+      answer(hold);
+    } else {
+      answer(hold, std::move(*result.value()));
+    }
+  }
+
+  // The handler threw: the server ends, and this caller hears why when it has.
+  template <class Request>
+  void crash(in_hand<Request>& hold) noexcept {
+    stop_with(std::current_exception(), hold->message_type(), hold->where());
+    answer_at_end(hold.release(), false);
+  }
+
+  // ---- call, with an otpp::caller ----
+
+  template <class M>
+  void handle_with_caller(call_request<M>& request) {
+    using returned = detail::call_result_t<Callbacks, M>;
+    // The otpp::caller may go to any thread.
+    turn::current()->settle(this);
+    open(request);
+    if constexpr (detail::is_awaitable<returned>) {
+      run_job(await_with_caller<M>(caller<reply_t<M>>(request), std::move(request.content()), &request));
+    } else {
+      std::string_view type = request.message_type();
+      source_location where = request.where();
+      try {
+        caller<reply_t<M>> from(request);
+        if constexpr (std::is_void_v<returned>) {
+          callbacks_.handle_call(std::move(request.content()), std::move(from), state());
+          settle_with_caller(request, no_reply);
+        } else {
+          settle_with_caller(
+              request, callbacks_.handle_call(std::move(request.content()), std::move(from), state()));
+        }
+      } catch (...) {
+        stop_with(std::current_exception(), type, where);
+      }
+    }
+  }
+
+  // The message is the frame's own: the request may be gone as soon as the otpp::caller has answered.
+  template <class M>
+  asio::awaitable<void> await_with_caller(caller<reply_t<M>> from, M content, call_request<M>* request) {
+    using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
+    std::string_view type = request->message_type();
+    source_location where = request->where();
+    try {
+      if constexpr (std::is_void_v<returned>) {
+        co_await callbacks_.handle_call(std::move(content), std::move(from), state());
+        settle_with_caller(*request, no_reply);
+      } else {
+        returned result = co_await callbacks_.handle_call(std::move(content), std::move(from), state());
+        settle_with_caller(*request, std::move(result));
+      }
+    } catch (...) {
+      stop_with(std::current_exception(), type, where);
+    }
+  }
+
+  // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped; only
+  // in the last case the server half is the loop's again.
+  template <class Request, class Result>
+  void settle_with_caller(Request& request, Result result) {
+    using reply = typename Request::reply_type;
+    bool is_ours = take_back(request);
+    if constexpr (detail::is_outcome<Result>) {
+      if (is_ours) {
+        in_hand<Request> hold(*this, request);
+        conclude(hold, std::move(result));
+        return;
+      }
+      next(std::move(result.action()));
+      switch (result.kind()) {
+        case detail::outcome_kind::stop: stop_with(std::move(result.reason())); break;
+        case detail::outcome_kind::fail:
+          answer_open(request, [&] { request.write_error(std::move(result.error())); });
+          break;
+        case detail::outcome_kind::value:
+          answer_open(request, [&] { write_value<reply>(request, result.value()); });
+          break;
+        case detail::outcome_kind::no_reply:
+        case detail::outcome_kind::ignore: break;
+      }
+    } else if constexpr (std::is_same_v<Result, no_reply_t>) {
+      if (is_ours) {
+        request.fail(errc::no_reply);
+        request.leave();
+      }
+    } else {
+      if (is_ours) {
+        in_hand<Request> hold(*this, request);
+        answer(hold, std::move(result));
+      } else {
+        answer_open(request, [&] { request.emplace(std::move(result)); });
+      }
+    }
+  }
+
+  template <class R, class Request, class Value>
+  static void write_value(Request& request, Value& value) noexcept {
+    if constexpr (std::is_void_v<R>) {
+      request.emplace();
+    } else {
+      request.emplace(std::move(*value));
+    }
+  }
+
+  // ---- cast, info, continue, terminate ----
+
+  template <class M, class Returned, class Invoke>
+  void handle_plain(envelope& item, Invoke invoke) {
+    static_assert(detail::check_plain_result<Returned>());
+    envelope_ptr hold(&item);
+    auto& letter = static_cast<plain_message<M>&>(item);
+    if constexpr (detail::is_awaitable<Returned>) {
+      run_job(await_plain<M, Returned>(std::move(hold), invoke));
+    } else {
+      try {
+        if constexpr (std::is_void_v<Returned>) {
+          invoke(callbacks_, std::move(letter.content()), state());
+        } else {
+          go_on(invoke(callbacks_, std::move(letter.content()), state()), item.message_type(), item.where());
+        }
+      } catch (...) {
+        stop_with(std::current_exception(), item.message_type(), item.where());
+      }
+    }
+  }
+
+  template <class M, class Returned, class Invoke>
+  asio::awaitable<void> await_plain(envelope_ptr hold, Invoke invoke) {
+    auto& letter = static_cast<plain_message<M>&>(*hold);
+    try {
+      if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
+        co_await invoke(callbacks_, std::move(letter.content()), state());
+      } else {
+        auto result = co_await invoke(callbacks_, std::move(letter.content()), state());
+        go_on(std::move(result), hold->message_type(), hold->where());
+      }
+    } catch (...) {
+      stop_with(std::current_exception(), hold->message_type(), hold->where());
+    }
+  }
+
+  // A message that the server left for itself; the loop keeps it while its handler runs.
+  template <class M, class Invoke>
+  void handle_own(M& content, Invoke invoke) noexcept {
+    using returned = decltype(invoke(callbacks_, std::move(content), state()));
+    static_assert(detail::check_plain_result<returned>());
+    try {
+      if constexpr (detail::is_awaitable<returned>) {
+        run_job(await_own<M, returned>(content, invoke));
+      } else if constexpr (std::is_void_v<returned>) {
+        invoke(callbacks_, std::move(content), state());
+      } else {
+        go_on(invoke(callbacks_, std::move(content), state()), detail::type_name<M>(), {});
+      }
+    } catch (...) {
+      stop_with(std::current_exception(), detail::type_name<M>());
+    }
+  }
+
+  template <class M, class Returned, class Invoke>
+  asio::awaitable<void> await_own(M& content, Invoke invoke) {
+    try {
+      if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
+        co_await invoke(callbacks_, std::move(content), state());
+      } else {
+        auto result = co_await invoke(callbacks_, std::move(content), state());
+        go_on(std::move(result), detail::type_name<M>(), {});
+      }
+    } catch (...) {
+      stop_with(std::current_exception(), detail::type_name<M>());
+    }
+  }
+
+  void go_on(outcome<> result, std::string_view message, source_location where) noexcept {
+    next(std::move(result.action()));
+    if (result.kind() == detail::outcome_kind::stop) {
+      stop_with(std::move(result.reason()), message, where);
+    } else if (result.kind() == detail::outcome_kind::fail) {
+      stop_with(std::move(result.error()), message, where); // there is nobody to tell but the server
+    }
+  }
+  void go_on(no_reply_t, std::string_view, source_location) noexcept {}
+
+  void run_continue(detail::erased_message& message) noexcept override {
+    bool found = false;
+    auto run = [&]<class M>(std::type_identity<M>) {
+      if constexpr (handles_continue<Callbacks, M>) {
+        if (!found && message.type() == typeid(M)) {
+          found = true;
+          handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& m, State& state) {
+            return callbacks.handle_continue(std::move(m), state);
+          });
+        }
+      }
+    };
+    if constexpr (requires { detail::signature_of(&Callbacks::handle_continue); }) {
+      run(std::type_identity<
+          typename decltype(detail::signature_of(&Callbacks::handle_continue))::first>());
+    }
+    each_candidate(run);
+    if (!found) {
+      refuse_own("handle_continue");
+    }
+  }
+
+  void run_info(detail::erased_message& message) noexcept override {
+    bool found = false;
+    auto run = [&]<class M>(std::type_identity<M>) {
+      if constexpr (handles_info<Callbacks, M>) {
+        if (!found && message.type() == typeid(M)) {
+          found = true;
+          handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& m, State& state) {
+            return callbacks.handle_info(std::move(m), state);
+          });
+        }
+      }
+    };
+    if constexpr (requires { detail::signature_of(&Callbacks::handle_info); }) {
+      run(std::type_identity<typename decltype(detail::signature_of(&Callbacks::handle_info))::first>());
+    }
+    each_candidate(run);
+    if (!found) {
+      refuse_own("handle_info");
+    }
+  }
+
+  void run_timeout() noexcept override {
+    if constexpr (handles_info<Callbacks, timeout>) {
+      handle_own(timeout_message_, [](Callbacks& callbacks, timeout&& m, State& state) {
+        return callbacks.handle_info(std::move(m), state);
+      });
+    } else {
+      refuse_own("handle_info(otpp::timeout, State&)");
+    }
+  }
+
+  void run_terminate(const exit_reason& reason) noexcept override {
+    if constexpr (detail::terminates<Callbacks>) {
+      using returned = decltype(callbacks_.terminate(reason, state()));
+      try {
+        if constexpr (detail::is_awaitable<returned>) {
+          run_job(await_terminate(reason));
+        } else {
+          callbacks_.terminate(reason, state());
+        }
+      } catch (...) {
+        terminate_failed(std::current_exception());
+      }
+    }
+  }
+
+  asio::awaitable<void> await_terminate(exit_reason reason) {
+    try {
+      co_await callbacks_.terminate(reason, state());
+    } catch (...) {
+      terminate_failed(std::current_exception());
+    }
+  }
+
+  // A handler left a message for the server itself, and the server has no handler for it. Which types
+  // those are is known only at run time, as an outcome does not name them.
+  void refuse_own(std::string_view handler) noexcept {
+    stop_with(exit_reason(detail::make_error(
+        errc::bad_message,
+        std::string(handler) + ": no handler for a message of its own (where it is overloaded, list the "
+                               "message in `using messages = otpp::message_list<...>`)",
+        {}, describe())));
+  }
+
+  // ---- init ----
+
+  template <class Request>
+  asio::awaitable<void> await_init(in_hand<Request> hold) {
+    using returned = detail::unwrapped_t<decltype(hold->init(callbacks_))>;
+    try {
+      returned result = co_await hold->init(callbacks_);
+      if constexpr (detail::is_init_result<returned>) {
+        begin(hold, std::move(result));
+      } else {
+        ::new (place()) State(std::move(result));
+        begin(hold);
+      }
+    } catch (...) {
+      fail_start(hold, std::current_exception());
+    }
+  }
+
+  template <class Request>
+  void begin(in_hand<Request>& hold) noexcept {
+    has_state_ = true;
+    initialised();
+    answer(hold, server_ref<Callbacks>(detail::intrusive_ptr<server_core>(this)));
+  }
+
+  template <class Request>
+  void begin(in_hand<Request>& hold, init_result<State> result) {
+    switch (result.kind()) {
+      case detail::outcome_kind::value:
+        ::new (place()) State(std::move(*result.state()));
+        next(std::move(result.action()));
+        begin(hold);
+        return;
+      case detail::outcome_kind::ignore:
+        fail_start(hold, detail::make_error(errc::ignored, "start", {}, describe()), true);
+        return;
+      default: break;
+    }
+    std::exception_ptr why = result.reason().exception();
+    if (!why) {
+      why = detail::make_error(errc::exited, "start", {}, describe(), result.reason());
+    }
+    fail_start(hold, std::move(why));
+  }
+
+  // terminate is not called; the starter hears of it when the name is free again.
+  template <class Request>
+  void fail_start(in_hand<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
+    hold->failure = why;
+    stop_with(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
+    answer_at_end(hold.release(), false);
+  }
+
+  // ---- the state ----
+
+  void* place() noexcept { return static_cast<void*>(state_); }
+  State& state() noexcept { return *std::launder(reinterpret_cast<State*>(state_)); }
+
+  void destroy_state() noexcept override {
+    if (std::exchange(has_state_, false)) {
+      state().~State();
+    }
+  }
+
+  // ---- the messages that the callbacks class lists ----
+
+  template <class... Messages, class Visit>
+  static void each_listed(std::type_identity<message_list<Messages...>>, Visit visit) {
+    (visit(std::type_identity<Messages>()), ...);
+  }
+
+  template <class Visit>
+  static void each_candidate(Visit visit) {
+    if constexpr (requires { typename Callbacks::messages; }) {
+      each_listed(std::type_identity<typename Callbacks::messages>(), visit);
+    }
+  }
+
+  [[no_unique_address]] Callbacks callbacks_{};
+  [[no_unique_address]] timeout timeout_message_{};
+  bool has_state_ = false;
+  alignas(State) std::byte state_[sizeof(State)];
+};
+
+} // namespace otpp

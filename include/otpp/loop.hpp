@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/deadline_heap.hpp>
+#include <otpp/detail/loop_frame.hpp>
+#include <otpp/server_core.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace otpp {
+
+// The loop of every server, and the order of its end. It knows no types: an envelope opens itself, and
+// what needs a type is asked of gen_server.
+
+/// What the loop does while it waits for a message: it parks in the mailbox itself.
+struct server_core::receive {
+  server_core& server;
+  envelope* item = nullptr;
+
+  bool await_ready() noexcept {
+    if (server.turn_->is_spent()) {
+      return false;
+    }
+    item = server.mailbox_.pop();
+    return item != nullptr;
+  }
+
+  bool await_suspend(std::coroutine_handle<>) noexcept {
+    if (server.turn_->is_spent()) {
+      server.loop_ready_ = true; // others on this thread first
+      return true;
+    }
+    while (!server.mailbox_.park()) {
+      item = server.mailbox_.pop();
+      if (item) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// Null after a wake-up: then the mailbox has to be asked again.
+  envelope* await_resume() const noexcept { return item; }
+};
+
+/// Waits until the worker has finished the handler that it runs.
+struct server_core::job_done {
+  server_core& server;
+
+  bool await_ready() const noexcept { return !server.worker_ || !server.worker_->is_busy(); }
+  void await_suspend(std::coroutine_handle<>) const noexcept { server.awaits_job_ = true; }
+  void await_resume() const noexcept {}
+};
+
+/// outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
+///
+/// Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
+/// was overtaken is recognised by its age and does nothing.
+class server_core::idle_timer final : public envelope, public detail::deadline {
+ public:
+  explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
+
+  void arm(detail::next_action action) noexcept {
+    duration after = action.after;
+    action_ = std::move(action);
+    is_armed_ = true;
+    {
+      std::lock_guard lock(server_.room().mutex());
+      ++age_;
+    }
+    server_.room().arm(*this, after, *server_.home());
+  }
+
+  void disarm() noexcept {
+    if (std::exchange(is_armed_, false)) {
+      server_.room().disarm(*this);
+      action_ = {};
+    }
+  }
+
+  bool is_armed() const noexcept { return is_armed_; }
+  bool is(const envelope* item) const noexcept { return item == this; }
+
+  void bounce(server_core&, const exit_reason&) noexcept override {}
+  void abandon() noexcept override {}
+
+ private:
+  static void opened(server_core& server, envelope& item) {
+    auto& self = static_cast<idle_timer&>(item);
+    {
+      std::lock_guard lock(server.room().mutex());
+      self.is_queued_ = false;
+      if (!self.is_armed_ || self.expired_age_ != self.age_) {
+        return;
+      }
+    }
+    self.is_armed_ = false;
+    detail::next_action action = std::move(self.action_);
+    if (action.message) {
+      server.kept_ = std::move(action.message);
+      server.run_info(*server.kept_);
+    } else {
+      server.run_timeout();
+    }
+  }
+
+  // Under the room's lock. The server may end on another thread before expire().
+  bool claim_expired() noexcept override {
+    expired_age_ = age_;
+    if (std::exchange(is_queued_, true)) {
+      return false; // an old one is still in the mailbox, and will do
+    }
+    server_.add_ref();
+    return true;
+  }
+
+  void expire() noexcept override {
+    server_core& server = server_;
+    server.send<&mailbox::push_library_message>(*this);
+    server.release();
+  }
+
+  server_core& server_;
+  detail::next_action action_;
+  bool is_armed_ = false;
+  // Under the room's lock.
+  std::uint64_t age_ = 0;
+  std::uint64_t expired_age_ = 0;
+  bool is_queued_ = false;
+};
+
+/// Lets others on the thread have their turn, when this one has been long enough.
+struct server_core::fair_turn {
+  server_core& server;
+
+  bool await_ready() const noexcept { return server.turn_->spend(); }
+  void await_suspend(std::coroutine_handle<>) const noexcept { server.loop_ready_ = true; }
+  void await_resume() const noexcept {}
+};
+
+inline detail::loop_frame server_core::serve() {
+  std::exchange(starter_, nullptr)->open(*this);
+  co_await job_done{*this};
+
+  bool started = life_ == life::running;
+  while (!stopping_) {
+    if (action_.kind != detail::action_kind::none) {
+      co_await fair_turn{*this};
+      act();
+      co_await job_done{*this};
+      kept_.reset();
+      continue;
+    }
+    envelope* item = co_await receive{*this};
+    if (!item) {
+      continue;
+    }
+    turn_->spend();
+    if (idle_ && !idle_->is(item)) {
+      idle_->disarm(); // any message does
+    }
+    item->open(*this);
+    co_await job_done{*this};
+    kept_.reset();
+  }
+
+  {
+    std::lock_guard lock(room().mutex());
+    life_ = life::ending;
+  }
+  if (started) {
+    run_terminate(reason_);
+    co_await job_done{*this};
+  }
+  finish();
+}
+
+/// Does what the last handler wanted next.
+inline void server_core::act() noexcept {
+  detail::next_action action = std::exchange(action_, {});
+  bool at_once = action.after <= duration::zero();
+  switch (action.kind) {
+    case detail::action_kind::none: return;
+    case detail::action_kind::proceed:
+      kept_ = std::move(action.message);
+      run_continue(*kept_);
+      return;
+    case detail::action_kind::event_timeout:
+      if (at_once) {
+        kept_ = std::move(action.message);
+        run_info(*kept_);
+        return;
+      }
+      break;
+    case detail::action_kind::idle_timeout:
+      if (at_once) {
+        // A message that is already there comes first.
+        if (envelope* item = mailbox_.pop()) {
+          turn_->spend();
+          item->open(*this);
+        } else {
+          run_timeout();
+        }
+        return;
+      }
+      break;
+  }
+  try {
+    if (!idle_) {
+      idle_ = std::make_unique<idle_timer>(*this);
+    }
+    idle_->arm(std::move(action));
+  } catch (...) {
+    stop_with(std::current_exception());
+  }
+}
+
+/// The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
+/// is barred and taken in one step; every call that was accepted is answered; then the stop's own
+/// reply; then whoever watches is told. So nobody can see the end before the names are free, and two
+/// incarnations never overlap.
+inline void server_core::finish() noexcept {
+  destroy_state();
+  end_everything();
+}
+
+inline void server_core::end_everything() noexcept {
+  if (idle_) {
+    idle_->disarm();
+  }
+  std::unique_ptr<held_name> names;
+  {
+    std::lock_guard lock(room().mutex());
+    names_freed_ = true;
+    names = std::move(names_);
+  }
+  while (names) {
+    names = std::move(names->next);
+  }
+
+  envelope* left = mailbox_.close();
+  for (envelope* item = left; item; item = item->next) {
+    dropped_ += item->is_lost_silently() ? 1 : 0;
+  }
+  report();
+
+  {
+    std::lock_guard lock(room().mutex());
+    life_ = life::ended;
+  }
+  tell_list(open_calls_);
+  while (left) {
+    std::exchange(left, left->next)->bounce(*this, reason_);
+  }
+  if (reply_slot* last = std::exchange(last_reply_, nullptr)) {
+    reply_slot::claim won = last->try_claim();
+    if (won) {
+      if (!last_reply_is_ready_) {
+        last->write_end(reason_);
+      }
+      last->deliver(won);
+    }
+    last->leave();
+  }
+  tell_list(watchers_);
+  if (worker_) {
+    worker_->retire();
+  }
+  room().remove(*this);
+}
+
+inline void server_core::tell_list(reply_slot*& list) noexcept {
+  while (true) {
+    reply_slot* slot = nullptr;
+    reply_slot::claim won;
+    bool is_ours = false;
+    {
+      // Claimed under the lock: whoever holds the other half needs the lock to let go of it.
+      std::lock_guard lock(room().mutex());
+      slot = list;
+      if (!slot) {
+        return;
+      }
+      unlink(list, *slot);
+      is_ours = slot->is_orphan;
+      won = slot->try_claim();
+    }
+    tell_end(*slot, won);
+    if (is_ours) {
+      slot->leave();
+    }
+  }
+}
+
+inline void server_core::report() noexcept {
+  if (reason_.is_clean() || !was_running_) {
+    return;
+  }
+  crash_report said(reason_);
+  if (name_) {
+    said.name = *name_;
+  }
+  said.callbacks = type_name();
+  said.id = id_;
+  said.message = last_message_;
+  said.where = last_where_;
+  said.dropped = dropped_;
+  detail::report_crash(said);
+}
+
+/// The context is being destroyed: as the end, but without terminate, and without handlers: their
+/// frames are destroyed by whatever they wait for.
+inline void server_core::evict() noexcept {
+  reason_ = exit_reason::killed();
+  was_running_ = false; // nothing to report: the program did it
+  {
+    std::lock_guard lock(room().mutex());
+    life_ = life::ending;
+  }
+  detail::intrusive_ptr<server_core> keep(this);
+  if (worker_ && worker_->is_busy() && !worker_is_gone_) {
+    state_outlives_ = true; // the handler still refers to it
+  } else {
+    destroy_state();
+  }
+  if (starter_) {
+    std::exchange(starter_, nullptr)->bounce(*this, reason_);
+  }
+  end_everything();
+  discard_work();
+  loop_.destroy();
+}
+
+} // namespace otpp

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process.hpp>
+#include <otpp/reply_slot.hpp>
+#include <otpp/serial_executor.hpp>
+#include <otpp/turn.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/system_executor.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
+
+#include <concepts>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+// Stands where a handler wants an R and there is none, because there is an error. The handlers of
+// use_awaitable and use_future look at the error first and never convert it.
+template <class R>
+struct absent {
+  operator R&&() const { std::terminate(); }
+};
+
+template <class Token>
+inline constexpr bool needs_no_default = false;
+template <class Executor>
+inline constexpr bool needs_no_default<asio::use_awaitable_t<Executor>> = true;
+template <class Allocator>
+inline constexpr bool needs_no_default<asio::use_future_t<Allocator>> = true;
+
+template <class R, class Token>
+consteval bool check_token() {
+  static_assert(
+      std::is_void_v<R> || std::default_initializable<stored_t<R>> ||
+          needs_no_default<std::decay_t<Token>>,
+      "otpp: this token's handler takes an answer even where there is an error, so that the answer's "
+      "type must be default-constructible; asio::use_awaitable and asio::use_future ask for less");
+  return true;
+}
+
+template <class R>
+struct completion_signature {
+  using type = void(std::exception_ptr, R);
+};
+template <>
+struct completion_signature<void> {
+  using type = void(std::exception_ptr);
+};
+template <class R>
+using completion_signature_t = typename completion_signature<R>::type;
+
+// The executor that a handler asks for. That of use_future is no any_io_executor; it takes any thread,
+// and the system's are there when every context is gone.
+template <class Handler>
+asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_executor& otherwise) {
+  using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
+  if constexpr (std::is_convertible_v<executor, asio::any_io_executor>) {
+    return asio::get_associated_executor(handler, otherwise);
+  } else {
+    return asio::system_executor();
+  }
+}
+
+} // namespace detail
+
+/// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
+/// something that is one, such as a request.
+template <class Base, class R, class Handler>
+class operation final : public Base {
+ public:
+  template <class... Args>
+  explicit operation(Handler&& handler, Args&&... args)
+      : Base(std::forward<Args>(args)...), handler_(std::move(handler)) {}
+
+  /// Finds out where the handler is to be run, and how it is cancelled.
+  void connect(const asio::any_io_executor& otherwise, turn* here) {
+    asio::any_io_executor executor = detail::executor_for(*handler_, otherwise);
+    this->locate(executor, here);
+    auto slot = asio::get_associated_cancellation_slot(*handler_);
+    if (slot.is_connected()) {
+      is_cancellable_ = true;
+      if (auto* serial = detail::executor_target<serial_executor>(executor)) {
+        // A coroutine that a handler awaits has the server's executor and a connected slot; one that it
+        // has only spawned has the executor alone, and may wait for the server.
+        handler_of_ = serial->owner().get();
+      }
+      slot.assign([this](asio::cancellation_type type) {
+        if (type != asio::cancellation_type::none) {
+          this->cancel();
+        }
+      });
+    }
+  }
+
+  /// True if a handler of this very server waits here, which could never end.
+  bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
+
+  void run() override {
+    this->stop_waiting();
+    if (is_cancellable_) {
+      asio::get_associated_cancellation_slot(*handler_).clear();
+    }
+    Handler handler(std::move(*handler_));
+    handler_.reset();
+    std::exception_ptr error = std::move(this->error_);
+    if (error) {
+      this->leave(); // before the handler runs: it may start the next operation in the same memory
+      complete(handler, std::move(error));
+    } else if constexpr (std::is_void_v<R>) {
+      this->leave();
+      std::move(handler)(std::exception_ptr());
+    } else {
+      R value(std::move(*this->value_));
+      this->leave();
+      std::move(handler)(std::exception_ptr(), std::move(value));
+    }
+  }
+
+  void discard() noexcept override {
+    this->stop_waiting();
+    [[maybe_unused]] std::optional<Handler> destroyed_last(std::move(handler_));
+    handler_.reset();
+    this->leave();
+  }
+
+  void abandon_waiting() noexcept override {
+    if (this->decide()) {
+      discard();
+    }
+  }
+
+ private:
+  static void complete(Handler& handler, std::exception_ptr error) {
+    if constexpr (std::is_void_v<R>) {
+      std::move(handler)(std::move(error));
+    } else if constexpr (std::default_initializable<R>) {
+      std::move(handler)(std::move(error), R());
+    } else {
+      std::move(handler)(std::move(error), detail::absent<R>());
+    }
+  }
+
+  void destroy() noexcept override { delete this; }
+
+  std::optional<Handler> handler_;
+  const process* handler_of_ = nullptr;
+  bool is_cancellable_ = false;
+};
+
+} // namespace otpp

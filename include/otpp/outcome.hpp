@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/message.hpp>
+#include <otpp/timeout.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+/// The type of `no_reply`.
+struct no_reply_t {
+  explicit constexpr no_reply_t() = default;
+};
+
+/// Says that a handler does not answer now. What OTP spells `noreply`.
+inline constexpr no_reply_t no_reply{};
+
+/// The type of `ignore`.
+struct ignore_t {
+  explicit constexpr ignore_t() = default;
+};
+
+/// Says, from `init`, that there is nothing to serve: `start` ends with `errc::ignored`.
+inline constexpr ignore_t ignore{};
+
+namespace detail {
+
+struct no_value {
+  explicit constexpr no_value() = default;
+};
+
+template <class T>
+using stored_t = std::conditional_t<std::is_void_v<T>, no_value, T>;
+
+} // namespace detail
+
+/// What `stop(...)` returns: the server ends after this handler. Has a constructor, so that it is no
+/// aggregate.
+template <class Value = void>
+class stopping {
+ public:
+  explicit stopping(exit_reason reason) : reason_(std::move(reason)) {}
+
+  template <class U>
+  stopping(exit_reason reason, U&& value) : reason_(std::move(reason)), value_(std::forward<U>(value)) {}
+
+  exit_reason& reason() noexcept { return reason_; }
+  std::optional<detail::stored_t<Value>>& value() noexcept { return value_; }
+
+ private:
+  exit_reason reason_;
+  std::optional<detail::stored_t<Value>> value_;
+};
+
+/// Ends the server after this handler. A caller that was not answered gets `errc::exited`.
+///
+/// What OTP spells `{stop, Reason, State}`.
+inline stopping<> stop(exit_reason reason = exit_reason::normal()) {
+  return stopping<>(std::move(reason));
+}
+
+/// Ends the server after this handler, and answers the call with `value` when it has ended: after
+/// `terminate`, and when its name is free. What OTP spells `{stop, Reason, Reply, State}`.
+template <class Value>
+stopping<std::decay_t<Value>> stop(exit_reason reason, Value&& value) {
+  return stopping<std::decay_t<Value>>(std::move(reason), std::forward<Value>(value));
+}
+
+/// What `fail(...)` returns.
+class failure {
+ public:
+  explicit failure(std::exception_ptr error) noexcept : error_(std::move(error)) {}
+  std::exception_ptr& error() noexcept { return error_; }
+
+ private:
+  std::exception_ptr error_;
+};
+
+/// Answers a call with an exception, which the caller's `co_await` throws. The server goes on.
+template <class Exception>
+  requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
+failure fail(Exception&& error) {
+  return failure(std::make_exception_ptr(std::forward<Exception>(error)));
+}
+
+/// Answers a call with an exception that was caught before.
+inline failure fail(std::exception_ptr error) noexcept { return failure(std::move(error)); }
+
+/// Answers a call with a code, which the caller sees as `std::system_error`.
+inline failure fail(std::error_code code) {
+  return failure(std::make_exception_ptr(std::system_error(code)));
+}
+
+namespace detail {
+
+// A message that a handler leaves for its own server, whose callbacks type the outcome does not know.
+class erased_message {
+ public:
+  virtual ~erased_message() = default;
+  virtual const std::type_info& type() const noexcept = 0;
+  virtual void* get() noexcept = 0;
+};
+
+template <message M>
+class erased final : public erased_message {
+ public:
+  explicit erased(M&& message) : message_(std::move(message)) {}
+  const std::type_info& type() const noexcept override { return typeid(M); }
+  void* get() noexcept override { return &message_; }
+
+ private:
+  M message_;
+};
+
+enum class action_kind : std::uint8_t {
+  none,
+  proceed,       // run handle_continue(message) now
+  idle_timeout,  // handle_info(otpp::timeout) unless a message comes first
+  event_timeout, // handle_info(message) unless a message comes first
+};
+
+// What a handler wants to happen next.
+struct next_action {
+  action_kind kind = action_kind::none;
+  duration after{};
+  std::unique_ptr<erased_message> message;
+
+  template <class M>
+  static next_action proceed(M&& m) {
+    next_action result;
+    result.kind = action_kind::proceed;
+    result.message = std::make_unique<erased<std::decay_t<M>>>(std::decay_t<M>(std::forward<M>(m)));
+    return result;
+  }
+
+  static next_action timeout(duration after) {
+    next_action result;
+    result.kind = action_kind::idle_timeout;
+    result.after = after;
+    return result;
+  }
+
+  template <class M>
+  static next_action timeout(duration after, M&& m) {
+    next_action result = proceed(std::forward<M>(m));
+    result.kind = action_kind::event_timeout;
+    result.after = after;
+    return result;
+  }
+};
+
+enum class outcome_kind : std::uint8_t { value, no_reply, stop, fail, ignore };
+
+} // namespace detail
+
+/// What a handler returns when it has more to say than a value.
+///
+/// Made from a value (the answer), `no_reply`, `stop()`, `stop(reason)`, `stop(reason, value)` or
+/// `fail(error)`; and it carries what to do next. In `handle_cast`, `handle_info` and
+/// `handle_continue` it is `outcome<>`, where a default-made one means "go on".
+///
+/// @par Example
+/// @code
+/// otpp::outcome<int> handle_call(take, state& s) {
+///   if (s.empty()) return otpp::stop(otpp::exit_reason::normal(), 0);
+///   return otpp::outcome<int>(s.pop()).timeout(30s);
+/// }
+/// @endcode
+template <class Reply = void>
+class outcome {
+ public:
+  using value_type = Reply;
+
+  /// Answers a call whose `reply_type` is void; elsewhere: goes on.
+  outcome()
+    requires std::is_void_v<Reply>
+      : value_(std::in_place) {}
+
+  /// Answers with a value.
+  template <class U>
+    requires(!std::is_void_v<Reply> && std::convertible_to<U, Reply> &&
+             !std::same_as<std::remove_cvref_t<U>, outcome>)
+  outcome(U&& value) : value_(std::in_place, std::forward<U>(value)) {}
+
+  /// Does not answer now.
+  outcome(no_reply_t) noexcept : kind_(detail::outcome_kind::no_reply) {}
+
+  /// Ends the server; the value, if there is one, is the answer.
+  template <class U>
+    requires(std::is_void_v<U> || std::convertible_to<U, detail::stored_t<Reply>>)
+  outcome(stopping<U> stop) : kind_(detail::outcome_kind::stop), reason_(std::move(stop.reason())) {
+    if constexpr (!std::is_void_v<U>) {
+      value_.emplace(std::move(*stop.value()));
+    }
+  }
+
+  /// Answers with an exception.
+  outcome(failure failure) noexcept
+      : kind_(detail::outcome_kind::fail), error_(std::move(failure.error())) {}
+
+  /// Calls `handle_continue(message)` next, before any message of the mailbox. OTP's `{continue, M}`.
+  template <message M>
+  outcome then(M message) && {
+    action_ = detail::next_action::proceed(std::move(message));
+    return std::move(*this);
+  }
+
+  /// Calls `handle_info(otpp::timeout)` if no message comes for `after`. With zero, a message that is
+  /// already queued still comes first. OTP's plain `Timeout`.
+  template <detail::timeout_like Duration>
+  outcome timeout(Duration after) && {
+    action_ = detail::next_action::timeout(detail::saturate(after));
+    return std::move(*this);
+  }
+
+  /// Calls `handle_info(message)` if no message comes for `after`. With zero, at once, before any
+  /// queued message. OTP's `{timeout, Time, Message}`.
+  template <detail::timeout_like Duration, message M>
+  outcome timeout(Duration after, M message) && {
+    action_ = detail::next_action::timeout(detail::saturate(after), std::move(message));
+    return std::move(*this);
+  }
+
+  detail::outcome_kind kind() const noexcept { return kind_; }
+  std::optional<detail::stored_t<Reply>>& value() noexcept { return value_; }
+  exit_reason& reason() noexcept { return reason_; }
+  std::exception_ptr& error() noexcept { return error_; }
+  detail::next_action& action() noexcept { return action_; }
+
+ private:
+  detail::outcome_kind kind_ = detail::outcome_kind::value;
+  std::optional<detail::stored_t<Reply>> value_;
+  exit_reason reason_ = exit_reason::normal();
+  std::exception_ptr error_;
+  detail::next_action action_;
+};
+
+/// What `init` returns when it has more to say than a state.
+///
+/// Made from a state, `ignore`, or `stop(reason)`; a state can carry what to do next.
+template <class State>
+class init_result {
+ public:
+  using state_type = State;
+
+  /// Serves with this state.
+  template <class U>
+    requires(std::convertible_to<U, State> && !std::same_as<std::remove_cvref_t<U>, init_result>)
+  init_result(U&& state) : state_(std::in_place, std::forward<U>(state)) {}
+
+  /// Does not serve: `start` ends with `errc::ignored`.
+  init_result(ignore_t) noexcept : kind_(detail::outcome_kind::ignore) {}
+
+  /// Does not serve: `start` ends with the reason's exception, or `errc::exited`.
+  init_result(stopping<> stop) noexcept
+      : kind_(detail::outcome_kind::stop), reason_(std::move(stop.reason())) {}
+
+  /// Calls `handle_continue(message)` first, when `start` has returned.
+  template <message M>
+  init_result then(M message) && {
+    action_ = detail::next_action::proceed(std::move(message));
+    return std::move(*this);
+  }
+
+  /// As `outcome::timeout`.
+  template <detail::timeout_like Duration>
+  init_result timeout(Duration after) && {
+    action_ = detail::next_action::timeout(detail::saturate(after));
+    return std::move(*this);
+  }
+
+  /// As `outcome::timeout` with a message.
+  template <detail::timeout_like Duration, message M>
+  init_result timeout(Duration after, M message) && {
+    action_ = detail::next_action::timeout(detail::saturate(after), std::move(message));
+    return std::move(*this);
+  }
+
+  detail::outcome_kind kind() const noexcept { return kind_; }
+  std::optional<State>& state() noexcept { return state_; }
+  exit_reason& reason() noexcept { return reason_; }
+  detail::next_action& action() noexcept { return action_; }
+
+ private:
+  detail::outcome_kind kind_ = detail::outcome_kind::value;
+  std::optional<State> state_;
+  exit_reason reason_ = exit_reason::normal();
+  detail::next_action action_;
+};
+
+} // namespace otpp

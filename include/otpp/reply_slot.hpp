@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/context_room.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process.hpp>
+#include <otpp/serial_executor.hpp>
+#include <otpp/task.hpp>
+#include <otpp/turn.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/error.hpp>
+
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace otpp {
+
+/// Where one answer goes: decided once, delivered once, freed once.
+///
+/// It has two halves, each with one owner at a time.
+///
+///   server half   a mailbox, then the server's loop, then perhaps an `otpp::caller`
+///   caller half   the room (or turn) in which it is written down, then the queue that resumes it
+///
+/// `decided_` goes from false to true once, by an exchange; whoever made it may write the value or
+/// the error, and delivers. They who race for it: the reply, the server's end and a dropped
+/// `otpp::caller` (all for the server half), the timeout, the cancellation and the end of the caller's
+/// context. Whoever loses, loses silently.
+///
+/// Delivering puts the slot itself, which is a task, where the caller's executor runs it. Its value
+/// lives here, never in the caller's frame, and nothing is allocated.
+///
+/// `left_` is set by the first half that is done; the second frees the slot.
+class reply_slot : public task, public waiter {
+ public:
+  // ---- the caller, before anything is sent ----
+
+  /// Finds out where a completion on `executor` is to run. May throw std::bad_alloc.
+  void locate(const asio::any_io_executor& executor, turn* here) {
+    if (auto* serial = detail::executor_target<serial_executor>(executor)) {
+      process_ = serial->owner();
+      lane_ = process_->home().get();
+    } else if (here && here->here().serves(executor)) {
+      lane_ = &here->here();
+    } else {
+      private_lane_ = context_room::of(executor)->lane_for(executor);
+      lane_ = private_lane_.get();
+    }
+  }
+
+  lane& home() const noexcept { return *lane_; }
+  context_room& room() const noexcept { return lane_->room(); }
+
+  /// Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
+  virtual void cancel() noexcept {
+    if (decide()) {
+      error_ = std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
+      deliver();
+    }
+  }
+
+  // ---- the server half ----
+
+  /// True if the answer would reach nobody any more.
+  bool decided() const noexcept { return decided_.load(std::memory_order_acquire); }
+
+  /// Answers with an error, unless it is too late.
+  bool fail(std::exception_ptr error) noexcept {
+    return settle([&]() noexcept { error_ = std::move(error); });
+  }
+
+  /// Answers with one of the library's errors.
+  bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
+    return settle([&]() noexcept { error_ = say(code, reason); });
+  }
+
+  /// Its server was never reached: the server half ends before it began.
+  void refuse(std::exception_ptr error) noexcept {
+    fail(std::move(error));
+    leave();
+  }
+
+  void refuse(errc code) noexcept {
+    fail(code);
+    leave();
+  }
+
+  /// This half is done. The slot may be gone afterwards.
+  void leave() noexcept {
+    if (left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)) {
+      destroy();
+    }
+  }
+
+  /// The decision, taken for the server half, with the caller's context held until it is delivered.
+  class claim {
+   public:
+    explicit operator bool() const noexcept { return won_; }
+
+   private:
+    friend class reply_slot;
+    bool won_ = false;
+    bool inside_ = false; // of the caller's context, so that it needs no gate
+    turn* here_ = nullptr;
+  };
+
+  /// Takes the decision if nobody has. Whoever gets it must write the answer and deliver. Touches
+  /// atomics only, so that it may be called under a lock.
+  claim try_claim() noexcept {
+    claim result;
+    result.here_ = turn::current();
+    result.inside_ = result.here_ && result.here_->is_in(room());
+    if (!result.inside_ && !room().enter()) {
+      return result; // the caller's context is gone, and the caller with it
+    }
+    result.won_ = decide();
+    if (written_down() == membership::fresh) {
+      if (result.won_) {
+        result.here_->answer_fresh(*this);
+      } else {
+        result.here_->remove_fresh(*this);
+      }
+    }
+    if (!result.won_ && !result.inside_) {
+      room().leave();
+    }
+    return result;
+  }
+
+  /// Delivers what was claimed. Without the server half the slot may be gone afterwards.
+  void deliver(const claim& won) noexcept {
+    context_room& gate = room();
+    deliver(won.here_);
+    if (!won.inside_) {
+      gate.leave();
+    }
+  }
+
+  /// Writes an error, once it is claimed.
+  void write_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
+
+  /// Writes what the one who waits is told when the server has ended.
+  virtual void write_end(const exit_reason& reason) noexcept { error_ = say(errc::exited, reason); }
+
+  /// The server whose answer is awaited.
+  detail::intrusive_ptr<process> server;
+
+  // ---- the server's list of those whom it has not answered, under its room's lock ----
+  reply_slot* next_open = nullptr;
+  reply_slot* before_open = nullptr;
+  bool is_open = false;
+  bool is_orphan = false; // the server's end has the server half, nobody else
+
+ protected:
+  ~reply_slot() = default;
+
+  virtual void destroy() noexcept = 0;
+
+  /// "call", "stop": for error texts.
+  virtual std::string_view operation() const noexcept = 0;
+  virtual std::string_view message() const noexcept { return {}; }
+
+  std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
+    try {
+      return detail::make_error(
+          code, operation(), message(), server ? server->describe() : std::string(), reason);
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+
+  /// The server half's way to an answer: decides, lets `fill` write it, and delivers.
+  template <class Fill>
+  bool settle(Fill&& fill) noexcept {
+    claim won = try_claim();
+    if (won) {
+      fill();
+      deliver(won);
+    }
+    return static_cast<bool>(won);
+  }
+
+  /// Hands the slot, decided, to where the caller is resumed.
+  void deliver() noexcept { deliver(turn::current()); }
+
+  std::exception_ptr error_;
+
+  // ---- the caller half, on its executor ----
+
+  void stop_waiting() noexcept {
+    if (written_down() != membership::none) {
+      room().dismiss(*this);
+    }
+  }
+
+  bool decide() noexcept { return !decided_.exchange(true, std::memory_order_acq_rel); }
+
+ private:
+  void deliver(turn* here) noexcept {
+    if (process_) {
+      process* owner = process_.get();
+      owner->submit_inside(*this, here && here->is_in(owner->room()) ? here : nullptr);
+    } else if (here && &here->here() == lane_) {
+      here->run_later(*this);
+    } else {
+      lane_->deliver(*this);
+    }
+  }
+
+  bool claim_expired() noexcept final { return decide(); }
+  void expire() noexcept final {
+    error_ = say(errc::timeout);
+    deliver();
+  }
+
+  std::atomic<bool> decided_{false};
+  std::atomic<bool> left_{false};
+  detail::intrusive_ptr<process> process_; // if the caller is inside a server's handler
+  detail::intrusive_ptr<lane> private_lane_;
+};
+
+/// A slot for an answer of type R.
+template <class R>
+class answer_slot : public reply_slot {
+ public:
+  /// Answers, unless it is too late. What the value's constructor throws goes to the caller.
+  template <class... Args>
+  bool answer(Args&&... args) noexcept {
+    return settle([&]() noexcept { emplace(std::forward<Args>(args)...); });
+  }
+
+  /// Puts the value where it will be, before anybody has decided: the caller looks at it only if
+  /// there is no error. May throw what the value's constructor throws.
+  template <class... Args>
+  void prepare(Args&&... args) {
+    value_.emplace(std::forward<Args>(args)...);
+  }
+
+  /// Writes the answer, once it is claimed.
+  template <class... Args>
+  void emplace(Args&&... args) noexcept {
+    try {
+      value_.emplace(std::forward<Args>(args)...);
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+
+ protected:
+  ~answer_slot() = default;
+
+  std::optional<detail::stored_t<R>> value_;
+};
+
+} // namespace otpp

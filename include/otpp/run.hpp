@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/context_room.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/server_core.hpp>
+#include <otpp/stop.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+// How long run() waits for one server to end, as a supervisor does by default.
+inline constexpr duration shutdown_time = std::chrono::seconds(5);
+
+inline asio::awaitable<void> stop_all(intrusive_ptr<context_room> room) {
+  while (resident* newest = room->newest()) {
+    intrusive_ptr<server_core> server(static_cast<server_core*>(newest));
+    newest->let_go();
+    try {
+      co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
+          initiate_stop(), asio::use_awaitable, server, exit_reason::shutdown(), shutdown_time);
+    } catch (const error& e) {
+      if (e.code() == errc::timeout) {
+        std::fprintf(
+            stderr, "otpp: server %s did not end within 5 s; it is killed\n",
+            server->describe().c_str());
+        room->remove(*server);
+      }
+      // Otherwise it ended for a reason of its own, and has said so.
+    }
+  }
+}
+
+template <class T>
+asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool& interrupted) {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(body);
+      status = EXIT_SUCCESS;
+    } else {
+      int value = co_await std::move(body);
+      status = value;
+    }
+  } catch (const std::system_error& error) {
+    bool was_cancelled = interrupted && error.code() == asio::error::operation_aborted;
+    status = was_cancelled ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (!was_cancelled) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+  } catch (const std::exception& error) {
+    status = EXIT_FAILURE;
+    std::fprintf(stderr, "%s\n", error.what());
+  } catch (...) {
+    status = EXIT_FAILURE;
+    std::fprintf(stderr, "otpp::run: an exception of an unknown type\n");
+  }
+}
+
+template <class T>
+asio::awaitable<void> run_main(asio::awaitable<T> body, int& status, const bool& interrupted) {
+  co_await run_body(std::move(body), status, interrupted);
+  co_await asio::this_coro::reset_cancellation_state();
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  co_await stop_all(context_room::of(executor));
+}
+
+} // namespace detail
+
+/// Runs a coroutine as a whole program, on an `io_context` and a thread of its own, and returns its exit
+/// status.
+///
+/// When the coroutine has returned, the servers that still live are stopped with
+/// `exit_reason::shutdown()`, newest first; one that has not ended within five seconds is named on
+/// stderr and destroyed with the context. SIGINT and SIGTERM cancel the coroutine, and so end the
+/// program in the same order; a second one ends it at once. What else was spawned on the context is
+/// destroyed with it.
+///
+/// Returns the coroutine's int if it has one; else 0; 1 if an exception escapes it, which is printed on
+/// stderr.
+///
+/// @par Example
+/// @code
+/// int main() { return otpp::run(client()); }
+/// @endcode
+template <class T>
+  requires(std::is_void_v<T> || std::is_same_v<T, int>)
+int run(asio::awaitable<T> body) {
+  int status = EXIT_FAILURE;
+  bool interrupted = false;
+  asio::io_context context(1);
+  asio::cancellation_signal cancel;
+  asio::signal_set signals(context, SIGINT, SIGTERM);
+  auto on_signal = [&](auto& again, std::error_code error) -> void {
+    if (error) {
+      return;
+    }
+    if (std::exchange(interrupted, true)) {
+      context.stop();
+      return;
+    }
+    cancel.emit(asio::cancellation_type::terminal);
+    signals.async_wait([&](std::error_code next, int) { again(again, next); });
+  };
+  signals.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
+  asio::co_spawn(
+      context, detail::run_main(std::move(body), status, interrupted),
+      asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {
+        if (error) {
+          status = EXIT_FAILURE;
+        }
+        context.stop();
+      }));
+  context.run();
+  return status;
+}
+
+} // namespace otpp

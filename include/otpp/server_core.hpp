@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/context_room.hpp>
+#include <otpp/crash_report.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/detail/loop_frame.hpp>
+#include <otpp/envelope.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/mailbox.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process.hpp>
+#include <otpp/reply_slot.hpp>
+#include <otpp/task.hpp>
+#include <otpp/turn.hpp>
+#include <otpp/worker.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+/// A name that a server holds; destroying it frees the name.
+struct held_name {
+  virtual ~held_name() = default;
+  std::unique_ptr<held_name> next;
+};
+
+/// What references and registries point to: a server without its types.
+///
+/// Its life goes one way, moved by the loop only (or, when the context is destroyed, by evict()):
+///
+///   starting -> running -> ending -> ended        init failed: starting -> ending -> ended
+///
+/// While it is starting, running or ending the mailbox accepts. The end has one order, always: see
+/// finish(). What is touched by other threads is the mailbox and the work queue, which look after
+/// themselves, and the lists of names, open calls and watchers, under the room's lock; the rest belongs
+/// to the loop, on the server's serial executor.
+class server_core : public worker::owner {
+ public:
+  enum class life : std::uint8_t { starting, running, ending, ended };
+  enum class verb : std::uint8_t { call, cast, info };
+
+  // ---- for senders: any thread ----
+
+  /// Puts an envelope in the mailbox. What is not taken, and not waiting, is still the caller's.
+  template <mailbox::result (mailbox::*Push)(envelope&) noexcept>
+  mailbox::result send(envelope& item) noexcept {
+    turn* here = turn::current();
+    if (here && here->is_in(room())) {
+      return send_inside<Push>(item, here);
+    }
+    if (!room().enter()) {
+      return mailbox::result::closed;
+    }
+    mailbox::result result = send_inside<Push>(item, nullptr);
+    room().leave();
+    return result;
+  }
+
+  /// Puts a call in the mailbox, and its caller where it waits. Owns both from here on.
+  template <class Request>
+  void send_call(Request& request, turn* here) noexcept {
+    request.waits_for = this;
+    if (here && here->is_in(room()) && here->is_in(request.room()) && claim(*here)) {
+      here->add_fresh(request);
+      note(request, send_claimed(request));
+    } else if (!room_takes(request)) {
+      request.abandon_waiting();
+      request.leave();
+    } else {
+      note(request, send<&mailbox::push>(request));
+    }
+  }
+
+  /// Takes back what this sender has put in line for room; null if it is too late.
+  envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
+
+  /// Tells whoever waits in `slot` of the end, now or when it comes.
+  void watch(reply_slot& slot) noexcept {
+    {
+      std::lock_guard lock(room().mutex());
+      if (life_ != life::ended) {
+        slot.is_orphan = true; // the server half is the list's
+        link(watchers_, slot);
+        return;
+      }
+    }
+    tell_end(slot, slot.try_claim());
+    slot.leave();
+  }
+
+  bool has_ended() const noexcept { return mailbox_.is_closed(); }
+
+  // ---- names ----
+
+  std::uint64_t id() const noexcept { return id_; }
+  virtual const std::type_info& callbacks_type_info() const noexcept = 0;
+  virtual std::string_view type_name() const noexcept = 0;
+
+  /// Returns how to open a message that is on the server's list, else null.
+  virtual envelope::opener find_opener(verb kind, const std::type_info& message) const noexcept = 0;
+
+  std::string describe() const override {
+    return name_ ? '"' + *name_ + '"' : std::string(type_name()) + "#" + std::to_string(id_);
+  }
+
+  /// Keeps a name until the end. False if the names were freed already; then it takes nothing.
+  bool hold_name(std::unique_ptr<held_name>& name) {
+    std::lock_guard lock(room().mutex());
+    if (names_freed_) {
+      return false;
+    }
+    name->next = std::move(names_);
+    names_ = std::move(name);
+    return true;
+  }
+
+  /// Gives back a name that is given up before the end.
+  template <class Matches>
+  std::unique_ptr<held_name> give_up_name(Matches matches) noexcept {
+    std::lock_guard lock(room().mutex());
+    for (std::unique_ptr<held_name>* at = &names_; *at; at = &(*at)->next) {
+      if (matches(**at)) {
+        std::unique_ptr<held_name> found = std::move(*at);
+        *at = std::move(found->next);
+        return found;
+      }
+    }
+    return nullptr;
+  }
+
+  // ---- the life of a server ----
+
+  /// Starts the loop, whose first message is `starter`. Once, by whoever made the server.
+  void launch(envelope& starter) {
+    starter_ = &starter;
+    loop_ = serve();
+    room().add(*this);
+    submit(wake_loop_);
+  }
+
+  /// Ends the server after the handler that runs now, which was given `message`.
+  void stop_with(
+      exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
+    if (!stopping_) {
+      stopping_ = true;
+      reason_ = std::move(reason);
+      last_message_ = message;
+      last_where_ = where;
+    }
+  }
+
+  void cancel_job() { worker_->cancel(); }
+  bool is_starting() const noexcept { return life_ == life::starting; }
+
+  // ---- open calls: accepted, not answered, their server half an otpp::caller's ----
+
+  /// A handler gets an otpp::caller for this slot.
+  void open(reply_slot& slot) noexcept {
+    std::lock_guard lock(room().mutex());
+    link(open_calls_, slot);
+    handed_out_ = &slot;
+  }
+
+  /// The handler that got it has returned. True if the server half is the loop's again.
+  bool take_back(reply_slot& slot) noexcept {
+    std::lock_guard lock(room().mutex());
+    if (std::exchange(handed_out_, nullptr) == nullptr) {
+      return false; // the otpp::caller has answered
+    }
+    if (!slot.is_orphan) {
+      return false;
+    }
+    unlink(open_calls_, slot);
+    slot.is_orphan = false;
+    return true;
+  }
+
+  /// An otpp::caller is about to answer.
+  void close(reply_slot& slot) noexcept {
+    std::lock_guard lock(room().mutex());
+    if (slot.is_open) {
+      unlink(open_calls_, slot);
+    }
+    if (handed_out_ == &slot) {
+      handed_out_ = nullptr;
+    }
+  }
+
+  /// An otpp::caller is dropped. False if the server will answer: it is ending and says why, or the
+  /// handler that got the caller is still at work.
+  bool close_unanswered(reply_slot& slot) noexcept {
+    std::lock_guard lock(room().mutex());
+    if (slot.is_open && (life_ == life::ending || handed_out_ == &slot)) {
+      slot.is_orphan = true;
+      return false;
+    }
+    if (slot.is_open) {
+      unlink(open_calls_, slot);
+    }
+    return true;
+  }
+
+  /// Answers a call whose otpp::caller is still somewhere, if it has not been answered.
+  template <class Fill>
+  void answer_open(reply_slot& slot, Fill fill) noexcept {
+    reply_slot::claim won;
+    {
+      std::lock_guard lock(room().mutex());
+      if (!slot.is_open) {
+        return;
+      }
+      won = slot.try_claim();
+    }
+    if (won) {
+      fill();
+      slot.deliver(won);
+    }
+  }
+
+  /// Answers the call when the server has ended, with what is in the slot or, unless `answered`, with
+  /// the reason. Takes the server half.
+  void answer_at_end(reply_slot& slot, bool answered) noexcept {
+    last_reply_ = &slot;
+    last_reply_is_ready_ = answered;
+  }
+
+ protected:
+  server_core(
+      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+      : worker::owner(std::move(home)), mailbox_(mailbox_limit), name_(std::move(name)) {}
+
+  ~server_core() override = default;
+
+  // What the loop asks of the class that knows the types. Each may leave a job to the worker.
+  virtual void run_continue(detail::erased_message& message) noexcept = 0;
+  virtual void run_info(detail::erased_message& message) noexcept = 0;
+  virtual void run_timeout() noexcept = 0;
+  virtual void run_terminate(const exit_reason& reason) noexcept = 0;
+  virtual void destroy_state() noexcept = 0;
+
+  /// Hands a coroutine handler to the worker; what it throws before it starts ends the server.
+  void run_job(asio::awaitable<void> job) noexcept {
+    try {
+      if (!worker_) {
+        worker_ = std::make_unique<worker>(*this);
+      }
+      worker_->run(std::move(job));
+    } catch (...) {
+      stop_with(std::current_exception());
+    }
+  }
+
+  void next(detail::next_action action) noexcept { action_ = std::move(action); }
+  void initialised() noexcept {
+    std::lock_guard lock(room().mutex());
+    life_ = life::running;
+    was_running_ = true;
+  }
+  void terminate_failed(std::exception_ptr error) noexcept {
+    reason_ = exit_reason(std::move(error)).after(reason_);
+  }
+
+  std::unique_ptr<worker> worker_;
+  exit_reason reason_ = exit_reason::normal();
+  bool stopping_ = false;
+
+ private:
+  // Wakes the loop when its mailbox was parked; queued at most once, because only the push that moved
+  // the mailbox from parked submits it.
+  struct loop_waker final : task {
+    explicit loop_waker(server_core& s) noexcept : server(s) {}
+    void run() override { server.loop_ready_ = true; }
+    void discard() noexcept override {}
+    server_core& server;
+  };
+
+  struct receive;
+  struct job_done;
+  struct fair_turn;
+  class idle_timer;
+
+  detail::loop_frame serve();
+  void act() noexcept;
+  void finish() noexcept;
+  void end_everything() noexcept;
+  void tell_list(reply_slot*& list) noexcept;
+  void report() noexcept;
+
+  bool advance(turn& here) override {
+    if (!std::exchange(loop_ready_, false)) {
+      return false;
+    }
+    turn_ = &here;
+    loop_.resume();
+    if (loop_.done()) {
+      loop_.destroy();
+    }
+    return true;
+  }
+
+  void job_finished(std::exception_ptr error) noexcept override {
+    if (error) {
+      stop_with(std::move(error));
+    }
+    loop_ready_ = std::exchange(awaits_job_, false);
+  }
+
+  void worker_destroyed() noexcept override {
+    if (std::exchange(state_outlives_, false)) {
+      destroy_state();
+    }
+    worker_is_gone_ = true;
+  }
+
+  void evict() noexcept override;
+
+  template <mailbox::result (mailbox::*Push)(envelope&) noexcept>
+  mailbox::result send_inside(envelope& item, turn* here) noexcept {
+    mailbox::result result = (mailbox_.*Push)(item);
+    if (result == mailbox::result::woke) {
+      submit_inside(wake_loop_, here);
+      result = mailbox::result::taken;
+    }
+    return result;
+  }
+
+  // This thread has claimed the process, so that the loop is its to wake.
+  mailbox::result send_claimed(envelope& item) noexcept {
+    mailbox::result result = mailbox_.push(item);
+    if (result == mailbox::result::woke) {
+      loop_ready_ = true;
+      result = mailbox::result::taken;
+    }
+    return result;
+  }
+
+  template <class Request>
+  static bool room_takes(Request& request) noexcept {
+    return request.room().enroll(request);
+  }
+
+  template <class Request>
+  static void note(Request& request, mailbox::result result) noexcept {
+    if (result == mailbox::result::closed) {
+      request.fail(errc::no_process);
+      request.leave();
+    }
+  }
+
+  // The server has ended, and `slot` is told so if that is what `won` says.
+  void tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept {
+    if (won) {
+      slot.write_end(reason_);
+      slot.deliver(won);
+    }
+  }
+
+  static void link(reply_slot*& list, reply_slot& slot) noexcept {
+    slot.is_open = true;
+    slot.before_open = nullptr;
+    slot.next_open = list;
+    if (list) {
+      list->before_open = &slot;
+    }
+    list = &slot;
+  }
+
+  static void unlink(reply_slot*& list, reply_slot& slot) noexcept {
+    slot.is_open = false;
+    (slot.before_open ? slot.before_open->next_open : list) = slot.next_open;
+    if (slot.next_open) {
+      slot.next_open->before_open = slot.before_open;
+    }
+  }
+
+  static std::uint64_t next_id() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
+
+  mailbox mailbox_;
+  detail::loop_frame loop_;
+  loop_waker wake_loop_{*this};
+  turn* turn_ = nullptr; // while the loop runs
+  envelope* starter_ = nullptr;                   // until it is opened
+  std::unique_ptr<detail::erased_message> kept_;  // while its handler runs
+  std::string_view last_message_;                 // whose handler ended the server
+  source_location last_where_;
+  detail::next_action action_;
+  std::unique_ptr<idle_timer> idle_;
+  reply_slot* last_reply_ = nullptr;
+  bool last_reply_is_ready_ = false;
+  bool loop_ready_ = false;
+  bool awaits_job_ = false;
+  bool was_running_ = false;
+  bool worker_is_gone_ = false;
+  bool state_outlives_ = false;
+  std::size_t dropped_ = 0;
+
+  // Under the room's lock.
+  life life_ = life::starting;
+  bool names_freed_ = false;
+  std::unique_ptr<held_name> names_;
+  reply_slot* open_calls_ = nullptr;
+  reply_slot* watchers_ = nullptr;
+  reply_slot* handed_out_ = nullptr;
+
+  const std::uint64_t id_ = next_id();
+  const std::unique_ptr<std::string> name_;
+};
+
+} // namespace otpp

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/server_core.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/use_awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+namespace otpp {
+
+/// A reference to a server: what `start` returns, and an address for every verb. OTP's pid.
+///
+/// It keeps no server alive; of one that has ended, every verb says `errc::no_process`. It never refers
+/// to another server, also not to a successor with the same name.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe for reading.
+///
+/// @par Lifetime
+/// May outlive the server, its context and the registry.
+template <class Callbacks>
+class server_ref {
+ public:
+  using callbacks_type = Callbacks;
+
+  // Made by the library.
+  explicit server_ref(detail::intrusive_ptr<server_core> core) noexcept : core_(std::move(core)) {}
+
+  // The hidden argument makes every copy remember where it was made: a verb takes its address by
+  // value, and so learns where it was called.
+  server_ref(const server_ref& other, source_location where = source_location::current()) noexcept
+      : core_(other.core_), where_(where) {}
+  server_ref(server_ref&& other, source_location where = source_location::current()) noexcept
+      : core_(std::move(other.core_)), where_(where) {}
+  server_ref& operator=(const server_ref&) noexcept = default;
+  server_ref& operator=(server_ref&&) noexcept = default;
+  ~server_ref() = default;
+
+  /// Asks the server to end, and waits until it has: `terminate` has run and its names are free.
+  ///
+  /// The request goes to the end of the mailbox, so that what was sent before is handled first. OTP's
+  /// `gen_server:stop/1,3`.
+  ///
+  /// @param reason   What `terminate` is told.
+  /// @param timeout  How long to wait. For ever by default, as in OTP. After it the server goes on
+  ///                 ending.
+  /// @param token    How the end is told.
+  ///
+  /// @par Completion signature
+  /// `void(std::exception_ptr)`
+  ///
+  /// @par Errors
+  /// - `errc::no_process`: it had ended before.
+  /// - `errc::exited`: it ended with another reason than this.
+  /// - `errc::timeout`: it has not ended in time.
+  /// - `errc::calling_self`: a handler cannot wait for its own server's end; it returns `otpp::stop()`.
+  ///
+  /// @par Cancellation
+  /// All types end the wait with `asio::error::operation_aborted`; the server ends all the same.
+  ///
+  /// @par Thread safety
+  /// Safe from any thread.
+  ///
+  /// @par Lifetime
+  /// This object may be destroyed at once.
+  ///
+  /// @par Example
+  /// @code
+  /// co_await server.stop();
+  /// co_await server.stop(otpp::exit_reason::shutdown(), 1s);
+  /// @endcode
+  template <class Token = asio::use_awaitable_t<>>
+    requires(!std::convertible_to<Token, exit_reason>)
+  auto stop(Token&& token = {}) const {
+    return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+    requires(!detail::timeout_like<Token>)
+  auto stop(exit_reason reason, Token&& token = {}) const {
+    return stop(std::move(reason), infinite, std::forward<Token>(token));
+  }
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const; // stop.hpp
+
+  /// Waits until the server has ended, whatever the cause, and returns the reason. What a monitor is
+  /// for in OTP.
+  ///
+  /// @param token  How the end is told.
+  ///
+  /// @par Completion signature
+  /// `void(std::exception_ptr, otpp::exit_reason)`
+  ///
+  /// @par Errors
+  /// - `errc::calling_self`: a handler cannot wait for its own server's end.
+  ///
+  /// @par Cancellation
+  /// All types end the wait with `asio::error::operation_aborted`.
+  ///
+  /// @par Thread safety
+  /// Safe from any thread. Of a server that has ended, the reason is still known.
+  ///
+  /// @par Lifetime
+  /// This object may be destroyed at once.
+  ///
+  /// @par Example
+  /// @code
+  /// otpp::exit_reason why = co_await server.join();
+  /// @endcode
+  template <class Token = asio::use_awaitable_t<>>
+  auto join(Token&& token = {}) const; // stop.hpp
+
+  /// Returns true if the server has ended. It may end at any time: a false is true of the past only.
+  bool has_ended() const noexcept { return core_->has_ended(); }
+
+  /// Returns the server's number: unique in this program, never used again.
+  std::uint64_t id() const noexcept { return core_->id(); }
+
+  /// Returns the server behind it, for the library's verbs.
+  const detail::intrusive_ptr<server_core>& core() const noexcept { return core_; }
+
+  /// Returns where this copy was made.
+  source_location where() const noexcept { return where_; }
+
+  friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }
+
+ private:
+  detail::intrusive_ptr<server_core> core_;
+  source_location where_;
+};
+
+} // namespace otpp
+
+template <class Callbacks>
+struct std::hash<otpp::server_ref<Callbacks>> {
+  std::size_t operator()(const otpp::server_ref<Callbacks>& server) const noexcept {
+    return std::hash<std::uint64_t>()(server.id());
+  }
+};

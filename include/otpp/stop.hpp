@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/call.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/envelope.hpp>
+#include <otpp/error.hpp>
+#include <otpp/mailbox.hpp>
+#include <otpp/operation.hpp>
+#include <otpp/server_core.hpp>
+#include <otpp/server_ref.hpp>
+#include <otpp/turn.hpp>
+
+#include <asio/async_result.hpp>
+
+#include <exception>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+// server_ref's stop and join.
+
+namespace otpp {
+
+namespace detail {
+
+// A stop on its way: a message like any other, and then one who waits for the end.
+class stop_request : public envelope, public answer_slot<void> {
+ public:
+  explicit stop_request(exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {}
+
+  void bounce(server_core&, const exit_reason& reason) noexcept override {
+    auto won = try_claim();
+    if (won) {
+      write_end(reason);
+      deliver(won);
+    }
+    leave();
+  }
+  void abandon() noexcept override { leave(); }
+
+  /// It has been stopped as wanted, or by something else first.
+  void write_end(const exit_reason& reason) noexcept override {
+    if (reason == wanted_) {
+      emplace();
+    } else {
+      write_error(say(errc::exited, reason));
+    }
+  }
+
+ protected:
+  ~stop_request() = default;
+  std::string_view operation() const noexcept override { return "stop"; }
+
+ private:
+  static void opened(server_core& server, envelope& item) {
+    auto& self = static_cast<stop_request&>(item);
+    server.stop_with(self.wanted_);
+    server.watch(self);
+  }
+
+  exit_reason wanted_;
+};
+
+class join_request : public answer_slot<exit_reason> {
+ public:
+  void write_end(const exit_reason& reason) noexcept override { emplace(reason); }
+
+ protected:
+  ~join_request() = default;
+  std::string_view operation() const noexcept override { return "join"; }
+};
+
+struct initiate_stop {
+  template <class Handler>
+  void operator()(
+      Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
+    using request = operation<stop_request, void, std::decay_t<Handler>>;
+    asio::any_io_executor fallback = fallback_executor(handler, server);
+    auto* stop = new request(std::move(handler), std::move(reason));
+    stop->connect(fallback, turn::current());
+    stop->server = server;
+    stop->timeout = timeout;
+    if (stop->is_inside(*server)) {
+      stop->refuse(errc::calling_self);
+    } else if (timeout < duration::zero()) {
+      stop->refuse(errc::timeout);
+    } else if (!stop->room().enroll(*stop)) {
+      stop->abandon_waiting();
+      stop->leave();
+    } else if (
+        server->send<&mailbox::push_library_message>(*stop) == mailbox::result::closed) {
+      stop->refuse(errc::no_process);
+    }
+  }
+};
+
+struct initiate_join {
+  template <class Handler>
+  void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
+    using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
+    asio::any_io_executor fallback = fallback_executor(handler, server);
+    auto* join = new request(std::move(handler));
+    join->connect(fallback, turn::current());
+    join->server = server;
+    if (join->is_inside(*server)) {
+      join->refuse(errc::calling_self);
+    } else if (!join->room().enroll(*join)) {
+      join->abandon_waiting();
+      join->leave();
+    } else {
+      server->watch(*join);
+    }
+  }
+};
+
+} // namespace detail
+
+template <class Callbacks>
+template <detail::timeout_like Duration, class Token>
+auto server_ref<Callbacks>::stop(exit_reason reason, Duration timeout, Token&& token) const {
+  return asio::async_initiate<Token, void(std::exception_ptr)>(
+      detail::initiate_stop(), token, core_, std::move(reason), detail::saturate(timeout));
+}
+
+template <class Callbacks>
+template <class Token>
+auto server_ref<Callbacks>::join(Token&& token) const {
+  static_assert(detail::check_token<exit_reason, Token>());
+  return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
+      detail::initiate_join(), token, core_);
+}
+
+} // namespace otpp

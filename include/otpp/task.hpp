@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <utility>
+
+namespace otpp {
+
+/// A piece of work that links itself: to be run once, or thrown away once, by whoever holds it.
+///
+/// Both end its owner's claim on it: a task may be destroyed before either returns.
+class task {
+ public:
+  task() = default;
+  task(const task&) = delete;
+  task& operator=(const task&) = delete;
+
+  /// Does the work, on the executor that it was handed to. What user code throws leaves it.
+  virtual void run() = 0;
+
+  /// Lets go of the work, because its context is going away. Runs no handler.
+  virtual void discard() noexcept = 0;
+
+  task* next = nullptr; ///< Belongs to the queue that holds the task.
+
+ protected:
+  ~task() = default;
+};
+
+/// Tasks in the order in which they came. Owns them: what is left in it is discarded.
+class task_list {
+ public:
+  task_list() = default;
+  task_list(task_list&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
+  task_list& operator=(task_list&&) = delete;
+
+  /// Takes a list that is linked already, oldest first.
+  explicit task_list(task* first) noexcept : first_(first), last_(first) {
+    while (last_ && last_->next) {
+      last_ = last_->next;
+    }
+  }
+
+  ~task_list() { discard(); }
+
+  bool empty() const noexcept { return first_ == nullptr; }
+
+  void push_back(task& item) noexcept {
+    item.next = nullptr;
+    (first_ ? last_->next : first_) = &item;
+    last_ = &item;
+  }
+
+  /// Puts `others` before what is here.
+  void push_front(task_list others) noexcept {
+    if (!others.empty()) {
+      others.last_->next = first_;
+      if (!first_) {
+        last_ = others.last_;
+      }
+      first_ = std::exchange(others.first_, nullptr);
+      others.last_ = nullptr;
+    }
+  }
+
+  task& pop_front() noexcept {
+    task& item = *first_;
+    first_ = item.next;
+    return item;
+  }
+
+  /// Cuts off at most `count` tasks from the front.
+  task_list take(int count) noexcept {
+    task_list result;
+    while (count-- > 0 && !empty()) {
+      result.push_back(pop_front());
+    }
+    return result;
+  }
+
+  void discard() noexcept {
+    while (!empty()) {
+      pop_front().discard();
+    }
+  }
+
+ private:
+  task* first_ = nullptr;
+  task* last_ = nullptr; // of meaning only while first_ is set
+};
+
+} // namespace otpp

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/context_room.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/task.hpp>
+
+#include <utility>
+
+namespace otpp {
+
+class process;
+
+/// One stretch of work on one thread: it lasts from when the executor calls us until we return.
+///
+/// It is where most of the speed is. A caller that is answered is resumed here, after the server has
+/// been released, rather than through the executor; a server that is woken from here runs next, rather
+/// than through the executor; and a call that is answered here is never written down anywhere else. A
+/// turn is bounded, so that others on the thread get theirs.
+///
+/// Everything in it belongs to its thread; nothing is locked.
+class turn {
+ public:
+  /// How many messages and resumptions a turn may hold (performance.md, 4.14: the plateau).
+  static constexpr int limit = 64;
+
+  explicit turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {}
+  turn(const turn&) = delete;
+  turn& operator=(const turn&) = delete;
+  ~turn(); // hands what is left to the executor
+
+  /// Returns the turn that is on this thread, or null.
+  OTPP_NOINLINE static turn* current() noexcept { return slot(); }
+
+  lane& here() const noexcept { return *lane_; }
+  bool is_in(const context_room& room) const noexcept { return &lane_->room() == &room; }
+
+  /// Runs a process, and then what comes of it.
+  void run(detail::intrusive_ptr<process> first);
+
+  /// Runs tasks, and then what comes of them.
+  void run(task_list tasks);
+
+  /// True if a process may be claimed to run next.
+  bool has_place_for(const lane& other) const noexcept {
+    return !next_ && budget_ > 0 && lane_ == &other;
+  }
+  void run_next(process& claimed) noexcept { next_ = detail::intrusive_ptr<process>(&claimed); }
+
+  /// Runs a task of this lane when the process that is running now has been released.
+  void run_later(task& item) noexcept;
+
+  /// Returns the process whose step is running, or null.
+  process* running() const noexcept { return running_; }
+
+  bool spend() noexcept { return --budget_ >= 0; }
+  bool is_spent() const noexcept { return budget_ <= 0; }
+
+  /// Writes down one who waits for a server that this turn has claimed.
+  void add_fresh(waiter& one) noexcept {
+    one.membership_.store(waiter::membership::fresh, std::memory_order_relaxed);
+    one.before_ = nullptr;
+    one.next_ = fresh_;
+    if (fresh_) {
+      fresh_->before_ = &one;
+    }
+    fresh_ = &one;
+  }
+
+  /// The server has it in hand and is going to answer it.
+  void answer_fresh(waiter& one) noexcept {
+    remove_fresh(one);
+    one.membership_.store(waiter::membership::none, std::memory_order_relaxed);
+  }
+
+  void remove_fresh(waiter& one) noexcept {
+    (one.before_ ? one.before_->next_ : fresh_) = one.next_;
+    if (one.next_) {
+      one.next_->before_ = one.before_;
+    }
+  }
+
+  /// Enrolls those who wait for `server`, which is about to be released unfinished.
+  void settle(const void* server) noexcept {
+    for (waiter* one = fresh_; one;) {
+      waiter* next = one->next_;
+      if (one->waits_for == server) {
+        settle_one(*one);
+      }
+      one = next;
+    }
+  }
+
+  /// Enrolls one that is fresh: its answer may come from anywhere from now on.
+  void settle_one(waiter& one) noexcept;
+
+ private:
+  // Read only through current(): compilers keep a thread_local's address across a suspension.
+  static turn*& slot() noexcept {
+    static thread_local turn* instance = nullptr;
+    return instance;
+  }
+
+  void run_all();
+
+  lane* lane_;
+  turn* outer_; // a handler may run another context
+  detail::intrusive_ptr<process> next_;
+  process* running_ = nullptr;
+  task_list tail_;
+  int tail_size_ = 0;
+  int budget_ = limit;
+  waiter* fresh_ = nullptr;
+};
+
+} // namespace otpp

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/process.hpp>
+#include <otpp/serial_executor.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <optional>
+#include <utility>
+
+namespace otpp {
+
+/// Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
+/// server: a `co_spawn` for each message would cost several times as much.
+///
+/// All of it runs on the server's serial executor. The coroutine is owned by whatever it waits for:
+/// between jobs by `parked_`, within a job by the operation that the handler awaits.
+class worker {
+ public:
+  /// Told of the end of a job. Lives as long as the worker's coroutine.
+  class owner : public process {
+   public:
+    /// The job returned, or left with an exception. On the serial executor, inside a step.
+    virtual void job_finished(std::exception_ptr error) noexcept = 0;
+    /// The coroutine was destroyed, which ends the job too if there was one.
+    virtual void worker_destroyed() noexcept = 0;
+
+   protected:
+    using process::process;
+  };
+
+  explicit worker(owner& server) noexcept : owner_(server) {}
+
+  bool is_busy() const noexcept { return busy_; }
+
+  /// Runs a job, as far as it goes without waiting; job_finished() may be called within.
+  void run(asio::awaitable<void> job) {
+    job_.emplace(std::move(job));
+    busy_ = true;
+    if (started_) {
+      parked_.resume();
+      return;
+    }
+    try {
+      asio::co_spawn(
+          asio::any_io_executor(serial_executor(owner_)), work(detail::intrusive_ptr<owner>(&owner_)),
+          asio::bind_cancellation_slot(signal_.slot(), [](std::exception_ptr) noexcept {}));
+      started_ = true;
+    } catch (...) {
+      busy_ = false;
+      job_.reset();
+      throw;
+    }
+  }
+
+  /// Asks the job to end, as an operation is cancelled. On the serial executor.
+  void cancel() {
+    if (busy_) {
+      cancelled_ = true;
+      signal_.emit(asio::cancellation_type::terminal);
+    }
+  }
+
+  /// Destroys the coroutine, if it is between jobs.
+  void retire() noexcept { parked_.drop(); }
+
+ private:
+  // The coroutine's resumption while it has nothing to do, kept in place.
+  class parked_handler {
+   public:
+    parked_handler() = default;
+    parked_handler(const parked_handler&) = delete;
+    parked_handler& operator=(const parked_handler&) = delete;
+    ~parked_handler() { drop(); }
+
+    template <class Handler>
+    void park(Handler&& handler) noexcept {
+      using handler_type = std::decay_t<Handler>;
+      static_assert(sizeof(handler_type) <= sizeof(storage_));
+      ::new (static_cast<void*>(storage_)) handler_type(std::forward<Handler>(handler));
+      act_ = [](parked_handler& self, bool resume) {
+        auto* kept = std::launder(reinterpret_cast<handler_type*>(self.storage_));
+        handler_type taken(std::move(*kept));
+        kept->~handler_type();
+        if (resume) {
+          std::move(taken)();
+        }
+      };
+    }
+
+    void resume() { std::exchange(act_, nullptr)(*this, true); }
+
+    void drop() noexcept {
+      if (act_) {
+        std::exchange(act_, nullptr)(*this, false);
+      }
+    }
+
+   private:
+    alignas(std::max_align_t) std::byte storage_[64];
+    void (*act_)(parked_handler&, bool) = nullptr;
+  };
+
+  struct destruction_guard {
+    explicit destruction_guard(owner& o) noexcept : server(o) {}
+    destruction_guard(const destruction_guard&) = delete;
+    destruction_guard& operator=(const destruction_guard&) = delete;
+    ~destruction_guard() { server.worker_destroyed(); }
+    owner& server;
+  };
+
+  auto park() {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+        [this](auto&& handler) { parked_.park(std::move(handler)); }, asio::use_awaitable);
+  }
+
+  asio::awaitable<void> work(detail::intrusive_ptr<owner> keep) {
+    destruction_guard guard(*keep);
+    while (true) {
+      std::exception_ptr error;
+      try {
+        co_await std::move(*job_);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      job_.reset();
+      // A handler may have changed these for itself; the next one must not find them changed.
+      co_await asio::this_coro::throw_if_cancelled(true);
+      if (cancelled_) {
+        cancelled_ = false;
+        co_await asio::this_coro::reset_cancellation_state();
+      }
+      busy_ = false;
+      keep->job_finished(std::move(error));
+      co_await park();
+    }
+  }
+
+  owner& owner_;
+  std::optional<asio::awaitable<void>> job_;
+  parked_handler parked_;
+  asio::cancellation_signal signal_;
+  bool started_ = false;
+  bool busy_ = false;
+  bool cancelled_ = false;
+};
+
+} // namespace otpp
