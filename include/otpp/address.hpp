@@ -79,12 +79,13 @@ std::exception_ptr no_process_named(std::string_view name) noexcept {
 }
 
 template <server_core::verb Verb, class M, class Callbacks>
-destination find(const server_ref<Callbacks>& address) noexcept {
-  return {address.core(), opener_of<Verb, M, Callbacks>(), nullptr, address.where()};
+destination find(server_ref<Callbacks>&& address) noexcept {
+  source_location where = address.where();
+  return {std::move(address).core(), opener_of<Verb, M, Callbacks>(), nullptr, where};
 }
 
 template <server_core::verb Verb, class M, class Callbacks>
-destination find(const server_name<Callbacks>& address) noexcept {
+destination find(server_name<Callbacks>&& address) noexcept {
   destination result{{}, opener_of<Verb, M, Callbacks>(), nullptr, address.where()};
   const registry& names = address.in() ? *address.in() : registry::global();
   result.server = names.find(address.name());

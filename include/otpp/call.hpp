@@ -54,7 +54,7 @@ struct initiate_call {
   void operator()(Handler&& handler, M&& content) {
     using handler_type = std::decay_t<Handler>;
     using request = operation<call_request<M>, reply_t<M>, handler_type>;
-    destination target = find<server_core::verb::call, M>(to);
+    destination target = find<server_core::verb::call, M>(std::move(to));
     duration patience = timeout;
     asio::any_io_executor fallback = fallback_executor(handler, target.server);
     auto* call = new request(std::move(handler), target.open, std::move(content), target.where);

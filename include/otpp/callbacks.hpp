@@ -243,7 +243,7 @@ template <class Callbacks, class M>
 consteval bool check_cast() {
   check_message<M>();
   static_assert(
-      handles_cast<Callbacks, M>,
+      !message<M> || handles_cast<Callbacks, M>,
       "otpp: no handle_cast for this message: add `void handle_cast(Message, State&)` to the callbacks "
       "class");
   return true;
@@ -253,7 +253,7 @@ template <class Callbacks, class M>
 consteval bool check_info() {
   check_message<M>();
   static_assert(
-      handles_info<Callbacks, M>,
+      !message<M> || handles_info<Callbacks, M>,
       "otpp: no handle_info for this message: add `void handle_info(Message, State&)` to the callbacks "
       "class");
   return true;

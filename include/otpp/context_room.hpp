@@ -8,8 +8,10 @@
 #include <otpp/detail/mpsc_queue.hpp>
 #include <otpp/detail/op_storage.hpp>
 #include <otpp/error.hpp>
+#include <otpp/resident.hpp>
 #include <otpp/task.hpp>
 #include <otpp/timeout.hpp>
+#include <otpp/waiter.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/execution_context.hpp>
@@ -71,7 +73,7 @@ class lane : public detail::counted<lane> {
   /// Hands in a task from another context, to be run here. Behind the room's gate.
   void deliver(task& item) noexcept;
 
-  /// Takes what was handed in; parks the inbox when there is nothing.
+  /// Takes what was handed in, and parks the inbox.
   task_list take_inbox() noexcept;
 
  private:
@@ -90,65 +92,6 @@ class lane : public detail::counted<lane> {
   lane* next_in_room_ = nullptr;
   lane* before_in_room_ = nullptr;
   bool listed_ = false;
-};
-
-/// Something that lives on a context until it ends or the context goes: a server.
-class resident {
- public:
-  /// The context is going away. Ends without running user callbacks.
-  virtual void evict() noexcept = 0;
-
-  virtual void retain() const noexcept = 0;
-  virtual void let_go() const noexcept = 0;
-
- protected:
-  ~resident() = default;
-
- private:
-  friend class context_room;
-  resident* older_ = nullptr;
-  resident* newer_ = nullptr;
-  bool listed_ = false;
-};
-
-/// Something on a context that waits for an answer from anywhere: it counts as work there, and may have
-/// a deadline.
-///
-/// Where it is written down:
-///   none      nowhere; whoever is about to answer it has it in hand
-///   fresh     in the turn that started it, on this thread, unlocked (turn.hpp)
-///   enrolled  in its context's room, under the room's lock
-///   gone      it was answered while fresh, from another thread: the turn must not enroll it
-/// fresh -> enrolled and fresh -> gone are made under the room's lock; fresh -> none by the turn.
-class waiter : public detail::deadline {
- public:
-  enum class membership : std::uint8_t { none, fresh, enrolled, gone };
-
-  /// The context is going away: destroys what waits, if nobody has answered it.
-  virtual void abandon_waiting() noexcept = 0;
-
-  membership written_down() const noexcept { return membership_.load(std::memory_order_relaxed); }
-
-  duration timeout = infinite;     ///< Counted from when it is enrolled.
-  const void* waits_for = nullptr; ///< The server that has it in hand while it is fresh.
-
- protected:
-  ~waiter() {
-    if (holds_lane_) {
-      lane_->release();
-    }
-  }
-
-  lane* lane_ = nullptr; // where it is resumed
-
-
- private:
-  friend class context_room;
-  friend class turn;
-  waiter* next_ = nullptr;
-  waiter* before_ = nullptr;
-  std::atomic<membership> membership_{membership::none};
-  bool holds_lane_ = false; // since it was enrolled; until then the turn does
 };
 
 /// What the library keeps for one execution context: the servers that run there, in the order in which
@@ -233,7 +176,7 @@ class context_room : public detail::counted<context_room> {
   /// Writes down one who waits on this context, and arms its deadline. False if the context is going.
   bool enroll(waiter& one) noexcept {
     duration timeout = one.timeout;
-    auto at = timeout == infinite ? detail::deadline::time_point::max()
+    auto at = timeout == infinite ? (detail::deadline::time_point::max)()
                                   : detail::deadline_after(timeout);
     bool sweep_due = false;
     {
@@ -324,7 +267,7 @@ class context_room : public detail::counted<context_room> {
     }
     remember_lane(here);
     bool sooner = false;
-    if (at != detail::deadline::time_point::max()) {
+    if (at != (detail::deadline::time_point::max)()) {
       deadlines_.add(one, at);
       sooner = !timer_armed_ || at < timer_at_;
     }
@@ -463,6 +406,12 @@ inline lane::lane(detail::intrusive_ptr<context_room> room, const asio::any_io_e
   }
 }
 
+inline waiter::~waiter() {
+  if (holds_lane_) {
+    lane_->release();
+  }
+}
+
 inline lane::~lane() {
   std::lock_guard lock(room_->mutex_);
   if (listed_) {
@@ -482,8 +431,8 @@ inline task_list lane::take_inbox() noexcept {
   while (true) {
     if (task* item = inbox_.pop()) {
       result.push_back(*item);
-    } else if (!result.empty() || inbox_.park()) {
-      return result;
+    } else if (inbox_.park()) {
+      return result; // whoever comes next posts again
     }
   }
 }

@@ -58,7 +58,7 @@ class envelope {
   bool counted = false;     ///< Belongs to the mailbox: it takes one place of the limit.
 
  protected:
-  ~envelope() = default;
+  virtual ~envelope() = default;
 
  private:
   opener open_;

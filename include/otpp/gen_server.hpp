@@ -421,7 +421,9 @@ class gen_server final : public server_core {
       stop_with(std::move(result.error()), message, where); // there is nobody to tell but the server
     }
   }
-  void go_on(no_reply_t, std::string_view, source_location) noexcept {}
+  // no_reply; of anything else check_plain_result() has told the user.
+  template <class Other>
+  void go_on(Other&&, std::string_view, source_location) noexcept {}
 
   void run_continue(detail::erased_message& message) noexcept override {
     bool found = false;

@@ -6,11 +6,12 @@
 #include <otpp/detail/loop_frame.hpp>
 #include <otpp/server_core.hpp>
 
-#include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 
 namespace otpp {
@@ -144,6 +145,12 @@ struct server_core::fair_turn {
   void await_resume() const noexcept {}
 };
 
+inline server_core::server_core(
+    detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+    : worker::owner(std::move(home)), mailbox_(mailbox_limit), name_(std::move(name)) {}
+
+inline server_core::~server_core() = default;
+
 inline detail::loop_frame server_core::serve() {
   std::exchange(starter_, nullptr)->open(*this);
   co_await job_done{*this};
@@ -246,7 +253,9 @@ inline void server_core::end_everything() noexcept {
 
   envelope* left = mailbox_.close();
   for (envelope* item = left; item; item = item->next) {
-    dropped_ += item->is_lost_silently() ? 1 : 0;
+    if (item->is_lost_silently()) {
+      ++dropped_;
+    }
   }
   report();
 

@@ -133,7 +133,7 @@ template <server_core::verb Verb, class M, class Address, class... Args>
 auto post_in_place(Address to, Args&&... args) {
   static_assert(check_sent<Verb, M, Address>());
   if constexpr (can_be_sent<Verb, M, Address>()) {
-    destination target = find<Verb, M>(to);
+    destination target = find<Verb, M>(std::move(to));
     if constexpr (makes<M, Args...>) {
       auto letter = make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
       return post<Verb, M>(std::move(target), std::move(letter), asio::use_awaitable);
@@ -158,7 +158,7 @@ auto post_message(Address to, Message&& content, Token&& token) {
   static_assert(check_temporary<Message, Token>());
   static_assert(check_sent<Verb, M, Address>());
   if constexpr (can_be_sent<Verb, M, Address>()) {
-    destination target = find<Verb, M>(to);
+    destination target = find<Verb, M>(std::move(to));
     auto letter = make_letter<M>(target, M(std::forward<Message>(content)));
     return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
   }
@@ -169,7 +169,7 @@ bool try_post(Address to, Args&&... args) noexcept {
   static_assert(check_sent<Verb, M, Address>());
   if constexpr (can_be_sent<Verb, M, Address>()) {
     try {
-      destination target = find<Verb, M>(to);
+      destination target = find<Verb, M>(std::move(to));
       if (target.error) {
         return false;
       }

@@ -6,6 +6,7 @@
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/detail/mpsc_queue.hpp>
 #include <otpp/detail/op_storage.hpp>
+#include <otpp/resident.hpp>
 #include <otpp/task.hpp>
 #include <otpp/turn.hpp>
 
@@ -154,6 +155,16 @@ inline void process::run_steps(turn& here) {
   }
 }
 
+inline turn::turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {}
+
+inline void turn::run_next(process& claimed) noexcept {
+  next_ = detail::intrusive_ptr<process>(&claimed);
+}
+
+inline bool turn::has_place_for(const lane& other) const noexcept {
+  return !next_ && budget_ > 0 && lane_ == &other;
+}
+
 inline void turn::run(detail::intrusive_ptr<process> first) {
   next_ = std::move(first);
   run_all();
@@ -217,7 +228,7 @@ inline void turn::run_later(task& item) noexcept {
 inline void turn::settle_one(waiter& one) noexcept {
   remove_fresh(one);
   context_room& room = lane_->room();
-  auto at = one.timeout == infinite ? detail::deadline::time_point::max()
+  auto at = one.timeout == infinite ? (detail::deadline::time_point::max)()
                                     : detail::deadline_after(one.timeout);
   bool sweep_due = false;
   {

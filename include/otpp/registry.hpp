@@ -86,7 +86,7 @@ class registry {
   /// Gives a server a name. Throws std::invalid_argument for a name that cannot be one,
   /// `errc::name_taken`, and `errc::no_process` if the server has ended.
   void add(std::string_view name, server_core& server) {
-    check(name);
+    check_name(name);
     auto mine = std::make_unique<held>(table_, std::string(name));
     held* const kept = mine.get();
     std::unique_ptr<held_name> holding = std::move(mine);
@@ -172,7 +172,7 @@ class registry {
   }
 
   /// Throws std::invalid_argument for a name that cannot be one.
-  static void check(std::string_view name) {
+  static void check_name(std::string_view name) {
     if (name.empty() || name.size() > longest_name) {
       throw std::invalid_argument(
           "otpp: a name has 1 to 255 bytes; this one has " + std::to_string(name.size()));

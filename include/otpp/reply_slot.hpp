@@ -95,6 +95,14 @@ class reply_slot : public task, public waiter {
     leave();
   }
 
+  /// The server half ends without a claim: nobody waits, or nobody can be told.
+  void give_up() noexcept {
+    if (is_listed_fresh()) {
+      turn::current()->remove_fresh(*this);
+    }
+    leave();
+  }
+
   /// This half is done. The slot may be gone afterwards.
   void leave() noexcept {
     if (left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)) {
@@ -124,7 +132,7 @@ class reply_slot : public task, public waiter {
       return result; // the caller's context is gone, and the caller with it
     }
     result.won_ = decide();
-    if (written_down() == membership::fresh) {
+    if (is_listed_fresh()) {
       if (result.won_) {
         result.here_->answer_fresh(*this);
       } else {

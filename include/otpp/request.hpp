@@ -30,7 +30,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
     this->fail(errc::exited, reason);
     this->leave();
   }
-  void abandon() noexcept override { this->leave(); }
+  void abandon() noexcept override { this->give_up(); }
   bool expired() const noexcept override { return this->decided(); }
   std::string_view message_type() const noexcept override { return detail::type_name<M>(); }
   source_location where() const noexcept override { return where_; }

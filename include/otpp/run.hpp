@@ -111,7 +111,7 @@ int run(asio::awaitable<T> body) {
   bool interrupted = false;
   asio::io_context context(1);
   asio::cancellation_signal cancel;
-  asio::signal_set signals(context, SIGINT, SIGTERM);
+  asio::signal_set interrupts(context, SIGINT, SIGTERM);
   auto on_signal = [&](auto& again, std::error_code error) -> void {
     if (error) {
       return;
@@ -121,9 +121,9 @@ int run(asio::awaitable<T> body) {
       return;
     }
     cancel.emit(asio::cancellation_type::terminal);
-    signals.async_wait([&](std::error_code next, int) { again(again, next); });
+    interrupts.async_wait([&](std::error_code next, int) { again(again, next); });
   };
-  signals.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
+  interrupts.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
   asio::co_spawn(
       context, detail::run_main(std::move(body), status, interrupted),
       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {

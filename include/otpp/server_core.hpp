@@ -239,10 +239,9 @@ class server_core : public worker::owner {
 
  protected:
   server_core(
-      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
-      : worker::owner(std::move(home)), mailbox_(mailbox_limit), name_(std::move(name)) {}
+      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
 
-  ~server_core() override = default;
+  ~server_core() override; // both in loop.hpp
 
   // What the loop asks of the class that knows the types. Each may leave a job to the worker.
   virtual void run_continue(detail::erased_message& message) noexcept = 0;

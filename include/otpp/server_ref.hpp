@@ -124,7 +124,8 @@ class server_ref {
   std::uint64_t id() const noexcept { return core_->id(); }
 
   /// Returns the server behind it, for the library's verbs.
-  const detail::intrusive_ptr<server_core>& core() const noexcept { return core_; }
+  const detail::intrusive_ptr<server_core>& core() const& noexcept { return core_; }
+  detail::intrusive_ptr<server_core> core() && noexcept { return std::move(core_); }
 
   /// Returns where this copy was made.
   source_location where() const noexcept { return where_; }

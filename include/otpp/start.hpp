@@ -130,7 +130,7 @@ struct initiate_start {
       room_pass pass(*room);
       std::unique_ptr<std::string> name;
       if (how.name()) {
-        registry::check(*how.name());
+        registry::check_name(*how.name());
         name = std::make_unique<std::string>(*how.name());
       }
       intrusive_ptr<server_core> server(
@@ -204,7 +204,7 @@ auto start(options how, Args&&... args) {
     constexpr bool has_token =
         detail::holds_without_last<inits::template with, std::decay_t<Args>...>();
     static_assert(
-        has_token, "otpp: init does not take these arguments; start passes what it gets on to init");
+        has_token || !detail::names_init<Callbacks>(), "otpp: init does not take these arguments; start passes what it gets on to init");
     if constexpr (has_token) {
       return detail::apply_without_last(
           [&](auto&& token, auto&&... rest) {

@@ -24,7 +24,7 @@ class task {
   task* next = nullptr; ///< Belongs to the queue that holds the task.
 
  protected:
-  ~task() = default;
+  virtual ~task() = default;
 };
 
 /// Tasks in the order in which they came. Owns them: what is left in it is discarded.

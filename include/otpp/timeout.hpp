@@ -17,7 +17,7 @@ using duration = std::chrono::steady_clock::duration;
 inline constexpr duration default_timeout = std::chrono::seconds(5);
 
 /// Waits for ever. What OTP spells `infinity`.
-inline constexpr duration infinite = duration::max();
+inline constexpr duration infinite = (duration::max)();
 
 /// What a server's `handle_info` gets when `outcome::timeout(d)` ran out. OTP's `timeout` atom.
 struct timeout {};
@@ -32,15 +32,15 @@ inline constexpr bool is_chrono_duration<std::chrono::duration<Rep, Period>> = t
 template <class T>
 concept timeout_like = is_chrono_duration<std::remove_cvref_t<T>>;
 
-// Years in hours::max() would overflow nanoseconds: what is too long to count is for ever.
+// Years in hours::max would overflow nanoseconds: what is too long to count is for ever.
 template <class Rep, class Period>
 constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
   using seconds = std::chrono::duration<long double>;
-  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(duration::max())) {
-    return duration::max();
+  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>((duration::max)())) {
+    return (duration::max)();
   }
-  if (std::chrono::duration_cast<seconds>(d) <= std::chrono::duration_cast<seconds>(duration::min())) {
-    return duration::min();
+  if (std::chrono::duration_cast<seconds>(d) <= std::chrono::duration_cast<seconds>((duration::min)())) {
+    return (duration::min)();
   }
   return std::chrono::duration_cast<duration>(d);
 }
@@ -48,8 +48,8 @@ constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
 // now + d, for d >= 0, without running over the end of the clock.
 inline std::chrono::steady_clock::time_point deadline_after(duration d) noexcept {
   auto now = std::chrono::steady_clock::now();
-  if (d > std::chrono::steady_clock::time_point::max() - now) {
-    return std::chrono::steady_clock::time_point::max();
+  if (d > (std::chrono::steady_clock::time_point::max)() - now) {
+    return (std::chrono::steady_clock::time_point::max)();
   }
   return now + d;
 }

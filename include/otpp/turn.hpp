@@ -6,6 +6,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/task.hpp>
+#include <otpp/waiter.hpp>
 
 #include <utility>
 
@@ -26,7 +27,7 @@ class turn {
   /// How many messages and resumptions a turn may hold (performance.md, 4.14: the plateau).
   static constexpr int limit = 64;
 
-  explicit turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {}
+  explicit turn(lane& here) noexcept;
   turn(const turn&) = delete;
   turn& operator=(const turn&) = delete;
   ~turn(); // hands what is left to the executor
@@ -44,10 +45,8 @@ class turn {
   void run(task_list tasks);
 
   /// True if a process may be claimed to run next.
-  bool has_place_for(const lane& other) const noexcept {
-    return !next_ && budget_ > 0 && lane_ == &other;
-  }
-  void run_next(process& claimed) noexcept { next_ = detail::intrusive_ptr<process>(&claimed); }
+  bool has_place_for(const lane& other) const noexcept;
+  void run_next(process& claimed) noexcept;
 
   /// Runs a task of this lane when the process that is running now has been released.
   void run_later(task& item) noexcept;
@@ -61,6 +60,7 @@ class turn {
   /// Writes down one who waits for a server that this turn has claimed.
   void add_fresh(waiter& one) noexcept {
     one.membership_.store(waiter::membership::fresh, std::memory_order_relaxed);
+    one.is_listed_fresh_ = true;
     one.before_ = nullptr;
     one.next_ = fresh_;
     if (fresh_) {
@@ -75,7 +75,9 @@ class turn {
     one.membership_.store(waiter::membership::none, std::memory_order_relaxed);
   }
 
+  /// Takes it out of the list, without saying what becomes of it.
   void remove_fresh(waiter& one) noexcept {
+    one.is_listed_fresh_ = false;
     (one.before_ ? one.before_->next_ : fresh_) = one.next_;
     if (one.next_) {
       one.next_->before_ = one.before_;

@@ -22,7 +22,7 @@ class deadline {
   virtual void expire() noexcept = 0;
 
  protected:
-  ~deadline() = default;
+  virtual ~deadline() = default;
 
  private:
   friend class deadline_heap;

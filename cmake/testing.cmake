@@ -1,0 +1,141 @@
+# Catch2 2.13 or 3, installed or downloaded, and the functions that declare a test.
+# Included only when the tests are built.
+find_package(Catch2 QUIET) # no version: 2.13 and 3 both do
+if(Catch2_FOUND AND Catch2_VERSION VERSION_LESS 2.13)
+  message(FATAL_ERROR "The tests need Catch2 2.13 or later; ${Catch2_DIR} has ${Catch2_VERSION}.")
+endif()
+if(NOT Catch2_FOUND AND OTPP_FETCH_DEPS)
+  message(STATUS "otpp: Catch2 is not installed; downloading it. Without a network, install it "
+    "(Debian: catch2), or set FETCHCONTENT_SOURCE_DIR_CATCH2, or OTPP_BUILD_TESTS=OFF.")
+  include(FetchContent)
+  FetchContent_Declare(
+    Catch2
+    GIT_REPOSITORY https://github.com/catchorg/Catch2.git
+    GIT_TAG fa43b77429ba76c462b1898d6cd2f2d7a9416b14 # v3.7.1
+  )
+  FetchContent_MakeAvailable(Catch2)
+  list(APPEND CMAKE_MODULE_PATH "${catch2_SOURCE_DIR}/extras")
+  # Its headers are not ours to warn about.
+  foreach(target Catch2 Catch2WithMain)
+    get_target_property(dirs ${target} INTERFACE_INCLUDE_DIRECTORIES)
+    set_target_properties(${target} PROPERTIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${dirs}")
+  endforeach()
+endif()
+if(NOT TARGET Catch2::Catch2)
+  message(FATAL_ERROR "The tests need Catch2 2.13 or 3 and did not find it.\n"
+    "  Debian, Ubuntu: apt-get install catch2\n"
+    "  or set OTPP_FETCH_DEPS=ON to download it, or OTPP_BUILD_TESTS=OFF to do without tests.")
+endif()
+include(Catch)
+
+# otpp_catch: Catch2 with a main function. Not every 2.13 was built with one.
+if(TARGET Catch2::Catch2WithMain)
+  add_library(otpp_catch INTERFACE)
+  target_link_libraries(otpp_catch INTERFACE Catch2::Catch2WithMain)
+else()
+  add_library(otpp_catch OBJECT ${PROJECT_SOURCE_DIR}/tests/support/catch_main.cpp)
+  target_link_libraries(otpp_catch PUBLIC Catch2::Catch2)
+endif()
+
+# otpp_compile_command(<result>)
+#
+# The compiler as CMake would call it for a program that links otpp, for the
+# tests that call it themselves.
+function(otpp_compile_command result)
+  separate_arguments(flags NATIVE_COMMAND "${CMAKE_CXX_FLAGS}")
+  set(dirs "$<TARGET_PROPERTY:otpp_tests,INCLUDE_DIRECTORIES>")
+  set(definitions "$<TARGET_PROPERTY:otpp_tests,COMPILE_DEFINITIONS>")
+  set(
+    ${result}
+    ${CMAKE_CXX_COMPILER} ${flags} ${CMAKE_CXX20_STANDARD_COMPILE_OPTION}
+    "$<$<BOOL:${dirs}>:-I$<JOIN:$<FILTER:${dirs},EXCLUDE,^/usr/include$>,$<SEMICOLON>-I>>"
+    "$<$<BOOL:${definitions}>:-D$<JOIN:${definitions},$<SEMICOLON>-D>>"
+    PARENT_SCOPE
+  )
+endfunction()
+
+# otpp_add_compile_fail(<name> <message>)
+#
+# compile_fail/<name>.cpp must compile as it stands, and must fail with
+# <message>, word for word, once OTPP_MISTAKE is defined.
+function(otpp_add_compile_fail name message)
+  otpp_compile_command(command)
+  set(umbrella ${CMAKE_CURRENT_BINARY_DIR}/compile_fail/umbrella.hpp)
+  if(NOT TEST compile_fail.umbrella)
+    # Parsing Asio is what costs, so it is done once. A compiler that cannot
+    # use the precompiled file reads the header beside it instead.
+    file(WRITE ${umbrella} "#include <otpp/otpp.hpp>\n")
+    add_test(
+      NAME compile_fail.umbrella
+      COMMAND ${command} -x c++-header ${umbrella} -o ${umbrella}.gch
+      COMMAND_EXPAND_LISTS
+    )
+    set_tests_properties(
+      compile_fail.umbrella
+      PROPERTIES FIXTURES_SETUP umbrella LABELS compile_fail TIMEOUT 120
+    )
+  endif()
+  add_test(
+    NAME compile_fail.${name}
+    COMMAND
+      ${CMAKE_COMMAND} -D "MESSAGE=${message}" -P ${PROJECT_SOURCE_DIR}/cmake/compile_fail.cmake --
+      ${command} -include ${umbrella} -fsyntax-only
+      ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/${name}.cpp
+    COMMAND_EXPAND_LISTS
+  )
+  set_tests_properties(
+    compile_fail.${name}
+    PROPERTIES FIXTURES_REQUIRED umbrella LABELS compile_fail TIMEOUT 120
+  )
+endfunction()
+
+# otpp_add_consumer(<name> [<cache setting>...])
+#
+# tests/consumer/<name> is a user's project: configure, build and run it.
+function(otpp_add_consumer name)
+  set(settings -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DOTPP_FETCH_DEPS=OFF ${ARGN})
+  foreach(variable CMAKE_TOOLCHAIN_FILE OTPP_ASIO_INCLUDE_DIR asio_DIR)
+    if(${variable})
+      list(APPEND settings -D${variable}=${${variable}})
+    endif()
+  endforeach()
+  add_test(
+    NAME consumer.${name}
+    COMMAND
+      ${CMAKE_CTEST_COMMAND}
+      --build-and-test ${CMAKE_CURRENT_SOURCE_DIR}/consumer/${name}
+                       ${CMAKE_CURRENT_BINARY_DIR}/consumer/${name}
+      --build-generator ${CMAKE_GENERATOR}
+      --build-options ${settings}
+      --test-command consumer
+  )
+  set_tests_properties(consumer.${name} PROPERTIES LABELS consumer TIMEOUT 300)
+endfunction()
+
+# otpp_add_plain_consumer(): the same program without CMake, as one call of the compiler.
+function(otpp_add_plain_consumer)
+  otpp_compile_command(command)
+  set(program ${CMAKE_CURRENT_BINARY_DIR}/plain_consumer${CMAKE_EXECUTABLE_SUFFIX})
+  add_test(
+    NAME consumer.compile_plain
+    COMMAND ${command} ${CMAKE_CURRENT_SOURCE_DIR}/consumer/main.cpp -o ${program} -pthread
+    COMMAND_EXPAND_LISTS
+  )
+  add_test(NAME consumer.plain_include COMMAND ${program})
+  set_tests_properties(
+    consumer.compile_plain PROPERTIES FIXTURES_SETUP plain LABELS consumer TIMEOUT 300
+  )
+  set_tests_properties(
+    consumer.plain_include PROPERTIES FIXTURES_REQUIRED plain LABELS consumer TIMEOUT 60
+  )
+endfunction()
+
+# otpp_add_lint(<name>)
+function(otpp_add_lint name)
+  add_test(
+    NAME lint.${name}
+    COMMAND ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR}
+            -P ${PROJECT_SOURCE_DIR}/cmake/lint/${name}.cmake
+  )
+  set_tests_properties(lint.${name} PROPERTIES LABELS lint TIMEOUT 60)
+endfunction()

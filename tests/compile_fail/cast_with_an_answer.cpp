@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/otpp.hpp>
+
+#include <string>
+
+
+struct logger {
+  struct log { std::string line; };
+  int init() { return 0; }
+#ifdef OTPP_MISTAKE
+  int handle_cast(log, int&) { return 1; }
+#else
+  void handle_cast(log, int&) {}
+#endif
+};
+
+auto tell(otpp::server_ref<logger> server) { return otpp::cast<logger::log>(server, "a line"); }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/otpp.hpp>
+
+#include <string>
+
+
+struct counter {
+  struct get { using reply_type = int; };
+#ifndef OTPP_MISTAKE
+  int init() { return 0; }
+#endif
+  int handle_call(get, int& count) { return count; }
+};
+
+auto begin() { return otpp::start<counter>(); }
