@@ -13,10 +13,12 @@
 #include <otpp/turn.hpp>
 
 #include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
 #include <asio/system_executor.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <exception>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -45,21 +47,38 @@ asio::any_io_executor fallback_executor(const Handler&, const intrusive_ptr<serv
   }
 }
 
-template <call_message M, class Address>
-struct initiate_call {
-  Address to;
-  duration timeout;
+// Answers that might throw while Asio moves them travel in a box.
+template <class R, class Token>
+inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::decay_t<Token>> &&
+                                 !std::is_nothrow_move_constructible_v<stored_t<R>>;
+
+template <call_message M, class Address, bool Boxed>
+class initiate_call {
+ public:
+  // A constructor, so that it is no aggregate: it stands in a co_await expression (GCC PR 101976).
+  initiate_call(Address address, duration patience) : to_(std::move(address)), timeout_(patience) {}
 
   template <class Handler>
   void operator()(Handler&& handler, M&& content) {
+    using reply = reply_t<M>;
     using handler_type = std::decay_t<Handler>;
-    using request = operation<call_request<M>, reply_t<M>, handler_type>;
-    destination target = find<server_core::verb::call, M>(std::move(to));
-    duration patience = timeout;
+    using request = operation<call_request<M>, reply, handler_type, Boxed>;
+    destination target = find<server_core::verb::call, M>(std::move(to_));
+    duration patience = timeout_;
     asio::any_io_executor fallback = fallback_executor(handler, target.server);
-    auto* call = new request(std::move(handler), target.open, std::move(content), target.where);
-    // From here on neither this object nor the handler may be touched: both may be gone with the caller.
     turn* here = turn::current();
+    request* call = nullptr;
+    try {
+      call = new request(std::move(handler), target.open, std::move(content), target.where);
+    } catch (...) {
+      // The message's move threw, before the handler was moved. Nothing was sent.
+      auto* failed =
+          new operation<failed_operation<reply>, reply, handler_type, Boxed>(std::move(handler));
+      failed->connect(fallback, here);
+      failed->refuse(std::current_exception());
+      return;
+    }
+    // From here on neither this object nor the handler may be touched: both may be gone with the caller.
     call->connect(fallback, here);
     call->timeout = patience;
     if (target.error) {
@@ -76,17 +95,36 @@ struct initiate_call {
       server.send_call(*call, here);
     }
   }
+
+ private:
+  Address to_;
+  duration timeout_;
 };
+
+template <class M, class Address>
+asio::awaitable<reply_t<M>> call_boxed(Address to, duration timeout, M content) {
+  using box = std::unique_ptr<reply_t<M>>;
+  box value = co_await asio::async_initiate<
+      const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
+      initiate_call<M, Address, true>(std::move(to), timeout), asio::use_awaitable, std::move(content));
+  co_return std::move(*value);
+}
 
 template <class M, class Address, class Token>
 auto start_call(Address&& to, duration timeout, M&& content, Token&& token) {
   using address_type = std::decay_t<Address>;
   using message_type = std::decay_t<M>;
   if constexpr (can_be_sent<server_core::verb::call, message_type, address_type>()) {
-    static_assert(check_token<reply_t<message_type>, Token>());
-    return asio::async_initiate<Token, completion_signature_t<reply_t<message_type>>>(
-        initiate_call<message_type, address_type>{std::forward<Address>(to), timeout}, token,
-        std::forward<M>(content));
+    using reply = reply_t<message_type>;
+    static_assert(check_token<reply, Token>());
+    if constexpr (is_boxed<reply, Token>) {
+      return call_boxed<message_type, address_type>(
+          std::forward<Address>(to), timeout, std::forward<M>(content));
+    } else {
+      return asio::async_initiate<Token, completion_signature_t<reply>>(
+          initiate_call<message_type, address_type, false>(std::forward<Address>(to), timeout), token,
+          std::forward<M>(content));
+    }
   }
 }
 

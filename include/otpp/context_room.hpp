@@ -79,7 +79,14 @@ class lane : public detail::counted<lane> {
  private:
   friend class context_room;
 
-  void let_go() noexcept; // the context is going away
+  // All that must not outlive the context.
+  struct executors {
+    asio::any_io_executor own;
+    asio::any_io_executor posting;
+    std::optional<asio::io_context::executor_type> on_io_context;
+    std::optional<asio::thread_pool::executor_type> on_thread_pool;
+  };
+  executors take_executors() noexcept;
 
   detail::intrusive_ptr<context_room> room_;
   asio::any_io_executor executor_;
@@ -162,13 +169,18 @@ class context_room : public detail::counted<context_room> {
     server.let_go();
   }
 
-  /// Returns the server that started last and still lives, retained, or null.
-  resident* newest() noexcept {
+  /// Returns the server that started last and still lives, of those that `wanted` lets pass, retained; or
+  /// null. `wanted` is called in the lock.
+  template <class Wanted>
+  resident* newest(Wanted wanted) noexcept {
     std::lock_guard lock(mutex_);
-    if (newest_) {
-      newest_->retain();
+    for (resident* server = newest_; server; server = server->older_) {
+      if (wanted(*server)) {
+        server->retain();
+        return server;
+      }
     }
-    return newest_;
+    return nullptr;
   }
 
   // ---- waiters ----
@@ -413,17 +425,18 @@ inline waiter::~waiter() {
 }
 
 inline lane::~lane() {
+  // The last half of a slot may be left by a thread of another context, while this one's is being
+  // destroyed: what belongs to the context goes under the lock, so that shutdown() cannot overtake it.
   std::lock_guard lock(room_->mutex_);
   if (listed_) {
     room_->unlist(*this);
   }
+  take_executors();
 }
 
-inline void lane::let_go() noexcept {
-  executor_ = {};
-  posting_ = {};
-  on_io_context_.reset();
-  on_thread_pool_.reset();
+inline lane::executors lane::take_executors() noexcept {
+  return {std::exchange(executor_, {}), std::exchange(posting_, {}),
+          std::exchange(on_io_context_, std::nullopt), std::exchange(on_thread_pool_, std::nullopt)};
 }
 
 inline task_list lane::take_inbox() noexcept {
@@ -439,7 +452,14 @@ inline task_list lane::take_inbox() noexcept {
 
 struct context_room::sweep_function {
   detail::intrusive_ptr<context_room> room;
-  void operator()() const { room->sweep(); }
+  void operator()() const {
+    {
+      // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
+      std::lock_guard lock(room->mutex_);
+      room->sweep_posted_ = false;
+    }
+    room->sweep();
+  }
 };
 
 inline void context_room::post_sweep() noexcept {

@@ -87,7 +87,16 @@ class gen_server final : public server_core {
     auto& request = static_cast<Request&>(item);
     using returned = decltype(request.init(self.callbacks_));
     if constexpr (detail::is_awaitable<returned>) {
-      self.run_job(self.await_init(in_hand<Request>(self, request)));
+      in_hand<Request> hold(self, request);
+      try {
+        self.run_job(self.await_init(std::move(hold)));
+      } catch (...) {
+        if (hold) {
+          self.fail_start(hold, std::current_exception());
+        } else {
+          self.stop_with(std::current_exception());
+        }
+      }
     } else {
       in_hand<Request> hold(self, request);
       try {
@@ -142,6 +151,8 @@ class gen_server final : public server_core {
         request_->bounce(*self_, exit_reason::killed());
       }
     }
+    // False once it was moved away, also into a frame for which there was no memory.
+    explicit operator bool() const noexcept { return request_ != nullptr; }
     Request& operator*() const noexcept { return *request_; }
     Request* operator->() const noexcept { return request_; }
     Request& release() noexcept { return *std::exchange(request_, nullptr); }
@@ -158,7 +169,15 @@ class gen_server final : public server_core {
     using returned = detail::call_result_t<Callbacks, M>;
     in_hand<call_request<M>> hold(*this, request);
     if constexpr (detail::is_awaitable<returned>) {
-      run_job(await_call<M>(std::move(hold)));
+      try {
+        run_job(await_call<M>(std::move(hold)));
+      } catch (...) {
+        if (hold) {
+          crash(hold);
+        } else {
+          stop_with(std::current_exception(), detail::type_name<M>());
+        }
+      }
       // It may go on elsewhere: from now on the answer may come from any thread.
       if (worker_ && worker_->is_busy()) {
         turn::current()->settle(this);
@@ -258,7 +277,11 @@ class gen_server final : public server_core {
     turn::current()->settle(this);
     open(request);
     if constexpr (detail::is_awaitable<returned>) {
-      run_job(await_with_caller<M>(caller<reply_t<M>>(request), std::move(request.content()), &request));
+      try {
+        run_job(await_with_caller<M>(caller<reply_t<M>>(request), std::move(request.content()), &request));
+      } catch (...) {
+        stop_with(std::current_exception(), detail::type_name<M>());
+      }
     } else {
       std::string_view type = request.message_type();
       source_location where = request.where();
@@ -352,7 +375,11 @@ class gen_server final : public server_core {
     envelope_ptr hold(&item);
     auto& letter = static_cast<plain_message<M>&>(item);
     if constexpr (detail::is_awaitable<Returned>) {
-      run_job(await_plain<M, Returned>(std::move(hold), invoke));
+      try {
+        run_job(await_plain<M, Returned>(std::move(hold), invoke));
+      } catch (...) {
+        stop_with(std::current_exception(), detail::type_name<M>());
+      }
     } else {
       try {
         if constexpr (std::is_void_v<Returned>) {
@@ -431,7 +458,7 @@ class gen_server final : public server_core {
       if constexpr (handles_continue<Callbacks, M>) {
         if (!found && message.type() == typeid(M)) {
           found = true;
-          handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& m, State& state) {
+          handle_own(*static_cast<M*>(message.get()), [](auto& callbacks, M&& m, State& state) {
             return callbacks.handle_continue(std::move(m), state);
           });
         }
@@ -453,7 +480,7 @@ class gen_server final : public server_core {
       if constexpr (handles_info<Callbacks, M>) {
         if (!found && message.type() == typeid(M)) {
           found = true;
-          handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& m, State& state) {
+          handle_own(*static_cast<M*>(message.get()), [](auto& callbacks, M&& m, State& state) {
             return callbacks.handle_info(std::move(m), state);
           });
         }
@@ -578,7 +605,8 @@ class gen_server final : public server_core {
   // ---- the messages that the callbacks class lists ----
 
   template <class... Messages, class Visit>
-  static void each_listed(std::type_identity<message_list<Messages...>>, Visit visit) {
+  static void each_listed(
+      std::type_identity<message_list<Messages...>>, [[maybe_unused]] Visit visit) {
     (visit(std::type_identity<Messages>()), ...);
   }
 

@@ -207,8 +207,13 @@ inline void server_core::act() noexcept {
       break;
     case detail::action_kind::idle_timeout:
       if (at_once) {
-        // A message that is already there comes first.
-        if (envelope* item = mailbox_.pop()) {
+        // A message that is already there comes first; an old timer's is none.
+        envelope* item = mailbox_.pop();
+        while (item && idle_ && idle_->is(item)) {
+          item->open(*this);
+          item = mailbox_.pop();
+        }
+        if (item) {
           turn_->spend();
           item->open(*this);
         } else {

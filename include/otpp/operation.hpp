@@ -19,7 +19,9 @@
 
 #include <concepts>
 #include <exception>
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -76,9 +78,20 @@ asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_ex
 
 } // namespace detail
 
+/// A slot for an operation that failed before it began.
+template <class R>
+class failed_operation : public answer_slot<R> {
+ protected:
+  ~failed_operation() = default;
+  std::string_view operation() const noexcept override { return {}; }
+};
+
 /// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
 /// something that is one, such as a request.
-template <class Base, class R, class Handler>
+///
+/// With `Boxed` the handler takes a `std::unique_ptr<R>`: for answers whose move may throw, which must
+/// not happen while Asio carries them.
+template <class Base, class R, class Handler, bool Boxed = false>
 class operation final : public Base {
  public:
   template <class... Args>
@@ -122,6 +135,15 @@ class operation final : public Base {
     } else if constexpr (std::is_void_v<R>) {
       this->leave();
       std::move(handler)(std::exception_ptr());
+    } else if constexpr (Boxed) {
+      std::unique_ptr<R> value;
+      try {
+        value = std::make_unique<R>(std::move(*this->value_));
+      } catch (...) {
+        error = std::current_exception();
+      }
+      this->leave();
+      std::move(handler)(std::move(error), std::move(value));
     } else {
       R value(std::move(*this->value_));
       this->leave();
@@ -146,6 +168,8 @@ class operation final : public Base {
   static void complete(Handler& handler, std::exception_ptr error) {
     if constexpr (std::is_void_v<R>) {
       std::move(handler)(std::move(error));
+    } else if constexpr (Boxed) {
+      std::move(handler)(std::move(error), std::unique_ptr<R>());
     } else if constexpr (std::default_initializable<R>) {
       std::move(handler)(std::move(error), R());
     } else {

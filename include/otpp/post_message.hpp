@@ -34,6 +34,9 @@ class sending : public answer_slot<void> {
 
   // Only what still stands in line can be taken back.
   void cancel() noexcept override {
+    if (!this->server) {
+      return; // nobody was found, and that is on its way
+    }
     envelope* letter = static_cast<server_core&>(*this->server).withdraw(static_cast<reply_slot*>(this));
     if (letter) {
       reply_slot::cancel();

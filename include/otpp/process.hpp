@@ -150,6 +150,7 @@ inline void process::run_steps(turn& here) {
   } catch (...) {
     // A completion handler threw. As with any handler of Asio's, that is for run() to throw; the
     // server goes on.
+    here.settle(this);
     post_activation();
     throw;
   }
@@ -285,7 +286,6 @@ inline void context_room::sweep() {
   asio::any_io_executor work;
   {
     std::lock_guard lock(mutex_);
-    sweep_posted_ = false;
     if (closed_) {
       return;
     }
@@ -357,7 +357,7 @@ inline void context_room::shutdown() noexcept {
   work = {};
 
   // Servers first: callers on other contexts are answered; those on this one are past answering.
-  while (resident* server = newest()) {
+  while (resident* server = newest([](const resident&) { return true; })) {
     server->evict();
     remove(*server);
     server->let_go();
@@ -374,19 +374,22 @@ inline void context_room::shutdown() noexcept {
     }
     one->abandon_waiting();
   }
-  // What was answered and not yet resumed lies in an inbox, or in the context's own queue.
+  // What was answered and not yet resumed lies in an inbox, or in the context's own queue. A lane that is
+  // listed is not destroyed while the lock is held, and that is all that is known of it.
   while (true) {
-    detail::intrusive_ptr<lane> here;
+    task* left = nullptr;
+    lane::executors executors;
     {
       std::lock_guard lock(mutex_);
-      here = detail::intrusive_ptr<lane>(lanes_);
+      lane* here = lanes_;
       if (!here) {
         break;
       }
       unlist(*here);
+      left = here->inbox_.bar();
+      executors = here->take_executors();
     }
-    task_list(here->inbox_.bar()).discard();
-    here->let_go();
+    task_list(left).discard();
   }
   for (std::atomic<lane*>& shared : shared_) {
     if (lane* here = shared.exchange(nullptr)) {

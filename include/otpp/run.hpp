@@ -18,6 +18,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -26,6 +27,7 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace otpp {
 
@@ -34,8 +36,17 @@ namespace detail {
 // How long run() waits for one server to end, as a supervisor does by default.
 inline constexpr duration shutdown_time = std::chrono::seconds(5);
 
+// Newest first, those too that are started meanwhile. One that takes too long is left to the end of the
+// context.
 inline asio::awaitable<void> stop_all(intrusive_ptr<context_room> room) {
-  while (resident* newest = room->newest()) {
+  std::vector<const resident*> given_up;
+  while (true) {
+    resident* newest = room->newest([&](const resident& server) {
+      return std::find(given_up.begin(), given_up.end(), &server) == given_up.end();
+    });
+    if (!newest) {
+      break;
+    }
     intrusive_ptr<server_core> server(static_cast<server_core*>(newest));
     newest->let_go();
     try {
@@ -46,7 +57,7 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_room> room) {
         std::fprintf(
             stderr, "otpp: server %s did not end within 5 s; it is killed\n",
             server->describe().c_str());
-        room->remove(*server);
+        given_up.push_back(newest);
       }
       // Otherwise it ended for a reason of its own, and has said so.
     }

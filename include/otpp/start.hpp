@@ -135,16 +135,16 @@ struct initiate_start {
       }
       intrusive_ptr<server_core> server(
           new server_type(room->lane_for(place), how.mailbox_limit(), std::move(name)));
+      start->server = server;
+      if (!start->room().enroll(*start)) {
+        start->abandon_waiting();
+        start->leave();
+        return;
+      }
       if (how.name()) {
         how.names().add(*how.name(), *server);
       }
-      start->server = server;
-      if (start->room().enroll(*start)) {
-        server->launch(*start);
-      } else {
-        start->abandon_waiting();
-        start->leave();
-      }
+      server->launch(*start);
     } catch (...) {
       start->refuse(std::current_exception());
     }
