@@ -75,7 +75,12 @@ constexpr std::string_view verb_name() noexcept {
 
 template <server_core::verb Verb, class M>
 std::exception_ptr no_process_named(std::string_view name) noexcept {
-  return make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), name);
+  try {
+    return make_error(
+        errc::no_process, verb_name<Verb>(), type_name<M>(), '"' + std::string(name) + '"');
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 template <server_core::verb Verb, class M, class Callbacks>

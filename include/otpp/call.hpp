@@ -196,7 +196,9 @@ auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never
-/// inside this call or inside another's handler.
+/// inside this call or inside another's handler. A server that is woken from code that the library has
+/// resumed runs when that code suspends: waiting there for an answer with a blocking `std::future::get`
+/// waits for ever, as it would on any Asio thread.
 ///
 /// @par Lifetime
 /// The address may be destroyed at once; a `server_name` views its text. A caller whose context is

@@ -101,6 +101,10 @@ consteval auto find_state() {
     return std::type_identity<typename Callbacks::state_type>();
   } else if constexpr (requires { signature_of(&Callbacks::init); }) {
     using returned = typename decltype(signature_of(&Callbacks::init))::result;
+    static_assert(
+        !std::is_void_v<unwrapped_t<returned>>,
+        "otpp: init returns nothing: it returns the server's state; where there is nothing to remember, "
+        "an int will do");
     return std::type_identity<typename init_state<unwrapped_t<returned>>::type>();
   } else {
     static_assert(

@@ -93,7 +93,7 @@ class error : public std::system_error {
 
 namespace detail {
 
-// "otpp: call of kv::get to "kv"": operation and message are left out where empty.
+// `otpp: call of kv::get at "kv"`: operation and message are left out where empty.
 inline std::exception_ptr make_error(
     errc code, std::string_view operation, std::string_view message, std::string_view server,
     const exit_reason& reason = exit_reason::normal()) noexcept {

@@ -89,13 +89,9 @@ class gen_server final : public server_core {
     if constexpr (detail::is_awaitable<returned>) {
       in_hand<Request> hold(self, request);
       try {
-        self.run_job(self.await_init(std::move(hold)));
+        self.run_job(self.await_init(taken_in_hand<Request>(hold)));
       } catch (...) {
-        if (hold) {
-          self.fail_start(hold, std::current_exception());
-        } else {
-          self.stop_with(std::current_exception());
-        }
+        self.fail_start(hold, std::current_exception()); // no memory for its frame
       }
     } else {
       in_hand<Request> hold(self, request);
@@ -142,6 +138,7 @@ class gen_server final : public server_core {
   template <class Request>
   class in_hand {
    public:
+    in_hand() noexcept = default;
     in_hand(gen_server& self, Request& request) noexcept : self_(&self), request_(&request) {}
     in_hand(in_hand&& other) noexcept
         : self_(other.self_), request_(std::exchange(other.request_, nullptr)) {}
@@ -151,15 +148,30 @@ class gen_server final : public server_core {
         request_->bounce(*self_, exit_reason::killed());
       }
     }
-    // False once it was moved away, also into a frame for which there was no memory.
-    explicit operator bool() const noexcept { return request_ != nullptr; }
     Request& operator*() const noexcept { return *request_; }
     Request* operator->() const noexcept { return request_; }
     Request& release() noexcept { return *std::exchange(request_, nullptr); }
 
    private:
-    gen_server* self_;
-    Request* request_;
+    gen_server* self_ = nullptr;
+    Request* request_ = nullptr;
+  };
+
+  // A coroutine's parameter that takes the request when it is moved into the frame, and not before: if
+  // there is no memory for the frame, the request is still where it was.
+  template <class Request>
+  class taken_in_hand {
+   public:
+    explicit taken_in_hand(in_hand<Request>& from) noexcept : from_(&from) {}
+    taken_in_hand(taken_in_hand&& other) noexcept
+        : own_(other.from_ ? std::move(*std::exchange(other.from_, nullptr)) : std::move(other.own_)) {}
+    taken_in_hand& operator=(taken_in_hand&&) = delete;
+    ~taken_in_hand() = default;
+    in_hand<Request>& operator*() noexcept { return own_; }
+
+   private:
+    in_hand<Request>* from_ = nullptr;
+    in_hand<Request> own_;
   };
 
   // ---- call ----
@@ -170,13 +182,9 @@ class gen_server final : public server_core {
     in_hand<call_request<M>> hold(*this, request);
     if constexpr (detail::is_awaitable<returned>) {
       try {
-        run_job(await_call<M>(std::move(hold)));
+        run_job(await_call<M>(taken_in_hand<call_request<M>>(hold)));
       } catch (...) {
-        if (hold) {
-          crash(hold);
-        } else {
-          stop_with(std::current_exception(), detail::type_name<M>());
-        }
+        crash(hold); // no memory for its frame
       }
       // It may go on elsewhere: from now on the answer may come from any thread.
       if (worker_ && worker_->is_busy()) {
@@ -199,7 +207,8 @@ class gen_server final : public server_core {
   }
 
   template <class M>
-  asio::awaitable<void> await_call(in_hand<call_request<M>> hold) {
+  asio::awaitable<void> await_call(taken_in_hand<call_request<M>> taken) {
+    in_hand<call_request<M>>& hold = *taken;
     using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
     try {
       if constexpr (std::is_void_v<returned>) {
@@ -291,8 +300,9 @@ class gen_server final : public server_core {
           callbacks_.handle_call(std::move(request.content()), std::move(from), state());
           settle_with_caller(request, no_reply);
         } else {
-          settle_with_caller(
-              request, callbacks_.handle_call(std::move(request.content()), std::move(from), state()));
+          // Two statements: GCC destroys the handler's otpp::caller at the end of the full expression.
+          auto result = callbacks_.handle_call(std::move(request.content()), std::move(from), state());
+          settle_with_caller(request, std::move(result));
         }
       } catch (...) {
         stop_with(std::current_exception(), type, where);
@@ -319,42 +329,62 @@ class gen_server final : public server_core {
     }
   }
 
-  // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped; only
-  // in the last case the server half is the loop's again.
+  // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped.
   template <class Request, class Result>
   void settle_with_caller(Request& request, Result result) {
-    using reply = typename Request::reply_type;
-    bool is_ours = take_back(request);
-    if constexpr (detail::is_outcome<Result>) {
-      if (is_ours) {
+    reply_slot::claim won;
+    switch (take_back(request, is_answer(result), won)) {
+      case held::by_loop: {
         in_hand<Request> hold(*this, request);
-        conclude(hold, std::move(result));
+        conclude_returned(hold, std::move(result));
         return;
       }
+      case held::by_somebody:
+        if (won) {
+          write_returned(request, result);
+          request.deliver(won);
+        }
+        break;
+      case held::by_nobody: break;
+    }
+    if constexpr (detail::is_outcome<Result>) {
       next(std::move(result.action()));
-      switch (result.kind()) {
-        case detail::outcome_kind::stop: stop_with(std::move(result.reason())); break;
-        case detail::outcome_kind::fail:
-          answer_open(request, [&] { request.write_error(std::move(result.error())); });
-          break;
-        case detail::outcome_kind::value:
-          answer_open(request, [&] { write_value<reply>(request, result.value()); });
-          break;
-        case detail::outcome_kind::no_reply:
-        case detail::outcome_kind::ignore: break;
+      if (result.kind() == detail::outcome_kind::stop) {
+        stop_with(std::move(result.reason()), detail::type_name<typename Request::content_type>());
       }
-    } else if constexpr (std::is_same_v<Result, no_reply_t>) {
-      if (is_ours) {
-        request.fail(errc::no_reply);
-        request.leave();
-      }
+    }
+  }
+
+  template <class Result>
+  static bool is_answer(Result& result) noexcept {
+    if constexpr (detail::is_outcome<Result>) {
+      return result.kind() == detail::outcome_kind::value || result.kind() == detail::outcome_kind::fail;
     } else {
-      if (is_ours) {
-        in_hand<Request> hold(*this, request);
-        answer(hold, std::move(result));
+      return !std::is_same_v<Result, no_reply_t>;
+    }
+  }
+
+  template <class Request, class Result>
+  void conclude_returned(in_hand<Request>& hold, Result result) {
+    if constexpr (detail::is_outcome<Result>) {
+      conclude(hold, std::move(result));
+    } else if constexpr (std::is_same_v<Result, no_reply_t>) {
+      conclude(hold, outcome<typename Request::reply_type>(no_reply));
+    } else {
+      answer(hold, std::move(result));
+    }
+  }
+
+  template <class Request, class Result>
+  static void write_returned(Request& request, Result& result) noexcept {
+    if constexpr (detail::is_outcome<Result>) {
+      if (result.kind() == detail::outcome_kind::fail) {
+        request.write_error(std::move(result.error()));
       } else {
-        answer_open(request, [&] { request.emplace(std::move(result)); });
+        write_value<typename Request::reply_type>(request, result.value());
       }
+    } else if constexpr (!std::is_same_v<Result, no_reply_t>) {
+      request.emplace(std::move(result));
     }
   }
 
@@ -541,7 +571,8 @@ class gen_server final : public server_core {
   // ---- init ----
 
   template <class Request>
-  asio::awaitable<void> await_init(in_hand<Request> hold) {
+  asio::awaitable<void> await_init(taken_in_hand<Request> taken) {
+    in_hand<Request>& hold = *taken;
     using returned = detail::unwrapped_t<decltype(hold->init(callbacks_))>;
     try {
       returned result = co_await hold->init(callbacks_);

@@ -144,6 +144,19 @@ class operation final : public Base {
       }
       this->leave();
       std::move(handler)(std::move(error), std::move(value));
+    } else if constexpr (!std::is_nothrow_move_constructible_v<R>) {
+      std::optional<R> value;
+      try {
+        value.emplace(std::move(*this->value_));
+      } catch (...) {
+        error = std::current_exception();
+      }
+      this->leave();
+      if (error) {
+        complete(handler, std::move(error));
+      } else {
+        std::move(handler)(std::exception_ptr(), std::move(*value));
+      }
     } else {
       R value(std::move(*this->value_));
       this->leave();
@@ -153,9 +166,13 @@ class operation final : public Base {
 
   void discard() noexcept override {
     this->stop_waiting();
-    [[maybe_unused]] std::optional<Handler> destroyed_last(std::move(handler_));
-    handler_.reset();
-    this->leave();
+    if (handler_) { // asked, because GCC would warn of an uninitialised one
+      [[maybe_unused]] Handler destroyed_last(std::move(*handler_));
+      handler_.reset();
+      this->leave();
+    } else {
+      this->leave();
+    }
   }
 
   void abandon_waiting() noexcept override {

@@ -20,6 +20,7 @@ template <call_message M>
 class call_request : public envelope, public answer_slot<reply_t<M>> {
  public:
   using reply_type = reply_t<M>;
+  using content_type = M;
 
   call_request(envelope::opener how, M&& content, source_location where)
       : envelope(how), content_(std::move(content)), where_(where) {}

@@ -12,6 +12,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
@@ -92,7 +93,8 @@ asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool&
 template <class T>
 asio::awaitable<void> run_main(asio::awaitable<T> body, int& status, const bool& interrupted) {
   co_await run_body(std::move(body), status, interrupted);
-  co_await asio::this_coro::reset_cancellation_state();
+  // A signal that comes now must not keep the servers from ending in order.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   co_await stop_all(context_room::of(executor));
 }

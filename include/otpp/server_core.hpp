@@ -89,13 +89,23 @@ class server_core : public worker::owner {
 
   /// Tells whoever waits in `slot` of the end, now or when it comes.
   void watch(reply_slot& slot) noexcept {
+    reply_slot* given_up = nullptr;
+    bool is_listed = false;
     {
       std::lock_guard lock(room().mutex());
       if (life_ != life::ended) {
+        forget_decided_watchers(given_up);
         slot.is_orphan = true; // the server half is the list's
         link(watchers_, slot);
-        return;
+        ++watcher_count_;
+        is_listed = true;
       }
+    }
+    while (given_up) {
+      std::exchange(given_up, given_up->next_open)->leave();
+    }
+    if (is_listed) {
+      return;
     }
     tell_end(slot, slot.try_claim());
     slot.leave();
@@ -143,10 +153,14 @@ class server_core : public worker::owner {
 
   // ---- the life of a server ----
 
-  /// Starts the loop, whose first message is `starter`. Once, by whoever made the server.
-  void launch(envelope& starter) {
-    starter_ = &starter;
+  /// Makes the loop, whose first message will be `starter`. May throw std::bad_alloc.
+  void prepare(envelope& starter) {
     loop_ = serve();
+    starter_ = &starter;
+  }
+
+  /// Starts the loop. Once, by whoever made the server.
+  void launch() noexcept {
     room().add(*this);
     submit(wake_loop_);
   }
@@ -174,18 +188,27 @@ class server_core : public worker::owner {
     handed_out_ = &slot;
   }
 
-  /// The handler that got it has returned. True if the server half is the loop's again.
-  bool take_back(reply_slot& slot) noexcept {
+  enum class held : std::uint8_t {
+    by_nobody,   // the otpp::caller has answered: the slot may be gone
+    by_loop,     // it was dropped: the server half is the loop's again
+    by_somebody, // it is kept; if asked for, `won` has the decision
+  };
+
+  /// The handler that got an otpp::caller has returned.
+  held take_back(reply_slot& slot, bool answers, reply_slot::claim& won) noexcept {
     std::lock_guard lock(room().mutex());
     if (std::exchange(handed_out_, nullptr) == nullptr) {
-      return false; // the otpp::caller has answered
+      return held::by_nobody;
     }
-    if (!slot.is_orphan) {
-      return false;
+    if (slot.is_orphan) {
+      unlink(open_calls_, slot);
+      slot.is_orphan = false;
+      return held::by_loop;
     }
-    unlink(open_calls_, slot);
-    slot.is_orphan = false;
-    return true;
+    if (answers) {
+      won = slot.try_claim(); // under the lock: whoever keeps the other half needs it to let go
+    }
+    return held::by_somebody;
   }
 
   /// An otpp::caller is about to answer.
@@ -211,23 +234,6 @@ class server_core : public worker::owner {
       unlink(open_calls_, slot);
     }
     return true;
-  }
-
-  /// Answers a call whose otpp::caller is still somewhere, if it has not been answered.
-  template <class Fill>
-  void answer_open(reply_slot& slot, Fill fill) noexcept {
-    reply_slot::claim won;
-    {
-      std::lock_guard lock(room().mutex());
-      if (!slot.is_open) {
-        return;
-      }
-      won = slot.try_claim();
-    }
-    if (won) {
-      fill();
-      slot.deliver(won);
-    }
   }
 
   /// Answers the call when the server has ended, with what is in the slot or, unless `answered`, with
@@ -256,6 +262,7 @@ class server_core : public worker::owner {
       if (!worker_) {
         worker_ = std::make_unique<worker>(*this);
       }
+      worker_is_gone_ = false;
       worker_->run(std::move(job));
     } catch (...) {
       stop_with(std::current_exception());
@@ -367,6 +374,24 @@ class server_core : public worker::owner {
     }
   }
 
+  // Those who have given up, by a timeout or a cancellation, are let go of each time the list has
+  // doubled: waiting again and again makes it no longer.
+  void forget_decided_watchers(reply_slot*& given_up) noexcept {
+    if (watcher_count_ < watcher_limit_) {
+      return;
+    }
+    for (reply_slot* slot = watchers_; slot;) {
+      reply_slot* next = slot->next_open;
+      if (slot->decided()) {
+        unlink(watchers_, *slot);
+        slot->next_open = std::exchange(given_up, slot);
+        --watcher_count_;
+      }
+      slot = next;
+    }
+    watcher_limit_ = 2 * watcher_count_ + 16;
+  }
+
   static void link(reply_slot*& list, reply_slot& slot) noexcept {
     slot.is_open = true;
     slot.before_open = nullptr;
@@ -415,6 +440,8 @@ class server_core : public worker::owner {
   std::unique_ptr<held_name> names_;
   reply_slot* open_calls_ = nullptr;
   reply_slot* watchers_ = nullptr;
+  std::uint32_t watcher_count_ = 0;
+  std::uint32_t watcher_limit_ = 16;
   reply_slot* handed_out_ = nullptr;
 
   const std::uint64_t id_ = next_id();

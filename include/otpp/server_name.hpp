@@ -36,7 +36,10 @@ class server_name {
   constexpr server_name(
       const server_name& other, source_location where = source_location::current()) noexcept
       : name_(other.name_), registry_(other.registry_), where_(where) {}
+  constexpr server_name(server_name&&) noexcept = default;
   constexpr server_name& operator=(const server_name&) noexcept = default;
+  constexpr server_name& operator=(server_name&&) noexcept = default;
+  constexpr ~server_name() = default;
 
   /// Returns the name.
   constexpr std::string_view name() const noexcept { return name_; }

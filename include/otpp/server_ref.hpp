@@ -38,8 +38,7 @@ class server_ref {
   // value, and so learns where it was called.
   server_ref(const server_ref& other, source_location where = source_location::current()) noexcept
       : core_(other.core_), where_(where) {}
-  server_ref(server_ref&& other, source_location where = source_location::current()) noexcept
-      : core_(std::move(other.core_)), where_(where) {}
+  server_ref(server_ref&& other) noexcept : core_(std::move(other.core_)), where_(other.where_) {}
   server_ref& operator=(const server_ref&) noexcept = default;
   server_ref& operator=(server_ref&&) noexcept = default;
   ~server_ref() = default;

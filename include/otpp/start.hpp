@@ -141,10 +141,11 @@ struct initiate_start {
         start->leave();
         return;
       }
+      server->prepare(*start);
       if (how.name()) {
-        how.names().add(*how.name(), *server);
+        how.names().add(*how.name(), *server); // the last that can fail
       }
-      server->launch(*start);
+      server->launch();
     } catch (...) {
       start->refuse(std::current_exception());
     }

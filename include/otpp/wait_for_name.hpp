@@ -64,6 +64,8 @@ struct initiate_wait_for_name {
     wait->timeout = timeout;
     if (timeout < duration::zero()) {
       wait->refuse(errc::timeout);
+    } else if (intrusive_ptr<server_core> found = in->find(wait->name)) {
+      wait->name_found(std::move(found));
     } else if (!wait->room().enroll(*wait)) {
       wait->abandon_waiting();
       wait->leave();

@@ -56,7 +56,7 @@ class worker {
     }
     try {
       asio::co_spawn(
-          asio::any_io_executor(serial_executor(owner_)), work(detail::intrusive_ptr<owner>(&owner_)),
+          asio::any_io_executor(serial_executor(owner_)), work(frame_end(*this)),
           asio::bind_cancellation_slot(signal_.slot(), [](std::exception_ptr) noexcept {}));
       started_ = true;
     } catch (...) {
@@ -114,12 +114,23 @@ class worker {
     void (*act_)(parked_handler&, bool) = nullptr;
   };
 
-  struct destruction_guard {
-    explicit destruction_guard(owner& o) noexcept : server(o) {}
-    destruction_guard(const destruction_guard&) = delete;
-    destruction_guard& operator=(const destruction_guard&) = delete;
-    ~destruction_guard() { server.worker_destroyed(); }
-    owner& server;
+  // A parameter of the coroutine, so that it tells of the frame's end also if the body never began.
+  class frame_end {
+   public:
+    explicit frame_end(worker& w) noexcept : worker_(&w), keep_(&w.owner_) {}
+    frame_end(frame_end&& other) noexcept
+        : worker_(std::exchange(other.worker_, nullptr)), keep_(std::move(other.keep_)) {}
+    frame_end& operator=(frame_end&&) = delete;
+    ~frame_end() {
+      if (worker_) {
+        worker_->job_.reset(); // first: it refers to the state
+        keep_->worker_destroyed();
+      }
+    }
+
+   private:
+    worker* worker_; // lives as long as its owner
+    detail::intrusive_ptr<owner> keep_;
   };
 
   auto park() {
@@ -127,8 +138,7 @@ class worker {
         [this](auto&& handler) { parked_.park(std::move(handler)); }, asio::use_awaitable);
   }
 
-  asio::awaitable<void> work(detail::intrusive_ptr<owner> keep) {
-    destruction_guard guard(*keep);
+  asio::awaitable<void> work([[maybe_unused]] frame_end keep) {
     while (true) {
       std::exception_ptr error;
       try {
@@ -144,7 +154,7 @@ class worker {
         co_await asio::this_coro::reset_cancellation_state();
       }
       busy_ = false;
-      keep->job_finished(std::move(error));
+      owner_.job_finished(std::move(error));
       co_await park();
     }
   }
