@@ -7,6 +7,7 @@
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/detail/type_name.hpp>
 #include <otpp/envelope.hpp>
+#include <otpp/in_hand.hpp>
 #include <otpp/loop.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
@@ -15,6 +16,7 @@
 #include <otpp/server_ref.hpp>
 
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -133,47 +135,6 @@ class gen_server final : public server_core {
   }
 
  private:
-  // A request whose server half is with a handler. If the handler's frame is destroyed, with its
-  // context, the caller still hears of it.
-  template <class Request>
-  class in_hand {
-   public:
-    in_hand() noexcept = default;
-    in_hand(gen_server& self, Request& request) noexcept : self_(&self), request_(&request) {}
-    in_hand(in_hand&& other) noexcept
-        : self_(other.self_), request_(std::exchange(other.request_, nullptr)) {}
-    in_hand& operator=(in_hand&&) = delete;
-    ~in_hand() {
-      if (request_) {
-        request_->bounce(*self_, exit_reason::killed());
-      }
-    }
-    Request& operator*() const noexcept { return *request_; }
-    Request* operator->() const noexcept { return request_; }
-    Request& release() noexcept { return *std::exchange(request_, nullptr); }
-
-   private:
-    gen_server* self_ = nullptr;
-    Request* request_ = nullptr;
-  };
-
-  // A coroutine's parameter that takes the request when it is moved into the frame, and not before: if
-  // there is no memory for the frame, the request is still where it was.
-  template <class Request>
-  class taken_in_hand {
-   public:
-    explicit taken_in_hand(in_hand<Request>& from) noexcept : from_(&from) {}
-    taken_in_hand(taken_in_hand&& other) noexcept
-        : own_(other.from_ ? std::move(*std::exchange(other.from_, nullptr)) : std::move(other.own_)) {}
-    taken_in_hand& operator=(taken_in_hand&&) = delete;
-    ~taken_in_hand() = default;
-    in_hand<Request>& operator*() noexcept { return own_; }
-
-   private:
-    in_hand<Request>* from_ = nullptr;
-    in_hand<Request> own_;
-  };
-
   // ---- call ----
 
   template <class M>
@@ -210,6 +171,7 @@ class gen_server final : public server_core {
   asio::awaitable<void> await_call(taken_in_hand<call_request<M>> taken) {
     in_hand<call_request<M>>& hold = *taken;
     using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<returned>) {
         co_await callbacks_.handle_call(std::move(hold->content()), state());
@@ -316,6 +278,7 @@ class gen_server final : public server_core {
     using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
     std::string_view type = request->message_type();
     source_location where = request->where();
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<returned>) {
         co_await callbacks_.handle_call(std::move(content), std::move(from), state());
@@ -426,6 +389,7 @@ class gen_server final : public server_core {
   template <class M, class Returned, class Invoke>
   asio::awaitable<void> await_plain(envelope_ptr hold, Invoke invoke) {
     auto& letter = static_cast<plain_message<M>&>(*hold);
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
         co_await invoke(callbacks_, std::move(letter.content()), state());
@@ -458,6 +422,7 @@ class gen_server final : public server_core {
 
   template <class M, class Returned, class Invoke>
   asio::awaitable<void> await_own(M& content, Invoke invoke) {
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
         co_await invoke(callbacks_, std::move(content), state());
@@ -551,6 +516,7 @@ class gen_server final : public server_core {
   }
 
   asio::awaitable<void> await_terminate(exit_reason reason) {
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       co_await callbacks_.terminate(reason, state());
     } catch (...) {
@@ -574,6 +540,7 @@ class gen_server final : public server_core {
   asio::awaitable<void> await_init(taken_in_hand<Request> taken) {
     in_hand<Request>& hold = *taken;
     using returned = detail::unwrapped_t<decltype(hold->init(callbacks_))>;
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       returned result = co_await hold->init(callbacks_);
       if constexpr (detail::is_init_result<returned>) {

@@ -104,19 +104,29 @@ class process : public detail::counted<process>, public resident {
 // ---- implementation ----
 
 struct process::activation {
-  detail::intrusive_ptr<process> who;
+  explicit activation(process& owner) noexcept : who(&owner) {}
+  activation(activation&&) noexcept = default;
+  activation& operator=(activation&&) = delete;
+  ~activation() {
+    if (who) {
+      who->discard_work(); // not run: the context is being destroyed, and what was submitted with it
+    }
+  }
 
   void operator()() {
     detail::intrusive_ptr<lane> here = who->lane_;
     turn on_this_thread(*here);
     on_this_thread.run(std::move(who));
   }
+
+  detail::intrusive_ptr<process> who;
 };
 
 inline void process::post_activation() noexcept {
+  activation one(*this);
   while (true) {
     try {
-      lane_->post(activation{detail::intrusive_ptr<process>(this)}, &activation_storage_);
+      lane_->post(std::move(one), &activation_storage_);
       return;
     } catch (const std::bad_alloc&) {
       // Only an executor that is not Asio's own allocates here. The message is published already, so

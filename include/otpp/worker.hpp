@@ -141,14 +141,15 @@ class worker {
   asio::awaitable<void> work([[maybe_unused]] frame_end keep) {
     while (true) {
       std::exception_ptr error;
+      // A job that is cancelled before it has begun must begin all the same: it has a request in hand. It
+      // sets this back for itself, and so sees the cancellation where it first waits.
+      co_await asio::this_coro::throw_if_cancelled(false);
       try {
         co_await std::move(*job_);
       } catch (...) {
         error = std::current_exception();
       }
       job_.reset();
-      // A handler may have changed these for itself; the next one must not find them changed.
-      co_await asio::this_coro::throw_if_cancelled(true);
       if (cancelled_) {
         cancelled_ = false;
         co_await asio::this_coro::reset_cancellation_state();

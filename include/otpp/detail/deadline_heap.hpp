@@ -33,6 +33,8 @@ class deadline {
   deadline* sibling_ = nullptr;
   deadline* before_ = nullptr; // the sibling before, or the parent of a first child
   bool listed_ = false;
+  // Apart from the heap's links: one that has expired may be armed again before expire() was called.
+  deadline* next_expired_ = nullptr;
 };
 
 // A pairing heap of deadlines, linked through themselves: adding costs O(1), removing O(log n)
@@ -125,14 +127,14 @@ class deadline_heap {
 class expired_list {
  public:
   void push_back(deadline& item) noexcept {
-    item.sibling_ = nullptr;
-    (first_ ? last_->sibling_ : first_) = &item;
+    item.next_expired_ = nullptr;
+    (first_ ? last_->next_expired_ : first_) = &item;
     last_ = &item;
   }
 
   void expire_all() noexcept {
     while (first_) {
-      std::exchange(first_, first_->sibling_)->expire();
+      std::exchange(first_, first_->next_expired_)->expire();
     }
   }
 

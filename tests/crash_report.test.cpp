@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/crash_report.hpp>
+
+#include <otpp/call.hpp>
+#include <otpp/cast.hpp>
+#include <otpp/start.hpp>
+#include <otpp/stop.hpp>
+
+#include "support/catch.hpp"
+#include "support/counter.hpp"
+#include "support/crash_log.hpp"
+#include "support/error_of.hpp"
+#include "support/pending.hpp"
+#include "support/run.hpp"
+#include "support/scribe.hpp"
+
+#include <asio/awaitable.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace {
+
+// What a report said, copied: its views are of the server's.
+struct kept_report {
+  int times = 0;
+  std::string name, callbacks, message;
+  std::uint64_t id = 0;
+  std::size_t dropped = 0;
+  otpp::exit_reason reason;
+  bool was_told_of_end = false;
+};
+
+class hook {
+ public:
+  explicit hook(otpp::crash_hook next) : previous_(otpp::set_crash_hook(std::move(next))) {}
+  hook(const hook&) = delete;
+  hook& operator=(const hook&) = delete;
+  ~hook() { otpp::set_crash_hook(previous_); }
+
+ private:
+  otpp::crash_hook previous_;
+};
+
+} // namespace
+
+TEST_CASE("crash_report: says which server, why, and at which message", "[crash_report]") {
+  kept_report kept;
+  pending<int> answer;
+  hook set([&](const otpp::crash_report& report) {
+    ++kept.times;
+    kept.name = report.name;
+    kept.callbacks = report.callbacks;
+    kept.message = report.message;
+    kept.id = report.id;
+    kept.dropped = report.dropped;
+    kept.reason = report.reason;
+    kept.was_told_of_end = answer.is_done();
+  });
+  run([&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<scribe>(otpp::named("crash-scribe"), journal());
+    otpp::call<scribe::crash>(server, answer.token());
+    for (int n = 0; n != 3; ++n) {
+      bool taken = otpp::try_cast<scribe::note>(server, "left");
+      CHECK(taken);
+    }
+    pending<int> queued; // a call is no dropped message: its caller is told
+    otpp::call<scribe::ask>(server, 1, queued.token());
+    otpp::error error = co_await error_of(answer.get());
+    CHECK(kept.times == 1);
+    CHECK_FALSE(kept.was_told_of_end); // it comes before
+    CHECK(kept.name == "crash-scribe");
+    CHECK(kept.callbacks == "scribe");
+    CHECK(kept.message == "scribe::crash");
+    CHECK(kept.id == server.id());
+    CHECK(kept.dropped == 3);
+    CHECK(kept.reason == error.reason());
+    std::error_code code = co_await queued.code();
+    CHECK(code == otpp::errc::exited);
+  });
+}
+
+TEST_CASE("crash_report: 2.56 a clean end makes none, any other does", "[crash_report]") {
+  struct row {
+    otpp::exit_reason reason;
+    std::size_t reports;
+  };
+  const row rows[] = {
+      {otpp::exit_reason::normal(), 0},
+      {otpp::exit_reason::shutdown(), 0},
+      {otpp::exit_reason::killed(), 1},
+      {std::runtime_error("x"), 1}};
+  for (const row& one : rows) {
+    CAPTURE(one.reason.message());
+    crash_log reports;
+    run([&one]() -> asio::awaitable<void> {
+      auto by_stop = co_await otpp::start<scribe>(journal());
+      co_await by_stop.stop(one.reason);
+      auto by_handler = co_await otpp::start<scribe>(journal());
+      std::error_code error = co_await code_of(otpp::call<scribe::leave>(by_handler, one.reason));
+      CHECK(error == otpp::errc::exited);
+    });
+    CHECK(reports.texts().size() == 2 * one.reports);
+  }
+}
+
+TEST_CASE("crash_report: a context that is destroyed under a server makes none", "[crash_report]") {
+  crash_log reports;
+  std::uint64_t id = 0;
+  run([&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<counter>(1);
+    id = server.id();
+  });
+  CHECK(id != 0);
+  CHECK(reports.texts().empty());
+}
+
+TEST_CASE("crash_report: what a hook throws hurts nobody", "[crash_report]") {
+  hook set([](const otpp::crash_report&) { throw std::runtime_error("no paper"); });
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<scribe>(journal());
+    otpp::error error = co_await error_of(otpp::call<scribe::crash>(server));
+    CHECK(error.code() == otpp::errc::exited);
+    CHECK(text_of(error.reason().exception()) == "boom");
+  });
+}
+
+TEST_CASE("crash_report: the text has everything in one line", "[crash_report]") {
+  otpp::crash_report report(otpp::exit_reason(std::runtime_error("disk full")));
+  report.callbacks = "kv_store";
+  report.id = 17;
+  CHECK(report.text() == "otpp: server #17 (kv_store) ended: disk full");
+  report.name = "kv";
+  report.message = "kv_store::put";
+  report.dropped = 2;
+  std::string text = report.text();
+  for (const char* part : {"\"kv\"", "kv_store::put", "disk full", "2 casts"}) {
+    CHECK(text.find(part) != std::string::npos);
+  }
+  CHECK(text.find('\n') == std::string::npos);
+}
+
+TEST_CASE("crash_report: setting a hook returns the one before", "[crash_report]") {
+  int first = 0;
+  int second = 0;
+  otpp::crash_hook original = otpp::set_crash_hook([&](const otpp::crash_report&) { ++first; });
+  otpp::crash_hook before = otpp::set_crash_hook([&](const otpp::crash_report&) { ++second; });
+  REQUIRE(before);
+  before(otpp::crash_report(otpp::exit_reason::killed()));
+  CHECK(first == 1);
+  otpp::detail::report_crash(otpp::crash_report(otpp::exit_reason::killed()));
+  CHECK(second == 1);
+  before = otpp::set_crash_hook(original);
+  before(otpp::crash_report(otpp::exit_reason::killed()));
+  CHECK(second == 2);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/mailbox.hpp>
+
+#include "support/catch.hpp"
+
+#include <string>
+#include <vector>
+
+using otpp::mailbox;
+
+namespace {
+
+// An envelope that writes down what becomes of it.
+class letter final : public otpp::envelope {
+ public:
+  letter(std::string& said, char name) : envelope(nullptr), said_(said), name_(name) {}
+
+  void bounce(otpp::server_core&, const otpp::exit_reason&) noexcept override {}
+  void abandon() noexcept override { note('-'); }
+  void put_in_line() noexcept override { note('~'); }
+  void admitted() noexcept override { note('+'); }
+  bool expired() const noexcept override { return has_expired; }
+  const void* sender() const noexcept override { return this; }
+
+  char name() const { return name_; }
+
+  bool has_expired = false;
+
+ private:
+  void note(char what) noexcept {
+    said_ += what;
+    said_ += name_;
+  }
+
+  std::string& said_;
+  char name_;
+};
+
+std::string pop_all(mailbox& box) {
+  std::string result;
+  while (otpp::envelope* item = box.pop()) {
+    result += static_cast<letter*>(item)->name();
+  }
+  return result;
+}
+
+std::string names_of(otpp::envelope* list) {
+  std::string result;
+  for (; list; list = list->next) {
+    result += static_cast<letter*>(list)->name();
+  }
+  return result;
+}
+
+struct letters {
+  std::string said;
+  letter a{said, 'a'}, b{said, 'b'}, c{said, 'c'}, d{said, 'd'}, e{said, 'e'};
+};
+
+} // namespace
+
+TEST_CASE("mailbox: 2.37 keeps the order, and says whom to wake", "[mailbox]") {
+  letters l;
+  mailbox box(0);
+  CHECK(box.empty());
+  CHECK(box.push(l.a) == mailbox::result::taken); // the receiver is awake at first
+  CHECK(box.try_push(l.b) == mailbox::result::taken);
+  CHECK(box.push_library_message(l.c) == mailbox::result::taken);
+  CHECK_FALSE(box.park());
+  CHECK(pop_all(box) == "abc");
+  CHECK(box.park());
+  CHECK(box.push(l.d) == mailbox::result::woke);
+  CHECK(box.push(l.e) == mailbox::result::taken);
+  CHECK(pop_all(box) == "de");
+  CHECK(l.said.empty());
+}
+
+TEST_CASE("mailbox: a limit makes those who may wait stand in line", "[mailbox]") {
+  letters l;
+  mailbox box(2);
+  CHECK(box.push(l.a) == mailbox::result::taken);
+  CHECK(box.push(l.b) == mailbox::result::taken);
+  CHECK(box.try_push(l.e) == mailbox::result::full);
+  CHECK(box.push(l.c) == mailbox::result::waiting);
+  CHECK(box.push(l.d) == mailbox::result::waiting);
+  CHECK(l.said == "~c~d");
+  CHECK(box.pop() == &l.a); // c comes in
+  CHECK(l.said == "~c~d+c");
+  CHECK(box.try_push(l.e) == mailbox::result::full); // its place is c's
+  CHECK(pop_all(box) == "bcd");
+  CHECK(l.said == "~c~d+c+d");
+  CHECK(box.try_push(l.e) == mailbox::result::taken);
+  CHECK(pop_all(box) == "e");
+}
+
+TEST_CASE("mailbox: library messages take no place and never wait", "[mailbox]") {
+  letters l;
+  mailbox box(1);
+  CHECK(box.push_library_message(l.a) == mailbox::result::taken);
+  CHECK(box.push(l.b) == mailbox::result::taken);
+  CHECK(box.push(l.c) == mailbox::result::waiting);
+  CHECK(box.push_library_message(l.d) == mailbox::result::taken);
+  CHECK(box.pop() == &l.a);
+  CHECK(l.said == "~c"); // no place has become free
+  CHECK(pop_all(box) == "bdc");
+  CHECK(l.said == "~c+c");
+}
+
+TEST_CASE("mailbox: who has given up is passed over", "[mailbox]") {
+  letters l;
+  mailbox box(1);
+  box.push(l.a);
+  box.push(l.b);
+  box.push(l.c);
+  box.push(l.d);
+  l.b.has_expired = true;
+  l.c.has_expired = true;
+  CHECK(pop_all(box) == "ad");
+  CHECK(l.said.find("-b") != std::string::npos);
+  CHECK(l.said.find("-c") != std::string::npos);
+  CHECK(l.said.find("+d") != std::string::npos);
+  CHECK(l.said.find("+b") == std::string::npos);
+}
+
+TEST_CASE("mailbox: what stands in line can be taken back, from any place in it", "[mailbox]") {
+  letters l;
+  mailbox box(1);
+  CHECK(box.withdraw(&l.a) == nullptr);
+  box.push(l.a);
+  box.push(l.b);
+  box.push(l.c);
+  box.push(l.d);
+  CHECK(box.withdraw(&l.a) == nullptr); // taken: too late
+  CHECK(box.withdraw(&l.c) == &l.c);    // from the middle
+  CHECK(box.withdraw(&l.c) == nullptr);
+  CHECK(box.withdraw(&l.d) == &l.d); // the last
+  CHECK(box.push(l.e) == mailbox::result::waiting);
+  CHECK(box.withdraw(&l.b) == &l.b); // the first
+  CHECK(pop_all(box) == "ae");
+  mailbox unlimited(0);
+  CHECK(unlimited.withdraw(&l.a) == nullptr);
+}
+
+TEST_CASE("mailbox: closing yields what was in it, and then those in line; it takes no more", "[mailbox]") {
+  {
+    letters l;
+    mailbox box(2);
+    box.push(l.a);
+    box.push(l.b);
+    box.push(l.c);
+    box.push_library_message(l.d);
+    CHECK_FALSE(box.is_closed());
+    CHECK(names_of(box.close()) == "abdc");
+    CHECK(box.is_closed());
+    CHECK(box.push(l.e) == mailbox::result::closed);
+    CHECK(box.try_push(l.e) == mailbox::result::closed);
+    CHECK(box.push_library_message(l.e) == mailbox::result::closed);
+    CHECK(box.pop() == nullptr);
+    CHECK_FALSE(box.park());
+    CHECK(box.close() == nullptr);
+    CHECK(l.said == "~c");
+  }
+  {
+    letters l;
+    mailbox box(0);
+    box.push(l.a);
+    box.push(l.b);
+    box.pop();
+    box.push(l.c);
+    CHECK(names_of(box.close()) == "bc");
+    CHECK(box.push(l.e) == mailbox::result::closed);
+  }
+  {
+    letters l;
+    mailbox box(0);
+    CHECK(box.park());
+    CHECK(box.close() == nullptr); // a sleeping one
+    CHECK(box.push(l.a) == mailbox::result::closed);
+  }
+}

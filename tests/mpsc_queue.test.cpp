@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/detail/mpsc_queue.hpp>
+
+#include "support/catch.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <thread>
+#include <vector>
+
+using otpp::detail::mpsc_queue;
+using otpp::detail::push_result;
+
+namespace {
+
+struct node {
+  int sender = 0;
+  int number = 0;
+  node* next = nullptr;
+};
+
+std::vector<int> numbers(node* list) {
+  std::vector<int> result;
+  for (; list; list = list->next) {
+    result.push_back(list->number);
+  }
+  return result;
+}
+
+} // namespace
+
+TEST_CASE("mpsc_queue: what goes in comes out in the same order", "[mpsc_queue]") {
+  mpsc_queue<node> queue(false);
+  std::vector<node> nodes(6);
+  for (int n = 0; n != 6; ++n) {
+    nodes[static_cast<std::size_t>(n)].number = n;
+  }
+  CHECK(queue.empty());
+  CHECK(queue.pop() == nullptr);
+  for (std::size_t n : {0u, 1u, 2u}) {
+    CHECK(queue.push(&nodes[n]) == push_result::queued);
+  }
+  CHECK_FALSE(queue.empty());
+  CHECK(queue.pop() == &nodes[0]);
+  queue.push(&nodes[3]); // while a batch is half eaten
+  queue.push(&nodes[4]);
+  for (std::size_t n : {1u, 2u, 3u, 4u}) {
+    CHECK(queue.pop() == &nodes[n]);
+  }
+  CHECK(queue.pop() == nullptr);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only that", "[mpsc_queue]") {
+  mpsc_queue<node> queue(true);
+  node a, b, c;
+  CHECK(queue.empty());
+  CHECK(queue.push(&a) == push_result::woke);
+  CHECK(queue.push(&b) == push_result::queued);
+  CHECK_FALSE(queue.park());
+  CHECK(queue.pop() == &a);
+  CHECK_FALSE(queue.park()); // b
+  CHECK(queue.pop() == &b);
+  CHECK(queue.park());
+  CHECK(queue.push(&c) == push_result::woke);
+  CHECK(queue.pop() == &c);
+}
+
+TEST_CASE("mpsc_queue: a parked consumer's place can be taken once", "[mpsc_queue]") {
+  mpsc_queue<node> queue(true);
+  node a;
+  CHECK(queue.claim());
+  CHECK_FALSE(queue.claim());
+  CHECK(queue.push(&a) == push_result::queued); // nobody to wake
+  CHECK_FALSE(queue.claim());
+  CHECK(queue.pop() == &a);
+  CHECK(queue.park());
+  CHECK(queue.claim());
+}
+
+TEST_CASE("mpsc_queue: barring takes what is left, oldest first, and refuses the rest", "[mpsc_queue]") {
+  mpsc_queue<node> queue(false);
+  std::vector<node> nodes(5);
+  for (int n = 0; n != 5; ++n) {
+    nodes[static_cast<std::size_t>(n)].number = n;
+  }
+  queue.push(&nodes[0]);
+  queue.push(&nodes[1]);
+  queue.push(&nodes[2]);
+  queue.pop();
+  queue.push(&nodes[3]);
+  CHECK_FALSE(queue.is_barred());
+  CHECK(numbers(queue.bar()) == std::vector<int>{1, 2, 3});
+  CHECK(queue.is_barred());
+  CHECK(queue.push(&nodes[4]) == push_result::refused);
+  CHECK(queue.pop() == nullptr);
+  CHECK(queue.empty());
+  CHECK_FALSE(queue.park());
+  CHECK_FALSE(queue.claim());
+  CHECK(queue.bar() == nullptr);
+}
+
+TEST_CASE("mpsc_queue: barring a parked or an empty one yields nothing", "[mpsc_queue]") {
+  mpsc_queue<node> parked(true);
+  CHECK(parked.bar() == nullptr);
+  CHECK(parked.is_barred());
+  mpsc_queue<node> empty(false);
+  CHECK(empty.bar() == nullptr);
+  CHECK(empty.is_barred());
+}
+
+TEST_CASE("mpsc_queue: many threads lose nothing, and each keeps its order", "[mpsc_queue]") {
+  constexpr int senders = 4;
+  constexpr int each = 5000;
+  mpsc_queue<node> queue(true);
+  std::vector<std::vector<node>> nodes(senders, std::vector<node>(each));
+  std::atomic<int> awake{0}; // wake-ups that the consumer has not seen
+  std::vector<std::thread> threads;
+  for (int s = 0; s != senders; ++s) {
+    threads.emplace_back([&, s] {
+      for (int n = 0; n != each; ++n) {
+        node& one = nodes[static_cast<std::size_t>(s)][static_cast<std::size_t>(n)];
+        one.sender = s;
+        one.number = n;
+        if (queue.push(&one) == push_result::woke) {
+          ++awake;
+        }
+      }
+    });
+  }
+  std::vector<int> next(senders, 0);
+  int received = 0;
+  int wrong_order = 0;
+  int too_many_awake = 0;
+  while (received != senders * each) {
+    while (awake == 0) {
+      std::this_thread::yield();
+    }
+    too_many_awake += --awake != 0 ? 1 : 0;
+    do {
+      while (node* one = queue.pop()) {
+        int& expected = next[static_cast<std::size_t>(one->sender)];
+        wrong_order += one->number != expected ? 1 : 0;
+        expected = one->number + 1;
+        ++received;
+      }
+    } while (!queue.park());
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  CHECK(wrong_order == 0);
+  CHECK(too_many_awake == 0);
+  CHECK(awake == 0);
+}

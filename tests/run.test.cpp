@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/run.hpp> // the header under test comes first
+
+#include <otpp/otpp.hpp>
+
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/probe.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+
+// What is written to stderr while it lives, instead of there.
+class captured_stderr {
+ public:
+  captured_stderr() : file_(std::tmpfile()), before_(::dup(2)) {
+    std::fflush(stderr);
+    ::dup2(::fileno(file_), 2);
+  }
+  captured_stderr(const captured_stderr&) = delete;
+  captured_stderr& operator=(const captured_stderr&) = delete;
+  ~captured_stderr() {
+    restore();
+    std::fclose(file_);
+  }
+
+  std::string text() {
+    restore();
+    std::rewind(file_);
+    std::string result;
+    char buffer[256];
+    while (std::size_t n = std::fread(buffer, 1, sizeof(buffer), file_)) {
+      result.append(buffer, n);
+    }
+    return result;
+  }
+
+ private:
+  void restore() {
+    if (before_ >= 0) {
+      std::fflush(stderr);
+      ::dup2(before_, 2);
+      ::close(std::exchange(before_, -1));
+    }
+  }
+
+  std::FILE* file_;
+  int before_;
+};
+
+std::vector<std::string> ends; // "name: reason", in order
+std::atomic<int> frames{0};
+
+struct lodger {
+  struct ask { using reply_type = int; };
+  struct crash { using reply_type = int; };
+  std::string init(std::string name) { return name; }
+  int handle_call(ask, std::string&) { return 1; }
+  int handle_call(crash, std::string&) { throw std::runtime_error("crash"); }
+  asio::awaitable<void> terminate(const otpp::exit_reason& reason, std::string& name) {
+    std::string why = reason.message();
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    co_await asio::post(executor, asio::use_awaitable); // terminate may wait, also after a signal
+    ends.push_back(name + ": " + why);
+  }
+};
+
+asio::awaitable<void> open_house() {
+  co_await otpp::start<lodger>(std::string("one"));
+  co_await otpp::start<lodger>(otpp::named("run two"), std::string("two"));
+  co_await otpp::start<lodger>(std::string("three"));
+}
+
+asio::awaitable<void> wait_long() {
+  counted_in frame(frames);
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, 1h);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+} // namespace
+
+TEST_CASE("run: a coroutine that returns gives 0", "[run]") {
+  int status = otpp::run([]() -> asio::awaitable<void> { co_return; }());
+  CHECK(status == 0);
+}
+
+TEST_CASE("run: a coroutine's int is the exit status", "[run]") {
+  int seven = otpp::run([]() -> asio::awaitable<int> { co_return 7; }());
+  int zero = otpp::run([]() -> asio::awaitable<int> { co_return 0; }());
+  CHECK(seven == 7);
+  CHECK(zero == 0);
+}
+
+TEST_CASE("run: an exception that escapes is printed and gives 1", "[run]") {
+  captured_stderr output;
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    throw std::runtime_error("the roof is on fire");
+    co_return;
+  }());
+  int unknown = otpp::run([]() -> asio::awaitable<int> {
+    throw 42;
+    co_return 0;
+  }());
+  std::string text = output.text();
+  CHECK(status == 1);
+  CHECK(unknown == 1);
+  CHECK(text.find("the roof is on fire") != std::string::npos);
+  CHECK(text.find("unknown type") != std::string::npos);
+}
+
+TEST_CASE("run: an error of the library that escapes says what happened", "[run]") {
+  captured_stderr output;
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    co_await otpp::call<lodger::ask>(otpp::server_name<lodger>("run nobody"));
+  }());
+  std::string text = output.text();
+  CHECK(status == 1);
+  CHECK(text.find("run nobody") != std::string::npos);
+  CHECK(text.find("ask") != std::string::npos);
+}
+
+TEST_CASE("run: servers are stopped with shutdown, newest first", "[run]") {
+  ends.clear();
+  int status = otpp::run(open_house());
+  CHECK(status == 0);
+  CHECK(ends == std::vector<std::string>{"three: shutdown", "two: shutdown", "one: shutdown"});
+  CHECK_FALSE(otpp::whereis<lodger>("run two"));
+}
+
+TEST_CASE("run: servers are stopped when an exception escapes, too", "[run]") {
+  ends.clear();
+  captured_stderr output;
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    co_await open_house();
+    throw std::runtime_error("oh");
+  }());
+  std::string text = output.text();
+  CHECK(status == 1);
+  CHECK(ends.size() == 3);
+  CHECK(text == "oh\n");
+}
+
+TEST_CASE("run: F33 returns although idle servers and other coroutines are there", "[run]") {
+  ends.clear();
+  auto before = clock_type::now();
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::co_spawn(executor, wait_long(), forget);
+    co_await open_house();
+    co_await asio::post(executor, asio::use_awaitable);
+  }());
+  CHECK(status == 0);
+  CHECK(frames == 0); // destroyed with the context
+  CHECK(clock_type::now() - before < 2s);
+}
+
+TEST_CASE("run: F38 SIGTERM cancels the coroutine, and the program ends in order", "[run]") {
+  int signal = GENERATE(SIGTERM, SIGINT);
+  ends.clear();
+  auto before = clock_type::now();
+  captured_stderr output;
+  int status = otpp::run([](int which) -> asio::awaitable<void> {
+    co_await open_house();
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::post(executor, [which] { std::raise(which); });
+    co_await wait_long();
+  }(signal));
+  std::string text = output.text();
+  CHECK(status == 0);
+  CHECK(text.empty());
+  CHECK(ends == std::vector<std::string>{"three: shutdown", "two: shutdown", "one: shutdown"});
+  CHECK(frames == 0);
+  CHECK(clock_type::now() - before < 2s);
+}
+
+TEST_CASE("run: F38 a coroutine that tidies up after SIGTERM decides on the exit status", "[run]") {
+  int status = otpp::run([]() -> asio::awaitable<int> {
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::post(executor, [] { std::raise(SIGTERM); });
+    bool was_cancelled = false;
+    try {
+      co_await wait_long();
+    } catch (const std::system_error&) {
+      was_cancelled = true;
+    }
+    co_return was_cancelled ? 3 : 4;
+  }());
+  CHECK(status == 3);
+}
+
+TEST_CASE("run: F38 SIGTERM during a call ends the caller, not the server", "[run]") {
+  struct mute {
+    struct ask { using reply_type = int; };
+    std::vector<otpp::caller<int>> init() { return {}; }
+    void handle_call(ask, otpp::caller<int> from, std::vector<otpp::caller<int>>& kept) {
+      kept.push_back(std::move(from));
+    }
+    void terminate(const otpp::exit_reason& reason, std::vector<otpp::caller<int>>&) {
+      ends.push_back(reason.message());
+    }
+  };
+  ends.clear();
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<mute>();
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::post(executor, [] { std::raise(SIGTERM); });
+    co_await otpp::call_for<mute::ask>(server, otpp::infinite);
+  }());
+  CHECK(status == 0);
+  CHECK(ends == std::vector<std::string>{"shutdown"});
+}
+
+TEST_CASE("run: a signal handler of the program is in force again afterwards", "[run]") {
+  static std::atomic<int> seen{0};
+  auto before = std::signal(SIGTERM, [](int) { ++seen; });
+  int status = otpp::run([]() -> asio::awaitable<void> { co_return; }());
+  std::signal(SIGTERM, [](int) { ++seen; });
+  std::raise(SIGTERM);
+  std::signal(SIGTERM, before);
+  CHECK(status == 0);
+  CHECK(seen == 1);
+}
+
+TEST_CASE("run: a server that crashed before is no trouble", "[run]") {
+  auto hook = otpp::set_crash_hook([](const otpp::crash_report&) {});
+  ends.clear();
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    co_await open_house();
+    auto two = otpp::whereis<lodger>("run two");
+    std::error_code code;
+    try {
+      co_await otpp::call<lodger::crash>(*two);
+    } catch (const otpp::error& e) {
+      code = e.code();
+    }
+    CHECK(code == otpp::errc::exited);
+  }());
+  otpp::set_crash_hook(hook);
+  CHECK(status == 0);
+  CHECK(ends == std::vector<std::string>{"two: crash", "three: shutdown", "one: shutdown"});
+}
+
+TEST_CASE("run: F93 a server that is started by a terminate is stopped too", "[run]") {
+  struct phoenix {
+    int init(int left) { return left; }
+    asio::awaitable<void> terminate(const otpp::exit_reason&, int& left) {
+      ends.push_back(std::to_string(left));
+      if (left != 0) {
+        co_await otpp::start<phoenix>(otpp::options(), left - 1);
+      }
+    }
+  };
+  ends.clear();
+  int status = otpp::run([]() -> asio::awaitable<void> { co_await otpp::start<phoenix>(3); }());
+  CHECK(status == 0);
+  CHECK(ends == std::vector<std::string>{"3", "2", "1", "0"});
+}
+
+TEST_CASE("run: one after another, and one inside another's thread", "[run]") {
+  int sum = 0;
+  for (int n = 0; n != 20; ++n) {
+    sum += otpp::run([]() -> asio::awaitable<int> {
+      auto server = co_await otpp::start<lodger>(otpp::named("run again"), std::string("again"));
+      int answer = co_await otpp::call<lodger::ask>(server);
+      co_return answer;
+    }());
+  }
+  CHECK(sum == 20);
+  int nested = otpp::run([]() -> asio::awaitable<int> {
+    int inner = otpp::run([]() -> asio::awaitable<int> { co_return 5; }());
+    co_return inner;
+  }());
+  CHECK(nested == 5);
+}

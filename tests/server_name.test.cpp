@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/server_name.hpp>
+
+#include <otpp/call.hpp>
+#include <otpp/cast.hpp>
+#include <otpp/registry.hpp>
+#include <otpp/start.hpp>
+#include <otpp/stop.hpp>
+
+#include "support/catch.hpp"
+#include "support/counter.hpp"
+#include "support/error_of.hpp"
+#include "support/run.hpp"
+#include "support/scribe.hpp"
+
+#include <asio/awaitable.hpp>
+
+#include <system_error>
+
+namespace {
+
+constexpr otpp::server_name<counter> name{"name-counter"};
+static_assert(name.name() == "name-counter");
+static_assert(name.in() == nullptr);
+constexpr otpp::server_name<counter> copy = name;
+static_assert(copy.name() == name.name());
+
+} // namespace
+
+TEST_CASE("server_name: F75 is looked up at each use, so that it follows a restart", "[server_name]") {
+  run([]() -> asio::awaitable<void> {
+    for (int n = 0; n != 3; ++n) {
+      std::error_code error = co_await code_of(otpp::call<counter::get>(name));
+      CHECK(error == otpp::errc::no_process);
+      auto server = co_await otpp::start<counter>(otpp::named("name-counter"), n);
+      int count = co_await otpp::call<counter::get>(name);
+      CHECK(count == n);
+      co_await server.stop();
+    }
+  });
+}
+
+TEST_CASE("server_name: looks where it is told to", "[server_name]") {
+  run([]() -> asio::awaitable<void> {
+    otpp::registry names;
+    const otpp::server_name<counter> mine("name-counter", names);
+    CHECK(mine.in() == &names);
+    auto server = co_await otpp::start<counter>(otpp::named("name-counter").in(names), 6);
+    int count = co_await otpp::call<counter::get>(mine);
+    CHECK(count == 6);
+    CHECK(otpp::try_cast<counter::set>(mine, 7));
+    CHECK_FALSE(otpp::try_cast<counter::set>(name, 7)); // not in the global one
+    co_await server.stop();
+  });
+}
+
+TEST_CASE("server_name: F73 a name of a server with other callbacks is bad_message", "[server_name]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<scribe>(otpp::named("name-counter"), journal());
+    std::error_code error = co_await code_of(otpp::call<counter::get>(name));
+    CHECK(error == otpp::errc::bad_message);
+    CHECK_FALSE(otpp::try_cast<counter::set>(name, 7));
+    co_await server.stop();
+  });
+}
