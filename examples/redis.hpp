@@ -142,7 +142,7 @@ class database {
     if (!at->second.expires) {
       return -1;
     }
-    return std::chrono::round<std::chrono::seconds>(*at->second.expires - now_).count();
+    return (*at->second.expires - now_ + milliseconds(500)) / std::chrono::seconds(1); // rounds
   }
 
   std::int64_t erase(position at) {
@@ -182,7 +182,7 @@ class pipeline {
  public:
   explicit pipeline(std::size_t shards) : shards_(shards) {}
 
-  void add(words command);
+  void add(words w);
 
   /// Ends with an error reply to what is no command.
   void refuse(std::string_view what) {
@@ -224,7 +224,8 @@ class pipeline {
   };
 
   void ask(operation op) {
-    ask(std::hash<std::string_view>()(op.key) % shards_.size(), std::move(op));
+    std::size_t shard = std::hash<std::string_view>()(op.key) % shards_.size();
+    ask(shard, std::move(op));
   }
   void ask(std::size_t shard, operation op) {
     shards_[shard].operations.push_back(std::move(op));

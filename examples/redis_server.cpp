@@ -14,6 +14,9 @@
 // What a client sends in one go is answered in one go: each shard gets all of its operations in
 // one call, however many they are, and all shards work at the same time. resp.hpp has the protocol
 // and redis.hpp the commands; here is what runs where, who waits for whom, and how all of it ends.
+//
+// A shard that fails is missed, and not restarted: its clients get errors for its keys. Restarting
+// it under its name would be all that is needed, and is the work of a supervisor.
 
 #include "redis.hpp"
 #include "resp.hpp"
@@ -83,33 +86,46 @@ using shard_names = std::shared_ptr<const std::vector<std::string>>;
 class session {
  public:
   session(tcp::socket socket, shard_names shards)
-      : socket_(std::move(socket)), shards_(std::move(shards)), commands_(shards_->size()) {}
+      : socket_(std::move(socket)), shards_(std::move(shards)), commands_(shards_->size()) {
+    socket_.set_option(tcp::no_delay(true));
+    socket_.non_blocking(true);
+  }
 
-  /// Serves the client until it leaves or must be left. Throws what its socket throws.
-  static asio::awaitable<void> serve(std::shared_ptr<session> self) {
-    while (!self->commands_.is_last()) {
-      std::span<char> room = self->input_.prepare();
-      std::size_t size = co_await self->socket_.async_read_some(
+  /// Answers the client's commands until it is to be left. Throws when it leaves by itself.
+  asio::awaitable<void> converse() {
+    while (!commands_.is_last()) {
+      std::span<char> room = input_.prepare();
+      std::size_t size = co_await socket_.async_read_some(
           asio::mutable_buffer(room.data(), room.size()), asio::use_awaitable);
-      self->input_.commit(size);
-      self->read_commands();
-      if (self->commands_.has_operations()) {
-        co_await self->ask_shards();
+      input_.commit(size);
+      read_commands();
+      if (commands_.has_operations()) {
+        co_await ask_shards();
       }
-      std::string replies = self->commands_.take_replies();
-      co_await asio::async_write(self->socket_, asio::buffer(replies), asio::use_awaitable);
+      std::string replies = commands_.take_replies();
+      // Nearly always the system takes all of it at once, and there is nothing to wait for.
+      std::error_code error;
+      std::size_t sent = socket_.write_some(asio::buffer(replies), error);
+      if (sent < replies.size()) {
+        co_await asio::async_write(socket_, asio::buffer(replies) + sent, asio::use_awaitable);
+      }
     }
-    // The client sees the end now. But if we closed before we have read all that it has sent, the
-    // system would reset the connection, and the last reply might never arrive.
-    self->socket_.shutdown(tcp::socket::shutdown_send);
+  }
+
+  /// Lets the client see the end, and waits until it leaves: throws then.
+  ///
+  /// What it has sent meanwhile is read and dropped. If we closed the socket before, the system
+  /// would reset the connection, and the last reply might never arrive.
+  asio::awaitable<void> see_off() {
+    socket_.shutdown(tcp::socket::shutdown_send);
     while (true) {
-      std::span<char> room = self->input_.prepare();
-      co_await self->socket_.async_read_some(
+      std::span<char> room = input_.prepare();
+      co_await socket_.async_read_some(
           asio::mutable_buffer(room.data(), room.size()), asio::use_awaitable);
     }
   }
 
-  /// Ends whatever serve() waits for.
+  /// Ends whatever is waited for.
   void close() {
     std::error_code ignored;
     socket_.close(ignored);
@@ -132,8 +148,8 @@ class session {
         [this](auto handler) { call_shards(std::move(handler)); }, asio::use_awaitable);
   }
 
-  // Every call is on its way before the first answer comes, because no answer is delivered inside of
-  // a call. The callbacks run where the coroutine does that waits for them, so that nothing is locked.
+  // Every call is on its way before the first answer comes: none is delivered inside of a call. The
+  // callbacks run where the coroutine does that waits for them, so that nothing need be locked.
   template <class Handler>
   void call_shards(Handler handler) {
     auto executor = asio::get_associated_executor(handler);
@@ -153,7 +169,7 @@ class session {
                   commands_.put_answers(i, std::move(answers));
                 }
                 if (--awaited_ == 0) {
-                  std::move (*all_done)();
+                  std::move(*all_done)();
                 }
               }));
     }
@@ -168,21 +184,34 @@ class session {
 };
 
 struct connection {
+  struct said_goodbye {};
   struct finished {};
 
-  // serve() runs beside the handlers, on the server's own executor: never at the same time as one
-  // of them, but while it waits, for a slow client perhaps, the server can be stopped. It shares
-  // the session, because it has still to wake up and return when the server's state is gone.
   asio::awaitable<std::shared_ptr<session>> init(tcp::socket socket, shard_names shards) {
     auto client = std::make_shared<session>(std::move(socket), std::move(shards));
     auto executor = co_await asio::this_coro::executor;
     auto self = otpp::self<connection>();
-    asio::co_spawn(executor, session::serve(client), [self](std::exception_ptr) {
+    asio::co_spawn(executor, serve(self, client), [self](std::exception_ptr) {
       otpp::try_send<finished>(self); // whatever the error is: it is this client's alone
     });
     co_return client;
   }
 
+  // Runs beside the handlers, on the server's own executor: never at the same time as one of them;
+  // but while it waits, for a slow client perhaps, the server can be stopped. It shares the
+  // session, because it has still to wake up and return when the server's state is gone.
+  static asio::awaitable<void> serve(
+      otpp::server_ref<connection> self, std::shared_ptr<session> client) {
+    co_await client->converse();
+    co_await otpp::send<said_goodbye>(self);
+    co_await client->see_off();
+  }
+
+  // A client that does not leave has a second.
+  otpp::outcome<> handle_info(said_goodbye, std::shared_ptr<session>&) {
+    return otpp::outcome<>().timeout(1s);
+  }
+  otpp::outcome<> handle_info(otpp::timeout, std::shared_ptr<session>&) { return otpp::stop(); }
   otpp::outcome<> handle_info(finished, std::shared_ptr<session>&) { return otpp::stop(); }
 
   void terminate(const otpp::exit_reason&, std::shared_ptr<session>& client) { client->close(); }
@@ -205,8 +234,7 @@ struct listener {
     std::unordered_map<std::uint64_t, otpp::server_ref<connection>> clients = {};
   };
 
-  otpp::init_result<state> init(
-      tcp::acceptor acceptor, executors threads, shard_names shards) {
+  otpp::init_result<state> init(tcp::acceptor acceptor, executors threads, shard_names shards) {
     state begin{std::move(acceptor), std::move(threads), std::move(shards)};
     return otpp::init_result<state>(std::move(begin)).then(accept());
   }
@@ -245,16 +273,18 @@ struct listener {
   }
 
   static asio::awaitable<void> welcome(tcp::socket socket, state& s) {
-    std::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
     auto thread = socket.get_executor();
-    auto client = co_await otpp::start<connection>(
-        otpp::options().on(thread), std::move(socket), s.shards);
-    s.clients.emplace(client.id(), client);
     auto self = otpp::self<listener>();
-    client.join([self, id = client.id()](std::exception_ptr, otpp::exit_reason) {
-      otpp::try_send<gone>(self, id);
-    });
+    try {
+      auto client = co_await otpp::start<connection>(
+          otpp::options().on(thread), std::move(socket), s.shards);
+      s.clients.emplace(client.id(), client);
+      client.join([self, id = client.id()](std::exception_ptr, otpp::exit_reason) {
+        otpp::try_send<gone>(self, id);
+      });
+    } catch (const std::exception& error) {
+      std::cerr << "redis_server: a client is turned away: " << error.what() << '\n';
+    }
   }
 };
 
@@ -305,7 +335,9 @@ asio::awaitable<int> serve(settings how, executors threads) {
     co_await door.stop();
   }
   for (auto& one : shards) {
-    co_await one.stop();
+    if (!one.has_ended()) {
+      co_await one.stop();
+    }
   }
   co_return status;
 }
@@ -368,7 +400,13 @@ int main(int argc, char** argv) {
     for (std::size_t i = 0; i < how->threads; ++i) {
       threads.push_back(pools.emplace_back(1).get_executor());
     }
-    return otpp::run(serve(*how, threads));
+    int status = otpp::run(serve(*how, threads));
+    if (status == EXIT_SUCCESS) {
+      for (asio::thread_pool& pool : pools) {
+        pool.join(); // all has ended, and what that has woken returns
+      }
+    }
+    return status; // otherwise whatever is still running is destroyed with its thread
   } catch (const std::exception& error) {
     std::cerr << "redis_server: " << error.what() << '\n' << usage;
     return 2;

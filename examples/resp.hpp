@@ -81,37 +81,28 @@ class parser {
   /// Throws protocol_error; then the parser is of no use any more.
   bool next(std::vector<std::string_view>& words) {
     while (true) {
-      if (missing_ == 0) {
-        begin_ = at_;
-        if (at_ == end_) {
+      if (missing_ > 0) {
+        if (!take_word()) {
           return false;
         }
-        if (buffer_[at_] != '*') {
-          if (!take_inline(words)) {
-            return false;
+        if (--missing_ == 0) {
+          words.clear();
+          for (const slice& word : slices_) {
+            words.emplace_back(buffer_.data() + begin_ + word.offset, word.size);
           }
-          if (!words.empty()) {
-            return true;
-          }
-          continue; // an empty line is no command
+          return true;
         }
-        auto header = take_line("too big mbulk count string");
-        if (!header) {
-          return false;
-        }
-        auto count = to_integer(header->substr(1));
-        if (!count || *count > static_cast<std::int64_t>(most_.words)) {
-          throw protocol_error("invalid multibulk length");
-        }
-        missing_ = *count > 0 ? static_cast<std::size_t>(*count) : 0;
-        slices_.clear();
-      } else if (!take_word()) {
+        continue;
+      }
+      begin_ = at_;
+      if (at_ == end_) {
         return false;
-      } else if (--missing_ == 0) {
-        words.clear();
-        for (const slice& word : slices_) {
-          words.emplace_back(buffer_.data() + begin_ + word.offset, word.size);
-        }
+      }
+      bool is_array = buffer_[at_] == '*';
+      if (is_array ? !take_count() : !take_inline(words)) {
+        return false;
+      }
+      if (!is_array && !words.empty()) { // an empty line is no command
         return true;
       }
     }
@@ -125,6 +116,21 @@ class parser {
     std::size_t offset; // from begin_, because the buffer moves
     std::size_t size;
   };
+
+  // "*2\r\n"
+  bool take_count() {
+    auto header = take_line("too big mbulk count string");
+    if (!header) {
+      return false;
+    }
+    auto count = to_integer(header->substr(1));
+    if (!count || *count > static_cast<std::int64_t>(most_.words)) {
+      throw protocol_error("invalid multibulk length");
+    }
+    missing_ = *count > 0 ? static_cast<std::size_t>(*count) : 0;
+    slices_.clear();
+    return true;
+  }
 
   // "$3\r\nfoo\r\n"
   bool take_word() {

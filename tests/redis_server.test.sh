@@ -191,6 +191,8 @@ pipelining() {
   check "(integer) $((lines + 1))" dbsize
 }
 
+is_closed() { ! (printf 'x' >&"$1") 2>/dev/null; } # in a shell of its own, which may die of it
+
 # Whoever sends nonsense hears of it and is left. Nobody else notices.
 nonsense() {
   local half
@@ -208,6 +210,13 @@ nonsense() {
   check_raw '-ERR Protocol error: expected CRLF after a bulk string|' '*1\r\n$4\r\nPINGPONG\r\n'
   check_raw '+PONG|+OK|-ERR Protocol error: invalid multibulk length|' 'ping\nset k w\n*-\r\nping\n'
   check_raw '-ERR Protocol error: too big inline request|' "$(printf '%070000d' 0)"
+
+  # One that goes on talking is not listened to, and not kept.
+  exec 3<>"/dev/tcp/127.0.0.1/$port"
+  printf '*x\r\nset k never\r\n' >&3
+  timeout 20 cat <&3 >/dev/null
+  eventually is_closed 3 || fail "a client that does not leave is kept"
+  exec 3>&-
 
   same "another client, after" '$1' "$(ask 4 'get k')"
   printf '\r\nk\r\n' >&5

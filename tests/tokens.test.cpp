@@ -278,7 +278,6 @@ TEST_CASE("tokens: a handler that has a name is copied, and keeps what is in it"
   CHECK(*handler.completions == 6);
 }
 
-#if defined(OTPP_TEST_CONST_HANDLERS) // tests2-3: does not compile yet
 TEST_CASE("tokens: a handler may be const", "[tokens]") {
   witness w;
   booth_ref server = *w.opened;
@@ -290,7 +289,6 @@ TEST_CASE("tokens: a handler may be const", "[tokens]") {
   settle(w.context);
   CHECK(*handler.completions == 4);
 }
-#endif
 
 // ---- use_future, from a plain thread that may block ----
 

@@ -69,11 +69,11 @@ class initiate_call {
     turn* here = turn::current();
     request* call = nullptr;
     try {
-      call = new request(std::move(handler), target.open, std::move(content), target.where);
+      call = new request(std::forward<Handler>(handler), target.open, std::move(content), target.where);
     } catch (...) {
       // The message's move threw, before the handler was moved. Nothing was sent.
       auto* failed =
-          new operation<failed_operation<reply>, reply, handler_type, Boxed>(std::move(handler));
+          new operation<failed_operation<reply>, reply, handler_type, Boxed>(std::forward<Handler>(handler));
       failed->connect(fallback, here);
       failed->refuse(std::current_exception());
       return;

@@ -94,9 +94,10 @@ class failed_operation : public answer_slot<R> {
 template <class Base, class R, class Handler, bool Boxed = false>
 class operation final : public Base {
  public:
-  template <class... Args>
-  explicit operation(Handler&& handler, Args&&... args)
-      : Base(std::forward<Args>(args)...), handler_(std::move(handler)) {}
+  // The handler is moved, or copied where the user has named it, after all else that may throw.
+  template <class From, class... Args>
+  explicit operation(From&& handler, Args&&... args)
+      : Base(std::forward<Args>(args)...), handler_(std::in_place, std::forward<From>(handler)) {}
 
   /// Finds out where the handler is to be run, and how it is cancelled.
   void connect(const asio::any_io_executor& otherwise, turn* here) {

@@ -67,7 +67,7 @@ struct initiate_post {
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, target.server);
-    auto* sender = new request(std::move(handler), verb_name<Verb>());
+    auto* sender = new request(std::forward<Handler>(handler), verb_name<Verb>());
     sender->connect(fallback, turn::current());
     if (target.error) {
       sender->refuse(std::move(target.error));

@@ -31,7 +31,7 @@ struct initiate_done {
   template <class Handler>
   void operator()(Handler&& handler) {
     using request = operation<replying, void, std::decay_t<Handler>>;
-    auto* done = new request(std::move(handler));
+    auto* done = new request(std::forward<Handler>(handler));
     done->connect(asio::system_executor(), turn::current());
     done->answer();
     done->leave();

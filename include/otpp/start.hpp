@@ -122,7 +122,7 @@ struct initiate_start {
     asio::any_io_executor starter = executor_for(handler, fallback);
     asio::any_io_executor place = place_of(how.executor(), starter);
     auto* start = new request(
-        std::move(handler), &server_type::template open_start<request_base>, std::move(args));
+        std::forward<Handler>(handler), &server_type::template open_start<request_base>, std::move(args));
     turn* here = turn::current();
     start->connect(fallback, here);
     try {

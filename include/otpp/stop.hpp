@@ -78,7 +78,7 @@ struct initiate_stop {
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, server);
-    auto* stop = new request(std::move(handler), std::move(reason));
+    auto* stop = new request(std::forward<Handler>(handler), std::move(reason));
     stop->connect(fallback, turn::current());
     stop->server = server;
     stop->timeout = timeout;
@@ -101,7 +101,7 @@ struct initiate_join {
   void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, server);
-    auto* join = new request(std::move(handler));
+    auto* join = new request(std::forward<Handler>(handler));
     join->connect(fallback, turn::current());
     join->server = server;
     if (join->is_inside(*server)) {

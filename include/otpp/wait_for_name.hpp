@@ -59,7 +59,7 @@ struct initiate_wait_for_name {
   template <class Handler>
   void operator()(Handler&& handler, std::string name, duration timeout, registry* in) {
     using request = operation<name_request<Callbacks>, server_ref<Callbacks>, std::decay_t<Handler>>;
-    auto* wait = new request(std::move(handler), std::move(name));
+    auto* wait = new request(std::forward<Handler>(handler), std::move(name));
     wait->connect(asio::system_executor(), turn::current());
     wait->timeout = timeout;
     if (timeout < duration::zero()) {

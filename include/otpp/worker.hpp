@@ -70,7 +70,9 @@ class worker {
   void cancel() {
     if (busy_) {
       cancelled_ = true;
-      signal_.emit(asio::cancellation_type::terminal);
+      if (has_begun_) {
+        signal_.emit(asio::cancellation_type::terminal);
+      }
     }
   }
 
@@ -142,8 +144,12 @@ class worker {
     while (true) {
       std::exception_ptr error;
       // A job that is cancelled before it has begun must begin all the same: it has a request in hand. It
-      // sets this back for itself, and so sees the cancellation where it first waits.
+      // sets this back for itself, and so sees the cancellation where it first waits. (A coroutine that is
+      // cancelled before co_spawn has started it is never started.)
       co_await asio::this_coro::throw_if_cancelled(false);
+      if (!std::exchange(has_begun_, true) && cancelled_) {
+        signal_.emit(asio::cancellation_type::terminal);
+      }
       try {
         co_await std::move(*job_);
       } catch (...) {
@@ -165,6 +171,7 @@ class worker {
   parked_handler parked_;
   asio::cancellation_signal signal_;
   bool started_ = false;
+  bool has_begun_ = false;
   bool busy_ = false;
   bool cancelled_ = false;
 };
