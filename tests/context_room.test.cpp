@@ -888,7 +888,7 @@ class plain_executor {
   friend bool operator==(const plain_executor& a, const plain_executor& b) noexcept {
     return a.context_ == b.context_;
   }
-  friend bool operator!=(const plain_executor& a, const plain_executor& b) noexcept { return !(a == b); }
+  [[maybe_unused]] friend bool operator!=(const plain_executor& a, const plain_executor& b) noexcept { return !(a == b); }
 
  private:
   plain_context* context_;

@@ -98,7 +98,7 @@ class tracker {
   }
 
   friend bool operator==(const tracker& a, const tracker& b) noexcept { return a.depth_ == b.depth_; }
-  friend bool operator!=(const tracker& a, const tracker& b) noexcept { return !(a == b); }
+  [[maybe_unused]] friend bool operator!=(const tracker& a, const tracker& b) noexcept { return !(a == b); }
 
  private:
   asio::io_context* context_;

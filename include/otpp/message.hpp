@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <span>
@@ -31,26 +32,27 @@ inline constexpr bool borrows<std::initializer_list<T>> = true;
 namespace detail {
 
 // Probes for the members of an aggregate. Each stands where one member's initialiser would, and
-// converts to exactly what its name says, so that a requires-expression can ask about that member.
+// converts to exactly what its name says, so that a requires-expression can ask about that member. (They
+// are never called; without a body clang warns about messages of unnamed namespaces.)
 struct any_probe {
   template <class T>
-  operator T() const noexcept;
+  operator T() const noexcept { std::terminate(); }
 };
 struct no_probe {};
 struct borrowed_probe {
   template <class T>
     requires borrows<T>
-  operator T() const noexcept;
+  operator T() const noexcept { std::terminate(); }
 };
 // A `const X&` member deduces T as const X; a member of type X never does.
 struct const_reference_probe {
   template <class T>
     requires std::is_const_v<T>
-  operator T&() const noexcept;
+  operator T&() const noexcept { std::terminate(); }
 };
 struct lvalue_probe {
   template <class T>
-  operator T&() const noexcept;
+  operator T&() const noexcept { std::terminate(); }
 };
 
 template <std::size_t>
