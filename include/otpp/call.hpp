@@ -53,7 +53,7 @@ inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::dec
                                  !std::is_nothrow_move_constructible_v<stored_t<R>>;
 
 template <call_message M, class Address, bool Boxed>
-class initiate_call {
+class initiate_call : public initiation {
  public:
   // A constructor, so that it is no aggregate: it stands in a co_await expression (GCC PR 101976).
   initiate_call(Address address, duration patience) : to_(std::move(address)), timeout_(patience) {}

@@ -78,6 +78,17 @@ asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_ex
 
 } // namespace detail
 
+namespace detail {
+
+// What every initiation is. Asio's cancel_after puts its timer on this executor; the timer's handler runs
+// on the caller's all the same.
+struct initiation {
+  using executor_type = asio::any_io_executor;
+  executor_type get_executor() const noexcept { return asio::system_executor(); }
+};
+
+} // namespace detail
+
 /// A slot for an operation that failed before it began.
 template <class R>
 class failed_operation : public answer_slot<R> {

@@ -62,7 +62,7 @@ letter_ptr<M> make_letter(const destination& target, Content&& content) {
 }
 
 template <server_core::verb Verb, message M>
-struct initiate_post {
+struct initiate_post : initiation {
   template <class Handler>
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;

@@ -27,7 +27,7 @@ class replying : public answer_slot<void> {
   std::string_view operation() const noexcept override { return "reply"; }
 };
 
-struct initiate_done {
+struct initiate_done : initiation {
   template <class Handler>
   void operator()(Handler&& handler) {
     using request = operation<replying, void, std::decay_t<Handler>>;

@@ -109,7 +109,7 @@ inline asio::any_io_executor place_of(
 }
 
 template <class Callbacks, class... Args>
-struct initiate_start {
+struct initiate_start : initiation {
   template <class Handler>
   void operator()(Handler&& handler, options how, std::tuple<Args...> args) {
     using handler_type = std::decay_t<Handler>;

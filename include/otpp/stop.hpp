@@ -72,7 +72,7 @@ class join_request : public answer_slot<exit_reason> {
   std::string_view operation() const noexcept override { return "join"; }
 };
 
-struct initiate_stop {
+struct initiate_stop : initiation {
   template <class Handler>
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
@@ -96,7 +96,7 @@ struct initiate_stop {
   }
 };
 
-struct initiate_join {
+struct initiate_join : initiation {
   template <class Handler>
   void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;

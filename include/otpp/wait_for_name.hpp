@@ -55,7 +55,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
 };
 
 template <class Callbacks>
-struct initiate_wait_for_name {
+struct initiate_wait_for_name : initiation {
   template <class Handler>
   void operator()(Handler&& handler, std::string name, duration timeout, registry* in) {
     using request = operation<name_request<Callbacks>, server_ref<Callbacks>, std::decay_t<Handler>>;
