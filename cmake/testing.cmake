@@ -48,8 +48,9 @@ function(otpp_compile_command result)
   set(
     ${result}
     ${CMAKE_CXX_COMPILER} ${flags} ${CMAKE_CXX20_STANDARD_COMPILE_OPTION}
-    "$<$<BOOL:${dirs}>:-I$<JOIN:$<FILTER:${dirs},EXCLUDE,^/usr/include$>,$<SEMICOLON>-I>>"
-    "$<$<BOOL:${definitions}>:-D$<JOIN:${definitions},$<SEMICOLON>-D>>"
+    # None of these is ever empty: CMake 3.31 passes that on, as an empty argument.
+    "-I$<JOIN:$<FILTER:${dirs},EXCLUDE,^/usr/include$>,$<SEMICOLON>-I>"
+    "-D$<JOIN:OTPP_TESTING$<SEMICOLON>${definitions},$<SEMICOLON>-D>"
     PARENT_SCOPE
   )
 endfunction()
