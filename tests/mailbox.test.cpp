@@ -47,11 +47,19 @@ std::string pop_all(mailbox& box) {
 
 std::string names_of(otpp::envelope* list) {
   std::string result;
-  for (; list; list = list->next) {
+  for (; list; list = list->next_envelope()) {
     result += static_cast<letter*>(list)->name();
   }
   return result;
 }
+
+class work final : public otpp::task {
+ public:
+  void run() override {}
+  void discard() noexcept override { ++discarded; }
+
+  int discarded = 0;
+};
 
 struct letters {
   std::string said;
@@ -142,7 +150,7 @@ TEST_CASE("mailbox: what stands in line can be taken back, from any place in it"
   CHECK(unlimited.withdraw(&l.a) == nullptr);
 }
 
-TEST_CASE("mailbox: closing yields what was in it, and then those in line; it takes no more", "[mailbox]") {
+TEST_CASE("mailbox: closing yields what was in it, then those in line, and it takes no more", "[mailbox]") {
   {
     letters l;
     mailbox box(2);
@@ -157,7 +165,6 @@ TEST_CASE("mailbox: closing yields what was in it, and then those in line; it ta
     CHECK(box.try_push(l.e) == mailbox::result::closed);
     CHECK(box.push_library_message(l.e) == mailbox::result::closed);
     CHECK(box.pop() == nullptr);
-    CHECK_FALSE(box.park());
     CHECK(box.close() == nullptr);
     CHECK(l.said == "~c");
   }
@@ -178,4 +185,102 @@ TEST_CASE("mailbox: closing yields what was in it, and then those in line; it ta
     CHECK(box.close() == nullptr); // a sleeping one
     CHECK(box.push(l.a) == mailbox::result::closed);
   }
+}
+
+TEST_CASE("mailbox: tasks and messages keep one order, and a message waits for the task before it", "[mailbox]") {
+  letters l;
+  work one;
+  mailbox box(0);
+  box.push(l.a);
+  CHECK(box.submit(one) == mailbox::result::taken);
+  box.push(l.b);
+  CHECK(box.has_message());
+  CHECK(box.pop() == &l.a);
+  CHECK_FALSE(box.has_message());
+  CHECK(box.pop() == nullptr); // the task comes first
+  CHECK_FALSE(box.empty());
+  CHECK_FALSE(box.park());
+  CHECK(box.pop_any() == &one);
+  CHECK(box.pop() == &l.b);
+  CHECK(box.empty());
+}
+
+TEST_CASE("mailbox: what is put aside is received first, in its order", "[mailbox]") {
+  letters l;
+  work one;
+  mailbox box(0);
+  box.push(l.a);
+  box.push(l.b);
+  box.submit(one);
+  box.push(l.c);
+  while (otpp::queued* item = box.pop_any()) {
+    if (item->what() == otpp::queued::kind::message) {
+      box.put_aside(static_cast<letter&>(*item));
+    }
+  }
+  CHECK(box.has_message());
+  CHECK_FALSE(box.empty());
+  CHECK(box.park()); // they wait for the receiver, not the receiver for them
+  CHECK(box.push(l.d) == mailbox::result::woke);
+  CHECK(pop_all(box) == "abcd");
+}
+
+TEST_CASE("mailbox: a message can be received past tasks", "[mailbox]") {
+  letters l;
+  work one, two;
+  mailbox box(0);
+  box.submit(one);
+  box.push(l.a);
+  box.submit(two);
+  box.push(l.b);
+  CHECK(box.pop_past_tasks() == &l.a);
+  CHECK(box.pop_past_tasks() == &l.b);
+  CHECK(box.pop_past_tasks() == nullptr);
+  CHECK(box.pop_any() == &one);
+  CHECK(box.pop_any() == &two);
+  CHECK(box.empty());
+}
+
+TEST_CASE("mailbox: the receiver's own push comes after what others have pushed before", "[mailbox]") {
+  constexpr auto receiver = mailbox::by::receiver;
+  letters l;
+  mailbox box(0);
+  CHECK(box.park());
+  CHECK(box.claim());
+  CHECK(box.push(l.a, receiver) == mailbox::result::taken);
+  box.push(l.b);
+  box.push(l.c, receiver); // b is not taken yet
+  CHECK(box.pop() == &l.a);
+  CHECK(box.pop() == &l.b);
+  box.push(l.d, receiver); // behind c, which is taken with b
+  box.push(l.e);
+  CHECK(pop_all(box) == "cde");
+  CHECK(box.park());
+  CHECK(box.push(l.a, receiver) == mailbox::result::woke); // by mistake, and all the same
+}
+
+TEST_CASE("mailbox: closed for messages it still takes tasks and sleeps, until it is barred", "[mailbox]") {
+  letters l;
+  work one, two, three;
+  mailbox box(0);
+  box.push(l.a);
+  box.submit(one);
+  box.push(l.b);
+  box.put_aside(static_cast<letter&>(*box.pop_any()));
+  CHECK(names_of(box.close()) == "ab");
+  CHECK(box.push(l.c) == mailbox::result::closed);
+  CHECK(box.submit(two) == mailbox::result::taken);
+  CHECK(box.pop_any() == &one);
+  CHECK(box.pop_any() == &two);
+  CHECK(box.park());
+  CHECK(box.submit(two) == mailbox::result::woke);
+  {
+    mailbox::leftovers left = box.bar();
+    CHECK(left.messages == nullptr);
+    CHECK(two.discarded == 0);
+  }
+  CHECK(two.discarded == 1); // the list owned it
+  CHECK(box.submit(three) == mailbox::result::closed);
+  CHECK_FALSE(box.park());
+  CHECK_FALSE(box.claim());
 }

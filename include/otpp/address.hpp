@@ -48,6 +48,14 @@ concept address = detail::is_typed_address<T> ||
 
 namespace detail {
 
+// An address that is a name.
+template <class T>
+inline constexpr bool is_server_ref = false;
+template <class Callbacks>
+inline constexpr bool is_server_ref<server_ref<Callbacks>> = true;
+template <class T>
+concept name_address = address<T> && !is_server_ref<T>;
+
 // Where a message goes, once its address has been looked up: a server and how it opens the message, or
 // an error.
 struct destination {

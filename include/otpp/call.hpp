@@ -75,22 +75,22 @@ class initiate_call : public initiation {
       auto* failed =
           new operation<failed_operation<reply>, reply, handler_type, Boxed>(std::forward<Handler>(handler));
       failed->connect(fallback, here);
-      failed->refuse(std::current_exception());
+      failed->fail(std::current_exception());
       return;
     }
     // From here on neither this object nor the handler may be touched: both may be gone with the caller.
     call->connect(fallback, here);
     call->timeout = patience;
     if (target.error) {
-      call->refuse(std::move(target.error));
+      call->fail(std::move(target.error));
       return;
     }
     server_core& server = *target.server;
     call->server = std::move(target.server);
     if (call->is_inside(server)) {
-      call->refuse(errc::calling_self);
+      call->fail(errc::calling_self);
     } else if (patience < duration::zero()) {
-      call->refuse(errc::timeout);
+      call->fail(errc::timeout);
     } else {
       server.send_call(*call, here);
     }

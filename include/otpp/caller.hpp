@@ -82,16 +82,13 @@ class caller {
       return false;
     }
     server_of(*slot).close(*slot);
-    bool reached = answer(*slot);
-    slot->leave();
-    return reached;
+    return answer(*slot);
   }
 
   void drop() noexcept {
     answer_slot<Reply>* slot = std::exchange(slot_, nullptr);
     if (slot && server_of(*slot).close_unanswered(*slot)) {
       slot->fail(errc::no_reply);
-      slot->leave();
     }
   }
 

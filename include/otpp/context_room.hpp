@@ -94,7 +94,7 @@ class lane : public detail::counted<lane> {
   // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
-  detail::mpsc_queue<task> inbox_{true};
+  detail::mpsc_queue<queued> inbox_{true};
   detail::op_storage inbox_storage_;
   lane* next_in_room_ = nullptr;
   lane* before_in_room_ = nullptr;
@@ -158,15 +158,14 @@ class context_room : public detail::counted<context_room> {
     server.retain();
   }
 
-  void remove(resident& server) noexcept {
-    {
-      std::lock_guard lock(mutex_);
-      if (!server.listed_) {
-        return;
-      }
-      unlist(server);
+  /// True if it was here: then the room's reference is the caller's.
+  bool remove(resident& server) noexcept {
+    std::lock_guard lock(mutex_);
+    if (!server.listed_) {
+      return false;
     }
-    server.let_go();
+    unlist(server);
+    return true;
   }
 
   /// Returns the server that started last and still lives, of those that `wanted` lets pass, retained; or
@@ -442,8 +441,8 @@ inline lane::executors lane::take_executors() noexcept {
 inline task_list lane::take_inbox() noexcept {
   task_list result;
   while (true) {
-    if (task* item = inbox_.pop()) {
-      result.push_back(*item);
+    if (queued* item = inbox_.pop()) {
+      result.push_back(static_cast<task&>(*item));
     } else if (inbox_.park()) {
       return result; // whoever comes next posts again
     }

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/task.hpp>
 
 #include <memory>
 #include <string_view>
@@ -17,14 +18,12 @@ class server_core;
 /// It knows by its own type which handler it needs, so that the loop has no switch over message types.
 /// Whoever takes one out of a mailbox owns it, and ends that by exactly one of `open`, `bounce` and
 /// `abandon`.
-class envelope {
+class envelope : public queued {
  public:
   /// Finds the handler and runs it; made where both the callbacks and the message type are known.
   using opener = void (*)(server_core&, envelope&);
 
-  explicit envelope(opener how) noexcept : open_(how) {}
-  envelope(const envelope&) = delete;
-  envelope& operator=(const envelope&) = delete;
+  explicit envelope(opener how) noexcept : queued(kind::message), open_(how) {}
 
   void open(server_core& server) { open_(server, *this); }
 
@@ -54,8 +53,9 @@ class envelope {
   virtual std::string_view message_type() const noexcept { return {}; }
   virtual source_location where() const noexcept { return {}; }
 
-  envelope* next = nullptr; ///< Belongs to the mailbox.
-  bool counted = false;     ///< Belongs to the mailbox: it takes one place of the limit.
+  bool counted = false; ///< Belongs to the mailbox: it takes one place of the limit.
+
+  envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
 
  protected:
   virtual ~envelope() = default;

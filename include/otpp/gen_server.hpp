@@ -91,7 +91,7 @@ class gen_server final : public server_core {
     if constexpr (detail::is_awaitable<returned>) {
       in_hand<Request> hold(self, request);
       try {
-        self.run_job(self.await_init(taken_in_hand<Request>(hold)));
+        self.run_job(self.await_init(taken_in_hand<Request>(hold)), worker::cancellable::yes);
       } catch (...) {
         self.fail_start(hold, std::current_exception()); // no memory for its frame
       }
@@ -171,7 +171,6 @@ class gen_server final : public server_core {
   asio::awaitable<void> await_call(taken_in_hand<call_request<M>> taken) {
     in_hand<call_request<M>>& hold = *taken;
     using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
-    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<returned>) {
         co_await callbacks_.handle_call(std::move(hold->content()), state());
@@ -191,9 +190,7 @@ class gen_server final : public server_core {
 
   template <class Request, class... Value>
   static void answer(in_hand<Request>& hold, Value&&... value) noexcept {
-    Request& request = hold.release();
-    request.answer(std::forward<Value>(value)...);
-    request.leave();
+    hold.release().answer(std::forward<Value>(value)...);
   }
 
   template <class Request, class R>
@@ -201,12 +198,7 @@ class gen_server final : public server_core {
     next(std::move(result.action()));
     switch (result.kind()) {
       case detail::outcome_kind::value: answer_with(hold, result); return;
-      case detail::outcome_kind::fail: {
-        Request& request = hold.release();
-        request.fail(std::move(result.error()));
-        request.leave();
-        return;
-      }
+      case detail::outcome_kind::fail: hold.release().fail(std::move(result.error())); return;
       case detail::outcome_kind::stop:
         if (result.value()) {
           hold->prepare(std::move(*result.value()));
@@ -218,9 +210,7 @@ class gen_server final : public server_core {
       case detail::outcome_kind::ignore: break;
     }
     // no_reply, and nobody has the otpp::caller.
-    Request& request = hold.release();
-    request.fail(errc::no_reply);
-    request.leave();
+    hold.release().fail(errc::no_reply);
   }
 
   template <class Request, class R>
@@ -278,7 +268,6 @@ class gen_server final : public server_core {
     using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
     std::string_view type = request->message_type();
     source_location where = request->where();
-    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<returned>) {
         co_await callbacks_.handle_call(std::move(content), std::move(from), state());
@@ -389,7 +378,6 @@ class gen_server final : public server_core {
   template <class M, class Returned, class Invoke>
   asio::awaitable<void> await_plain(envelope_ptr hold, Invoke invoke) {
     auto& letter = static_cast<plain_message<M>&>(*hold);
-    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
         co_await invoke(callbacks_, std::move(letter.content()), state());
@@ -422,7 +410,6 @@ class gen_server final : public server_core {
 
   template <class M, class Returned, class Invoke>
   asio::awaitable<void> await_own(M& content, Invoke invoke) {
-    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
         co_await invoke(callbacks_, std::move(content), state());
@@ -516,7 +503,6 @@ class gen_server final : public server_core {
   }
 
   asio::awaitable<void> await_terminate(exit_reason reason) {
-    co_await asio::this_coro::throw_if_cancelled(true);
     try {
       co_await callbacks_.terminate(reason, state());
     } catch (...) {
@@ -540,7 +526,7 @@ class gen_server final : public server_core {
   asio::awaitable<void> await_init(taken_in_hand<Request> taken) {
     in_hand<Request>& hold = *taken;
     using returned = detail::unwrapped_t<decltype(hold->init(callbacks_))>;
-    co_await asio::this_coro::throw_if_cancelled(true);
+    co_await asio::this_coro::throw_if_cancelled(true); // see worker
     try {
       returned result = co_await hold->init(callbacks_);
       if constexpr (detail::is_init_result<returned>) {

@@ -19,7 +19,7 @@ namespace otpp {
 // The loop of every server, and the order of its end. It knows no types: an envelope opens itself, and
 // what needs a type is asked of gen_server.
 
-/// What the loop does while it waits for a message: it parks in the mailbox itself.
+/// Waits for a message.
 struct server_core::receive {
   server_core& server;
   envelope* item = nullptr;
@@ -32,22 +32,13 @@ struct server_core::receive {
     return item != nullptr;
   }
 
-  bool await_suspend(std::coroutine_handle<>) noexcept {
-    if (server.turn_->is_spent()) {
-      server.loop_ready_ = true; // others on this thread first
-      return true;
-    }
-    while (!server.mailbox_.park()) {
-      item = server.mailbox_.pop();
-      if (item) {
-        return false;
-      }
-    }
-    return true;
+  void await_suspend(std::coroutine_handle<>) noexcept {
+    bool others_first = server.turn_->is_spent();
+    (others_first ? server.loop_ready_ : server.awaits_message_) = true;
   }
 
-  /// Null after a wake-up: then the mailbox has to be asked again.
-  envelope* await_resume() const noexcept { return item; }
+  /// Null if another has to be waited for.
+  envelope* await_resume() const noexcept { return item ? item : server.mailbox_.pop(); }
 };
 
 /// Waits until the worker has finished the handler that it runs.
@@ -147,7 +138,7 @@ struct server_core::fair_turn {
 
 inline server_core::server_core(
     detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
-    : worker::owner(std::move(home)), mailbox_(mailbox_limit), name_(std::move(name)) {}
+    : worker::owner(std::move(home), mailbox_limit), name_(std::move(name)) {}
 
 inline server_core::~server_core() = default;
 
@@ -208,10 +199,10 @@ inline void server_core::act() noexcept {
     case detail::action_kind::idle_timeout:
       if (at_once) {
         // A message that is already there comes first; an old timer's is none.
-        envelope* item = mailbox_.pop();
+        envelope* item = mailbox_.pop_past_tasks();
         while (item && idle_ && idle_->is(item)) {
           item->open(*this);
-          item = mailbox_.pop();
+          item = mailbox_.pop_past_tasks();
         }
         if (item) {
           turn_->spend();
@@ -257,7 +248,7 @@ inline void server_core::end_everything() noexcept {
   }
 
   envelope* left = mailbox_.close();
-  for (envelope* item = left; item; item = item->next) {
+  for (envelope* item = left; item; item = item->next_envelope()) {
     if (item->is_lost_silently()) {
       ++dropped_;
     }
@@ -270,7 +261,7 @@ inline void server_core::end_everything() noexcept {
   }
   tell_list(open_calls_);
   while (left) {
-    std::exchange(left, left->next)->bounce(*this, reason_);
+    std::exchange(left, left->next_envelope())->bounce(*this, reason_);
   }
   if (reply_slot* last = std::exchange(last_reply_, nullptr)) {
     reply_slot::claim won = last->try_claim();
@@ -286,7 +277,7 @@ inline void server_core::end_everything() noexcept {
   if (worker_) {
     worker_->retire();
   }
-  room().remove(*this);
+  move_out(turn_);
 }
 
 inline void server_core::tell_list(reply_slot*& list) noexcept {
@@ -338,6 +329,7 @@ inline void server_core::evict() noexcept {
     life_ = life::ending;
   }
   detail::intrusive_ptr<server_core> keep(this);
+  turn_ = nullptr;
   if (worker_ && worker_->is_busy() && !worker_is_gone_) {
     state_outlives_ = true; // the handler still refers to it
   } else {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/block_cache.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process.hpp>
@@ -103,7 +104,7 @@ class failed_operation : public answer_slot<R> {
 /// With `Boxed` the handler takes a `std::unique_ptr<R>`: for answers whose move may throw, which must
 /// not happen while Asio carries them.
 template <class Base, class R, class Handler, bool Boxed = false>
-class operation final : public Base {
+class operation final : public Base, public detail::cached_memory {
  public:
   // The handler is moved, or copied where the user has named it, after all else that may throw.
   template <class From, class... Args>
@@ -116,7 +117,7 @@ class operation final : public Base {
     this->locate(executor, here);
     auto slot = asio::get_associated_cancellation_slot(*handler_);
     if (slot.is_connected()) {
-      is_cancellable_ = true;
+      this->is_cancellable_ = true;
       if (auto* serial = detail::executor_target<serial_executor>(executor)) {
         // A coroutine that a handler awaits has the server's executor and a connected slot; one that it
         // has only spawned has the executor alone, and may wait for the server.
@@ -135,7 +136,7 @@ class operation final : public Base {
 
   void run() override {
     this->stop_waiting();
-    if (is_cancellable_) {
+    if (this->is_cancellable_) {
       asio::get_associated_cancellation_slot(*handler_).clear();
     }
     Handler handler(std::move(*handler_));
@@ -210,7 +211,6 @@ class operation final : public Base {
 
   std::optional<Handler> handler_;
   const process* handler_of_ = nullptr;
-  bool is_cancellable_ = false;
 };
 
 } // namespace otpp

@@ -70,7 +70,7 @@ struct initiate_post : initiation {
     auto* sender = new request(std::forward<Handler>(handler), verb_name<Verb>());
     sender->connect(fallback, turn::current());
     if (target.error) {
-      sender->refuse(std::move(target.error));
+      sender->fail(std::move(target.error));
       return;
     }
     sender->server = target.server;
@@ -91,15 +91,14 @@ struct initiate_post : initiation {
       case mailbox::result::waiting:
         letter.release(); // the server half is the letter's
         return;
-      case mailbox::result::full: sender->fail(errc::mailbox_full); break;
-      case mailbox::result::closed: sender->fail(errc::no_process); break;
+      case mailbox::result::full: sender->fail(errc::mailbox_full); return;
+      case mailbox::result::closed: sender->fail(errc::no_process); return;
       case mailbox::result::taken:
       case mailbox::result::woke:
         letter.release();
         sender->answer();
-        break;
+        return;
     }
-    sender->leave();
   }
 };
 
@@ -164,6 +163,25 @@ auto post_message(Address to, Message&& content, Token&& token) {
     destination target = find<Verb, M>(std::move(to));
     auto letter = make_letter<M>(target, M(std::forward<Message>(content)));
     return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
+  }
+}
+
+// With a server_ref nothing is looked up, and nothing goes on after this: no reference is counted.
+template <server_core::verb Verb, class M, class Callbacks, class... Args>
+bool try_post_borrowed(const borrowed_ref<Callbacks>& to, Args&&... args) noexcept {
+  static_assert(check_sent<Verb, M, server_ref<Callbacks>>());
+  if constexpr (can_be_sent<Verb, M, server_ref<Callbacks>>()) {
+    try {
+      letter_ptr<M> letter(new plain_message<M>(
+          opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), to.where()));
+      if (to.borrowed_core().template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
+        return false;
+      }
+      letter.release();
+      return true;
+    } catch (...) {
+      return false; // no memory, or the message could not be made
+    }
   }
 }
 

@@ -4,8 +4,9 @@
 
 #include <otpp/context_room.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
-#include <otpp/detail/mpsc_queue.hpp>
 #include <otpp/detail/op_storage.hpp>
+#include <otpp/envelope.hpp>
+#include <otpp/mailbox.hpp>
 #include <otpp/resident.hpp>
 #include <otpp/task.hpp>
 #include <otpp/turn.hpp>
@@ -21,9 +22,9 @@
 
 namespace otpp {
 
-/// What runs one step at a time: the work queue behind a server's serial executor.
+/// What runs one step at a time: a mailbox, and who may run what is in it.
 ///
-/// The work queue's one word says who may run it: parked means nobody does; whoever moves it from
+/// The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
 /// parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
 /// activation to its lane. So at most one activation is ever posted, and its memory is kept here.
 class process : public detail::counted<process>, public resident {
@@ -48,16 +49,20 @@ class process : public detail::counted<process>, public resident {
 
   /// As submit, by who is inside the context or its gate.
   void submit_inside(task& item, turn* here) noexcept {
-    switch (work_.push(&item)) {
-      case detail::push_result::queued: break;
-      case detail::push_result::woke: schedule(here); break;
-      case detail::push_result::refused: item.discard(); break;
+    switch (mailbox_.submit(item, place_of(here))) {
+      case mailbox::result::woke: schedule(here); break;
+      case mailbox::result::closed: item.discard(); break;
+      default: break;
     }
   }
 
-  /// Takes over a sleeping process for a turn, which then runs it next.
+  /// True if the turn on this thread runs this process, or will before anybody else can: then its receiver's
+  /// place is the turn's. Takes over a process that sleeps.
   bool claim(turn& here) noexcept {
-    if (here.has_place_for(*lane_) && work_.claim()) {
+    if (here.owns(*this)) {
+      return true;
+    }
+    if (here.has_place_for(*lane_) && mailbox_.claim()) {
       here.run_next(*this);
       return true;
     }
@@ -73,20 +78,59 @@ class process : public detail::counted<process>, public resident {
   /// Posts an activation. By whoever is responsible for running it.
   void post_activation() noexcept;
 
+  /// True while its context's room holds a reference. For who has the receiver's place.
+  bool is_resident() const noexcept { return is_resident_; }
+
   void retain() const noexcept final { add_ref(); }
   void let_go() const noexcept final { release(); }
 
  protected:
-  explicit process(detail::intrusive_ptr<lane> home) noexcept : lane_(std::move(home)) {}
+  /// Whoever makes it has the receiver's place, until settle_in().
+  process(detail::intrusive_ptr<lane> home, std::size_t mailbox_limit)
+      : mailbox_(mailbox_limit), lane_(std::move(home)) {}
+
+  /// Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
+  /// for this.
+  void settle_in(turn* here) noexcept {
+    is_resident_ = true;
+    room().add(*this);
+    schedule(here);
+  }
 
   /// Does what is to be done before the next task. True if it did something.
   virtual bool advance(turn& here) = 0;
 
+  /// Takes a message that has come to the front, and which advance() does not want now.
+  virtual void accept(envelope& item) noexcept = 0;
+
+  /// Puts an envelope in the mailbox, by who is inside the context or its gate.
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
+  mailbox::result send_inside(envelope& item, turn* here) noexcept {
+    if (mailbox_.is_closed()) {
+      return mailbox::result::closed; // it is not run for this
+    }
+    mailbox::result result = (mailbox_.*Push)(item, place_of(here));
+    if (result == mailbox::result::woke) {
+      schedule(here);
+      result = mailbox::result::taken;
+    }
+    return result;
+  }
+
+  /// It ends: the room's reference passes to the turn that runs it, or goes.
+  void move_out(turn* here) noexcept;
+
   /// The context is going: nothing is run any more.
-  void discard_work() noexcept { task_list(work_.bar()).discard(); }
+  void discard_work() noexcept;
+
+  mailbox mailbox_;
 
  private:
   struct activation;
+
+  mailbox::by place_of(turn* here) noexcept {
+    return here && claim(*here) ? mailbox::by::receiver : mailbox::by::anyone;
+  }
 
   void schedule(turn* here) noexcept {
     if (here && here->has_place_for(*lane_)) {
@@ -97,7 +141,7 @@ class process : public detail::counted<process>, public resident {
   }
 
   detail::intrusive_ptr<lane> lane_;
-  detail::mpsc_queue<task> work_{true};
+  bool is_resident_ = false;
   detail::op_storage activation_storage_;
 };
 
@@ -147,14 +191,18 @@ inline void process::run_steps(turn& here) {
       if (advance(here)) {
         continue;
       }
-      if (task* next = work_.pop()) {
-        here.spend();
-        next->run();
+      if (queued* next = mailbox_.pop_any()) {
+        if (next->what() == queued::kind::message) {
+          accept(static_cast<envelope&>(*next));
+        } else {
+          here.spend();
+          static_cast<task*>(next)->run();
+        }
         continue;
       }
       here.settle(this);
-      if (work_.park()) {
-        return; // from here on another thread may run it
+      if (mailbox_.park()) {
+        return; // from here on another thread may run it, or end it
       }
     }
   } catch (...) {
@@ -166,18 +214,40 @@ inline void process::run_steps(turn& here) {
   }
 }
 
-inline turn::turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {}
-
-inline void turn::run_next(process& claimed) noexcept {
-  next_ = detail::intrusive_ptr<process>(&claimed);
+inline void process::move_out(turn* here) noexcept {
+  if (std::exchange(is_resident_, false) && room().remove(*this)) {
+    if (here) {
+      here->keep(*this);
+    } else {
+      release();
+    }
+  }
 }
+
+inline void process::discard_work() noexcept {
+  mailbox::leftovers left = mailbox_.bar();
+  while (left.messages) {
+    accept(*std::exchange(left.messages, left.messages->next_envelope()));
+  }
+}
+
+inline turn::turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {}
 
 inline bool turn::has_place_for(const lane& other) const noexcept {
   return !next_ && budget_ > 0 && lane_ == &other;
 }
 
+inline void turn::run_next(process& claimed) noexcept {
+  next_ = &claimed;
+  // While a server lives its room holds it, and only the turn that runs it takes it from there.
+  if (!claimed.is_resident()) {
+    kept_next_ = detail::intrusive_ptr<process>(next_);
+  }
+}
+
 inline void turn::run(detail::intrusive_ptr<process> first) {
-  next_ = std::move(first);
+  next_ = first.get();
+  kept_next_ = std::move(first);
   run_all();
 }
 
@@ -192,15 +262,29 @@ inline void turn::run_all() {
       spend();
       tail_.pop_front().run();
     } else if (next_) {
-      detail::intrusive_ptr<process> who = std::move(next_);
-      running_ = who.get();
-      tail_size_ = 0;
-      who->run_steps(*this);
-      running_ = nullptr;
+      run_process();
     } else {
       return;
     }
   }
+}
+
+inline void turn::run_process() {
+  struct running {
+    turn& here;
+    detail::intrusive_ptr<process> kept;
+    ~running() {
+      here.running_ = nullptr;
+      here.ended_ = {};
+    }
+  } scope{*this, std::move(kept_next_)};
+  running_ = std::exchange(next_, nullptr);
+  tail_size_ = 0;
+  running_->run_steps(*this);
+}
+
+inline void turn::keep(process& ended) noexcept {
+  ended_ = detail::intrusive_ptr<process>::adopt(&ended);
 }
 
 namespace detail {
@@ -256,11 +340,8 @@ inline void turn::settle_one(waiter& one) noexcept {
 
 inline turn::~turn() {
   slot() = outer_;
-  if (running_) {
-    settle(running_); // it threw
-  }
   if (next_) {
-    settle(next_.get());
+    settle(next_);
     next_->post_activation();
   }
   while (!tail_.empty()) {
@@ -369,8 +450,7 @@ inline void context_room::shutdown() noexcept {
   // Servers first: callers on other contexts are answered; those on this one are past answering.
   while (resident* server = newest([](const resident&) { return true; })) {
     server->evict();
-    remove(*server);
-    server->let_go();
+    server->let_go(); // newest()'s
   }
   while (true) {
     waiter* one = nullptr;
@@ -387,7 +467,7 @@ inline void context_room::shutdown() noexcept {
   // What was answered and not yet resumed lies in an inbox, or in the context's own queue. A lane that is
   // listed is not destroyed while the lock is held, and that is all that is known of it.
   while (true) {
-    task* left = nullptr;
+    queued* left = nullptr;
     lane::executors executors;
     {
       std::lock_guard lock(mutex_);
@@ -399,7 +479,7 @@ inline void context_room::shutdown() noexcept {
       left = here->inbox_.bar();
       executors = here->take_executors();
     }
-    task_list(left).discard();
+    task_list(static_cast<task*>(left)).discard();
   }
   for (std::atomic<lane*>& shared : shared_) {
     if (lane* here = shared.exchange(nullptr)) {

@@ -34,7 +34,6 @@ struct initiate_done : initiation {
     auto* done = new request(std::forward<Handler>(handler));
     done->connect(asio::system_executor(), turn::current());
     done->answer();
-    done->leave();
   }
 };
 

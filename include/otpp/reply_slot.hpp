@@ -47,11 +47,11 @@ class reply_slot : public task, public waiter {
 
   /// Finds out where a completion on `executor` is to run. May throw std::bad_alloc.
   void locate(const asio::any_io_executor& executor, turn* here) {
-    if (auto* serial = detail::executor_target<serial_executor>(executor)) {
+    if (here && here->here().serves(executor)) {
+      lane_ = &here->here();
+    } else if (auto* serial = detail::executor_target<serial_executor>(executor)) {
       process_ = serial->owner();
       lane_ = process_->home().get();
-    } else if (here && here->here().serves(executor)) {
-      lane_ = &here->here();
     } else {
       private_lane_ = context_room::of(executor)->lane_for(executor);
       lane_ = private_lane_.get();
@@ -74,25 +74,14 @@ class reply_slot : public task, public waiter {
   /// True if the answer would reach nobody any more.
   bool decided() const noexcept { return decided_.load(std::memory_order_acquire); }
 
-  /// Answers with an error, unless it is too late.
+  /// Answers with an error, unless it is too late, and ends this half.
   bool fail(std::exception_ptr error) noexcept {
     return settle([&]() noexcept { error_ = std::move(error); });
   }
 
-  /// Answers with one of the library's errors.
+  /// Answers with one of the library's errors, unless it is too late, and ends this half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
     return settle([&]() noexcept { error_ = say(code, reason); });
-  }
-
-  /// Its server was never reached: the server half ends before it began.
-  void refuse(std::exception_ptr error) noexcept {
-    fail(std::move(error));
-    leave();
-  }
-
-  void refuse(errc code) noexcept {
-    fail(code);
-    leave();
   }
 
   /// The server half ends without a claim: nobody waits, or nobody can be told.
@@ -154,6 +143,19 @@ class reply_slot : public task, public waiter {
     }
   }
 
+  /// Delivers what was claimed, and ends this half.
+  void deliver_and_leave(const claim& won) noexcept {
+    if (!process_ && won.here_ && &won.here_->here() == lane_) {
+      // Nothing but the slot itself goes on from here, and the other half has not left: it has yet to be
+      // resumed.
+      left_.store(true, std::memory_order_relaxed);
+      won.here_->run_later(*this);
+    } else {
+      deliver(won);
+      leave();
+    }
+  }
+
   /// Writes an error, once it is claimed.
   void write_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
@@ -187,15 +189,27 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  /// The server half's way to an answer: decides, lets `fill` write it, and delivers.
+  /// The server half's way to an answer: decides, lets `fill` write it, delivers, and leaves.
   template <class Fill>
   bool settle(Fill&& fill) noexcept {
-    claim won = try_claim();
-    if (won) {
+    if (is_listed_fresh() && !is_cancellable_ && !process_) {
+      // The way of a call that is answered where it was made: its thread alone knows of it.
+      turn& here = *turn::current();
+      here.answer_fresh(*this);
+      decided_.store(true, std::memory_order_relaxed);
       fill();
-      deliver(won);
+      left_.store(true, std::memory_order_relaxed);
+      here.run_later(*this);
+      return true;
     }
-    return static_cast<bool>(won);
+    claim won = try_claim();
+    if (!won) {
+      leave();
+      return false;
+    }
+    fill();
+    deliver_and_leave(won);
+    return true;
   }
 
   /// Hands the slot, decided, to where the caller is resumed.
@@ -212,6 +226,8 @@ class reply_slot : public task, public waiter {
   }
 
   bool decide() noexcept { return !decided_.exchange(true, std::memory_order_acq_rel); }
+
+  bool is_cancellable_ = false; // then another thread may, while it is fresh
 
  private:
   void deliver(turn* here) noexcept {
@@ -241,7 +257,8 @@ class reply_slot : public task, public waiter {
 template <class R>
 class answer_slot : public reply_slot {
  public:
-  /// Answers, unless it is too late. What the value's constructor throws goes to the caller.
+  /// Answers, unless it is too late, and ends the server half. What the value's constructor throws goes
+  /// to the caller.
   template <class... Args>
   bool answer(Args&&... args) noexcept {
     return settle([&]() noexcept { emplace(std::forward<Args>(args)...); });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/block_cache.hpp>
 #include <otpp/detail/type_name.hpp>
 #include <otpp/envelope.hpp>
 #include <otpp/message.hpp>
@@ -29,7 +30,6 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
 
   void bounce(server_core&, const exit_reason& reason) noexcept override {
     this->fail(errc::exited, reason);
-    this->leave();
   }
   void abandon() noexcept override { this->give_up(); }
   bool expired() const noexcept override { return this->decided(); }
@@ -48,7 +48,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
 
 /// A cast or an info on its way.
 template <message M>
-class plain_message final : public envelope {
+class plain_message final : public envelope, public detail::cached_memory {
  public:
   plain_message(envelope::opener how, M&& content, source_location where)
       : envelope(how), content_(std::move(content)), where_(where) {}
@@ -58,7 +58,6 @@ class plain_message final : public envelope {
   void bounce(server_core&, const exit_reason& reason) noexcept override {
     if (auto* waiting = std::exchange(sender_, nullptr)) {
       waiting->fail(errc::exited, reason);
-      waiting->leave();
     }
     delete this;
   }
@@ -76,7 +75,6 @@ class plain_message final : public envelope {
   void admitted() noexcept override {
     if (auto* waiting = std::exchange(sender_, nullptr)) {
       waiting->answer();
-      waiting->leave();
     }
   }
   bool expired() const noexcept override { return sender_ && sender_->decided(); }

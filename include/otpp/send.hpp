@@ -64,18 +64,32 @@ auto send(Address to, Message&& message, Token&& token = {}) {
 ///
 /// @par Thread safety
 /// Safe from any thread.
-template <address Address, class Message>
+template <detail::name_address Address, class Message>
 bool try_send(Address to, Message&& message) noexcept {
   return detail::try_post<server_core::verb::info, std::decay_t<Message>>(
       std::move(to), std::forward<Message>(message));
 }
 
 /// As above, with the message built in place.
-template <class Message, address Address, class... Args>
+template <class Message, detail::name_address Address, class... Args>
   requires detail::makes<Message, Args...>
 bool try_send(Address to, Args&&... args) noexcept {
   return detail::try_post<server_core::verb::info, Message>(
       std::move(to), std::forward<Args>(args)...);
+}
+
+/// As above, to a `server_ref`.
+template <class Callbacks, class Message>
+bool try_send(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
+  return detail::try_post_borrowed<server_core::verb::info, std::decay_t<Message>>(
+      to, std::forward<Message>(message));
+}
+
+/// As above, to a `server_ref`, with the message built in place.
+template <class Message, class Callbacks, class... Args>
+  requires detail::makes<Message, Args...>
+bool try_send(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
+  return detail::try_post_borrowed<server_core::verb::info, Message>(to, std::forward<Args>(args)...);
 }
 
 } // namespace otpp

@@ -55,7 +55,7 @@ class server_core : public worker::owner {
   // ---- for senders: any thread ----
 
   /// Puts an envelope in the mailbox. What is not taken, and not waiting, is still the caller's.
-  template <mailbox::result (mailbox::*Push)(envelope&) noexcept>
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
     turn* here = turn::current();
     if (here && here->is_in(room())) {
@@ -75,7 +75,7 @@ class server_core : public worker::owner {
     request.waits_for = this;
     if (here && here->is_in(room()) && here->is_in(request.room()) && claim(*here)) {
       here->add_fresh(request);
-      note(request, send_claimed(request));
+      note(request, mailbox_.push(request, mailbox::by::receiver));
     } else if (!room_takes(request)) {
       request.abandon_waiting();
       request.leave();
@@ -159,10 +159,11 @@ class server_core : public worker::owner {
     starter_ = &starter;
   }
 
-  /// Starts the loop. Once, by whoever made the server.
+  /// Starts the loop. Once, by whoever made the server, inside the context or its gate.
   void launch() noexcept {
-    room().add(*this);
-    submit(wake_loop_);
+    loop_ready_ = true;
+    turn* here = turn::current();
+    settle_in(here && here->is_in(room()) ? here : nullptr);
   }
 
   /// Ends the server after the handler that runs now, which was given `message`.
@@ -257,13 +258,14 @@ class server_core : public worker::owner {
   virtual void destroy_state() noexcept = 0;
 
   /// Hands a coroutine handler to the worker; what it throws before it starts ends the server.
-  void run_job(asio::awaitable<void> job) noexcept {
+  void run_job(
+      asio::awaitable<void> job, worker::cancellable may_be = worker::cancellable::no) noexcept {
     try {
       if (!worker_) {
         worker_ = std::make_unique<worker>(*this);
       }
       worker_is_gone_ = false;
-      worker_->run(std::move(job));
+      worker_->run(std::move(job), may_be);
     } catch (...) {
       stop_with(std::current_exception());
     }
@@ -284,15 +286,6 @@ class server_core : public worker::owner {
   bool stopping_ = false;
 
  private:
-  // Wakes the loop when its mailbox was parked; queued at most once, because only the push that moved
-  // the mailbox from parked submits it.
-  struct loop_waker final : task {
-    explicit loop_waker(server_core& s) noexcept : server(s) {}
-    void run() override { server.loop_ready_ = true; }
-    void discard() noexcept override {}
-    server_core& server;
-  };
-
   struct receive;
   struct job_done;
   struct fair_turn;
@@ -306,15 +299,26 @@ class server_core : public worker::owner {
   void report() noexcept;
 
   bool advance(turn& here) override {
-    if (!std::exchange(loop_ready_, false)) {
+    if (!loop_ready_ && !(awaits_message_ && mailbox_.has_message())) {
       return false;
     }
+    loop_ready_ = false;
+    awaits_message_ = false;
     turn_ = &here;
     loop_.resume();
     if (loop_.done()) {
       loop_.destroy();
     }
     return true;
+  }
+
+  // A handler is waiting, or the server has ended, and this came all the same.
+  void accept(envelope& item) noexcept override {
+    if (mailbox_.is_closed()) {
+      item.bounce(*this, reason_);
+    } else {
+      mailbox_.put_aside(item);
+    }
   }
 
   void job_finished(std::exception_ptr error) noexcept override {
@@ -333,26 +337,6 @@ class server_core : public worker::owner {
 
   void evict() noexcept override;
 
-  template <mailbox::result (mailbox::*Push)(envelope&) noexcept>
-  mailbox::result send_inside(envelope& item, turn* here) noexcept {
-    mailbox::result result = (mailbox_.*Push)(item);
-    if (result == mailbox::result::woke) {
-      submit_inside(wake_loop_, here);
-      result = mailbox::result::taken;
-    }
-    return result;
-  }
-
-  // This thread has claimed the process, so that the loop is its to wake.
-  mailbox::result send_claimed(envelope& item) noexcept {
-    mailbox::result result = mailbox_.push(item);
-    if (result == mailbox::result::woke) {
-      loop_ready_ = true;
-      result = mailbox::result::taken;
-    }
-    return result;
-  }
-
   template <class Request>
   static bool room_takes(Request& request) noexcept {
     return request.room().enroll(request);
@@ -362,7 +346,6 @@ class server_core : public worker::owner {
   static void note(Request& request, mailbox::result result) noexcept {
     if (result == mailbox::result::closed) {
       request.fail(errc::no_process);
-      request.leave();
     }
   }
 
@@ -415,9 +398,7 @@ class server_core : public worker::owner {
     return ++last;
   }
 
-  mailbox mailbox_;
   detail::loop_frame loop_;
-  loop_waker wake_loop_{*this};
   turn* turn_ = nullptr; // while the loop runs
   envelope* starter_ = nullptr;                   // until it is opened
   std::unique_ptr<detail::erased_message> kept_;  // while its handler runs
@@ -427,7 +408,8 @@ class server_core : public worker::owner {
   std::unique_ptr<idle_timer> idle_;
   reply_slot* last_reply_ = nullptr;
   bool last_reply_is_ready_ = false;
-  bool loop_ready_ = false;
+  bool loop_ready_ = false;     // to be resumed, whatever comes
+  bool awaits_message_ = false; // to be resumed when there is one
   bool awaits_job_ = false;
   bool was_running_ = false;
   bool worker_is_gone_ = false;

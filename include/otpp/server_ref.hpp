@@ -16,6 +16,35 @@
 
 namespace otpp {
 
+template <class Callbacks>
+class server_ref;
+
+namespace detail {
+
+// What a server_ref points to, without a share in it: for verbs that are done when they return, which
+// would pay more for the share than for the rest.
+template <class Callbacks>
+class borrowed_ref {
+ public:
+  borrowed_ref(const borrowed_ref& other, source_location where = source_location::current()) noexcept
+      : core_(other.core_), where_(where) {}
+  borrowed_ref& operator=(const borrowed_ref&) = default;
+  ~borrowed_ref() = default;
+
+  server_core& borrowed_core() const noexcept { return *core_; }
+
+  /// Returns where this copy was made.
+  source_location where() const noexcept { return where_; }
+
+ protected:
+  borrowed_ref(server_core* core, source_location where) noexcept : core_(core), where_(where) {}
+
+  server_core* core_;
+  source_location where_;
+};
+
+} // namespace detail
+
 /// A reference to a server: what `start` returns, and an address for every verb. OTP's pid.
 ///
 /// It keeps no server alive; of one that has ended, every verb says `errc::no_process`. It never refers
@@ -27,21 +56,35 @@ namespace otpp {
 /// @par Lifetime
 /// May outlive the server, its context and the registry.
 template <class Callbacks>
-class server_ref {
+class server_ref : public detail::borrowed_ref<Callbacks> {
+  using base = detail::borrowed_ref<Callbacks>;
+
  public:
   using callbacks_type = Callbacks;
 
   // Made by the library.
-  explicit server_ref(detail::intrusive_ptr<server_core> core) noexcept : core_(std::move(core)) {}
+  explicit server_ref(detail::intrusive_ptr<server_core> core) noexcept
+      : base(core.detach(), source_location()) {}
 
   // The hidden argument makes every copy remember where it was made: a verb takes its address by
   // value, and so learns where it was called.
   server_ref(const server_ref& other, source_location where = source_location::current()) noexcept
-      : core_(other.core_), where_(where) {}
-  server_ref(server_ref&& other) noexcept : core_(std::move(other.core_)), where_(other.where_) {}
-  server_ref& operator=(const server_ref&) noexcept = default;
-  server_ref& operator=(server_ref&&) noexcept = default;
-  ~server_ref() = default;
+      : base(other, where) {
+    if (this->core_) {
+      this->core_->add_ref();
+    }
+  }
+  server_ref(server_ref&& other) noexcept : base(std::exchange(other.core_, nullptr), other.where_) {}
+  server_ref& operator=(server_ref other) noexcept {
+    std::swap(this->core_, other.core_);
+    this->where_ = other.where_;
+    return *this;
+  }
+  ~server_ref() {
+    if (this->core_) {
+      this->core_->release();
+    }
+  }
 
   /// Asks the server to end, and waits until it has: `terminate` has run and its names are free.
   ///
@@ -117,23 +160,20 @@ class server_ref {
   auto join(Token&& token = {}) const; // stop.hpp
 
   /// Returns true if the server has ended. It may end at any time: a false is true of the past only.
-  bool has_ended() const noexcept { return core_->has_ended(); }
+  bool has_ended() const noexcept { return this->core_->has_ended(); }
 
   /// Returns the server's number: unique in this program, never used again.
-  std::uint64_t id() const noexcept { return core_->id(); }
+  std::uint64_t id() const noexcept { return this->core_->id(); }
 
   /// Returns the server behind it, for the library's verbs.
-  const detail::intrusive_ptr<server_core>& core() const& noexcept { return core_; }
-  detail::intrusive_ptr<server_core> core() && noexcept { return std::move(core_); }
-
-  /// Returns where this copy was made.
-  source_location where() const noexcept { return where_; }
+  detail::intrusive_ptr<server_core> core() const& noexcept {
+    return detail::intrusive_ptr<server_core>(this->core_);
+  }
+  detail::intrusive_ptr<server_core> core() && noexcept {
+    return detail::intrusive_ptr<server_core>::adopt(std::exchange(this->core_, nullptr));
+  }
 
   friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }
-
- private:
-  detail::intrusive_ptr<server_core> core_;
-  source_location where_;
 };
 
 } // namespace otpp

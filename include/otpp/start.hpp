@@ -55,7 +55,6 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
 
   void bounce(server_core&, const exit_reason& reason) noexcept override {
     this->fail(errc::exited, reason);
-    this->leave();
   }
   void abandon() noexcept override { this->leave(); }
 
@@ -147,7 +146,7 @@ struct initiate_start : initiation {
       }
       server->launch();
     } catch (...) {
-      start->refuse(std::current_exception());
+      start->fail(std::current_exception());
     }
   }
 };

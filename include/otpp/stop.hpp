@@ -34,9 +34,10 @@ class stop_request : public envelope, public answer_slot<void> {
     auto won = try_claim();
     if (won) {
       write_end(reason);
-      deliver(won);
+      deliver_and_leave(won);
+    } else {
+      leave();
     }
-    leave();
   }
   void abandon() noexcept override { leave(); }
 
@@ -83,15 +84,15 @@ struct initiate_stop : initiation {
     stop->server = server;
     stop->timeout = timeout;
     if (stop->is_inside(*server)) {
-      stop->refuse(errc::calling_self);
+      stop->fail(errc::calling_self);
     } else if (timeout < duration::zero()) {
-      stop->refuse(errc::timeout);
+      stop->fail(errc::timeout);
     } else if (!stop->room().enroll(*stop)) {
       stop->abandon_waiting();
       stop->leave();
     } else if (
         server->send<&mailbox::push_library_message>(*stop) == mailbox::result::closed) {
-      stop->refuse(errc::no_process);
+      stop->fail(errc::no_process);
     }
   }
 };
@@ -105,7 +106,7 @@ struct initiate_join : initiation {
     join->connect(fallback, turn::current());
     join->server = server;
     if (join->is_inside(*server)) {
-      join->refuse(errc::calling_self);
+      join->fail(errc::calling_self);
     } else if (!join->room().enroll(*join)) {
       join->abandon_waiting();
       join->leave();
@@ -121,7 +122,7 @@ template <class Callbacks>
 template <detail::timeout_like Duration, class Token>
 auto server_ref<Callbacks>::stop(exit_reason reason, Duration timeout, Token&& token) const {
   return asio::async_initiate<Token, void(std::exception_ptr)>(
-      detail::initiate_stop(), token, core_, std::move(reason), detail::saturate(timeout));
+      detail::initiate_stop(), token, core(), std::move(reason), detail::saturate(timeout));
 }
 
 template <class Callbacks>
@@ -129,7 +130,7 @@ template <class Token>
 auto server_ref<Callbacks>::join(Token&& token) const {
   static_assert(detail::check_token<exit_reason, Token>());
   return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
-      detail::initiate_join(), token, core_);
+      detail::initiate_join(), token, core());
 }
 
 } // namespace otpp

@@ -6,14 +6,32 @@
 
 namespace otpp {
 
+/// What a mailbox holds: a task or a message. Links itself, so that queueing allocates nothing.
+class queued {
+ public:
+  enum class kind : bool { task, message };
+
+  queued(const queued&) = delete;
+  queued& operator=(const queued&) = delete;
+
+  kind what() const noexcept { return kind_; }
+
+  queued* next = nullptr; ///< Belongs to the queue that holds it.
+
+ protected:
+  explicit queued(kind what) noexcept : kind_(what) {}
+  ~queued() = default;
+
+ private:
+  const kind kind_;
+};
+
 /// A piece of work that links itself: to be run once, or thrown away once, by whoever holds it.
 ///
 /// Both end its owner's claim on it: a task may be destroyed before either returns.
-class task {
+class task : public queued {
  public:
-  task() = default;
-  task(const task&) = delete;
-  task& operator=(const task&) = delete;
+  task() noexcept : queued(kind::task) {}
 
   /// Does the work, on the executor that it was handed to. What user code throws leaves it.
   virtual void run() = 0;
@@ -21,7 +39,7 @@ class task {
   /// Lets go of the work, because its context is going away. Runs no handler.
   virtual void discard() noexcept = 0;
 
-  task* next = nullptr; ///< Belongs to the queue that holds the task.
+  task* next_task() const noexcept { return static_cast<task*>(next); }
 
  protected:
   virtual ~task() = default;
@@ -38,7 +56,7 @@ class task_list {
   /// Takes a list that is linked already, oldest first.
   explicit task_list(task* first) noexcept : first_(first), last_(first) {
     while (last_ && last_->next) {
-      last_ = last_->next;
+      last_ = last_->next_task();
     }
   }
 
@@ -48,7 +66,11 @@ class task_list {
 
   void push_back(task& item) noexcept {
     item.next = nullptr;
-    (first_ ? last_->next : first_) = &item;
+    if (first_) {
+      last_->next = &item;
+    } else {
+      first_ = &item;
+    }
     last_ = &item;
   }
 
@@ -66,7 +88,7 @@ class task_list {
 
   task& pop_front() noexcept {
     task& item = *first_;
-    first_ = item.next;
+    first_ = item.next_task();
     return item;
   }
 

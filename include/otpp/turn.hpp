@@ -54,6 +54,12 @@ class turn {
   /// Returns the process whose step is running, or null.
   process* running() const noexcept { return running_; }
 
+  /// True if nobody but this turn can run the process now: it has claimed it, or is running it.
+  bool owns(const process& other) const noexcept { return next_ == &other || running_ == &other; }
+
+  /// The process that is running has ended, and here is the reference that its room had.
+  void keep(process& ended) noexcept;
+
   bool spend() noexcept { return --budget_ >= 0; }
   bool is_spent() const noexcept { return budget_ <= 0; }
 
@@ -86,12 +92,8 @@ class turn {
 
   /// Enrolls those who wait for `server`, which is about to be released unfinished.
   void settle(const void* server) noexcept {
-    for (waiter* one = fresh_; one;) {
-      waiter* next = one->next_;
-      if (one->waits_for == server) {
-        settle_one(*one);
-      }
-      one = next;
+    if (fresh_) {
+      settle_all(server);
     }
   }
 
@@ -105,12 +107,25 @@ class turn {
     return instance;
   }
 
+  void settle_all(const void* server) noexcept {
+    for (waiter* one = fresh_; one;) {
+      waiter* next = one->next_;
+      if (one->waits_for == server) {
+        settle_one(*one);
+      }
+      one = next;
+    }
+  }
+
   void run_all();
+  void run_process();
 
   lane* lane_;
   turn* outer_; // a handler may run another context
-  detail::intrusive_ptr<process> next_;
+  process* next_ = nullptr;
   process* running_ = nullptr;
+  detail::intrusive_ptr<process> kept_next_; // unless its room holds it
+  detail::intrusive_ptr<process> ended_;
   task_list tail_;
   int tail_size_ = 0;
   int budget_ = limit;

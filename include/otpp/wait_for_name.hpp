@@ -40,12 +40,8 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
       this->server = intrusive_ptr<process>(found.get());
       this->fail(errc::bad_message);
     }
-    this->leave();
   }
-  void name_lost() noexcept override {
-    this->fail(errc::no_process);
-    this->leave();
-  }
+  void name_lost() noexcept override { this->fail(errc::no_process); }
   bool has_given_up() const noexcept override { return this->decided(); }
 
  protected:
@@ -63,7 +59,7 @@ struct initiate_wait_for_name : initiation {
     wait->connect(asio::system_executor(), turn::current());
     wait->timeout = timeout;
     if (timeout < duration::zero()) {
-      wait->refuse(errc::timeout);
+      wait->fail(errc::timeout);
     } else if (intrusive_ptr<server_core> found = in->find(wait->name)) {
       wait->name_found(std::move(found));
     } else if (!wait->room().enroll(*wait)) {

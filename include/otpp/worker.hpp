@@ -46,10 +46,14 @@ class worker {
 
   bool is_busy() const noexcept { return busy_; }
 
-  /// Runs a job, as far as it goes without waiting; job_finished() may be called within.
-  void run(asio::awaitable<void> job) {
+  enum class cancellable : bool { no, yes };
+
+  /// Runs a job, as far as it goes without waiting; job_finished() may be called within. One that may be
+  /// cancelled begins with cancellation switched off, and switches it on for itself.
+  void run(asio::awaitable<void> job, cancellable may_be) {
     job_.emplace(std::move(job));
     busy_ = true;
+    may_be_cancelled_ = may_be == cancellable::yes;
     if (started_) {
       parked_.resume();
       return;
@@ -146,7 +150,9 @@ class worker {
       // A job that is cancelled before it has begun must begin all the same: it has a request in hand. It
       // sets this back for itself, and so sees the cancellation where it first waits. (A coroutine that is
       // cancelled before co_spawn has started it is never started.)
-      co_await asio::this_coro::throw_if_cancelled(false);
+      if (may_be_cancelled_) {
+        co_await asio::this_coro::throw_if_cancelled(false);
+      }
       if (!std::exchange(has_begun_, true) && cancelled_) {
         signal_.emit(asio::cancellation_type::terminal);
       }
@@ -173,6 +179,7 @@ class worker {
   bool started_ = false;
   bool has_begun_ = false;
   bool busy_ = false;
+  bool may_be_cancelled_ = false;
   bool cancelled_ = false;
 };
 

@@ -60,6 +60,20 @@ inline constexpr bool destroys_awaited_aggregates_twice = true;
 inline constexpr bool destroys_awaited_aggregates_twice = false;
 #endif
 
+// Whether freed messages are kept for reuse (block_cache.hpp). Not where each block must be the heap's
+// own: so that AddressSanitizer sees a use after free, or a test every allocation.
+#if defined(OTPP_DISABLE_BLOCK_CACHE) || defined(__SANITIZE_ADDRESS__)
+inline constexpr bool keeps_freed_blocks = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+inline constexpr bool keeps_freed_blocks = false;
+#else
+inline constexpr bool keeps_freed_blocks = true;
+#endif
+#else
+inline constexpr bool keeps_freed_blocks = true;
+#endif
+
 // Hands a function to an executor. The customisation point went away after 1.24; before, the member
 // was private.
 template <class Executor, class Function>

@@ -62,6 +62,13 @@ class intrusive_ptr {
     }
   }
 
+  // Takes over a reference that somebody has counted.
+  static intrusive_ptr adopt(T* object) noexcept {
+    intrusive_ptr result;
+    result.object_ = object;
+    return result;
+  }
+
   // Gives the reference away.
   T* detach() noexcept { return std::exchange(object_, nullptr); }
 

@@ -30,6 +30,9 @@ enum class push_result : std::uint8_t {
 // One RMW to push, one to take a batch, one to park. There is no moment between "nothing there" and
 // "asleep" in which a push could be missed, because both are the same word.
 //
+// What the consumer's own thread pushes goes to the end of the batch that it has taken, with no RMW at
+// all, as long as nobody else has pushed since: then nothing older can be in head_.
+//
 // Node needs a member `Node* next`. Nothing here allocates, throws or calls user code.
 template <class Node>
 class mpsc_queue {
@@ -61,15 +64,64 @@ class mpsc_queue {
 
   // The rest is the consumer's.
 
-  Node* pop() noexcept {
+  // As push, by whoever has the consumer's place. Relaxed: a push that happened before this one is
+  // seen, and the others are in no order with it.
+  push_result push_owned(Node* node) noexcept {
+    if (head_.load(std::memory_order_relaxed) != nullptr) {
+      return push(node);
+    }
+    node->next = nullptr;
+    (front_ ? back_->next : front_) = node;
+    back_ = node;
+    return push_result::queued;
+  }
+
+  // The oldest, left where it is.
+  Node* front() noexcept {
     if (!front_) {
       Node* head = head_.load(std::memory_order_relaxed);
-      if (head == nullptr || head == barred()) {
+      if (head == nullptr || head == parked() || head == barred()) {
         return nullptr;
       }
-      front_ = oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
+      back_ = head_.exchange(nullptr, std::memory_order_acquire);
+      front_ = oldest_first(back_);
     }
-    return std::exchange(front_, front_->next);
+    return front_;
+  }
+
+  Node* pop() noexcept {
+    Node* node = front();
+    if (node) {
+      front_ = node->next;
+    }
+    return node;
+  }
+
+  // Takes out those of which `wanted` is true, oldest first.
+  template <class Wanted>
+  Node* extract(Wanted wanted) noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    if (head != nullptr && head != parked() && head != barred()) {
+      head = head_.exchange(nullptr, std::memory_order_acquire);
+      (front_ ? back_->next : front_) = oldest_first(head);
+      back_ = head;
+    }
+    Node* result = nullptr;
+    Node** end = &result;
+    back_ = nullptr;
+    for (Node** at = &front_; *at;) {
+      Node* node = *at;
+      if (wanted(*node)) {
+        *at = node->next;
+        node->next = nullptr;
+        *end = node;
+        end = &node->next;
+      } else {
+        back_ = node;
+        at = &node->next;
+      }
+    }
+    return result;
   }
 
   bool empty() const noexcept {
@@ -92,11 +144,7 @@ class mpsc_queue {
     if (!front_) {
       return rest;
     }
-    Node* last = front_;
-    while (last->next) {
-      last = last->next;
-    }
-    last->next = rest;
+    back_->next = rest;
     return std::exchange(front_, nullptr);
   }
 
@@ -117,6 +165,7 @@ class mpsc_queue {
 
   std::atomic<Node*> head_;
   Node* front_ = nullptr; // taken, not yet popped
+  Node* back_ = nullptr;  // its last; of meaning only while front_ is set
 };
 
 } // namespace otpp::detail
