@@ -95,7 +95,6 @@ class lane : public detail::counted<lane> {
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   detail::mpsc_queue<queued> inbox_{true};
-  detail::op_storage inbox_storage_;
   lane* next_in_room_ = nullptr;
   lane* before_in_room_ = nullptr;
   bool listed_ = false;

@@ -95,6 +95,7 @@ class gen_server final : public server_core {
       } catch (...) {
         self.fail_start(hold, std::current_exception()); // no memory for its frame
       }
+      self.settle_if_busy();
     } else {
       in_hand<Request> hold(self, request);
       try {
@@ -147,10 +148,7 @@ class gen_server final : public server_core {
       } catch (...) {
         crash(hold); // no memory for its frame
       }
-      // It may go on elsewhere: from now on the answer may come from any thread.
-      if (worker_ && worker_->is_busy()) {
-        turn::current()->settle(this);
-      }
+      settle_if_busy();
     } else {
       try {
         if constexpr (std::is_void_v<returned>) {
@@ -164,6 +162,13 @@ class gen_server final : public server_core {
       } catch (...) {
         crash(hold);
       }
+    }
+  }
+
+  // The handler waits, and may go on elsewhere: from now on the answer may come from any thread.
+  void settle_if_busy() noexcept {
+    if (worker_ && worker_->is_busy()) {
+      turn::current()->settle(this);
     }
   }
 

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <otpp/detail/deadline_heap.hpp>
-#include <otpp/detail/loop_frame.hpp>
 #include <otpp/server_core.hpp>
 
-#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,37 +16,6 @@ namespace otpp {
 
 // The loop of every server, and the order of its end. It knows no types: an envelope opens itself, and
 // what needs a type is asked of gen_server.
-
-/// Waits for a message.
-struct server_core::receive {
-  server_core& server;
-  envelope* item = nullptr;
-
-  bool await_ready() noexcept {
-    if (server.turn_->is_spent()) {
-      return false;
-    }
-    item = server.mailbox_.pop();
-    return item != nullptr;
-  }
-
-  void await_suspend(std::coroutine_handle<>) noexcept {
-    bool others_first = server.turn_->is_spent();
-    (others_first ? server.loop_ready_ : server.awaits_message_) = true;
-  }
-
-  /// Null if another has to be waited for.
-  envelope* await_resume() const noexcept { return item ? item : server.mailbox_.pop(); }
-};
-
-/// Waits until the worker has finished the handler that it runs.
-struct server_core::job_done {
-  server_core& server;
-
-  bool await_ready() const noexcept { return !server.worker_ || !server.worker_->is_busy(); }
-  void await_suspend(std::coroutine_handle<>) const noexcept { server.awaits_job_ = true; }
-  void await_resume() const noexcept {}
-};
 
 /// outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
 ///
@@ -127,56 +94,64 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
   bool is_queued_ = false;
 };
 
-/// Lets others on the thread have their turn, when this one has been long enough.
-struct server_core::fair_turn {
-  server_core& server;
-
-  bool await_ready() const noexcept { return server.turn_->spend(); }
-  void await_suspend(std::coroutine_handle<>) const noexcept { server.loop_ready_ = true; }
-  void await_resume() const noexcept {}
-};
-
 inline server_core::server_core(
     detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
     : worker::owner(std::move(home), mailbox_limit), name_(std::move(name)) {}
 
 inline server_core::~server_core() = default;
 
-inline detail::loop_frame server_core::serve() {
-  std::exchange(starter_, nullptr)->open(*this);
-  co_await job_done{*this};
-
-  bool started = life_ == life::running;
-  while (!stopping_) {
-    if (action_.kind != detail::action_kind::none) {
-      co_await fair_turn{*this};
-      act();
-      co_await job_done{*this};
-      kept_.reset();
+/// The loop: goes on until there is something to wait for, which is a message, the handler that runs, or
+/// another turn. What it waits for calls it again.
+inline void server_core::run_loop() noexcept {
+  while (true) {
+    if (worker_ && worker_->is_busy()) {
+      awaits_job_ = true;
+      return;
+    }
+    kept_.reset();
+    if (life_ == life::ending) { // terminate has run
+      finish();
+      return;
+    }
+    if (starter_) {
+      std::exchange(starter_, nullptr)->open(*this);
       continue;
     }
-    envelope* item = co_await receive{*this};
-    if (!item) {
+    if (stopping_) {
+      begin_to_end();
       continue;
+    }
+    if (turn_->is_spent()) {
+      loop_ready_ = true; // others on this thread first
+      return;
+    }
+    if (action_.kind != detail::action_kind::none) {
+      turn_->spend();
+      act();
+      continue;
+    }
+    envelope* item = mailbox_.pop();
+    if (!item) {
+      awaits_message_ = true;
+      return;
     }
     turn_->spend();
     if (idle_ && !idle_->is(item)) {
       idle_->disarm(); // any message does
     }
     item->open(*this);
-    co_await job_done{*this};
-    kept_.reset();
   }
+}
 
+inline void server_core::begin_to_end() noexcept {
+  bool had_started = life_ == life::running;
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ending;
   }
-  if (started) {
+  if (had_started) {
     run_terminate(reason_);
-    co_await job_done{*this};
   }
-  finish();
 }
 
 /// Does what the last handler wanted next.
@@ -248,12 +223,11 @@ inline void server_core::end_everything() noexcept {
   }
 
   envelope* left = mailbox_.close();
+  std::size_t dropped = 0;
   for (envelope* item = left; item; item = item->next_envelope()) {
-    if (item->is_lost_silently()) {
-      ++dropped_;
-    }
+    dropped += item->is_lost_silently() ? 1u : 0u;
   }
-  report();
+  report(dropped);
 
   {
     std::lock_guard lock(room().mutex());
@@ -303,7 +277,7 @@ inline void server_core::tell_list(reply_slot*& list) noexcept {
   }
 }
 
-inline void server_core::report() noexcept {
+inline void server_core::report(std::size_t dropped) noexcept {
   if (reason_.is_clean() || !was_running_) {
     return;
   }
@@ -315,7 +289,7 @@ inline void server_core::report() noexcept {
   said.id = id_;
   said.message = last_message_;
   said.where = last_where_;
-  said.dropped = dropped_;
+  said.dropped = dropped;
   detail::report_crash(said);
 }
 
@@ -340,7 +314,6 @@ inline void server_core::evict() noexcept {
   }
   end_everything();
   discard_work();
-  loop_.destroy();
 }
 
 } // namespace otpp

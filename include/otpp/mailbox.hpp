@@ -65,6 +65,9 @@ class mailbox {
   /// Takes a task, also when it is closed for messages; not when it is barred.
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who); }
 
+  /// Memory for the one who has to wake the receiver.
+  detail::op_storage& wake_storage() noexcept { return queue_.wake_storage; }
+
   /// Takes the place of a receiver that sleeps.
   bool claim() noexcept { return queue_.claim(); }
 
@@ -267,11 +270,12 @@ class mailbox {
     return std::exchange(aside_, nullptr);
   }
 
+  // What senders look at, then what the receiver does.
+  std::unique_ptr<bound> bound_;
+  std::atomic<bool> closed_{false};
   detail::mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;
   envelope* last_aside_ = nullptr; // of meaning only while aside_ is set
-  std::unique_ptr<bound> bound_;
-  std::atomic<bool> closed_{false};
 };
 
 } // namespace otpp

@@ -27,7 +27,7 @@ namespace otpp {
 /// The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
 /// parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
 /// activation to its lane. So at most one activation is ever posted, and its memory is kept here.
-class process : public detail::counted<process>, public resident {
+class process : public resident, public detail::counted<process> {
  public:
   virtual ~process() = default;
 
@@ -142,7 +142,6 @@ class process : public detail::counted<process>, public resident {
 
   detail::intrusive_ptr<lane> lane_;
   bool is_resident_ = false;
-  detail::op_storage activation_storage_;
 };
 
 // ---- implementation ----
@@ -170,7 +169,7 @@ inline void process::post_activation() noexcept {
   activation one(*this);
   while (true) {
     try {
-      lane_->post(std::move(one), &activation_storage_);
+      lane_->post(std::move(one), &mailbox_.wake_storage());
       return;
     } catch (const std::bad_alloc&) {
       // Only an executor that is not Asio's own allocates here. The message is published already, so
@@ -192,10 +191,10 @@ inline void process::run_steps(turn& here) {
         continue;
       }
       if (queued* next = mailbox_.pop_any()) {
+        here.spend();
         if (next->what() == queued::kind::message) {
           accept(static_cast<envelope&>(*next));
         } else {
-          here.spend();
           static_cast<task*>(next)->run();
         }
         continue;
@@ -308,15 +307,16 @@ inline void turn::run_later(task& item) noexcept {
   // in chunks, because a post each costs three times as much (performance.md, 4.7).
   if (running_ && ++tail_size_ == 8) {
     tail_size_ = 0;
-    try {
-      detail::posted_tasks chunk{detail::intrusive_ptr<lane>(lane_), std::move(tail_)};
-      try {
-        lane_->post(std::move(chunk));
-      } catch (...) {
-        tail_.push_front(std::move(chunk.tasks));
-      }
-    } catch (...) {
-    }
+    post_tail();
+  }
+}
+
+inline void turn::post_tail() noexcept {
+  detail::posted_tasks all{detail::intrusive_ptr<lane>(lane_), std::move(tail_)};
+  try {
+    lane_->post(std::move(all));
+  } catch (...) {
+    tail_.push_front(std::move(all.tasks)); // no memory: they stay here
   }
 }
 
@@ -344,6 +344,11 @@ inline turn::~turn() {
     settle(next_);
     next_->post_activation();
   }
+  // One goes through the inbox, for which there is memory; of many the rest would be handed on from turn to
+  // turn, each time one by one.
+  if (tail_.has_many()) {
+    post_tail();
+  }
   while (!tail_.empty()) {
     lane_->deliver(tail_.pop_front());
   }
@@ -363,7 +368,7 @@ inline void lane::deliver(task& item) noexcept {
   }
   while (true) {
     try {
-      post(inbox_function{detail::intrusive_ptr<lane>(this)}, &inbox_storage_);
+      post(inbox_function{detail::intrusive_ptr<lane>(this)}, &inbox_.wake_storage);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation

@@ -6,7 +6,6 @@
 #include <otpp/crash_report.hpp>
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
-#include <otpp/detail/loop_frame.hpp>
 #include <otpp/envelope.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/mailbox.hpp>
@@ -18,7 +17,6 @@
 #include <otpp/worker.hpp>
 
 #include <atomic>
-#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -72,11 +70,11 @@ class server_core : public worker::owner {
   /// Puts a call in the mailbox, and its caller where it waits. Owns both from here on.
   template <class Request>
   void send_call(Request& request, turn* here) noexcept {
-    request.waits_for = this;
+    request.waits_for = static_cast<const process*>(this); // as settle() compares it
     if (here && here->is_in(room()) && here->is_in(request.room()) && claim(*here)) {
       here->add_fresh(request);
       note(request, mailbox_.push(request, mailbox::by::receiver));
-    } else if (!room_takes(request)) {
+    } else if (!request.room().enroll(request)) {
       request.abandon_waiting();
       request.leave();
     } else {
@@ -153,16 +151,26 @@ class server_core : public worker::owner {
 
   // ---- the life of a server ----
 
-  /// Makes the loop, whose first message will be `starter`. May throw std::bad_alloc.
-  void prepare(envelope& starter) {
-    loop_ = serve();
-    starter_ = &starter;
+  /// Writes down who starts it. False if the starter's context is going.
+  template <class Request>
+  bool admit(Request& starter, turn* here) noexcept {
+    starter.waits_for = static_cast<const process*>(this);
+    if (here && here->is_in(room()) && here->is_in(starter.room())) {
+      here->add_fresh(starter);
+      return true;
+    }
+    return starter.room().enroll(starter);
   }
 
-  /// Starts the loop. Once, by whoever made the server, inside the context or its gate.
-  void launch() noexcept {
+  /// Starts the loop, whose first message is the admitted `starter`. Once, by whoever made the server,
+  /// inside the context or its gate. What comes by name before is handled after it.
+  template <class Request>
+  void launch(Request& starter, turn* here) noexcept {
+    starter_ = &starter;
     loop_ready_ = true;
-    turn* here = turn::current();
+    if (starter.is_listed_fresh() && !here->has_place_for(*home())) {
+      here->settle_one(starter); // another thread may run it first
+    }
     settle_in(here && here->is_in(room()) ? here : nullptr);
   }
 
@@ -273,7 +281,6 @@ class server_core : public worker::owner {
 
   void next(detail::next_action action) noexcept { action_ = std::move(action); }
   void initialised() noexcept {
-    std::lock_guard lock(room().mutex());
     life_ = life::running;
     was_running_ = true;
   }
@@ -283,20 +290,17 @@ class server_core : public worker::owner {
 
   std::unique_ptr<worker> worker_;
   exit_reason reason_ = exit_reason::normal();
-  bool stopping_ = false;
 
  private:
-  struct receive;
-  struct job_done;
-  struct fair_turn;
   class idle_timer;
 
-  detail::loop_frame serve();
+  void run_loop() noexcept;
+  void begin_to_end() noexcept;
   void act() noexcept;
   void finish() noexcept;
   void end_everything() noexcept;
   void tell_list(reply_slot*& list) noexcept;
-  void report() noexcept;
+  void report(std::size_t dropped) noexcept;
 
   bool advance(turn& here) override {
     if (!loop_ready_ && !(awaits_message_ && mailbox_.has_message())) {
@@ -305,10 +309,7 @@ class server_core : public worker::owner {
     loop_ready_ = false;
     awaits_message_ = false;
     turn_ = &here;
-    loop_.resume();
-    if (loop_.done()) {
-      loop_.destroy();
-    }
+    run_loop();
     return true;
   }
 
@@ -336,11 +337,6 @@ class server_core : public worker::owner {
   }
 
   void evict() noexcept override;
-
-  template <class Request>
-  static bool room_takes(Request& request) noexcept {
-    return request.room().enroll(request);
-  }
 
   template <class Request>
   static void note(Request& request, mailbox::result result) noexcept {
@@ -398,32 +394,32 @@ class server_core : public worker::owner {
     return ++last;
   }
 
-  detail::loop_frame loop_;
-  turn* turn_ = nullptr; // while the loop runs
-  envelope* starter_ = nullptr;                   // until it is opened
-  std::unique_ptr<detail::erased_message> kept_;  // while its handler runs
-  std::string_view last_message_;                 // whose handler ended the server
-  source_location last_where_;
+  turn* turn_ = nullptr;                         // while the loop runs
+  envelope* starter_ = nullptr;                  // until it is opened
+  std::unique_ptr<detail::erased_message> kept_; // while its handler runs
   detail::next_action action_;
   std::unique_ptr<idle_timer> idle_;
+  std::string_view last_message_; // whose handler ended the server
+  source_location last_where_;
   reply_slot* last_reply_ = nullptr;
-  bool last_reply_is_ready_ = false;
-  bool loop_ready_ = false;     // to be resumed, whatever comes
-  bool awaits_message_ = false; // to be resumed when there is one
+
+  bool stopping_ = false;
+  bool loop_ready_ = false;     // to be called, whatever comes
+  bool awaits_message_ = false; // to be called when there is one
   bool awaits_job_ = false;
   bool was_running_ = false;
   bool worker_is_gone_ = false;
   bool state_outlives_ = false;
-  std::size_t dropped_ = 0;
+  bool last_reply_is_ready_ = false;
 
-  // Under the room's lock.
-  life life_ = life::starting;
+  // Under the room's lock; `running` is set without it, as nobody asks for that.
+  std::atomic<life> life_{life::starting};
   bool names_freed_ = false;
+  std::uint32_t watcher_count_ = 0;
+  std::uint32_t watcher_limit_ = 16;
   std::unique_ptr<held_name> names_;
   reply_slot* open_calls_ = nullptr;
   reply_slot* watchers_ = nullptr;
-  std::uint32_t watcher_count_ = 0;
-  std::uint32_t watcher_limit_ = 16;
   reply_slot* handed_out_ = nullptr;
 
   const std::uint64_t id_ = next_id();

@@ -125,26 +125,29 @@ struct initiate_start : initiation {
     turn* here = turn::current();
     start->connect(fallback, here);
     try {
-      intrusive_ptr<context_room> room = context_room::of(place);
+      // Mostly a server starts where this thread is at work already.
+      bool is_here = here && here->here().serves(place);
+      intrusive_ptr<context_room> room =
+          is_here ? intrusive_ptr<context_room>(&here->here().room()) : context_room::of(place);
       room_pass pass(*room);
+      intrusive_ptr<lane> home = is_here ? intrusive_ptr<lane>(&here->here()) : room->lane_for(place);
       std::unique_ptr<std::string> name;
       if (how.name()) {
         registry::check_name(*how.name());
         name = std::make_unique<std::string>(*how.name());
       }
       intrusive_ptr<server_core> server(
-          new server_type(room->lane_for(place), how.mailbox_limit(), std::move(name)));
+          new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
       start->server = server;
-      if (!start->room().enroll(*start)) {
+      if (!server->admit(*start, here)) {
         start->abandon_waiting();
         start->leave();
         return;
       }
-      server->prepare(*start);
       if (how.name()) {
         how.names().add(*how.name(), *server); // the last that can fail
       }
-      server->launch();
+      server->launch(*start, here);
     } catch (...) {
       start->fail(std::current_exception());
     }

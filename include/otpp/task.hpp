@@ -63,6 +63,7 @@ class task_list {
   ~task_list() { discard(); }
 
   bool empty() const noexcept { return first_ == nullptr; }
+  bool has_many() const noexcept { return first_ && first_->next; }
 
   void push_back(task& item) noexcept {
     item.next = nullptr;

@@ -119,6 +119,7 @@ class turn {
 
   void run_all();
   void run_process();
+  void post_tail() noexcept;
 
   lane* lane_;
   turn* outer_; // a handler may run another context

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/op_storage.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -164,6 +166,13 @@ class mpsc_queue {
   }
 
   std::atomic<Node*> head_;
+
+ public:
+  // For whoever is told to wake the consumer: there is one at a time. It lies here to keep what the
+  // producers write off the cache line of what the consumer does.
+  op_storage wake_storage;
+
+ private:
   Node* front_ = nullptr; // taken, not yet popped
   Node* back_ = nullptr;  // its last; of meaning only while front_ is set
 };

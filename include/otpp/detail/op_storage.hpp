@@ -10,8 +10,8 @@ namespace otpp::detail {
 // Room for one posted operation of Asio's, so that a wake-up does not allocate. Whoever may post into
 // it has made sure that no other operation is in it.
 struct op_storage {
-  static constexpr std::size_t size = 64;
-  alignas(std::max_align_t) std::byte bytes[size];
+  static constexpr std::size_t size = 56; // with it, what an mpsc_queue's two sides write is 64 bytes apart
+  alignas(void*) std::byte bytes[size];
 };
 
 // An allocator of Asio's kind that takes from an op_storage what fits, and the rest from the heap.
@@ -27,7 +27,7 @@ class op_allocator {
 
   template <class U = T>
   U* allocate(std::size_t count) {
-    if (storage_ && count * sizeof(U) <= op_storage::size && alignof(U) <= alignof(std::max_align_t)) {
+    if (storage_ && count * sizeof(U) <= op_storage::size && alignof(U) <= alignof(void*)) {
       return reinterpret_cast<U*>(storage_->bytes);
     }
     return static_cast<U*>(::operator new(count * sizeof(U), std::align_val_t(alignof(U))));
