@@ -124,8 +124,6 @@ class context_room : public detail::counted<context_room> {
 
   void leave() noexcept { gate_.fetch_sub(2, std::memory_order_release); }
 
-  bool is_closed() const noexcept { return gate_.load(std::memory_order_acquire) & 1; }
-
   /// Returns the context, which may be gone already.
   asio::execution_context& context() const noexcept { return *context_; }
 
@@ -183,15 +181,16 @@ class context_room : public detail::counted<context_room> {
 
   // ---- waiters ----
 
-  /// Writes down one who waits on this context, and arms its deadline. False if the context is going.
-  bool enroll(waiter& one) noexcept {
+  /// Writes down one who waits on this context, and arms its deadline. False if the context is going, or
+  /// if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
+  bool enroll(waiter& one, waiter::membership was = waiter::membership::none) noexcept {
     duration timeout = one.timeout;
     auto at = timeout == infinite ? (detail::deadline::time_point::max)()
                                   : detail::deadline_after(timeout);
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
-      if (closed_) {
+      if (closed_ || one.written_down() != was) {
         return false;
       }
       sweep_due = enroll_locked(one, at);

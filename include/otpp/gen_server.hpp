@@ -439,48 +439,59 @@ class gen_server final : public server_core {
   template <class Other>
   void go_on(Other&&, std::string_view, source_location) noexcept {}
 
-  void run_continue(detail::erased_message& message) noexcept override {
+  struct continue_handler {
+    static constexpr std::string_view name = "handle_continue";
+    template <class M>
+    static constexpr bool takes = handles_continue<Callbacks, M>;
+    template <class C = Callbacks>
+    static auto signature() -> decltype(detail::signature_of(&C::handle_continue));
+    template <class M>
+    static auto invoke(Callbacks& callbacks, M&& content, State& state) {
+      return callbacks.handle_continue(std::move(content), state);
+    }
+  };
+
+  struct info_handler {
+    static constexpr std::string_view name = "handle_info";
+    template <class M>
+    static constexpr bool takes = handles_info<Callbacks, M>;
+    template <class C = Callbacks>
+    static auto signature() -> decltype(detail::signature_of(&C::handle_info));
+    template <class M>
+    static auto invoke(Callbacks& callbacks, M&& content, State& state) {
+      return callbacks.handle_info(std::move(content), state);
+    }
+  };
+
+  // An outcome does not name the message that it left, so that its type is looked for: where the handler is
+  // not overloaded it is the handler's parameter, else one of those that are listed.
+  template <class Handler>
+  void run_own(detail::erased_message& message) noexcept {
     bool found = false;
     auto run = [&]<class M>(std::type_identity<M>) {
-      if constexpr (handles_continue<Callbacks, M>) {
+      if constexpr (Handler::template takes<M>) {
         if (!found && message.type() == typeid(M)) {
           found = true;
-          handle_own(*static_cast<M*>(message.get()), [](auto& callbacks, M&& m, State& state) {
-            return callbacks.handle_continue(std::move(m), state);
+          handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& content, State& state) {
+            return Handler::invoke(callbacks, std::move(content), state);
           });
         }
       }
     };
-    if constexpr (requires { detail::signature_of(&Callbacks::handle_continue); }) {
-      run(std::type_identity<
-          typename decltype(detail::signature_of(&Callbacks::handle_continue))::first>());
+    if constexpr (requires { Handler::signature(); }) {
+      run(std::type_identity<typename decltype(Handler::signature())::first>());
     }
     each_candidate(run);
     if (!found) {
-      refuse_own("handle_continue");
+      refuse_own(Handler::name);
     }
   }
 
-  void run_info(detail::erased_message& message) noexcept override {
-    bool found = false;
-    auto run = [&]<class M>(std::type_identity<M>) {
-      if constexpr (handles_info<Callbacks, M>) {
-        if (!found && message.type() == typeid(M)) {
-          found = true;
-          handle_own(*static_cast<M*>(message.get()), [](auto& callbacks, M&& m, State& state) {
-            return callbacks.handle_info(std::move(m), state);
-          });
-        }
-      }
-    };
-    if constexpr (requires { detail::signature_of(&Callbacks::handle_info); }) {
-      run(std::type_identity<typename decltype(detail::signature_of(&Callbacks::handle_info))::first>());
-    }
-    each_candidate(run);
-    if (!found) {
-      refuse_own("handle_info");
-    }
+  void run_continue(detail::erased_message& message) noexcept override {
+    run_own<continue_handler>(message);
   }
+
+  void run_info(detail::erased_message& message) noexcept override { run_own<info_handler>(message); }
 
   void run_timeout() noexcept override {
     if constexpr (handles_info<Callbacks, timeout>) {
@@ -515,8 +526,7 @@ class gen_server final : public server_core {
     }
   }
 
-  // A handler left a message for the server itself, and the server has no handler for it. Which types
-  // those are is known only at run time, as an outcome does not name them.
+  // A handler left a message for the server itself, and the server has no handler for it.
   void refuse_own(std::string_view handler) noexcept {
     stop_with(exit_reason(detail::make_error(
         errc::bad_message,

@@ -43,7 +43,6 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
     }
   }
 
-  bool is_armed() const noexcept { return is_armed_; }
   bool is(const envelope* item) const noexcept { return item == this; }
 
   void bounce(server_core&, const exit_reason&) noexcept override {}

@@ -148,25 +148,22 @@ class operation final : public Base, public detail::cached_memory {
     } else if constexpr (std::is_void_v<R>) {
       this->leave();
       std::move(handler)(std::exception_ptr());
-    } else if constexpr (Boxed) {
-      std::unique_ptr<R> value;
+    } else if constexpr (Boxed || !std::is_nothrow_move_constructible_v<R>) {
+      std::conditional_t<Boxed, std::unique_ptr<R>, std::optional<R>> value;
       try {
-        value = std::make_unique<R>(std::move(*this->value_));
-      } catch (...) {
-        error = std::current_exception();
-      }
-      this->leave();
-      std::move(handler)(std::move(error), std::move(value));
-    } else if constexpr (!std::is_nothrow_move_constructible_v<R>) {
-      std::optional<R> value;
-      try {
-        value.emplace(std::move(*this->value_));
+        if constexpr (Boxed) {
+          value = std::make_unique<R>(std::move(*this->value_));
+        } else {
+          value.emplace(std::move(*this->value_));
+        }
       } catch (...) {
         error = std::current_exception();
       }
       this->leave();
       if (error) {
         complete(handler, std::move(error));
+      } else if constexpr (Boxed) {
+        std::move(handler)(std::exception_ptr(), std::move(value));
       } else {
         std::move(handler)(std::exception_ptr(), std::move(*value));
       }

@@ -322,20 +322,7 @@ inline void turn::post_tail() noexcept {
 
 inline void turn::settle_one(waiter& one) noexcept {
   remove_fresh(one);
-  context_room& room = lane_->room();
-  auto at = one.timeout == infinite ? (detail::deadline::time_point::max)()
-                                    : detail::deadline_after(one.timeout);
-  bool sweep_due = false;
-  {
-    std::lock_guard lock(room.mutex_);
-    // Not if it has been answered meanwhile, by its timeout or its cancellation.
-    if (!room.closed_ && one.written_down() == waiter::membership::fresh) {
-      sweep_due = room.enroll_locked(one, at);
-    }
-  }
-  if (sweep_due) {
-    room.post_sweep();
-  }
+  lane_->room().enroll(one, waiter::membership::fresh);
 }
 
 inline turn::~turn() {
