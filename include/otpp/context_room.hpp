@@ -395,12 +395,11 @@ class context_service : public asio::execution_context::service {
 } // namespace detail
 
 inline detail::intrusive_ptr<context_room> context_room::of(const asio::any_io_executor& executor) {
+  // Services are shut down newest first. That of the timers may be newer than ours, as may that of any
+  // socket: then what a handler waits for is destroyed, with the handler's frame, before its server is
+  // evicted. No timer is made here all the same: it would make an io_context sleep in epoll, from which a
+  // thread is harder to wake, in programs that have neither timers nor sockets.
   auto& context = asio::query(executor, asio::execution::context);
-  if (!asio::has_service<detail::context_service>(context)) {
-    // Services are shut down newest first. A timer makes its service now, so that ours is the newer:
-    // servers are evicted before the timers that their handlers wait for are destroyed.
-    asio::steady_timer timer(executor);
-  }
   return asio::use_service<detail::context_service>(context).room();
 }
 
