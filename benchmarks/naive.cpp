@@ -49,8 +49,16 @@ class server : public std::enable_shared_from_this<server> {
     auto self = shared_from_this();
     try {
       while (true) {
-        request next = co_await mailbox_.async_receive(asio::use_awaitable);
-        co_await handle(std::move(next));
+        request message = co_await mailbox_.async_receive(asio::use_awaitable);
+        if (message.hops > 1) {
+          --message.hops;
+          co_await next_->mailbox_.async_send(std::error_code(), std::move(message), asio::use_awaitable);
+          continue;
+        }
+        count_ += message.n;
+        if (message.answer) {
+          co_await message.answer->async_send(std::error_code(), count_, asio::use_awaitable);
+        }
       }
     } catch (const std::system_error&) {
       // The mailbox was closed.
@@ -97,18 +105,6 @@ class server : public std::enable_shared_from_this<server> {
   void close() { mailbox_.close(); }
 
  private:
-  asio::awaitable<void> handle(request message) {
-    if (message.hops > 1) {
-      --message.hops;
-      co_await next_->mailbox_.async_send(std::error_code(), std::move(message), asio::use_awaitable);
-      co_return;
-    }
-    count_ += message.n;
-    if (message.answer) {
-      co_await message.answer->async_send(std::error_code(), count_, asio::use_awaitable);
-    }
-  }
-
   channel<request> mailbox_;
   int count_ = 0;
   server* next_ = nullptr;
@@ -180,6 +176,7 @@ asio::awaitable<void> calls_with_timeout(benchmark::State& state, asio::any_io_e
 }
 
 BENCHMARK(inside<one_context, calls>)->Name("W1")->UseRealTime();
+BENCHMARK(inside<one_context_with_timer, calls>)->Name("W1_timer")->UseRealTime();
 BENCHMARK(inside<one_context, calls_by_name>)->Name("W6")->UseRealTime();
 BENCHMARK(inside<one_context, calls_with_timeout>)->Name("W7")->UseRealTime();
 BENCHMARK(inside<two_contexts, calls>)->Name("W2")->UseRealTime();

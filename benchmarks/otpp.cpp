@@ -89,6 +89,7 @@ asio::awaitable<void> calls_with_timeout(benchmark::State& state, asio::any_io_e
 }
 
 BENCHMARK(inside<one_context, calls>)->Name("W1")->UseRealTime();
+BENCHMARK(inside<one_context_with_timer, calls>)->Name("W1_timer")->UseRealTime();
 BENCHMARK(inside<one_context, calls_as_usual>)->Name("W1_default")->UseRealTime();
 BENCHMARK(inside<one_context, calls_to_a_coroutine>)->Name("W1co")->UseRealTime();
 BENCHMARK(inside<one_context, calls_by_name>)->Name("W6")->UseRealTime();

@@ -42,6 +42,15 @@ inline void one_context(client& body, benchmark::State& state) {
   context.run();
 }
 
+/// The same in a program that has a timer or a socket: there Asio asks the system after each handler whether
+/// anything has come. otpp makes a context such a one by itself, naive code need not.
+inline void one_context_with_timer(client& body, benchmark::State& state) {
+  asio::io_context context(1);
+  asio::steady_timer timer(context);
+  asio::co_spawn(context, body(state, context.get_executor()), rethrow);
+  context.run();
+}
+
 /// The client has a thread, and the server has another.
 inline void two_contexts(client& body, benchmark::State& state) {
   asio::io_context ours(1);
