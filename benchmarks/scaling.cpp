@@ -252,10 +252,12 @@ void full_mailbox() {
 
 struct silent {
   struct ask { using reply_type = int; };
+  struct waiting { using reply_type = std::size_t; };
   using callers = std::vector<otpp::caller<int>>;
 
   callers init() { return {}; }
-  void handle_call(ask, otpp::caller<int> caller, callers& waiting) { waiting.push_back(std::move(caller)); }
+  void handle_call(ask, otpp::caller<int> caller, callers& all) { all.push_back(std::move(caller)); }
+  std::size_t handle_call(waiting, callers& all) { return all.size(); }
 };
 
 asio::awaitable<void> measure_outstanding(int number, otpp::duration timeout) {
@@ -270,10 +272,8 @@ asio::awaitable<void> measure_outstanding(int number, otpp::duration timeout) {
     // A callback, not a coroutine, whose frame would be most of the time and of the memory.
     auto token = asio::bind_executor(executor, [&ended](std::exception_ptr, int) { ++ended; });
     otpp::call_for<silent::ask>(server, timeout, std::move(token));
-    if (i % 1000 == 999) {
-      co_await asio::post(executor, asio::use_awaitable); // let them be handled, and wait
-    }
   }
+  co_await otpp::call_for<silent::waiting>(server, otpp::infinite); // answered when it has all of them
   double send = watch.lap() / std::max(1, number);
   double bytes = (heap_bytes() - before) / std::max(1, number);
   double call = co_await measure_calls(other);
@@ -291,7 +291,7 @@ asio::awaitable<void> measure_outstanding(int number, otpp::duration timeout) {
 
 void outstanding() {
   print_header(
-      "Many outstanding calls", {"waiting calls", "their timeout", "sending of each, ns", "bytes of each",
+      "Many outstanding calls", {"waiting calls", "their timeout", "sending and taking of each, ns", "bytes of each",
                                  "another call meanwhile, ns", "the end of each, ns"});
   for (int number : {0, 1'000, 1'000'000}) {
     for (otpp::duration timeout : {otpp::infinite, otpp::duration(60s)}) {
