@@ -12,7 +12,8 @@ if(
     NAME compile_time.budget
     COMMAND
       Python3::Interpreter ${PROJECT_SOURCE_DIR}/benchmarks/compile_time
-      --budget --compiler ${CMAKE_CXX_COMPILER} "--asio=$<$<BOOL:${OTPP_ASIO_INCLUDE_DIR}>:${OTPP_ASIO_INCLUDE_DIR}>"
+      --budget --compiler ${CMAKE_CXX_COMPILER}
+      "--asio=$<$<BOOL:${OTPP_ASIO_INCLUDE_DIR}>:${OTPP_ASIO_INCLUDE_DIR}>"
   )
   # Alone: other compilers beside it would push it out of the caches.
   set_tests_properties(compile_time.budget PROPERTIES LABELS lint TIMEOUT 300 RUN_SERIAL TRUE)

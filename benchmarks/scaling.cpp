@@ -22,6 +22,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -122,7 +123,8 @@ asio::awaitable<double> measure_calls(counter_ref server) {
 
 // ---- many servers ----
 
-// The first server of a context brings the context's own things; it is not counted.
+// The first server of a context brings the context's own things; it is not counted. (One server alone then
+// has the memory that this one has left: 0 bytes of heap.)
 asio::awaitable<void> warm_up() {
   auto first = co_await otpp::start<counter>();
   co_await otpp::call<counter::add>(first, 1);
@@ -201,8 +203,8 @@ asio::awaitable<void> measure_queue(int length) {
 
 void queues() {
   print_header(
-      "Long queues", {"messages in the mailbox", "try_cast of each, ns", "handling of each, the last a call, ns",
-                      "together, ns"});
+      "Long queues", {"messages in the mailbox", "try_cast of each, ns",
+                      "handling of each, the last a call, ns", "together, ns"});
   for (int length : {0, 1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
     in_a_process([&] {
       asio::io_context context(1);
@@ -291,8 +293,8 @@ asio::awaitable<void> measure_outstanding(int number, otpp::duration timeout) {
 
 void outstanding() {
   print_header(
-      "Many outstanding calls", {"waiting calls", "their timeout", "sending and taking of each, ns", "bytes of each",
-                                 "another call meanwhile, ns", "the end of each, ns"});
+      "Many outstanding calls", {"waiting calls", "their timeout", "sending and taking of each, ns",
+                                 "bytes of each", "another call meanwhile, ns", "the end of each, ns"});
   for (int number : {0, 1'000, 1'000'000}) {
     for (otpp::duration timeout : {otpp::infinite, otpp::duration(60s)}) {
       if (number == 0 && timeout != otpp::infinite) {
@@ -352,7 +354,8 @@ double on_two_contexts(int number, int calls) {
 
 void clients() {
   print_header(
-      "Many clients of one server", {"clients", "a call on one io_context, ns", "on two, ns", "on thread_pool(2), ns"});
+      "Many clients of one server",
+      {"clients", "a call on one io_context, ns", "on two, ns", "on thread_pool(2), ns"});
   for (int number : {1, 10, 100, 1000}) {
     in_a_process([&] {
       int calls = calls_for_a_mean / number;
@@ -388,14 +391,18 @@ asio::awaitable<void> measure_million(int number) {
   }
   double stop = watch.lap() / 1e9;
 
-  char text[32];
-  auto seconds = [&](double value) { std::snprintf(text, sizeof text, "%.2f", value); return std::string(text); };
+  auto seconds = [](double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2f", value);
+    return std::string(text);
+  };
   print_row({grouped(number), seconds(start), grouped(bytes / 1e6), seconds(call), seconds(stop)});
 }
 
 void million() {
   print_header(
-      "A million servers", {"servers", "start of all, s", "resident memory, MB", "a call to each, s", "stop of all, s"});
+      "A million servers",
+      {"servers", "start of all, s", "resident memory, MB", "a call to each, s", "stop of all, s"});
   in_a_process([] {
     asio::io_context context(1);
     run(context, measure_million(1'000'000));

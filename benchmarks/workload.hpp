@@ -87,8 +87,8 @@ void whole(benchmark::State& state) {
 /// Each turn of the loop is so many operations: report the time of one.
 inline void count_operations(benchmark::State& state, double per_iteration) {
   using counter = benchmark::Counter;
-  state.counters["op"] =
-      counter(per_iteration, static_cast<counter::Flags>(counter::kIsIterationInvariantRate | counter::kInvert));
+  const counter::Flags seconds_for_one = counter::kIsIterationInvariantRate | counter::kInvert;
+  state.counters["op"] = counter(per_iteration, seconds_for_one);
 }
 
 /// The memory of this process that is in RAM now.

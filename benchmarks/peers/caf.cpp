@@ -108,7 +108,8 @@ void caster(caf::event_based_actor* self, const caf::actor& server, int casts, c
 
 using actors = std::shared_ptr<std::vector<caf::actor>>;
 
-void start_again(caf::event_based_actor* self, const actors& started, std::size_t number, const finish& done) {
+void start_again(
+    caf::event_based_actor* self, const actors& started, std::size_t number, const finish& done) {
   started->push_back(self->spawn(counter, finish(nothing)));
   self->request(started->back(), caf::infinite, add_atom::value, 1).then([=](int) {
     if (started->size() < number) {
