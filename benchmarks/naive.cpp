@@ -180,6 +180,7 @@ BENCHMARK(inside<one_context_with_timer, calls>)->Name("W1_timer")->UseRealTime(
 BENCHMARK(inside<one_context, calls_by_name>)->Name("W6")->UseRealTime();
 BENCHMARK(inside<one_context, calls_with_timeout>)->Name("W7")->UseRealTime();
 BENCHMARK(inside<two_contexts, calls>)->Name("W2")->UseRealTime();
+BENCHMARK(inside<two_contexts_with_timers, calls>)->Name("W2_timer")->UseRealTime();
 BENCHMARK(inside<pool, calls>)->Name("W2pool")->UseRealTime();
 
 // ---- casts ----
@@ -224,6 +225,7 @@ asio::awaitable<void> many_clients(benchmark::State& state, asio::any_io_executo
 }
 
 BENCHMARK(whole<two_contexts, many_clients>)->Name("W4")->UseRealTime();
+BENCHMARK(whole<two_contexts_with_timers, many_clients>)->Name("W4_timer")->UseRealTime();
 BENCHMARK(whole<pool, many_clients>)->Name("W4pool")->UseRealTime();
 
 // ---- many servers ----

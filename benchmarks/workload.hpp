@@ -63,6 +63,20 @@ inline void two_contexts(client& body, benchmark::State& state) {
   thread.join();
 }
 
+/// The same with timers: a thread that has nothing to do then sleeps in epoll, and is harder to wake up.
+inline void two_contexts_with_timers(client& body, benchmark::State& state) {
+  asio::io_context ours(1);
+  asio::io_context theirs(1);
+  asio::steady_timer our_timer(ours);
+  asio::steady_timer their_timer(theirs);
+  auto guard = asio::make_work_guard(theirs);
+  std::thread thread([&] { theirs.run(); });
+  asio::co_spawn(ours, body(state, theirs.get_executor()), rethrow);
+  ours.run();
+  theirs.stop();
+  thread.join();
+}
+
 /// Two threads run whatever is ready.
 inline void pool(client& body, benchmark::State& state) {
   asio::thread_pool threads(2);
