@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/brief_mutex.hpp>
 #include <otpp/detail/deadline_heap.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/detail/mpsc_queue.hpp>
@@ -252,7 +253,7 @@ class context_room : public detail::counted<context_room> {
 
   /// Guards what belongs to the servers of this context and is touched rarely: their names, watchers
   /// and open calls. Held for pointer work only.
-  std::mutex& mutex() noexcept { return mutex_; }
+  detail::brief_mutex& mutex() noexcept { return mutex_; }
 
   /// The context is being destroyed. Asio calls it once or twice, depending on its version.
   void shutdown() noexcept;
@@ -333,7 +334,7 @@ class context_room : public detail::counted<context_room> {
   asio::execution_context* context_;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 
-  std::mutex mutex_;
+  detail::brief_mutex mutex_;
   bool closed_ = false;
   resident* oldest_ = nullptr;
   resident* newest_ = nullptr;

@@ -21,6 +21,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -98,9 +99,7 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
 
 // Where a server is to run: on what the options say, or with whoever starts it. Started from inside a
 // server, it runs beside that server, not within it.
-inline asio::any_io_executor place_of(
-    const asio::any_io_executor& wanted, const asio::any_io_executor& starter) {
-  const asio::any_io_executor& executor = wanted ? wanted : starter;
+inline asio::any_io_executor place_of(asio::any_io_executor executor) {
   if (auto* serial = executor_target<serial_executor>(executor)) {
     return serial->owner()->home()->executor();
   }
@@ -110,27 +109,33 @@ inline asio::any_io_executor place_of(
 template <class Callbacks, class... Args>
 struct initiate_start : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, options how, std::tuple<Args...> args) {
+  void operator()(Handler&& handler, options&& how, std::tuple<Args...>&& args) {
     using handler_type = std::decay_t<Handler>;
     using request_base = start_request<Callbacks, Args...>;
     using request = operation<request_base, server_ref<Callbacks>, handler_type>;
     using server_type = gen_server<Callbacks>;
 
-    asio::any_io_executor fallback =
-        how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
-    asio::any_io_executor starter = executor_for(handler, fallback);
-    asio::any_io_executor place = place_of(how.executor(), starter);
+    asio::any_io_executor fallback;
+    if constexpr (!requires { typename handler_type::executor_type; }) {
+      fallback = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
+    }
+    asio::any_io_executor place =
+        place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
     auto* start = new request(
         std::forward<Handler>(handler), &server_type::template open_start<request_base>, std::move(args));
     turn* here = turn::current();
     start->connect(fallback, here);
     try {
-      // Mostly a server starts where this thread is at work already.
-      bool is_here = here && here->here().serves(place);
-      intrusive_ptr<context_room> room =
-          is_here ? intrusive_ptr<context_room>(&here->here().room()) : context_room::of(place);
-      room_pass pass(*room);
-      intrusive_ptr<lane> home = is_here ? intrusive_ptr<lane>(&here->here()) : room->lane_for(place);
+      intrusive_ptr<lane> home;
+      intrusive_ptr<context_room> room;
+      std::optional<room_pass> pass;
+      if (here && here->here().serves(place)) {
+        home = intrusive_ptr<lane>(&here->here()); // mostly: this thread is at work there
+      } else {
+        room = context_room::of(place);
+        pass.emplace(*room);
+        home = room->lane_for(place);
+      }
       std::unique_ptr<std::string> name;
       if (how.name()) {
         registry::check_name(*how.name());
@@ -155,7 +160,7 @@ struct initiate_start : initiation {
 };
 
 template <class Callbacks, class Token, class... Args>
-auto start_server(options how, Token&& token, Args&&... args) {
+auto start_server(options&& how, Token&& token, Args&&... args) {
   return asio::async_initiate<Token, completion_signature_t<server_ref<Callbacks>>>(
       initiate_start<Callbacks, std::decay_t<Args>...>(), token, std::move(how),
       std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));

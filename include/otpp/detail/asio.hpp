@@ -95,6 +95,15 @@ const T* executor_target(const asio::any_io_executor& executor) noexcept {
   return executor.target<T>();
 }
 
+// What a thread does that waits for another, for some nanoseconds.
+inline void pause_briefly() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 // Thread-sanitizer and the optimizer both need a thread_local to be read afresh after a suspension:
 // compilers keep its address across one.
 #if defined(__GNUC__) || defined(__clang__)
