@@ -21,6 +21,8 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
 
 #include <exception>
 #include <memory>
@@ -279,4 +281,38 @@ TEST_CASE("cast: F59 a message is moved, never copied", "[cast]") {
     CHECK(opened_at == sent);
     co_await server.stop();
   });
+}
+
+namespace {
+
+struct session;
+
+// Ends at its only message.
+struct last_reader {
+  struct done { std::shared_ptr<session> who; };
+
+  int init() { return 0; }
+  otpp::outcome<> handle_cast(done message, int&) {
+    message.who.reset();
+    return otpp::stop();
+  }
+};
+
+struct session {
+  otpp::server_ref<last_reader> server;
+};
+
+} // namespace
+
+TEST_CASE("cast: the last reference to a server may be in the message that ends it", "[cast]") {
+  asio::thread_pool pool(1);
+  int refused = 0;
+  for (int n = 0; n != 2000; ++n) {
+    auto started = otpp::start<last_reader>(otpp::options().on(pool.get_executor()), asio::use_future);
+    auto owner = std::make_shared<session>(session{started.get()});
+    session& here = *owner;
+    refused += otpp::try_cast<last_reader::done>(here.server, std::move(owner)) ? 0 : 1;
+  }
+  pool.join();
+  CHECK(refused == 0); // and the sanitizers have nothing to say
 }

@@ -20,6 +20,8 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -456,4 +458,83 @@ TEST_CASE(
   context.restart();
   context.run();
   CHECK(alone == 20);
+}
+
+namespace {
+
+// Its handlers end on the pool's thread, all of them.
+struct wanderer {
+  struct add { int n; using reply_type = int; };
+  struct later { int n; using reply_type = int; };
+  struct fail { using reply_type = int; };
+  struct note { int n; };
+  struct hint { int n; };
+
+  asio::awaitable<int> init(asio::thread_pool* away, std::atomic<int>* ended) {
+    pool = away;
+    terminated = ended;
+    co_await go();
+    co_return 0;
+  }
+  asio::awaitable<int> handle_call(add request, int& count) {
+    co_await go();
+    co_return count += request.n;
+  }
+  asio::awaitable<void> handle_call(later request, otpp::caller<int> from, int& count) {
+    co_await go();
+    count += request.n;
+    from.reply(count);
+  }
+  asio::awaitable<otpp::outcome<int>> handle_call(fail, int&) {
+    co_await go();
+    throw std::runtime_error("far from home");
+  }
+  asio::awaitable<void> handle_cast(note message, int& count) {
+    co_await go();
+    count += message.n;
+  }
+  asio::awaitable<void> handle_info(hint message, int& count) {
+    co_await go();
+    count += message.n;
+  }
+  asio::awaitable<void> terminate(const otpp::exit_reason&, int&) {
+    co_await go();
+    ++*terminated;
+  }
+
+  asio::awaitable<void> go() {
+    co_await asio::post(asio::bind_executor(pool->get_executor(), asio::use_awaitable));
+  }
+
+  asio::thread_pool* pool = nullptr;
+  std::atomic<int>* terminated = nullptr;
+};
+
+} // namespace
+
+TEST_CASE("serial_executor: a handler that ends on another executor comes home", "[serial_executor]") {
+  asio::thread_pool pool(1);
+  std::atomic<int> terminated{0};
+  run([&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<wanderer>(&pool, &terminated);
+    int expected = 0;
+    int wrong = 0;
+    for (int n = 0; n != 300; ++n) {
+      int first = co_await otpp::call<wanderer::add>(server, 1);
+      int second = co_await otpp::call<wanderer::later>(server, 1);
+      co_await otpp::cast<wanderer::note>(server, 1);
+      co_await otpp::send<wanderer::hint>(server, 1);
+      wrong += first == expected + 1 && second == expected + 2 ? 0 : 1;
+      expected += 4;
+    }
+    CHECK(wrong == 0);
+    std::string said;
+    try {
+      co_await otpp::call<wanderer::fail>(server);
+    } catch (const otpp::error& error) {
+      said = error.reason().message();
+    }
+    CHECK(said == "far from home");
+    CHECK(terminated == 1);
+  });
 }

@@ -559,3 +559,41 @@ TEST_CASE("start: a future of a start that fails throws what init threw", "[star
   context.run();
   CHECK_THROWS_AS(starting.get(), boom);
 }
+
+namespace {
+
+struct counted_life {
+  counted_life() { ++alive; }
+  ~counted_life() { --alive; }
+
+  int init() { return 0; }
+
+  static inline int alive = 0;
+};
+
+} // namespace
+
+TEST_CASE("start: F91 a start that has failed already is not cancelled, and leaves nothing", "[start]") {
+  asio::io_context context;
+  asio::cancellation_signal cancel;
+  std::error_code said;
+  auto first = []() -> asio::awaitable<void> { co_await otpp::start<counted_life>(otpp::named("one")); };
+  auto second = [&]() -> asio::awaitable<void> {
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    try {
+      co_await otpp::start<counted_life>(otpp::named("one"));
+    } catch (const otpp::error& error) {
+      said = error.code();
+    }
+  };
+  asio::co_spawn(context, first(), [](std::exception_ptr) {});
+  context.run();
+  context.restart();
+  CHECK(counted_life::alive == 1);
+  asio::co_spawn(context, second(), asio::bind_cancellation_slot(cancel.slot(), [](std::exception_ptr) {}));
+  context.run_one(); // it has failed, and does not know yet
+  cancel.emit(asio::cancellation_type::terminal);
+  context.run();
+  CHECK(said == otpp::errc::name_taken);
+  CHECK(counted_life::alive == 1);
+}

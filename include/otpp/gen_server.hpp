@@ -16,7 +16,9 @@
 #include <otpp/server_ref.hpp>
 
 #include <asio/awaitable.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -91,7 +93,7 @@ class gen_server final : public server_core {
     if constexpr (detail::is_awaitable<returned>) {
       in_hand<Request> hold(self, request);
       try {
-        self.run_job(self.await_init(taken_in_hand<Request>(hold)), worker::cancellable::yes);
+        self.run_job(self.await_init(hold), worker::cancellable::yes);
       } catch (...) {
         self.fail_start(hold, std::current_exception()); // no memory for its frame
       }
@@ -144,9 +146,9 @@ class gen_server final : public server_core {
     in_hand<call_request<M>> hold(*this, request);
     if constexpr (detail::is_awaitable<returned>) {
       try {
-        run_job(await_call<M>(taken_in_hand<call_request<M>>(hold)));
+        run_job(await_call<M>(hold));
       } catch (...) {
-        crash(hold); // no memory for its frame
+        crash(hold, std::current_exception()); // no memory for its frame
       }
       settle_if_busy();
     } else {
@@ -160,37 +162,67 @@ class gen_server final : public server_core {
           answer(hold, callbacks_.handle_call(std::move(request.content()), state()));
         }
       } catch (...) {
-        crash(hold);
+        crash(hold, std::current_exception());
       }
     }
   }
 
-  // The handler waits, and may go on elsewhere: from now on the answer may come from any thread.
+  // The handler waits for something: its caller is written down.
   void settle_if_busy() noexcept {
     if (worker_ && worker_->is_busy()) {
       turn::current()->settle(this);
     }
   }
 
-  template <class M>
-  asio::awaitable<void> await_call(taken_in_hand<call_request<M>> taken) {
-    in_hand<call_request<M>>& hold = *taken;
-    using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
+  // Runs a coroutine handler. `mine` is what must live as long as it: it is moved into the frame, and given
+  // to the three others. A handler may end on another executor than it began on; it comes home before
+  // anything of the server is touched.
+  template <class Held, class Start, class Conclude, class Fail>
+  asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
+    using returned = detail::unwrapped_t<decltype(start(mine))>;
+    if (worker_->may_be_cancelled()) {
+      co_await asio::this_coro::throw_if_cancelled(true);
+    }
+    std::exception_ptr error;
     try {
       if constexpr (std::is_void_v<returned>) {
-        co_await callbacks_.handle_call(std::move(hold->content()), state());
-        answer(hold);
-      } else {
-        returned result = co_await callbacks_.handle_call(std::move(hold->content()), state());
-        if constexpr (detail::is_outcome<returned>) {
-          conclude(hold, std::move(result));
-        } else {
-          answer(hold, std::move(result));
+        co_await start(mine);
+        if (!is_running_here()) {
+          co_await asio::post(asio::use_awaitable);
         }
+        conclude(mine);
+      } else {
+        returned result = co_await start(mine);
+        if (!is_running_here()) {
+          co_await asio::post(asio::use_awaitable);
+        }
+        conclude(mine, std::move(result));
       }
     } catch (...) {
-      crash(hold);
+      error = std::current_exception();
     }
+    if (error) {
+      if (!is_running_here()) {
+        co_await asio::post(asio::use_awaitable);
+      }
+      fail(mine, std::move(error));
+    }
+  }
+
+  template <class M>
+  asio::awaitable<void> await_call(in_hand<call_request<M>>& hold) {
+    using taken = taken_in_hand<call_request<M>>;
+    return await_handler(
+        taken(hold),
+        [this](taken& mine) { return callbacks_.handle_call(std::move((*mine)->content()), state()); },
+        [this]<class... Result>(taken& mine, Result&&... result) {
+          if constexpr ((detail::is_outcome<Result> || ...)) {
+            conclude(*mine, std::move(result)...);
+          } else {
+            answer(*mine, std::move(result)...);
+          }
+        },
+        [this](taken& mine, std::exception_ptr error) { crash(*mine, std::move(error)); });
   }
 
   template <class Request, class... Value>
@@ -229,8 +261,8 @@ class gen_server final : public server_core {
 
   // The handler threw: the server ends, and this caller hears why when it has.
   template <class Request>
-  void crash(in_hand<Request>& hold) noexcept {
-    stop_with(std::current_exception(), hold->message_type(), hold->where());
+  void crash(in_hand<Request>& hold, std::exception_ptr error) noexcept {
+    stop_with(std::move(error), hold->message_type(), hold->where());
     answer_at_end(hold.release(), false);
   }
 
@@ -244,7 +276,7 @@ class gen_server final : public server_core {
     open(request);
     if constexpr (detail::is_awaitable<returned>) {
       try {
-        run_job(await_with_caller<M>(caller<reply_t<M>>(request), std::move(request.content()), &request));
+        run_job(await_with_caller<M>(request));
       } catch (...) {
         stop_with(std::current_exception(), detail::type_name<M>());
       }
@@ -269,21 +301,31 @@ class gen_server final : public server_core {
 
   // The message is the frame's own: the request may be gone as soon as the otpp::caller has answered.
   template <class M>
-  asio::awaitable<void> await_with_caller(caller<reply_t<M>> from, M content, call_request<M>* request) {
-    using returned = detail::unwrapped_t<detail::call_result_t<Callbacks, M>>;
-    std::string_view type = request->message_type();
-    source_location where = request->where();
-    try {
-      if constexpr (std::is_void_v<returned>) {
-        co_await callbacks_.handle_call(std::move(content), std::move(from), state());
-        settle_with_caller(*request, no_reply);
-      } else {
-        returned result = co_await callbacks_.handle_call(std::move(content), std::move(from), state());
-        settle_with_caller(*request, std::move(result));
-      }
-    } catch (...) {
-      stop_with(std::current_exception(), type, where);
-    }
+  struct with_caller {
+    caller<reply_t<M>> from;
+    M content;
+    call_request<M>* request;
+    std::string_view type;
+    source_location where;
+  };
+
+  template <class M>
+  asio::awaitable<void> await_with_caller(call_request<M>& request) {
+    using held_type = with_caller<M>;
+    return await_handler(
+        held_type{caller<reply_t<M>>(request), std::move(request.content()), &request, request.message_type(),
+                  request.where()},
+        [this](held_type& mine) {
+          return callbacks_.handle_call(std::move(mine.content), std::move(mine.from), state());
+        },
+        [this]<class... Result>(held_type& mine, Result&&... result) {
+          if constexpr (sizeof...(Result) == 0) {
+            settle_with_caller(*mine.request, no_reply);
+          } else {
+            settle_with_caller(*mine.request, std::move(result)...);
+          }
+        },
+        [this](auto& mine, std::exception_ptr why) { stop_with(std::move(why), mine.type, mine.where); });
   }
 
   // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped.
@@ -363,7 +405,17 @@ class gen_server final : public server_core {
     auto& letter = static_cast<plain_message<M>&>(item);
     if constexpr (detail::is_awaitable<Returned>) {
       try {
-        run_job(await_plain<M, Returned>(std::move(hold), invoke));
+        run_job(await_handler(
+            std::move(hold),
+            [this, invoke](envelope_ptr& mine) {
+              return invoke(callbacks_, std::move(static_cast<plain_message<M>&>(*mine).content()), state());
+            },
+            [this]<class... Result>(envelope_ptr& mine, Result&&... result) {
+              (go_on(std::move(result), mine->message_type(), mine->where()), ...);
+            },
+            [this](envelope_ptr& mine, std::exception_ptr error) {
+              stop_with(std::move(error), mine->message_type(), mine->where());
+            }));
       } catch (...) {
         stop_with(std::current_exception(), detail::type_name<M>());
       }
@@ -380,21 +432,6 @@ class gen_server final : public server_core {
     }
   }
 
-  template <class M, class Returned, class Invoke>
-  asio::awaitable<void> await_plain(envelope_ptr hold, Invoke invoke) {
-    auto& letter = static_cast<plain_message<M>&>(*hold);
-    try {
-      if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
-        co_await invoke(callbacks_, std::move(letter.content()), state());
-      } else {
-        auto result = co_await invoke(callbacks_, std::move(letter.content()), state());
-        go_on(std::move(result), hold->message_type(), hold->where());
-      }
-    } catch (...) {
-      stop_with(std::current_exception(), hold->message_type(), hold->where());
-    }
-  }
-
   // A message that the server left for itself; the loop keeps it while its handler runs.
   template <class M, class Invoke>
   void handle_own(M& content, Invoke invoke) noexcept {
@@ -402,25 +439,17 @@ class gen_server final : public server_core {
     static_assert(detail::check_plain_result<returned>());
     try {
       if constexpr (detail::is_awaitable<returned>) {
-        run_job(await_own<M, returned>(content, invoke));
+        run_job(await_handler(
+            &content,
+            [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
+            [this]<class... Result>(M*, Result&&... result) {
+              (go_on(std::move(result), detail::type_name<M>(), {}), ...);
+            },
+            [this](M*, std::exception_ptr error) { stop_with(std::move(error), detail::type_name<M>()); }));
       } else if constexpr (std::is_void_v<returned>) {
         invoke(callbacks_, std::move(content), state());
       } else {
         go_on(invoke(callbacks_, std::move(content), state()), detail::type_name<M>(), {});
-      }
-    } catch (...) {
-      stop_with(std::current_exception(), detail::type_name<M>());
-    }
-  }
-
-  template <class M, class Returned, class Invoke>
-  asio::awaitable<void> await_own(M& content, Invoke invoke) {
-    try {
-      if constexpr (std::is_void_v<detail::unwrapped_t<Returned>>) {
-        co_await invoke(callbacks_, std::move(content), state());
-      } else {
-        auto result = co_await invoke(callbacks_, std::move(content), state());
-        go_on(std::move(result), detail::type_name<M>(), {});
       }
     } catch (...) {
       stop_with(std::current_exception(), detail::type_name<M>());
@@ -508,21 +537,18 @@ class gen_server final : public server_core {
       using returned = decltype(callbacks_.terminate(reason, state()));
       try {
         if constexpr (detail::is_awaitable<returned>) {
-          run_job(await_terminate(reason));
+          run_job(await_handler(
+              reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
+              [](const exit_reason&) {},
+              [this](const exit_reason&, std::exception_ptr error) {
+                terminate_failed(std::move(error));
+              }));
         } else {
           callbacks_.terminate(reason, state());
         }
       } catch (...) {
         terminate_failed(std::current_exception());
       }
-    }
-  }
-
-  asio::awaitable<void> await_terminate(exit_reason reason) {
-    try {
-      co_await callbacks_.terminate(reason, state());
-    } catch (...) {
-      terminate_failed(std::current_exception());
     }
   }
 
@@ -538,21 +564,19 @@ class gen_server final : public server_core {
   // ---- init ----
 
   template <class Request>
-  asio::awaitable<void> await_init(taken_in_hand<Request> taken) {
-    in_hand<Request>& hold = *taken;
-    using returned = detail::unwrapped_t<decltype(hold->init(callbacks_))>;
-    co_await asio::this_coro::throw_if_cancelled(true); // see worker
-    try {
-      returned result = co_await hold->init(callbacks_);
-      if constexpr (detail::is_init_result<returned>) {
-        begin(hold, std::move(result));
-      } else {
-        ::new (place()) State(std::move(result));
-        begin(hold);
-      }
-    } catch (...) {
-      fail_start(hold, std::current_exception());
-    }
+  asio::awaitable<void> await_init(in_hand<Request>& hold) {
+    using taken = taken_in_hand<Request>;
+    return await_handler(
+        taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
+        [this]<class Result>(taken& mine, Result&& result) {
+          if constexpr (detail::is_init_result<Result>) {
+            begin(*mine, std::move(result));
+          } else {
+            ::new (place()) State(std::move(result));
+            begin(*mine);
+          }
+        },
+        [this](taken& mine, std::exception_ptr error) { fail_start(*mine, std::move(error)); });
   }
 
   template <class Request>

@@ -39,9 +39,9 @@ class process : public resident, public detail::counted<process> {
     turn* here = turn::current();
     if (here && here->is_in(room())) {
       submit_inside(item, here);
-    } else if (room().enter()) {
+    } else if (context_room& gate = room(); gate.enter()) {
       submit_inside(item, nullptr);
-      room().leave();
+      gate.leave(); // the process may be gone
     } else {
       item.discard();
     }
@@ -71,6 +71,12 @@ class process : public resident, public detail::counted<process> {
 
   /// Runs steps until there is none, or the turn is spent. By the turn only.
   void run_steps(turn& here);
+
+  /// True in a step of this process, on its executor.
+  bool is_running_here() const noexcept {
+    turn* here = turn::current();
+    return here && here->running() == this;
+  }
 
   /// Returns the name of the process, for people: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;

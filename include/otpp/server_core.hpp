@@ -59,11 +59,13 @@ class server_core : public worker::owner {
     if (here && here->is_in(room())) {
       return send_inside<Push>(item, here);
     }
-    if (!room().enter()) {
+    // Afterwards the server may be gone: the last reference to it may have been in the message.
+    context_room& gate = room();
+    if (!gate.enter()) {
       return mailbox::result::closed;
     }
     mailbox::result result = send_inside<Push>(item, nullptr);
-    room().leave();
+    gate.leave();
     return result;
   }
 

@@ -154,6 +154,7 @@ struct initiate_start : initiation {
       }
       server->launch(*start, here);
     } catch (...) {
+      start->server = {}; // it never ran, and there is no init to cancel
       start->fail(std::current_exception());
     }
   }

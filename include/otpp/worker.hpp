@@ -45,6 +45,7 @@ class worker {
   explicit worker(owner& server) noexcept : owner_(server) {}
 
   bool is_busy() const noexcept { return busy_; }
+  bool may_be_cancelled() const noexcept { return may_be_cancelled_; }
 
   enum class cancellable : bool { no, yes };
 
