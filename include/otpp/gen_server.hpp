@@ -175,8 +175,8 @@ class gen_server final : public server_core {
   }
 
   // Runs a coroutine handler. `mine` is what must live as long as it: it is moved into the frame, and given
-  // to the three others. A handler may end on another executor than it began on; it comes home before
-  // anything of the server is touched.
+  // to the three others, which say `this->` because Clang 19 takes their capture for unused. A handler may
+  // end on another executor than it began on; it comes home before anything of the server is touched.
   template <class Held, class Start, class Conclude, class Fail>
   asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
     using returned = detail::unwrapped_t<decltype(start(mine))>;
@@ -219,7 +219,7 @@ class gen_server final : public server_core {
           if constexpr ((detail::is_outcome<Result> || ...)) {
             conclude(*mine, std::move(result)...);
           } else {
-            answer(*mine, std::move(result)...);
+            this->answer(*mine, std::move(result)...);
           }
         },
         [this](taken& mine, std::exception_ptr error) { crash(*mine, std::move(error)); });
@@ -320,9 +320,9 @@ class gen_server final : public server_core {
         },
         [this]<class... Result>(held_type& mine, Result&&... result) {
           if constexpr (sizeof...(Result) == 0) {
-            settle_with_caller(*mine.request, no_reply);
+            this->settle_with_caller(*mine.request, no_reply);
           } else {
-            settle_with_caller(*mine.request, std::move(result)...);
+            this->settle_with_caller(*mine.request, std::move(result)...);
           }
         },
         [this](auto& mine, std::exception_ptr why) { stop_with(std::move(why), mine.type, mine.where); });
@@ -411,7 +411,7 @@ class gen_server final : public server_core {
               return invoke(callbacks_, std::move(static_cast<plain_message<M>&>(*mine).content()), state());
             },
             [this]<class... Result>(envelope_ptr& mine, Result&&... result) {
-              (go_on(std::move(result), mine->message_type(), mine->where()), ...);
+              this->go_on(std::move(result)..., mine->message_type(), mine->where());
             },
             [this](envelope_ptr& mine, std::exception_ptr error) {
               stop_with(std::move(error), mine->message_type(), mine->where());
@@ -443,7 +443,7 @@ class gen_server final : public server_core {
             &content,
             [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
             [this]<class... Result>(M*, Result&&... result) {
-              (go_on(std::move(result), detail::type_name<M>(), {}), ...);
+              this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
             },
             [this](M*, std::exception_ptr error) { stop_with(std::move(error), detail::type_name<M>()); }));
       } else if constexpr (std::is_void_v<returned>) {
@@ -464,6 +464,7 @@ class gen_server final : public server_core {
       stop_with(std::move(result.error()), message, where); // there is nobody to tell but the server
     }
   }
+  void go_on(std::string_view, source_location) noexcept {} // a handler of void
   // no_reply; of anything else check_plain_result() has told the user.
   template <class Other>
   void go_on(Other&&, std::string_view, source_location) noexcept {}
