@@ -10,6 +10,7 @@
 #include <otpp/detail/op_storage.hpp>
 #include <otpp/error.hpp>
 #include <otpp/resident.hpp>
+#include <otpp/simulation.hpp>
 #include <otpp/task.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/waiter.hpp>
@@ -49,6 +50,9 @@ class lane : public detail::counted<lane> {
 
   context_room& room() const noexcept { return *room_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+  /// Returns what simulates its context, or null, which is the usual case.
+  simulation* simulated() const noexcept { return simulation_; }
 
   /// True if a completion that asks for `executor` may be run by whoever runs here.
   bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
@@ -96,6 +100,7 @@ class lane : public detail::counted<lane> {
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   detail::mpsc_queue<queued> inbox_{true};
+  simulation* simulation_;
   lane* next_in_room_ = nullptr;
   lane* before_in_room_ = nullptr;
   bool listed_ = false;
@@ -185,9 +190,7 @@ class context_room : public detail::counted<context_room> {
   /// Writes down one who waits on this context, and arms its deadline. False if the context is going, or
   /// if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
   bool enroll(waiter& one, waiter::membership was = waiter::membership::none) noexcept {
-    duration timeout = one.timeout;
-    auto at = timeout == infinite ? (detail::deadline::time_point::max)()
-                                  : detail::deadline_after(timeout);
+    auto at = when_over(one.timeout);
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
@@ -221,7 +224,7 @@ class context_room : public detail::counted<context_room> {
 
   /// Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
   void arm(detail::deadline& item, duration after, lane& here) noexcept {
-    auto at = detail::deadline_after(after);
+    auto at = when_over(after);
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
@@ -258,9 +261,21 @@ class context_room : public detail::counted<context_room> {
   /// The context is being destroyed. Asio calls it once or twice, depending on its version.
   void shutdown() noexcept;
 
+  /// The time has come for which the timer was armed. By the timer, or by what simulates the context.
+  void timer_fired(std::error_code error, detail::deadline::time_point at);
+
  private:
   friend class lane;
   friend class turn;
+
+  detail::deadline::time_point now() const noexcept {
+    return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
+  }
+
+  // For those who are inside the context.
+  detail::deadline::time_point when_over(duration after) const noexcept {
+    return after == infinite ? (detail::deadline::time_point::max)() : detail::deadline_after(after, now());
+  }
 
   bool enroll_locked(waiter& one, detail::deadline::time_point at) noexcept {
     lane& here = *one.lane_;
@@ -325,13 +340,15 @@ class context_room : public detail::counted<context_room> {
   struct sweep_function;
   void post_sweep() noexcept;
   void sweep();
-  void timer_fired(std::error_code error, detail::deadline::time_point at);
+  void arm_timer(lane& here, detail::deadline::time_point at);
 
   friend class detail::context_service;
 
-  explicit context_room(asio::execution_context& context) noexcept : context_(&context) {}
+  explicit context_room(asio::execution_context& context)
+      : context_(&context), simulation_(detail::simulation_service::of(context)) {}
 
   asio::execution_context* context_;
+  simulation* simulation_;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 
   detail::brief_mutex mutex_;
@@ -407,7 +424,8 @@ inline detail::intrusive_ptr<context_room> context_room::of(const asio::any_io_e
 inline lane::lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor)
     : room_(std::move(room)),
       executor_(executor),
-      posting_(asio::require(executor, asio::execution::blocking.never)) {
+      posting_(asio::require(executor, asio::execution::blocking.never)),
+      simulation_(room_->simulation_) {
   if (auto* io = detail::executor_target<asio::io_context::executor_type>(posting_)) {
     on_io_context_ = *io;
   } else if (auto* pool = detail::executor_target<asio::thread_pool::executor_type>(posting_)) {

@@ -113,6 +113,7 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     if (starter_) {
+      trace("starts");
       std::exchange(starter_, nullptr)->open(*this);
       continue;
     }
@@ -138,8 +139,28 @@ inline void server_core::run_loop() noexcept {
     if (idle_ && !idle_->is(item)) {
       idle_->disarm(); // any message does
     }
+    trace("takes", item);
     item->open(*this);
   }
+}
+
+/// Tells whoever simulates this context, if somebody does.
+inline void server_core::trace(const char* does, const envelope* item) noexcept {
+  simulation* told = home()->simulated();
+  if (!told || !told->is_traced()) {
+    return;
+  }
+  std::string said = describe() + ' ' + does;
+  if (item) {
+    bool is_timer = idle_ && idle_->is(item);
+    said.append(1, ' ').append(is_timer ? "its timeout" : item->message_type());
+    if (item->where().line() != 0) {
+      said.append(", sent in line ").append(std::to_string(item->where().line()));
+    }
+  } else if (stopping_) {
+    said.append(": ").append(reason_.message());
+  }
+  told->trace(std::move(said));
 }
 
 inline void server_core::begin_to_end() noexcept {
@@ -208,6 +229,7 @@ inline void server_core::finish() noexcept {
 }
 
 inline void server_core::end_everything() noexcept {
+  trace("ends");
   if (idle_) {
     idle_->disarm();
   }

@@ -236,7 +236,11 @@ inline void process::discard_work() noexcept {
   }
 }
 
-inline turn::turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {}
+inline turn::turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {
+  if (here.simulated()) {
+    budget_ = here.simulated()->turn_limit();
+  }
+}
 
 inline bool turn::has_place_for(const lane& other) const noexcept {
   return !next_ && budget_ > 0 && lane_ == &other;
@@ -338,8 +342,8 @@ inline turn::~turn() {
     next_->post_activation();
   }
   // One goes through the inbox, for which there is memory; of many the rest would be handed on from turn to
-  // turn, each time one by one.
-  if (tail_.has_many()) {
+  // turn, each time one by one. In a simulation each goes by itself, so that their order can be another.
+  if (tail_.has_many() && !lane_->simulated()) {
     post_tail();
   }
   while (!tail_.empty()) {
@@ -356,6 +360,12 @@ inline void lane::deliver(task& item) noexcept {
       on_this_thread.run(std::move(tasks));
     }
   };
+  if (simulation_) {
+    task_list alone;
+    alone.push_back(item);
+    post(detail::posted_tasks{detail::intrusive_ptr<lane>(this), std::move(alone)});
+    return;
+  }
   if (inbox_.push(&item) != detail::push_result::woke) {
     return;
   }
@@ -379,8 +389,8 @@ inline void context_room::sweep() {
       return;
     }
     here = sweep_lane_;
-    auto now = std::chrono::steady_clock::now();
-    while (detail::deadline* item = deadlines_.pop_due(now)) {
+    auto until = now();
+    while (detail::deadline* item = deadlines_.pop_due(until)) {
       if (item->claim_expired()) {
         expired.push_back(*item);
       }
@@ -391,20 +401,11 @@ inline void context_room::sweep() {
     if (deadlines_.empty()) {
       if (timer_armed_) {
         timer_armed_ = false;
-        timer_->cancel();
+        simulation_ ? simulation_->do_not_wake() : void(timer_->cancel());
       }
     } else if (!timer_armed_ || deadlines_.earliest() < timer_at_) {
       try {
-        if (!timer_) {
-          timer_.emplace(here->executor_);
-        }
-        timer_at_ = deadlines_.earliest();
-        timer_armed_ = true;
-        timer_->expires_at(timer_at_);
-        timer_->async_wait(
-            [room = detail::intrusive_ptr<context_room>(this), at = timer_at_](std::error_code error) {
-              room->timer_fired(error, at);
-            });
+        arm_timer(*here, deadlines_.earliest());
       } catch (...) {
         timer_armed_ = false; // no memory: the next sweep tries again
       }
@@ -413,6 +414,22 @@ inline void context_room::sweep() {
   turn on_this_thread(*here);
   expired.expire_all();
   on_this_thread.run(task_list());
+}
+
+inline void context_room::arm_timer(lane& here, detail::deadline::time_point at) {
+  timer_at_ = at;
+  timer_armed_ = true;
+  if (simulation_) {
+    simulation_->wake_at(*this, at);
+    return;
+  }
+  if (!timer_) {
+    timer_.emplace(here.executor_);
+  }
+  timer_->expires_at(at);
+  timer_->async_wait([room = detail::intrusive_ptr<context_room>(this), at](std::error_code error) {
+    room->timer_fired(error, at);
+  });
 }
 
 inline void context_room::timer_fired(std::error_code error, detail::deadline::time_point at) {

@@ -298,6 +298,7 @@ class server_core : public worker::owner {
 
   void run_loop() noexcept;
   void begin_to_end() noexcept;
+  void trace(const char* does, const envelope* item = nullptr) noexcept;
   void act() noexcept;
   void finish() noexcept;
   void end_everything() noexcept;

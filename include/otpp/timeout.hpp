@@ -46,8 +46,8 @@ constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
 }
 
 // now + d, for d >= 0, without running over the end of the clock.
-inline std::chrono::steady_clock::time_point deadline_after(duration d) noexcept {
-  auto now = std::chrono::steady_clock::now();
+inline std::chrono::steady_clock::time_point deadline_after(
+    duration d, std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now()) noexcept {
   if (d > (std::chrono::steady_clock::time_point::max)() - now) {
     return (std::chrono::steady_clock::time_point::max)();
   }

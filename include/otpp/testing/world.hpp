@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/context_room.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/simulation.hpp>
+#include <otpp/testing/schedule.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace otpp::testing {
+
+class context;
+class world;
+
+/// A client of a scenario: a coroutine that the world looks after.
+class client {
+ public:
+  explicit client(std::string name) : name_(std::move(name)) {}
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+  virtual ~client() = default;
+
+  const std::string& name() const noexcept { return name_; }
+  bool has_ended() const noexcept { return ended_; }
+
+  /// Cancels what the coroutine waits for, as its owner would.
+  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
+    cancelled_ = true;
+    signal_.emit(type);
+  }
+
+ private:
+  friend class world;
+
+  std::string name_;
+  asio::cancellation_signal signal_;
+  const context* home_ = nullptr;
+  bool cancelled_ = false;
+  bool ended_ = false;
+  std::exception_ptr error_;
+};
+
+/// An execution context whose handlers a world runs, in the order that it chooses.
+///
+/// Use it wherever an `io_context` would do; only `run` and the like are the world's. Sockets work, but
+/// they wait for the real world. It may be destroyed before its world, also in `world::may`, as an
+/// `io_context` under live servers may.
+class context final : public asio::io_context, private simulation {
+ public:
+  class executor_type;
+
+  explicit context(world& owner);
+  ~context();
+
+  executor_type get_executor() noexcept;
+
+ private:
+  friend class world;
+
+  detail::deadline::time_point now() const noexcept override;
+  void wake_at(context_room& room, detail::deadline::time_point at) noexcept override {
+    room_ = &room;
+    wake_ = at;
+  }
+  void do_not_wake() noexcept override { wake_.reset(); }
+  int turn_limit() const noexcept override;
+  bool is_traced() const noexcept override;
+  void trace(std::string what_happened) override;
+
+  world* world_;
+  context_room* room_ = nullptr; // lives as long as the context
+  std::optional<detail::deadline::time_point> wake_;
+};
+
+/// One run of a scenario: its contexts, its clients and its time, all on one thread.
+///
+/// The time stands still while anything is ready, and then jumps to the next timer; a test of an hour's
+/// timeout takes no time. Timeouts and deadlines of the library are in this time. `asio::steady_timer` is
+/// not: it waits for the real clock.
+///
+/// @par Thread safety
+/// None: all of it belongs to the thread that runs the scenario.
+class world {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  explicit world(schedule& decides, bool is_traced = false) : decides_(decides), is_traced_(is_traced) {
+    main_.emplace(*this);
+  }
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+  ~world() { main_.reset(); }
+
+  /// Returns the context that every world has; more can be made: `testing::context other(world)`.
+  context& main_context() { return *main_; }
+  context::executor_type get_executor() noexcept;
+
+  /// Spawns a coroutine on the main context, or another, and keeps the function that makes it: its captures
+  /// live as long as the world. The scenario fails if an exception leaves it, unless it was cancelled, and
+  /// if it has not ended when the scenario has, unless its context was destroyed.
+  template <class Coroutine>
+  client& spawn(std::string name, Coroutine coroutine) {
+    return spawn_on(*main_, std::move(name), std::move(coroutine));
+  }
+  template <class Coroutine>
+  client& spawn_on(context& where, std::string name, Coroutine coroutine);
+
+  /// Allows something to happen at any step from now on, once, or never: an operator who stops a server, a
+  /// cancellation, the end of a context. It runs between two steps, on no executor.
+  void may(std::string what, std::function<void()> action) {
+    possible_.push_back({std::move(what), std::move(action)});
+  }
+
+  /// Allows the main context to be destroyed at any step from now on.
+  void may_destroy_main_context() {
+    may("the main context is destroyed", [this] { main_.reset(); });
+  }
+  bool has_main_context() const noexcept { return main_.has_value(); }
+
+  /// Runs until nothing is ready and no timer is armed. Throws what has left a client.
+  void run() { run_until((time_point::max)()); }
+
+  /// Runs until then, and lets so much time go by.
+  void run_for(duration time) { run_until(detail::deadline_after(time, now_)); }
+
+  /// Does one thing. False if there is nothing to do.
+  bool run_one() { return step((time_point::max)()); }
+
+  /// Returns the time, which began with the world.
+  time_point now() const noexcept { return now_; }
+
+  /// Fails the scenario unless `holds`. For conditions that are looked at very often, where a macro of a test
+  /// framework would take longer than the schedule.
+  void check(bool holds, const char* what) {
+    if (!holds) {
+      fail(what);
+    }
+  }
+  [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
+
+  /// Writes a line into the trace, which is printed if the schedule fails.
+  void note(const std::string& line);
+
+  /// Says how many messages a server may handle before others are run. 1 until it is said: then every message
+  /// and every resumption may come after anything else that is ready. `turn::limit` is what a real context
+  /// has. Before anything is started.
+  void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
+
+  /// Runs what is left, and fails if a client has failed, or waits for ever. `explore` calls it.
+  void finish();
+
+  std::uint64_t steps() const noexcept { return steps_; }
+  const std::vector<std::string>& trace() const noexcept { return trace_; }
+
+ private:
+  friend class context;
+
+  // A handler that is ready.
+  struct ready {
+    explicit ready(const context& where) noexcept : home(&where) {}
+    ready(const ready&) = delete;
+    ready& operator=(const ready&) = delete;
+    virtual ~ready() = default;
+    virtual void run() = 0; // and deletes itself, before the function is called
+
+    const context* home;
+  };
+  template <class Function>
+  struct ready_function;
+
+  template <class Coroutine>
+  struct client_of final : client {
+    client_of(std::string name, Coroutine made_by) : client(std::move(name)), coroutine(std::move(made_by)) {}
+    Coroutine coroutine;
+  };
+
+  struct possibility {
+    std::string what;
+    std::function<void()> action;
+  };
+
+  static constexpr std::uint64_t step_limit = 100'000;
+
+  template <class Function>
+  void post(const context& where, Function&& function);
+  void run_until(time_point end);
+  bool step(time_point end);
+  context* next_to_wake(time_point end) const noexcept;
+  void run_ready(std::size_t which);
+  void fire(context& sleeper);
+  void happen(std::size_t which);
+  void forget(const context& gone);
+  void write(std::string line);
+
+  schedule& decides_;
+  bool is_traced_;
+  int turn_limit_ = 1;
+  time_point begin_ = std::chrono::steady_clock::now();
+  time_point now_ = begin_;
+  std::uint64_t steps_ = 0;
+  std::vector<std::unique_ptr<client>> clients_;
+  std::vector<possibility> possible_;
+  std::vector<context*> contexts_;
+  std::vector<std::unique_ptr<ready>> ready_;
+  std::vector<std::string> trace_;
+  std::optional<context> main_;
+};
+
+/// The executor of a testing context. It never runs anything before `execute` returns.
+class context::executor_type {
+ public:
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  executor_type require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+
+  template <class Function>
+  void execute(Function&& function) const {
+    world_->post(*context_, std::forward<Function>(function));
+  }
+
+  friend bool operator==(const executor_type& a, const executor_type& b) noexcept {
+    return a.context_ == b.context_;
+  }
+  friend bool operator!=(const executor_type& a, const executor_type& b) noexcept { return !(a == b); }
+
+ private:
+  friend class context;
+  executor_type(world& owner, context& where) noexcept : world_(&owner), context_(&where) {}
+
+  world* world_;
+  context* context_;
+};
+
+// ---- implementation ----
+
+inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
+  asio::make_service<detail::simulation_service>(*this, static_cast<simulation*>(this));
+  world_->contexts_.push_back(this);
+}
+
+inline context::~context() {
+  shutdown(); // while there is somebody to ask for the time
+  world_->forget(*this);
+}
+
+inline context::executor_type context::get_executor() noexcept { return {*world_, *this}; }
+inline context::executor_type world::get_executor() noexcept { return main_->get_executor(); }
+
+inline detail::deadline::time_point context::now() const noexcept { return world_->now_; }
+inline int context::turn_limit() const noexcept { return world_->turn_limit_; }
+inline bool context::is_traced() const noexcept { return world_->is_traced_; }
+inline void context::trace(std::string what_happened) { world_->write(std::move(what_happened)); }
+
+template <class Function>
+struct world::ready_function final : world::ready {
+  template <class F>
+  ready_function(const context& where, F&& f) : ready(where), function(std::forward<F>(f)) {}
+  void run() override {
+    Function mine(std::move(function));
+    delete this;
+    std::move(mine)();
+  }
+  Function function;
+};
+
+template <class Function>
+void world::post(const context& where, Function&& function) {
+  // As after the end of any context: what is posted is destroyed.
+  if (std::find(contexts_.begin(), contexts_.end(), &where) != contexts_.end()) {
+    ready_.push_back(std::make_unique<ready_function<std::decay_t<Function>>>(
+        where, std::forward<Function>(function)));
+  }
+}
+
+template <class Coroutine>
+client& world::spawn_on(context& where, std::string name, Coroutine coroutine) {
+  auto kept = std::make_unique<client_of<Coroutine>>(std::move(name), std::move(coroutine));
+  client_of<Coroutine>& made = *kept;
+  made.home_ = &where;
+  clients_.push_back(std::move(kept));
+  asio::co_spawn(
+      asio::any_io_executor(where.get_executor()), made.coroutine(),
+      asio::bind_cancellation_slot(made.signal_.slot(), [this, &made](std::exception_ptr error) {
+        made.ended_ = true;
+        made.error_ = std::move(error);
+        note(made.name_ + (made.error_ ? " fails" : " ends"));
+      }));
+  return made;
+}
+
+inline void world::run_until(time_point end) {
+  while (step(end)) {
+  }
+  if (end != (time_point::max)()) {
+    now_ = end;
+  }
+  for (const std::unique_ptr<client>& one : clients_) {
+    if (one->error_ && !one->cancelled_) {
+      std::rethrow_exception(one->error_);
+    }
+  }
+}
+
+// What could be done is, in this order: what is ready, the earliest timer, what may happen.
+inline bool world::step(time_point end) {
+  for (std::size_t i = 0; i < contexts_.size(); ++i) {
+    contexts_[i]->restart();
+    contexts_[i]->poll(); // what the real world has completed
+  }
+  context* sleeper = next_to_wake(end);
+  if (ready_.empty() && !sleeper) {
+    return false;
+  }
+  if (++steps_ > step_limit) {
+    fail("otpp: no end after " + std::to_string(step_limit) +
+         " steps: something goes on for ever, as a server with a recurring timeout does; use run_for()");
+  }
+  std::size_t timers = sleeper ? 1 : 0;
+  std::size_t taken = decides_.pick(ready_.size() + timers + possible_.size());
+  if (taken < ready_.size()) {
+    run_ready(taken);
+  } else if (taken - ready_.size() < timers) {
+    fire(*sleeper);
+  } else {
+    happen(taken - ready_.size() - timers);
+  }
+  return true;
+}
+
+inline context* world::next_to_wake(time_point end) const noexcept {
+  context* result = nullptr;
+  for (context* one : contexts_) {
+    if (one->wake_ && *one->wake_ <= end && (!result || *one->wake_ < *result->wake_)) {
+      result = one;
+    }
+  }
+  return result;
+}
+
+inline void world::run_ready(std::size_t which) {
+  auto at = ready_.begin() + static_cast<std::ptrdiff_t>(which);
+  ready* taken = at->release();
+  ready_.erase(at);
+  taken->run();
+}
+
+inline void world::fire(context& sleeper) {
+  time_point at = *sleeper.wake_;
+  sleeper.wake_.reset();
+  now_ = (std::max)(now_, at);
+  if (is_traced_) {
+    write("it is " + std::to_string(std::chrono::duration<double, std::milli>(now_ - begin_).count()) + " ms");
+  }
+  sleeper.room_->timer_fired({}, at);
+}
+
+inline void world::happen(std::size_t which) {
+  possibility taken = std::move(possible_[which]);
+  possible_.erase(possible_.begin() + static_cast<std::ptrdiff_t>(which));
+  write(taken.what);
+  taken.action();
+}
+
+// What is destroyed may post more, which is destroyed in its turn.
+inline void world::forget(const context& gone) {
+  auto is_its = [&](const std::unique_ptr<ready>& one) { return one->home == &gone; };
+  for (auto at = std::find_if(ready_.begin(), ready_.end(), is_its); at != ready_.end();
+       at = std::find_if(ready_.begin(), ready_.end(), is_its)) {
+    std::unique_ptr<ready> dropped = std::move(*at);
+    ready_.erase(at);
+  }
+  contexts_.erase(std::find(contexts_.begin(), contexts_.end(), &gone));
+  for (std::unique_ptr<client>& one : clients_) {
+    if (one->home_ == &gone) {
+      one->home_ = nullptr;
+    }
+  }
+}
+
+inline void world::finish() {
+  run();
+  for (const std::unique_ptr<client>& one : clients_) {
+    if (!one->ended_ && one->home_) {
+      fail(one->name_ + " waits for ever");
+    }
+  }
+}
+
+inline void world::note(const std::string& line) {
+  if (is_traced_) {
+    write(line);
+  }
+}
+
+inline void world::write(std::string line) {
+  if (is_traced_) {
+    trace_.push_back("  step " + std::to_string(steps_) + ": " + std::move(line));
+  }
+}
+
+} // namespace otpp::testing
