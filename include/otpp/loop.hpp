@@ -139,15 +139,16 @@ inline void server_core::run_loop() noexcept {
     if (idle_ && !idle_->is(item)) {
       idle_->disarm(); // any message does
     }
-    trace("takes", item);
+    if (home()->simulated()) {
+      trace("takes", item);
+    }
     item->open(*this);
   }
 }
 
 /// Tells whoever simulates this context, if somebody does.
 inline void server_core::trace(const char* does, const envelope* item) noexcept {
-  simulation* told = home()->simulated();
-  if (!told || !told->is_traced()) {
+  if (!home()->simulated() || !home()->simulated()->is_traced()) {
     return;
   }
   std::string said = describe() + ' ' + does;
@@ -160,7 +161,7 @@ inline void server_core::trace(const char* does, const envelope* item) noexcept 
   } else if (stopping_) {
     said.append(": ").append(reason_.message());
   }
-  told->trace(std::move(said));
+  home()->simulated()->trace(std::move(said));
 }
 
 inline void server_core::begin_to_end() noexcept {

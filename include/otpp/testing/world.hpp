@@ -63,10 +63,34 @@ class client {
   std::exception_ptr error_;
 };
 
+namespace detail {
+
+// Timers that are not the library's, in a world's time (steady_timer.hpp).
+class foreign_timers {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  static foreign_timers*& known() noexcept {
+    static foreign_timers* one = nullptr;
+    return one;
+  }
+
+  // The time on this thread; null at the end of its world.
+  virtual void use(const time_point* now) noexcept = 0;
+
+  // Completes what is over, and returns when the next is.
+  virtual std::optional<time_point> earliest(asio::io_context& where) = 0;
+
+ protected:
+  ~foreign_timers() = default;
+};
+
+} // namespace detail
+
 /// An execution context whose handlers a world runs, in the order that it chooses.
 ///
-/// Use it wherever an `io_context` would do; only `run` and the like are the world's. Sockets work, but
-/// they wait for the real world. It may be destroyed before its world, also in `world::may`, as an
+/// Use it wherever an `io_context` would do; only `run` and the like are the world's. What waits for the real
+/// world, as a socket does, is not waited for when nothing else is left to do. It may be destroyed before its world, also in `world::may`, as an
 /// `io_context` under live servers may.
 class context final : public asio::io_context, private simulation {
  public:
@@ -80,8 +104,14 @@ class context final : public asio::io_context, private simulation {
  private:
   friend class world;
 
-  detail::deadline::time_point now() const noexcept override;
-  void wake_at(context_room& room, detail::deadline::time_point at) noexcept override {
+  using time_point = std::chrono::steady_clock::time_point;
+
+  std::optional<time_point> next() const noexcept {
+    return !wake_ || (wake_foreign_ && *wake_foreign_ < *wake_) ? wake_foreign_ : wake_;
+  }
+
+  time_point now() const noexcept override;
+  void wake_at(context_room& room, time_point at) noexcept override {
     room_ = &room;
     wake_ = at;
   }
@@ -92,14 +122,15 @@ class context final : public asio::io_context, private simulation {
 
   world* world_;
   context_room* room_ = nullptr; // lives as long as the context
-  std::optional<detail::deadline::time_point> wake_;
+  std::optional<time_point> wake_;
+  std::optional<time_point> wake_foreign_;
 };
 
 /// One run of a scenario: its contexts, its clients and its time, all on one thread.
 ///
 /// The time stands still while anything is ready, and then jumps to the next timer; a test of an hour's
-/// timeout takes no time. Timeouts and deadlines of the library are in this time. `asio::steady_timer` is
-/// not: it waits for the real clock.
+/// timeout takes no time. Timeouts and deadlines of the library are in this time; so is `asio::steady_timer`
+/// with <otpp/testing/steady_timer.hpp>.
 ///
 /// @par Thread safety
 /// None: all of it belongs to the thread that runs the scenario.
@@ -108,11 +139,19 @@ class world {
   using time_point = std::chrono::steady_clock::time_point;
 
   explicit world(schedule& decides, bool is_traced = false) : decides_(decides), is_traced_(is_traced) {
+    if (detail::foreign_timers* foreign = detail::foreign_timers::known()) {
+      foreign->use(&now_);
+    }
     main_.emplace(*this);
   }
   world(const world&) = delete;
   world& operator=(const world&) = delete;
-  ~world() { main_.reset(); }
+  ~world() {
+    main_.reset();
+    if (detail::foreign_timers* foreign = detail::foreign_timers::known()) {
+      foreign->use(nullptr);
+    }
+  }
 
   /// Returns the context that every world has; more can be made: `testing::context other(world)`.
   context& main_context() { return *main_; }
@@ -144,7 +183,7 @@ class world {
   void run() { run_until((time_point::max)()); }
 
   /// Runs until then, and lets so much time go by.
-  void run_for(duration time) { run_until(detail::deadline_after(time, now_)); }
+  void run_for(duration time) { run_until(otpp::detail::deadline_after(time, now_)); }
 
   /// Does one thing. False if there is nothing to do.
   bool run_one() { return step((time_point::max)()); }
@@ -259,7 +298,7 @@ class context::executor_type {
 // ---- implementation ----
 
 inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
-  asio::make_service<detail::simulation_service>(*this, static_cast<simulation*>(this));
+  asio::make_service<otpp::detail::simulation_service>(*this, static_cast<simulation*>(this));
   world_->contexts_.push_back(this);
 }
 
@@ -271,7 +310,7 @@ inline context::~context() {
 inline context::executor_type context::get_executor() noexcept { return {*world_, *this}; }
 inline context::executor_type world::get_executor() noexcept { return main_->get_executor(); }
 
-inline detail::deadline::time_point context::now() const noexcept { return world_->now_; }
+inline context::time_point context::now() const noexcept { return world_->now_; }
 inline int context::turn_limit() const noexcept { return world_->turn_limit_; }
 inline bool context::is_traced() const noexcept { return world_->is_traced_; }
 inline void context::trace(std::string what_happened) { world_->write(std::move(what_happened)); }
@@ -328,9 +367,13 @@ inline void world::run_until(time_point end) {
 
 // What could be done is, in this order: what is ready, the earliest timer, what may happen.
 inline bool world::step(time_point end) {
+  detail::foreign_timers* foreign = detail::foreign_timers::known();
   for (std::size_t i = 0; i < contexts_.size(); ++i) {
     contexts_[i]->restart();
     contexts_[i]->poll(); // what the real world has completed
+    if (foreign) {
+      contexts_[i]->wake_foreign_ = foreign->earliest(*contexts_[i]);
+    }
   }
   context* sleeper = next_to_wake(end);
   if (ready_.empty() && !sleeper) {
@@ -355,7 +398,7 @@ inline bool world::step(time_point end) {
 inline context* world::next_to_wake(time_point end) const noexcept {
   context* result = nullptr;
   for (context* one : contexts_) {
-    if (one->wake_ && *one->wake_ <= end && (!result || *one->wake_ < *result->wake_)) {
+    if (one->next() && *one->next() <= end && (!result || *one->next() < *result->next())) {
       result = one;
     }
   }
@@ -370,13 +413,15 @@ inline void world::run_ready(std::size_t which) {
 }
 
 inline void world::fire(context& sleeper) {
-  time_point at = *sleeper.wake_;
-  sleeper.wake_.reset();
+  time_point at = *sleeper.next();
   now_ = (std::max)(now_, at);
   if (is_traced_) {
     write("it is " + std::to_string(std::chrono::duration<double, std::milli>(now_ - begin_).count()) + " ms");
   }
-  sleeper.room_->timer_fired({}, at);
+  if (sleeper.wake_ == at) { // else Asio looks for itself
+    sleeper.wake_.reset();
+    sleeper.room_->timer_fired({}, at);
+  }
 }
 
 inline void world::happen(std::size_t which) {
