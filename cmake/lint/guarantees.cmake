@@ -1,0 +1,41 @@
+# cmake -D ROOT=<source dir> -P guarantees.cmake
+#
+# What docs/guarantees.md calls a test is one: a TEST_CASE whose name is just
+# that, or a test that a CMakeLists.txt or a script of ours makes.
+cmake_minimum_required(VERSION 3.23)
+include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
+
+set(cases "")
+file(GLOB_RECURSE sources "${ROOT}/tests/*.cpp")
+foreach(source IN LISTS sources)
+  file(READ "${source}" text)
+  string(APPEND cases "${text}")
+endforeach()
+
+set(errors "")
+set(number 0)
+otpp_read_lines(lines "${ROOT}/docs/guarantees.md")
+foreach(line IN LISTS lines)
+  string(REGEX MATCHALL "`[^`]+`" names "${line}")
+  foreach(name IN LISTS names)
+    string(REPLACE "`" "" name "${name}")
+    if(name MATCHES "^[a-z0-9_ ]+: ")
+      math(EXPR number "${number} + 1")
+      string(FIND "${cases}" "TEST_CASE(\"${name}\"" at)
+      if(at EQUAL -1)
+        string(APPEND errors "  no TEST_CASE \"${name}\"\n")
+      endif()
+    elseif(name MATCHES "^(model|compile_fail|preemption|fuzz|stress)\\.([a-z_]+)$")
+      math(EXPR number "${number} + 1")
+      file(GLOB_RECURSE found "${ROOT}/tests/${CMAKE_MATCH_1}/${CMAKE_MATCH_2}.*")
+      if(NOT found)
+        string(APPEND errors "  no ${CMAKE_MATCH_2} in tests/${CMAKE_MATCH_1}\n")
+      endif()
+    endif()
+  endforeach()
+endforeach()
+
+if(errors)
+  message(FATAL_ERROR "docs/guarantees.md names tests that do not exist:\n${errors}")
+endif()
+message(STATUS "${number} tests named")
