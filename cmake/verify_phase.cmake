@@ -1,0 +1,48 @@
+# cmake -D NAME=<name> -D RESULTS=<folder> [-D KEEP=<regex>] -P verify_phase.cmake -- <command>...
+#
+# Runs one part of the preset `verify`, and keeps what the report says of it:
+# how long it took, how it ended, and the lines of its output that match KEEP.
+cmake_minimum_required(VERSION 3.23)
+set(command "")
+set(is_command FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+  if(is_command)
+    list(APPEND command "${CMAKE_ARGV${i}}")
+  elseif(CMAKE_ARGV${i} STREQUAL "--")
+    set(is_command TRUE)
+  endif()
+endforeach()
+
+file(MAKE_DIRECTORY "${RESULTS}")
+string(TIMESTAMP begin "%s" UTC)
+execute_process(
+  COMMAND ${command}
+  OUTPUT_VARIABLE output
+  ERROR_VARIABLE output
+  RESULT_VARIABLE result
+  ECHO_OUTPUT_VARIABLE
+  ECHO_ERROR_VARIABLE
+)
+string(TIMESTAMP end "%s" UTC)
+math(EXPR seconds "${end} - ${begin}")
+
+if(result EQUAL 0)
+  set(ended "passed")
+else()
+  set(ended "FAILED (${result})")
+endif()
+set(kept "")
+if(KEEP)
+  string(REPLACE ";" "," output "${output}")
+  string(REGEX REPLACE "\r?\n" ";" lines "${output}")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "${KEEP}")
+      string(APPEND kept "${line}\n")
+    endif()
+  endforeach()
+endif()
+file(WRITE "${RESULTS}/${NAME}.txt" "${ended} in ${seconds} s\n${kept}")
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${NAME}: ${ended}")
+endif()
