@@ -1,0 +1,44 @@
+# cmake -D ROOT=<source dir> -D RESULTS=<folder> -D COMPILER=<text> -P verify_report.cmake
+#
+# Makes verification-report.md of what the parts of the preset `verify` have
+# left in RESULTS. Copy it to docs/ when it is to be kept.
+cmake_minimum_required(VERSION 3.23)
+set(parts explorer stress soak memory preemption model fuzz mutation coverage)
+set(title_explorer "Explorer: every order of handlers, timers and ends")
+set(title_stress "Stress under ThreadSanitizer")
+set(title_soak "Soak")
+set(title_memory "Allocation failure at every index, and at every pair of them")
+set(title_preemption "Preemption: the lock-free parts, every interleaving of two and three threads")
+set(title_model "Models")
+set(title_fuzz "Fuzzing")
+set(title_mutation "Mutation testing")
+set(title_coverage "Coverage of include/otpp")
+
+execute_process(
+  COMMAND git log -1 --format=%h WORKING_DIRECTORY "${ROOT}"
+  OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET
+)
+string(TIMESTAMP today "%Y-%m-%d" UTC)
+cmake_host_system_information(RESULT cpu QUERY PROCESSOR_DESCRIPTION)
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+
+set(text "# Verification report\n\nMade by `cmake --workflow --preset verify` on ${today}, of commit ${commit}: ")
+string(APPEND text "${COMPILER}, ${cores} cores (${cpu}).\nWhat each part is: [guarantees.md](guarantees.md).\n")
+foreach(part IN LISTS parts)
+  string(APPEND text "\n## ${title_${part}}\n\n")
+  if(NOT EXISTS "${RESULTS}/${part}.txt")
+    string(APPEND text "Not run.\n")
+    continue()
+  endif()
+  file(READ "${RESULTS}/${part}.txt" said)
+  string(STRIP "${said}" said)
+  if(said MATCHES "^([^\n]*)\n(.*)$")
+    set(first "${CMAKE_MATCH_1}")
+    set(rest "${CMAKE_MATCH_2}")
+    string(APPEND text "${first}.\n\n```text\n${rest}\n```\n")
+  else()
+    string(APPEND text "${said}.\n")
+  endif()
+endforeach()
+file(WRITE "${RESULTS}/verification-report.md" "${text}")
+message(STATUS "${RESULTS}/verification-report.md")

@@ -1,0 +1,60 @@
+# What takes longer than a commit may: `cmake --workflow --preset verify`. Each part leaves a file below
+# build/verify/verify/, from which the last makes verification-report.md.
+set(results ${PROJECT_BINARY_DIR}/verify)
+set(OTPP_VERIFY_FUZZ_SECONDS 180 CACHE STRING "How long each fuzz target runs in the preset verify")
+set(OTPP_VERIFY_MUTANTS 150 CACHE STRING "How many mutants the preset verify draws")
+
+# otpp_add_verification(<name> <regex> <command>...): the lines that match go into the report.
+function(otpp_add_verification name keep)
+  add_test(
+    NAME verify.${name}
+    COMMAND ${CMAKE_COMMAND} -D NAME=${name} -D RESULTS=${results} -D KEEP=${keep}
+            -P ${PROJECT_SOURCE_DIR}/cmake/verify_phase.cmake -- ${ARGN}
+  )
+  set_tests_properties(
+    verify.${name}
+    PROPERTIES LABELS verify TIMEOUT 7200 RUN_SERIAL TRUE FIXTURES_REQUIRED verify_begin
+  )
+  set_property(GLOBAL APPEND PROPERTY otpp_verifications ${name})
+endfunction()
+
+add_test(NAME verify.begin COMMAND ${CMAKE_COMMAND} -E rm -rf ${results})
+set_tests_properties(verify.begin PROPERTIES LABELS verify FIXTURES_SETUP verify_begin)
+
+# g++ 12's ThreadSanitizer does not start on kernels that spread addresses widely.
+find_program(OTPP_SETARCH setarch)
+if(OTPP_SETARCH)
+  set(plain_addresses ${OTPP_SETARCH} -R)
+endif()
+add_executable(otpp_stress_tsan stress/client.cpp stress/node.cpp stress/stress.cpp)
+target_include_directories(otpp_stress_tsan PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_compile_options(otpp_stress_tsan PRIVATE -fsanitize=thread -Wno-tsan -g1)
+target_link_options(otpp_stress_tsan PRIVATE -fsanitize=thread)
+target_link_libraries(otpp_stress_tsan PRIVATE otpp::otpp otpp_warnings)
+
+otpp_add_verification(
+  explorer "schedules|passed"
+  ${CMAKE_COMMAND} -E env OTPP_EXPLORER_SIZE=verify $<TARGET_FILE:otpp_explorer_tests>
+)
+otpp_add_verification(
+  stress "messages" ${plain_addresses} $<TARGET_FILE:otpp_stress_tsan> --messages 100000000
+)
+otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.verify]")
+otpp_add_verification(
+  fuzz "runs|exec"
+  ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -D BUILD=${PROJECT_BINARY_DIR}/fuzz
+  -D SECONDS=${OTPP_VERIFY_FUZZ_SECONDS} -P ${PROJECT_SOURCE_DIR}/cmake/fuzz.cmake
+)
+otpp_add_verification(
+  mutation "\\|"
+  ${PROJECT_SOURCE_DIR}/tests/mutation/mutate --sample ${OTPP_VERIFY_MUTANTS}
+)
+otpp_add_verification(
+  coverage "^(lines|branches):"
+  ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/cmake/coverage.cmake
+)
+if(OTPP_STRESS_SOAK)
+  otpp_add_verification(
+    soak "messages|RSS|MiB" $<TARGET_FILE:otpp_stress> --soak --seconds ${OTPP_STRESS_SOAK}
+  )
+endif()
