@@ -2,6 +2,8 @@
 
 #include "stress/node.hpp"
 
+#include <cstdio>
+
 #include "stress/town.hpp"
 
 call_guard::~call_guard() {
@@ -43,6 +45,22 @@ node::state::state(const birth& b, std::uint64_t l)
     : all(b.all), slot(b.slot), where(b.where), life(l), box(&b.all->boxes[b.slot]),
       senders(b.all->senders), routes(b.all->boxes.size()) {
   note(count::states_made);
+}
+
+void node::complain(count bug, const char* what, const header& h, const state& s) noexcept {
+  note(bug);
+  static std::atomic<int> said{0};
+  if (said++ < 20) {
+    const seen& last = s.senders[h.sender];
+    std::fprintf(
+        stderr,
+        "stress: %s: from sender %u, life %llu, seq %u, call %u, for life %llu%s; at server %u, life %llu, limit "
+        "%zu, in %s; last from there: life %llu, seq %u, call %u\n",
+        what, h.sender, static_cast<unsigned long long>(h.sender_life), h.seq, h.call,
+        static_cast<unsigned long long>(h.to_life), h.by_name ? " by name" : "", s.slot,
+        static_cast<unsigned long long>(s.life), s.box->limit.load(), s.box->doing.load(),
+        static_cast<unsigned long long>(last.life), last.seq, last.call);
+  }
 }
 
 asio::awaitable<std::unique_ptr<node::state>> node::init(birth b) {

@@ -247,11 +247,11 @@ struct node {
     if (seen* sender = find(m.head, s)) {
       std::uint32_t wanted = sender->seq + 1;
       if (m.head.seq == sender->seq) {
-        note(count::duplicated);
+        complain(count::duplicated, "a cast came twice", m.head, s);
       } else if (m.head.seq < sender->seq) {
-        note(count::reordered);
+        complain(count::reordered, "a cast was overtaken", m.head, s);
       } else if (m.head.seq != wanted) {
-        note(count::lost, m.head.seq - wanted);
+        complain(count::lost, "casts are missing before this one", m.head, s);
       }
       sender->seq = m.head.seq > sender->seq ? m.head.seq : sender->seq;
     }
@@ -262,12 +262,14 @@ struct node {
     note(count::calls_handled);
     if (seen* sender = find(m.head, s)) {
       if (m.head.seq < sender->seq) {
-        note(count::reordered);
+        complain(count::reordered, "a cast has overtaken this call", m.head, s);
       } else if (m.head.seq != sender->seq) {
-        note(count::lost, m.head.seq - sender->seq);
+        complain(count::lost, "casts are missing before this call", m.head, s);
       }
-      if (m.head.call <= sender->call) {
-        note(m.head.call == sender->call ? count::duplicated : count::reordered);
+      if (m.head.call == sender->call) {
+        complain(count::duplicated, "a call came twice", m.head, s);
+      } else if (m.head.call < sender->call) {
+        complain(count::reordered, "a call was overtaken by another", m.head, s);
       }
       sender->call = m.head.call;
     }
@@ -277,14 +279,14 @@ struct node {
   static seen* find(const header& h, state& s) noexcept {
     if (h.to_life != s.life) {
       if (!h.by_name || h.to_life > s.life) {
-        note(count::misdelivered);
+        complain(count::misdelivered, "this was for another server", h, s);
       }
       return nullptr;
     }
     seen& sender = s.senders[h.sender];
     if (h.sender_life != sender.life) {
       if (h.sender_life < sender.life) {
-        note(count::reordered);
+        complain(count::reordered, "this sender had ended before", h, s);
         return nullptr;
       }
       sender = {h.sender_life, 0, 0};
@@ -292,5 +294,6 @@ struct node {
     return &sender;
   }
 
+  static void complain(count bug, const char* what, const header& h, const state& s) noexcept;
   static void cast_on(const header& h, state& s);
 };
