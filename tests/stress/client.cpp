@@ -6,6 +6,23 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
+namespace {
+
+template <class M>
+constexpr const char* asking() {
+  if constexpr (std::is_same_v<M, node::ask>) return "ask";
+  if constexpr (std::is_same_v<M, node::ask_slow>) return "ask_slow";
+  if constexpr (std::is_same_v<M, node::ask_later>) return "ask_later";
+  if constexpr (std::is_same_v<M, node::ask_never>) return "ask_never";
+  if constexpr (std::is_same_v<M, node::ask_fail>) return "ask_fail";
+  if constexpr (std::is_same_v<M, node::ask_crash>) return "ask_crash";
+  if constexpr (std::is_same_v<M, node::ask_quit>) return "ask_quit";
+  if constexpr (std::is_same_v<M, node::ask_self>) return "ask_self";
+  return "ask what nobody takes";
+}
+
+} // namespace
+
 asio::awaitable<void> client::live() {
   counted_frame frame;
   while (!all.over.load(std::memory_order_relaxed)) {
@@ -146,7 +163,7 @@ asio::awaitable<void> client::ask(Address to, otpp::duration patience, header h)
 
 template <class M>
 asio::awaitable<void> client::ask(std::uint32_t slot, otpp::duration patience) {
-  now(__PRETTY_FUNCTION__, slot);
+  now(asking<M>(), slot);
   route& to = routes[slot];
   header h = to.next_call(sender, life, random.roll());
   co_await ask<M>(*to.ref, patience, h);
@@ -154,7 +171,7 @@ asio::awaitable<void> client::ask(std::uint32_t slot, otpp::duration patience) {
 
 template <class M>
 asio::awaitable<void> client::ask_by_name(std::uint32_t slot) {
-  now(__PRETTY_FUNCTION__, slot);
+  now(asking<M>(), slot);
   header h = routes[slot].next_call(sender, life, random.roll());
   h.by_name = true;
   std::string_view name = all.boxes[slot].name;

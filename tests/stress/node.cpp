@@ -54,8 +54,8 @@ void node::complain(count bug, const char* what, const header& h, const state& s
     const seen& last = s.senders[h.sender];
     std::fprintf(
         stderr,
-        "stress: %s: from sender %u, life %llu, seq %u, call %u, for life %llu%s; at server %u, life %llu, limit "
-        "%zu, in %s; last from there: life %llu, seq %u, call %u\n",
+        "stress: %s: from sender %u, life %llu, seq %u, call %u, for life %llu%s; at server %u, life %llu, "
+        "limit %zu, in %s; last from there: life %llu, seq %u, call %u\n",
         what, h.sender, static_cast<unsigned long long>(h.sender_life), h.seq, h.call,
         static_cast<unsigned long long>(h.to_life), h.by_name ? " by name" : "", s.slot,
         static_cast<unsigned long long>(s.life), s.box->limit.load(), s.box->doing.load(),

@@ -263,10 +263,12 @@ struct storm {
     std::lock_guard lock(all.mutex);
     for (const auto& one : clients) {
       const char* doing = one->doing;
-      if (doing && std::strcmp(doing, "finished") != 0) {
-        std::fprintf(
-            out, "  client %u%s: %s, server %u; %d callbacks outstanding\n", one->sender,
-            one->where.closing ? " (destroyed)" : "", doing, one->at.load(), one->outstanding.load());
+      bool is_there = !one->where.closing;
+      if (is_there && doing && std::strcmp(doing, "finished") != 0) {
+        std::fprintf(out, "  client %u: waits in: %s, for server %u\n", one->sender, doing, one->at.load());
+      }
+      if (int waiting = one->outstanding) {
+        std::fprintf(out, "  client %u: waits for %d callbacks\n", one->sender, waiting);
       }
     }
     for (std::size_t slot = 0; slot != all.boxes.size(); ++slot) {
@@ -324,7 +326,8 @@ class watchdog {
     auto moved = clock_type::now();
     auto sampled = moved;
     if (how_.soak) {
-      std::printf("%10s %14s %10s %10s %10s %8s\n", "seconds", "messages", "RSS/KiB", "alive", "states", "storm");
+      std::printf(
+          "%10s %14s %10s %10s %10s %8s\n", "seconds", "messages", "RSS/KiB", "alive", "states", "storm");
     }
     while (!changed_.wait_for(lock, 1s, [this] { return finished_; })) {
       std::int64_t now = handled();
@@ -437,9 +440,13 @@ bool check() {
 
 // The median of a part of the samples: storms differ in size, and so do their samples.
 long median(std::vector<sample> of, double from, double to) {
-  auto at = [&of](double part) { return of.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(of.size())); };
+  auto at = [&of](double part) {
+    return of.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(of.size()));
+  };
   std::vector<sample> some(at(from), at(to));
-  std::sort(some.begin(), some.end(), [](const sample& a, const sample& b) { return a.resident < b.resident; });
+  std::sort(some.begin(), some.end(), [](const sample& a, const sample& b) {
+    return a.resident < b.resident;
+  });
   return some[some.size() / 2].resident;
 }
 
@@ -454,9 +461,9 @@ bool is_flat(const std::vector<sample>& samples) {
   long allowance = std::max(first / 100, 512L);
   bool flat = last - first <= allowance;
   std::printf(
-      "RSS after the first tenth: %ld KiB, at the end: %ld KiB, drift %+ld KiB (%+.2f %%), allowed %ld: %s\n", first,
-      last, last - first, 100.0 * static_cast<double>(last - first) / static_cast<double>(first), allowance,
-      flat ? "flat" : "GROWS");
+      "RSS after the first tenth: %ld KiB, at the end: %ld KiB, drift %+ld KiB (%+.2f %%), allowed %ld: %s\n",
+      first, last, last - first, 100.0 * static_cast<double>(last - first) / static_cast<double>(first),
+      allowance, flat ? "flat" : "GROWS");
   return flat;
 }
 
@@ -464,16 +471,20 @@ void print_figures(double seconds, const char* threads) {
   auto n = [](count what) { return ll(total(what)); };
   std::int64_t messages = handled();
   std::printf(
-      "messages %lld, seconds %.1f, messages/s %.0f, threads %s | casts %lld sent %lld handled %lld refused %lld "
-      "dropped (%lld reported) | calls %lld begun %lld handled: %lld answered %lld failed %lld exited %lld "
-      "no_process %lld timeout %lld cancelled %lld no_reply %lld bad_message %lld calling_self %lld abandoned | "
-      "%lld answered elsewhere %lld too late | starts %lld races %lld init failures %lld | crashes %lld stops %lld "
-      "joins %lld contexts destroyed %lld | names found %lld missed %lld | lost %lld duplicated %lld reordered %lld "
-      "| live %lld messages %lld states %lld frames | RSS %ld KiB\n",
+      "messages %lld, seconds %.1f, messages/s %.0f, threads %s | "
+      "casts %lld sent %lld handled %lld refused %lld dropped (%lld reported) | "
+      "calls %lld begun %lld handled: %lld answered %lld failed %lld exited %lld no_process %lld timeout "
+      "%lld cancelled %lld no_reply %lld bad_message %lld calling_self %lld abandoned | "
+      "%lld answered elsewhere %lld too late | starts %lld races %lld init failures %lld | "
+      "crashes %lld stops %lld joins %lld contexts destroyed %lld | names found %lld missed %lld | "
+      "lost %lld duplicated %lld reordered %lld | live: messages %lld states %lld frames %lld | "
+      "RSS %ld KiB\n",
       ll(messages), seconds, static_cast<double>(messages) / seconds, threads, n(count::casts_sent),
-      n(count::casts_handled), n(count::casts_refused), ll(dropped()), n(count::reported_dropped), n(count::begun),
-      n(count::calls_handled), n(count::answered), n(count::failed), n(count::exited), n(count::no_process),
-      n(count::timed_out), n(count::cancelled), n(count::no_reply), n(count::bad_message), n(count::calling_self),
+      n(count::casts_handled), n(count::casts_refused), ll(dropped()), n(count::reported_dropped),
+      n(count::begun), n(count::calls_handled), n(count::answered), n(count::failed), n(count::exited),
+      n(count::no_process),
+      n(count::timed_out), n(count::cancelled), n(count::no_reply), n(count::bad_message),
+      n(count::calling_self),
       n(count::abandoned), n(count::answered_elsewhere), n(count::late_answers), n(count::starts),
       n(count::start_races), n(count::init_failures), n(count::crashes), n(count::stops), n(count::joins),
       n(count::places_destroyed), n(count::names_found), n(count::names_missed), n(count::lost),
