@@ -28,6 +28,8 @@
 
 #include <array>
 #include <chrono>
+#include <exception>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -954,4 +956,84 @@ TEST_CASE("call: F73 by name, a message that is not on the list is refused befor
     CHECK(by_reference == 1);
     co_await server.stop();
   });
+}
+
+namespace {
+
+// Has run what it is given, on another thread, when it returns: whatever the library posts overtakes the
+// rest of the function that posts it.
+class hasty_executor {
+ public:
+  explicit hasty_executor(asio::execution_context& context) noexcept : context_(&context) {}
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  hasty_executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+
+  template <class Function>
+  void execute(Function&& function) const {
+    std::thread(std::forward<Function>(function)).join();
+  }
+
+  friend bool operator==(const hasty_executor& a, const hasty_executor& b) noexcept {
+    return a.context_ == b.context_;
+  }
+  [[maybe_unused]] friend bool operator!=(const hasty_executor& a, const hasty_executor& b) noexcept {
+    return !(a == b);
+  }
+
+ private:
+  asio::execution_context* context_;
+};
+
+} // namespace
+
+TEST_CASE("call: what is sent after a timeout comes after the call that timed out", "[call]") {
+  asio::io_context home;
+  asio::io_context context;
+  std::future<otpp::server_ref<counter>> started =
+      otpp::start<counter>(otpp::options().on(context.get_executor()), 0, asio::use_future);
+  context.run();
+  otpp::server_ref<counter> server = started.get();
+
+  bool timed_out = false;
+  auto on_timeout = [&](std::exception_ptr error, int) {
+    timed_out = error && otpp::try_cast<counter::set>(server, 100);
+  };
+  otpp::call_for<counter::add>(
+      server, 0s, 1, asio::bind_executor(asio::any_io_executor(hasty_executor(home)), on_timeout));
+  CHECK(timed_out);
+
+  int count = 0;
+  otpp::call<counter::get>(server, [&](std::exception_ptr, int n) { count = n; });
+  context.restart();
+  context.run();
+  CHECK(count == 100); // 1, then 100; were it 101, the call would have been overtaken
+}
+
+TEST_CASE("call: what is sent after a stop that timed out comes too late", "[call]") {
+  asio::io_context home;
+  asio::io_context context;
+  std::future<otpp::server_ref<counter>> started =
+      otpp::start<counter>(otpp::options().on(context.get_executor()), 0, asio::use_future);
+  context.run();
+  otpp::server_ref<counter> server = started.get();
+
+  bool was_answered = false;
+  std::exception_ptr ending;
+  auto on_timeout = [&](std::exception_ptr) {
+    otpp::call<counter::get>(server, [&](std::exception_ptr error, int) {
+      was_answered = true;
+      ending = error;
+    });
+  };
+  server.stop(
+      otpp::exit_reason::normal(), 0s,
+      asio::bind_executor(asio::any_io_executor(hasty_executor(home)), on_timeout));
+  context.restart();
+  context.run();
+  CHECK(was_answered);
+  CHECK(ending); // it was behind the stop
 }

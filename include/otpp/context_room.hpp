@@ -190,6 +190,13 @@ class context_room : public detail::counted<context_room> {
   /// Writes down one who waits on this context, and arms its deadline. False if the context is going, or
   /// if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
   bool enroll(waiter& one, waiter::membership was = waiter::membership::none) noexcept {
+    return enroll_and(one, was, [] {});
+  }
+
+  /// As above, and does what must have been done before the deadline can pass, in the lock. Afterwards
+  /// `one` may be gone: by who is inside the context or its gate.
+  template <class Action>
+  bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
     auto at = when_over(one.timeout);
     bool sweep_due = false;
     {
@@ -198,6 +205,7 @@ class context_room : public detail::counted<context_room> {
         return false;
       }
       sweep_due = enroll_locked(one, at);
+      action();
     }
     if (sweep_due) {
       post_sweep();

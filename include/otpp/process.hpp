@@ -112,13 +112,21 @@ class process : public resident, public detail::counted<process> {
   /// Puts an envelope in the mailbox, by who is inside the context or its gate.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send_inside(envelope& item, turn* here) noexcept {
+    return wake_if_due(push_inside<Push>(item, here), here);
+  }
+
+  /// As above, in two steps: the first may be taken under a lock.
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
+  mailbox::result push_inside(envelope& item, turn* here) noexcept {
     if (mailbox_.is_closed()) {
       return mailbox::result::closed; // it is not run for this
     }
-    mailbox::result result = (mailbox_.*Push)(item, place_of(here));
+    return (mailbox_.*Push)(item, place_of(here));
+  }
+  mailbox::result wake_if_due(mailbox::result result, turn* here) noexcept {
     if (result == mailbox::result::woke) {
       schedule(here);
-      result = mailbox::result::taken;
+      return mailbox::result::taken;
     }
     return result;
   }

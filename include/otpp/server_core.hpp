@@ -76,11 +76,39 @@ class server_core : public worker::owner {
     if (here && here->is_in(room()) && here->is_in(request.room()) && claim(*here)) {
       here->add_fresh(request);
       note(request, mailbox_.push(request, mailbox::by::receiver));
-    } else if (!request.room().enroll(request)) {
+    } else {
+      send_enrolled<&mailbox::push>(request, here);
+    }
+  }
+
+  /// Writes down one who waits, and puts its message in the mailbox, in one step: a timeout that passed
+  /// between the two would let what is sent after it overtake the message. Owns both from here on.
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
+  void send_enrolled(Request& request, turn* here) noexcept {
+    // Once it is sent, the request, its caller's context and this server are there only for who is inside.
+    context_room& there = room();
+    context_room& home = request.room();
+    turn* inside = here && here->is_in(there) ? here : nullptr;
+    bool is_home = here && here->is_in(home);
+    bool is_there = inside || there.enter();
+    bool is_enrolled = false;
+    mailbox::result result = mailbox::result::closed;
+    if (is_home || home.enter()) {
+      is_enrolled = home.enroll_and(request, waiter::membership::none, [&]() noexcept {
+        result = is_there ? push_inside<Push>(request, inside) : result;
+      });
+      if (!is_home) {
+        home.leave();
+      }
+    }
+    if (!is_enrolled) {
       request.abandon_waiting();
       request.leave();
     } else {
-      note(request, send<&mailbox::push>(request));
+      note(request, wake_if_due(result, inside));
+    }
+    if (is_there && !inside) {
+      there.leave();
     }
   }
 

@@ -87,12 +87,8 @@ struct initiate_stop : initiation {
       stop->fail(errc::calling_self);
     } else if (timeout < duration::zero()) {
       stop->fail(errc::timeout);
-    } else if (!stop->room().enroll(*stop)) {
-      stop->abandon_waiting();
-      stop->leave();
-    } else if (
-        server->send<&mailbox::push_library_message>(*stop) == mailbox::result::closed) {
-      stop->fail(errc::no_process);
+    } else {
+      server->send_enrolled<&mailbox::push_library_message>(*stop, turn::current());
     }
   }
 };
