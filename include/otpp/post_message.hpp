@@ -67,8 +67,11 @@ struct initiate_post : initiation {
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, target.server);
-    auto* sender = new request(std::forward<Handler>(handler), verb_name<Verb>());
-    sender->connect(fallback, turn::current());
+    auto* sender =
+        request::make(std::forward<Handler>(handler), fallback, turn::current(), verb_name<Verb>());
+    if (!sender) {
+      return;
+    }
     if (target.error) {
       sender->fail(std::move(target.error));
       return;

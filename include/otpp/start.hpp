@@ -121,10 +121,13 @@ struct initiate_start : initiation {
     }
     asio::any_io_executor place =
         place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
-    auto* start = new request(
-        std::forward<Handler>(handler), &server_type::template open_start<request_base>, std::move(args));
     turn* here = turn::current();
-    start->connect(fallback, here);
+    auto* start = request::make(
+        std::forward<Handler>(handler), fallback, here, &server_type::template open_start<request_base>,
+        std::move(args));
+    if (!start) {
+      return;
+    }
     try {
       intrusive_ptr<lane> home;
       intrusive_ptr<context_room> room;
