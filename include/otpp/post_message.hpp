@@ -33,7 +33,7 @@ class sending : public answer_slot<void> {
   explicit sending(std::string_view verb) noexcept : verb_(verb) {}
 
   // Only what still stands in line can be taken back.
-  void cancel() noexcept override {
+  void cancel() override {
     if (!this->server) {
       return; // nobody was found, and that is on its way
     }

@@ -62,8 +62,9 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   /// Whoever starts it hears of a failed init when the name is free again.
   void write_end(const exit_reason&) noexcept override { this->write_error(std::move(failure)); }
 
-  /// Cancelling a start asks init to end, which then decides; see start().
-  void cancel() noexcept override {
+  /// Cancelling a start asks init to end, which then decides; see start(). Without memory it throws, and has
+  /// no effect.
+  void cancel() override {
     if (this->server) {
       (new cancel_init(intrusive_ptr<process>(this->server)))->submit();
     }
