@@ -378,6 +378,7 @@ inline void context_room::sweep() {
     if (closed_) {
       return;
     }
+  bool has_failed = false;
     here = sweep_lane_;
     auto now = std::chrono::steady_clock::now();
     while (detail::deadline* item = deadlines_.pop_due(now)) {
@@ -392,6 +393,8 @@ inline void context_room::sweep() {
       if (timer_armed_) {
         timer_armed_ = false;
         timer_->cancel();
+    } else {
+      has_failed = !hold_work(*here);
       }
     } else if (!timer_armed_ || deadlines_.earliest() < timer_at_) {
       try {
@@ -406,7 +409,8 @@ inline void context_room::sweep() {
               room->timer_fired(error, at);
             });
       } catch (...) {
-        timer_armed_ = false; // no memory: the next sweep tries again
+        timer_armed_ = false; // no memory
+        has_failed = true;
       }
     }
   }
@@ -414,6 +418,11 @@ inline void context_room::sweep() {
   expired.expire_all();
   on_this_thread.run(task_list());
 }
+    has_failed = has_failed && !std::exchange(sweep_posted_, true);
+  }
+  if (has_failed) {
+    std::this_thread::yield();
+    post_sweep(); // again and again, because nobody else may come and ask for it
 
 inline void context_room::timer_fired(std::error_code error, detail::deadline::time_point at) {
   {
