@@ -60,7 +60,12 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   void abandon() noexcept override { this->leave(); }
 
   /// Whoever starts it hears of a failed init when the name is free again.
-  void write_end(const exit_reason&) noexcept override { this->write_error(std::move(failure)); }
+  void write_end(const exit_reason& reason) noexcept override {
+    if (!failure) {
+      failure = reason.exception(); // there was no memory to run init
+    }
+    this->write_error(failure ? std::move(failure) : this->say(errc::exited, reason));
+  }
 
   /// Cancelling a start asks init to end, which then decides; see start(). Without memory it throws, and has
   /// no effect.
