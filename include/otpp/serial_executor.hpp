@@ -19,7 +19,8 @@ namespace otpp {
 ///
 /// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server
 /// runs, which need be no strand. It never runs anything before `execute` returns, but for the worker's
-/// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending does, and so does a handler that is waiting.
+/// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending
+/// does, and so does a handler that is waiting.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe.

@@ -8,13 +8,23 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
-#include <asio/experimental/deferred.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/use_future.hpp>
+
+#if __has_include(<asio/deferred.hpp>)
+#include <asio/deferred.hpp>
+#else // Asio before 1.26
+#include <asio/experimental/deferred.hpp>
+#endif
 
 #include <future>
 
 namespace {
+
+#if __has_include(<asio/deferred.hpp>)
+constexpr asio::deferred_t deferred;
+#else
+constexpr asio::experimental::deferred_t deferred;
+#endif
 
 // Too large to be kept in an any_io_executor, so that every copy with other properties takes memory, as does
 // whatever is posted. (A strand is one of this kind, but does not survive a failure of its own: Asio's.)
@@ -95,7 +105,7 @@ TEST_CASE("memory: a call that is awaited is made or not made", "[memory]") {
     tell("call, awaited, named message", count);
     CHECK(count >= 3);
   }
-  SECTION("through redirect_error") {
+  SECTION("with a cancellation slot") {
     long count = fail_at_every_index(with_subject([](subject_ref server) -> asio::awaitable<int> {
       asio::cancellation_signal signal;
       auto make = [&] {
@@ -288,7 +298,7 @@ TEST_CASE("memory: a deferred call ends once", "[memory]") {
     world w;
     tally<int> how;
     how.begin_armed([&] {
-      auto call = otpp::call<subject::add>(w.server(), 5, asio::experimental::deferred);
+      auto call = otpp::call<subject::add>(w.server(), 5, deferred);
       std::move(call)(how.handler());
     });
     w.run();

@@ -188,7 +188,8 @@ TEST_CASE("memory: an answer takes none on its way", "[memory]") {
     std::atomic<long> at_answer{-1};
     otpp::call_for<marker::keep>(
         server, otpp::infinite,
-        asio::bind_executor(pool, [&](std::exception_ptr, int) { at_answer = failing_memory::allocations(); }));
+        asio::bind_executor(
+            pool, [&](std::exception_ptr, int) { at_answer = failing_memory::allocations(); }));
     let_run(context);
     REQUIRE(where.kept);
     long answered = failing_memory::allocations();
