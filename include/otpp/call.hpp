@@ -61,25 +61,17 @@ class initiate_call : public initiation {
   template <class Handler>
   void operator()(Handler&& handler, M&& content) {
     using reply = reply_t<M>;
-    using handler_type = std::decay_t<Handler>;
-    using request = operation<call_request<M>, reply, handler_type, Boxed>;
+    using request = operation<call_request<M>, reply, std::decay_t<Handler>, Boxed>;
     destination target = find<server_core::verb::call, M>(std::move(to_));
     duration patience = timeout_;
     asio::any_io_executor fallback = fallback_executor(handler, target.server);
     turn* here = turn::current();
-    request* call = nullptr;
-    try {
-      call = new request(std::forward<Handler>(handler), target.open, std::move(content), target.where);
-    } catch (...) {
-      // The message's move threw, before the handler was moved. Nothing was sent.
-      auto* failed =
-          new operation<failed_operation<reply>, reply, handler_type, Boxed>(std::forward<Handler>(handler));
-      failed->connect(fallback, here);
-      failed->fail(std::current_exception());
+    auto* call = request::make(
+        std::forward<Handler>(handler), fallback, here, target.open, std::move(content), target.where);
+    // From here on neither this object nor the handler may be touched: both may be gone with the caller.
+    if (!call) {
       return;
     }
-    // From here on neither this object nor the handler may be touched: both may be gone with the caller.
-    call->connect(fallback, here);
     call->timeout = patience;
     if (target.error) {
       call->fail(std::move(target.error));

@@ -27,6 +27,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -295,18 +296,28 @@ class context_room : public detail::counted<context_room> {
     one.before_ = last_waiter_;
     (last_waiter_ ? last_waiter_->next_ : first_waiter_) = &one;
     last_waiter_ = &one;
-    if (waiting_++ == 0 && !work_) {
-      work_ = asio::prefer(here.executor_, asio::execution::outstanding_work.tracked);
-    }
+    bool needs_sweep = waiting_++ == 0 && !hold_work(here);
     remember_lane(here);
-    bool sooner = false;
     if (at != (detail::deadline::time_point::max)()) {
       deadlines_.add(one, at);
-      sooner = !timer_armed_ || at < timer_at_;
+      needs_sweep |= !timer_armed_ || at < timer_at_;
     }
-    bool sweep_due = sooner && !sweep_posted_;
+    bool sweep_due = needs_sweep && !sweep_posted_;
     sweep_posted_ |= sweep_due;
     return sweep_due;
+  }
+
+  // False if there was no memory for it, which an executor that is not Asio's own may want, a strand's too:
+  // then a sweep, which is work itself, tries again.
+  bool hold_work(lane& here) noexcept {
+    try {
+      if (!work_) {
+        work_ = asio::prefer(here.executor_, asio::execution::outstanding_work.tracked);
+      }
+      return true;
+    } catch (...) {
+      return false;
+    }
   }
 
   // True if a sweep has to let go of the work or of the timer.
@@ -486,12 +497,13 @@ struct context_room::sweep_function {
 };
 
 inline void context_room::post_sweep() noexcept {
-  try {
-    sweep_lane_->post(sweep_function{detail::intrusive_ptr<context_room>(this)}, &sweep_storage_);
-  } catch (...) {
-    // Only an executor that is not Asio's own can fail here: the next call tries again.
-    std::lock_guard lock(mutex_);
-    sweep_posted_ = false;
+  while (true) {
+    try {
+      sweep_lane_->post(sweep_function{detail::intrusive_ptr<context_room>(this)}, &sweep_storage_);
+      return;
+    } catch (const std::bad_alloc&) {
+      std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
+    }
   }
 }
 

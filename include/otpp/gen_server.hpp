@@ -16,9 +16,7 @@
 #include <otpp/server_ref.hpp>
 
 #include <asio/awaitable.hpp>
-#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -188,13 +186,13 @@ class gen_server final : public server_core {
       if constexpr (std::is_void_v<returned>) {
         co_await start(mine);
         if (!is_running_here()) {
-          co_await asio::post(asio::use_awaitable);
+          co_await worker_->come_home();
         }
         conclude(mine);
       } else {
         returned result = co_await start(mine);
         if (!is_running_here()) {
-          co_await asio::post(asio::use_awaitable);
+          co_await worker_->come_home();
         }
         conclude(mine, std::move(result));
       }
@@ -203,7 +201,7 @@ class gen_server final : public server_core {
     }
     if (error) {
       if (!is_running_here()) {
-        co_await asio::post(asio::use_awaitable);
+        co_await worker_->come_home();
       }
       fail(mine, std::move(error));
     }

@@ -9,8 +9,8 @@
 
 namespace otpp {
 
-/// A request whose server half is with a handler. If the handler's frame is destroyed, with its context,
-/// the caller still hears of it.
+/// A request whose server half is with a handler. If the handler's frame is destroyed, with its context or
+/// because it could not begin, the caller still hears of it.
 template <class Request>
 class in_hand {
  public:
@@ -20,7 +20,12 @@ class in_hand {
       : server_(other.server_), request_(std::exchange(other.request_, nullptr)) {}
   in_hand& operator=(in_hand&&) = delete;
   ~in_hand() {
-    if (request_) {
+    if (!request_) {
+      return;
+    }
+    if (server_->is_running_here()) {
+      server_->answer_at_end(*request_, false); // it never began, and the server ends for that
+    } else {
       request_->bounce(*server_, exit_reason::killed());
     }
   }

@@ -90,14 +90,6 @@ struct initiation {
 
 } // namespace detail
 
-/// A slot for an operation that failed before it began.
-template <class R>
-class failed_operation : public answer_slot<R> {
- protected:
-  ~failed_operation() = default;
-  std::string_view operation() const noexcept override { return {}; }
-};
-
 /// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
 /// something that is one, such as a request.
 ///
@@ -129,6 +121,33 @@ class operation final : public Base, public detail::cached_memory {
         }
       });
     }
+  }
+
+  /// Makes the operation and finds out what connect() does, for an initiation that has sent nothing yet. What
+  /// is thrown on the way, for want of memory or by a move of the user's, ends it without effect: a coroutine
+  /// gets it at once, as if its `co_await` had thrown, and then this returns null; to others it is thrown.
+  template <class From, class... Args>
+  static operation* make(From&& handler, const asio::any_io_executor& otherwise, turn* here, Args&&... args) {
+    operation* made = nullptr;
+    std::exception_ptr why;
+    try {
+      made = new operation(std::forward<From>(handler), std::forward<Args>(args)...);
+      made->connect(otherwise, here);
+      return made;
+    } catch (...) {
+      why = std::current_exception();
+    }
+    if constexpr (!detail::is_awaited<Handler>) {
+      delete made;
+      std::rethrow_exception(std::move(why));
+    } else if (made) {
+      Handler taken(std::move(*made->handler_));
+      delete made;
+      complete(taken, std::move(why));
+    } else {
+      complete(handler, std::move(why)); // it is moved last, and so has not been
+    }
+    return nullptr;
   }
 
   /// True if a handler of this very server waits here, which could never end.

@@ -33,7 +33,7 @@ class sending : public answer_slot<void> {
   explicit sending(std::string_view verb) noexcept : verb_(verb) {}
 
   // Only what still stands in line can be taken back.
-  void cancel() noexcept override {
+  void cancel() override {
     if (!this->server) {
       return; // nobody was found, and that is on its way
     }
@@ -67,8 +67,11 @@ struct initiate_post : initiation {
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, target.server);
-    auto* sender = new request(std::forward<Handler>(handler), verb_name<Verb>());
-    sender->connect(fallback, turn::current());
+    auto* sender =
+        request::make(std::forward<Handler>(handler), fallback, turn::current(), verb_name<Verb>());
+    if (!sender) {
+      return;
+    }
     if (target.error) {
       sender->fail(std::move(target.error));
       return;

@@ -78,6 +78,10 @@ class process : public resident, public detail::counted<process> {
     return here && here->running() == this;
   }
 
+  /// What is dispatched to this process next, from inside the step that runs now, need not be queued.
+  void let_dispatch(bool once) noexcept { may_dispatch_ = once; }
+  bool take_dispatch() noexcept { return is_running_here() && std::exchange(may_dispatch_, false); }
+
   /// Returns the name of the process, for people: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;
 
@@ -156,6 +160,7 @@ class process : public resident, public detail::counted<process> {
 
   detail::intrusive_ptr<lane> lane_;
   bool is_resident_ = false;
+  bool may_dispatch_ = false; // within one call of the worker's
 };
 
 // ---- implementation ----
@@ -391,6 +396,7 @@ inline void context_room::sweep() {
   detail::intrusive_ptr<lane> here;
   detail::expired_list expired;
   asio::any_io_executor work;
+  bool has_failed = false;
   {
     std::lock_guard lock(mutex_);
     if (closed_) {
@@ -405,6 +411,8 @@ inline void context_room::sweep() {
     }
     if (waiting_ == 0) {
       std::swap(work, work_);
+    } else {
+      has_failed = !hold_work(*here);
     }
     if (deadlines_.empty()) {
       if (timer_armed_) {
@@ -415,9 +423,15 @@ inline void context_room::sweep() {
       try {
         arm_timer(*here, deadlines_.earliest());
       } catch (...) {
-        timer_armed_ = false; // no memory: the next sweep tries again
+        timer_armed_ = false; // no memory
+        has_failed = true;
       }
     }
+    has_failed = has_failed && !std::exchange(sweep_posted_, true);
+  }
+  if (has_failed) {
+    std::this_thread::yield();
+    post_sweep(); // again and again, because nobody else may come and ask for it
   }
   turn on_this_thread(*here);
   expired.expire_all();

@@ -31,9 +31,10 @@ struct initiate_done : initiation {
   template <class Handler>
   void operator()(Handler&& handler) {
     using request = operation<replying, void, std::decay_t<Handler>>;
-    auto* done = new request(std::forward<Handler>(handler));
-    done->connect(asio::system_executor(), turn::current());
-    done->answer();
+    auto* done = request::make(std::forward<Handler>(handler), asio::system_executor(), turn::current());
+    if (done) {
+      done->answer();
+    }
   }
 };
 

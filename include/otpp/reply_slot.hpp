@@ -62,9 +62,9 @@ class reply_slot : public task, public waiter {
   context_room& room() const noexcept { return lane_->room(); }
 
   /// Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
-  virtual void cancel() noexcept {
+  virtual void cancel() {
     if (decide()) {
-      error_ = std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
+      error_ = aborted();
       deliver();
     }
   }
@@ -186,6 +186,14 @@ class reply_slot : public task, public waiter {
           code, operation(), message(), server ? server->describe() : std::string(), reason);
     } catch (...) {
       return std::current_exception();
+    }
+  }
+
+  static std::exception_ptr aborted() noexcept {
+    try {
+      return std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
+    } catch (...) {
+      return std::current_exception(); // no memory for its text
     }
   }
 

@@ -18,8 +18,9 @@ namespace otpp {
 /// at the same time as one of its handlers.
 ///
 /// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server
-/// runs, which need be no strand. It never runs anything before `execute` returns. It holds no work of
-/// its own: an operation that is pending does, and so does a handler that is waiting.
+/// runs, which need be no strand. It never runs anything before `execute` returns, but for the worker's
+/// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending
+/// does, and so does a handler that is waiting.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe.
@@ -30,13 +31,27 @@ class serial_executor {
   asio::execution_context& query(asio::execution::context_t) const noexcept {
     return process_->room().context();
   }
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-    return asio::execution::blocking.never;
+  asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept {
+    return runs_at_once_ ? asio::execution::blocking_t(asio::execution::blocking.always)
+                         : asio::execution::blocking_t(asio::execution::blocking.never);
   }
-  serial_executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+  serial_executor require(asio::execution::blocking_t::never_t) const noexcept {
+    return serial_executor(*process_);
+  }
+  // What a dispatch asks for. That of co_spawn must not fail, because Asio ends the program then: an
+  // any_io_executor that says it always blocks allocates nothing.
+  serial_executor require(asio::execution::blocking_t::possibly_t) const noexcept {
+    serial_executor result(*process_);
+    result.runs_at_once_ = process_->take_dispatch();
+    return result;
+  }
 
   template <class Function>
   void execute(Function&& function) const {
+    if (runs_at_once_) {
+      std::forward<Function>(function)();
+      return;
+    }
     process_->submit(*new function_task<std::decay_t<Function>>(std::forward<Function>(function)));
   }
 
@@ -70,6 +85,7 @@ class serial_executor {
   };
 
   detail::intrusive_ptr<process> process_;
+  bool runs_at_once_ = false;
 };
 
 } // namespace otpp

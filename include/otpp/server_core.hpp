@@ -367,6 +367,12 @@ class server_core : public worker::owner {
     worker_is_gone_ = true;
   }
 
+  void job_lost() noexcept override {
+    stop_with(exit_reason::killed());
+    loop_ready_ = std::exchange(awaits_job_, false);
+    worker_.reset();
+  }
+
   void evict() noexcept override;
 
   template <class Request>

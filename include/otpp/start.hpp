@@ -60,10 +60,16 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   void abandon() noexcept override { this->leave(); }
 
   /// Whoever starts it hears of a failed init when the name is free again.
-  void write_end(const exit_reason&) noexcept override { this->write_error(std::move(failure)); }
+  void write_end(const exit_reason& reason) noexcept override {
+    if (!failure) {
+      failure = reason.exception(); // there was no memory to run init
+    }
+    this->write_error(failure ? std::move(failure) : this->say(errc::exited, reason));
+  }
 
-  /// Cancelling a start asks init to end, which then decides; see start().
-  void cancel() noexcept override {
+  /// Cancelling a start asks init to end, which then decides; see start(). Without memory it throws, and has
+  /// no effect.
+  void cancel() override {
     if (this->server) {
       (new cancel_init(intrusive_ptr<process>(this->server)))->submit();
     }
@@ -121,10 +127,13 @@ struct initiate_start : initiation {
     }
     asio::any_io_executor place =
         place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
-    auto* start = new request(
-        std::forward<Handler>(handler), &server_type::template open_start<request_base>, std::move(args));
     turn* here = turn::current();
-    start->connect(fallback, here);
+    auto* start = request::make(
+        std::forward<Handler>(handler), fallback, here, &server_type::template open_start<request_base>,
+        std::move(args));
+    if (!start) {
+      return;
+    }
     try {
       intrusive_ptr<lane> home;
       intrusive_ptr<context_room> room;

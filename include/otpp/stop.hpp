@@ -79,8 +79,11 @@ struct initiate_stop : initiation {
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, server);
-    auto* stop = new request(std::forward<Handler>(handler), std::move(reason));
-    stop->connect(fallback, turn::current());
+    auto* stop =
+        request::make(std::forward<Handler>(handler), fallback, turn::current(), std::move(reason));
+    if (!stop) {
+      return;
+    }
     stop->server = server;
     stop->timeout = timeout;
     if (stop->is_inside(*server)) {
@@ -98,8 +101,10 @@ struct initiate_join : initiation {
   void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     asio::any_io_executor fallback = fallback_executor(handler, server);
-    auto* join = new request(std::forward<Handler>(handler));
-    join->connect(fallback, turn::current());
+    auto* join = request::make(std::forward<Handler>(handler), fallback, turn::current());
+    if (!join) {
+      return;
+    }
     join->server = server;
     if (join->is_inside(*server)) {
       join->fail(errc::calling_self);

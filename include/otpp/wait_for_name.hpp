@@ -55,8 +55,11 @@ struct initiate_wait_for_name : initiation {
   template <class Handler>
   void operator()(Handler&& handler, std::string name, duration timeout, registry* in) {
     using request = operation<name_request<Callbacks>, server_ref<Callbacks>, std::decay_t<Handler>>;
-    auto* wait = new request(std::forward<Handler>(handler), std::move(name));
-    wait->connect(asio::system_executor(), turn::current());
+    auto* wait = request::make(
+        std::forward<Handler>(handler), asio::system_executor(), turn::current(), std::move(name));
+    if (!wait) {
+      return;
+    }
     wait->timeout = timeout;
     if (timeout < duration::zero()) {
       wait->fail(errc::timeout);

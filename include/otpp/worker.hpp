@@ -5,6 +5,7 @@
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/process.hpp>
 #include <otpp/serial_executor.hpp>
+#include <otpp/task.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -37,6 +38,9 @@ class worker {
     virtual void job_finished(std::exception_ptr error) noexcept = 0;
     /// The coroutine was destroyed, which ends the job too if there was one.
     virtual void worker_destroyed() noexcept = 0;
+    /// What the job waited for has thrown it away; the worker is of no use any more. On the serial executor,
+    /// inside a step. Not if it is the context that is going.
+    virtual void job_lost() noexcept = 0;
 
    protected:
     using process::process;
@@ -55,16 +59,23 @@ class worker {
     job_.emplace(std::move(job));
     busy_ = true;
     may_be_cancelled_ = may_be == cancellable::yes;
-    if (started_) {
+    if (exists_) {
       parked_.resume();
       return;
     }
+    exists_ = true;
+    starting_ = true;
+    owner_.let_dispatch(true); // so that it begins here, which takes no memory that Asio cannot do without
     try {
       asio::co_spawn(
           asio::any_io_executor(serial_executor(owner_)), work(frame_end(*this)),
           asio::bind_cancellation_slot(signal_.slot(), [](std::exception_ptr) noexcept {}));
-      started_ = true;
+      owner_.let_dispatch(false);
+      starting_ = false;
     } catch (...) {
+      owner_.let_dispatch(false);
+      starting_ = false;
+      exists_ = false;
       busy_ = false;
       job_.reset();
       throw;
@@ -81,8 +92,29 @@ class worker {
     }
   }
 
-  /// Destroys the coroutine, if it is between jobs.
-  void retire() noexcept { parked_.drop(); }
+  /// Brings a job that runs elsewhere back to the serial executor. Asio's post would end the program for want
+  /// of memory; here only the frame that awaits it takes some.
+  auto come_home() {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+        [this](auto&& handler) {
+          parked_.park(std::move(handler));
+          owner_.submit(way_home_); // and nothing of the job is touched any more: it may be running there
+        },
+        asio::use_awaitable);
+  }
+
+  /// Ends the coroutine, if it is between jobs. It returns, because Asio wants memory to destroy one.
+  void retire() noexcept {
+    if (busy_) {
+      return;
+    }
+    retired_ = true;
+    try {
+      parked_.resume();
+    } catch (...) {
+      // There was none to tell Asio of its end, which nobody has asked for.
+    }
+  }
 
  private:
   // The coroutine's resumption while it has nothing to do, kept in place.
@@ -108,7 +140,11 @@ class worker {
       };
     }
 
-    void resume() { std::exchange(act_, nullptr)(*this, true); }
+    void resume() {
+      if (act_) {
+        std::exchange(act_, nullptr)(*this, true);
+      }
+    }
 
     void drop() noexcept {
       if (act_) {
@@ -131,7 +167,12 @@ class worker {
     ~frame_end() {
       if (worker_) {
         worker_->job_.reset(); // first: it refers to the state
+        worker_->exists_ = false; // the next job starts another
+        bool is_lost = worker_->busy_ && !worker_->starting_;
         keep_->worker_destroyed();
+        if (is_lost) {
+          keep_->submit(worker_->loss_);
+        }
       }
     }
 
@@ -140,13 +181,34 @@ class worker {
     detail::intrusive_ptr<owner> keep_;
   };
 
+  // Asio's operations throw away a handler that they find no memory for.
+  class loss final : public task {
+   public:
+    explicit loss(owner& server) noexcept : owner_(server) {}
+    void run() override { owner_.job_lost(); } // *this is gone
+    void discard() noexcept override {}
+
+   private:
+    owner& owner_;
+  };
+
+  class way_home final : public task {
+   public:
+    explicit way_home(parked_handler& job) noexcept : job_(job) {}
+    void run() override { job_.resume(); }
+    void discard() noexcept override { job_.drop(); }
+
+   private:
+    parked_handler& job_;
+  };
+
   auto park() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) { parked_.park(std::move(handler)); }, asio::use_awaitable);
   }
 
   asio::awaitable<void> work([[maybe_unused]] frame_end keep) {
-    while (true) {
+    while (!retired_) {
       std::exception_ptr error;
       // A job that is cancelled before it has begun must begin all the same: it has a request in hand. It
       // sets this back for itself, and so sees the cancellation where it first waits. (A coroutine that is
@@ -174,10 +236,14 @@ class worker {
   }
 
   owner& owner_;
+  loss loss_{owner_};
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
+  way_home way_home_{parked_};
   asio::cancellation_signal signal_;
-  bool started_ = false;
+  bool exists_ = false; // the coroutine
+  bool starting_ = false;
+  bool retired_ = false;
   bool has_begun_ = false;
   bool busy_ = false;
   bool may_be_cancelled_ = false;

@@ -14,6 +14,7 @@
 #endif
 
 #include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
 #include <asio/execution.hpp>
 #include <asio/io_context.hpp>
 #include <asio/require.hpp>
@@ -21,6 +22,7 @@
 #include <asio/version.hpp>
 
 #include <cstddef>
+#include <type_traits>
 #include <typeinfo>
 #include <utility>
 #include <version>
@@ -94,6 +96,19 @@ const T* executor_target(const asio::any_io_executor& executor) noexcept {
   }
   return executor.target<T>();
 }
+
+// True if a coroutine is what gets the completion: Asio's own handler of use_awaitable, or another around
+// it, such as that of redirect_error. Nobody can catch what an initiation throws there: Asio ends the program.
+template <class Executor>
+std::true_type resumes_coroutine(const asio::detail::awaitable_thread<Executor>*);
+std::false_type resumes_coroutine(...);
+
+template <class Handler>
+inline constexpr bool is_awaited = decltype(resumes_coroutine(std::add_pointer_t<Handler>()))::value;
+template <template <class...> class Wrapper, class... Parts>
+inline constexpr bool is_awaited<Wrapper<Parts...>> =
+    decltype(resumes_coroutine(static_cast<Wrapper<Parts...>*>(nullptr)))::value ||
+    (is_awaited<Parts> || ...);
 
 // What a thread does that waits for another, for some nanoseconds.
 inline void pause_briefly() noexcept {
