@@ -131,6 +131,31 @@ function(otpp_add_plain_consumer)
   )
 endfunction()
 
+# otpp_add_explorer(<target> <file of mutants, or empty> <source>...)
+#
+# A program in which the explorer of tests/preemption runs a copy of the library's headers that has its
+# atomics. It does not link otpp: no other copy of the headers is in its include path.
+function(otpp_add_explorer target mutants)
+  set(dir ${CMAKE_CURRENT_SOURCE_DIR}/preemption)
+  set(copy ${CMAKE_CURRENT_BINARY_DIR}/${target}.headers)
+  file(GLOB_RECURSE headers ${PROJECT_SOURCE_DIR}/include/*.hpp)
+  add_custom_command(
+    OUTPUT ${copy}/stamp
+    COMMAND ${CMAKE_COMMAND} -D FROM=${PROJECT_SOURCE_DIR}/include -D TO=${copy} -D MUTANTS=${mutants}
+            -P ${dir}/instrument.cmake
+    COMMAND ${CMAKE_COMMAND} -E touch ${copy}/stamp
+    DEPENDS ${headers} ${mutants} ${dir}/instrument.cmake
+    COMMENT "Putting the explorer's atomics into ${target}'s headers"
+    VERBATIM
+  )
+  add_executable(${target} ${ARGN} ${copy}/stamp)
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  target_include_directories(${target} BEFORE PRIVATE ${copy} ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE otpp::asio otpp_warnings)
+  # It runs more than a million schedules.
+  target_compile_options(${target} PRIVATE -O1)
+endfunction()
+
 # otpp_add_lint(<name>)
 function(otpp_add_lint name)
   add_test(

@@ -59,8 +59,8 @@ std::string run_once(Scenario& scenario, long first, long second = -1) {
   }
   disarm();
   long left = live() - before;
-  // Asio's own threads, on which a future's completion runs, may take a moment to let go.
-  for (auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+  // The system executor's threads, on which a future's completion runs, may take a moment to let go.
+  for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
        left != 0 && std::chrono::steady_clock::now() < until; left = live() - before) {
     std::this_thread::yield();
   }

@@ -1,0 +1,208 @@
+# The mistakes that the explorer must find, each by the scenario named with it; read by instrument.cmake,
+# which puts them into a copy of the headers, and by ../CMakeLists.txt, which makes a test of each.
+#
+# plant(<name> <scenario> <header> <original> <mutated>): one of the two is run. Both are expressions, or both
+#   whole statements.
+# plant_text(<name> <scenario> <header> <original> <with both>): asks is_planted() itself.
+# The original must stand in the header exactly once, so that a mutant does not outlive what it mutates.
+
+# ---- mpsc_queue ----
+
+plant(push_tells_nobody mpsc_queue.wake_up detail/mpsc_queue.hpp
+  [[return head == parked() ? push_result::woke : push_result::queued;]]
+  [[return push_result::queued;]]
+)
+plant(push_publishes_nothing mpsc_queue.wake_up detail/mpsc_queue.hpp
+  [[head_.compare_exchange_weak(
+        head, node, std::memory_order_acq_rel, std::memory_order_relaxed)]]
+  [[head_.compare_exchange_weak(head, node, std::memory_order_relaxed, std::memory_order_relaxed)]]
+)
+plant(batch_in_two_steps mpsc_queue.wake_up detail/mpsc_queue.hpp
+  [[back_ = head_.exchange(nullptr, std::memory_order_acquire);]]
+  [[back_ = head_.load(std::memory_order_acquire); head_.store(nullptr, std::memory_order_release);]]
+)
+plant(park_in_two_steps mpsc_queue.wake_up detail/mpsc_queue.hpp
+  [[Node* expected = nullptr;
+    return !front_ && head_.compare_exchange_strong(
+                          expected, parked(), std::memory_order_acq_rel,
+                          std::memory_order_relaxed);]]
+  [[if (front_ || head_.load(std::memory_order_acquire) != nullptr) { return false; }
+    head_.store(parked(), std::memory_order_release); return true;]]
+)
+plant(park_publishes_nothing mpsc_queue.claim detail/mpsc_queue.hpp
+  [[head_.compare_exchange_strong(
+                          expected, parked(), std::memory_order_acq_rel,
+                          std::memory_order_relaxed)]]
+  [[head_.compare_exchange_strong(
+      expected, parked(), std::memory_order_relaxed, std::memory_order_relaxed)]]
+)
+plant(claim_in_two_steps mpsc_queue.claim detail/mpsc_queue.hpp
+  [[head == parked() && head_.compare_exchange_strong(
+                                   head, nullptr, std::memory_order_acquire,
+                                   std::memory_order_relaxed)]]
+  [[head == parked() && (head_.store(nullptr, std::memory_order_relaxed), true)]]
+)
+plant(bar_in_two_steps mpsc_queue.bar detail/mpsc_queue.hpp
+  [[head_.exchange(barred(), std::memory_order_acq_rel)]]
+  [[[&] {
+    Node* had = head_.load(std::memory_order_acquire);
+    head_.store(barred(), std::memory_order_release);
+    return had;
+  }()]]
+)
+plant(extract_in_two_steps mpsc_queue.extract detail/mpsc_queue.hpp
+  [[head = head_.exchange(nullptr, std::memory_order_acquire);]]
+  [[head = head_.load(std::memory_order_acquire); head_.store(nullptr, std::memory_order_release);]]
+)
+
+# ---- mailbox ----
+
+plant_text(closed_is_asked_too_late mailbox.close mailbox.hpp
+  [[      return push_within_limit(item, who, may_wait);
+    }
+]]
+  [[      return push_within_limit(item, who, may_wait);
+    }
+    if (::preemption::is_planted("closed_is_asked_too_late")) {
+      result taken = enqueue(item, who);
+      return is_closed() ? result::closed : taken;
+    }
+]]
+)
+plant_text(closed_is_asked_too_early mailbox.withdraw mailbox.hpp
+  [[OTPP_NOINLINE result push_within_limit(envelope& item, by who, bool may_wait) noexcept {
+    std::lock_guard lock(bound_->mutex);
+    if (is_closed()) {]]
+  [[OTPP_NOINLINE result push_within_limit(envelope& item, by who, bool may_wait) noexcept {
+    bool too_early = is_closed();
+    std::lock_guard lock(bound_->mutex);
+    if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
+)
+plant(close_forgets_the_line mailbox.expire mailbox.hpp
+  [[last->next = waiting;]]
+  [[last->next = nullptr;]]
+)
+
+# ---- the reply slot and its inbox ----
+
+plant(decided_in_two_steps reply_slot.timeout reply_slot.hpp
+  [[!decided_.exchange(true, std::memory_order_acq_rel)]]
+  [[[&] {
+    bool had = decided_.load(std::memory_order_acquire);
+    decided_.store(true, std::memory_order_release);
+    return !had;
+  }()]]
+)
+plant(gate_is_sought_in_the_slot server.reply_or_evict reply_slot.hpp
+  [[gate.leave();]]
+  [[room().leave();]]
+)
+plant_text(cancelled_undecided reply_slot.cancel reply_slot.hpp
+  [[if (decide()) {
+      error_ = std::make_exception_ptr(]]
+  [[if (decide() || ::preemption::is_planted("cancelled_undecided")) {
+      error_ = std::make_exception_ptr(]]
+)
+plant_text(left_in_two_steps reply_slot.inbox reply_slot.hpp
+  [[    if (left_.load(std::memory_order_acquire) ||]]
+  [[    if (::preemption::is_planted("left_in_two_steps")) {
+      bool second = left_.load(std::memory_order_acquire);
+      left_.store(true, std::memory_order_release);
+      if (second) {
+        destroy();
+      }
+      return;
+    }
+    if (left_.load(std::memory_order_acquire) ||]]
+)
+plant(left_unseen reply_slot.inbox reply_slot.hpp
+  [[left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)]]
+  [[left_.exchange(true, std::memory_order_relaxed)]]
+)
+plant(claimed_outside reply_slot.shutdown reply_slot.hpp
+  [[!result.inside_ && !room().enter()]]
+  [[!result.inside_ && (room().enter(), false)]]
+)
+plant(inbox_never_parks reply_slot.inbox context_room.hpp
+  [[inbox_.park()]]
+  [[true]]
+)
+
+# ---- what is shared ----
+
+plant(locked_without_asking brief_mutex detail/brief_mutex.hpp
+  [[mutex_.try_lock()]]
+  [[mutex_.try_lock() || true]]
+)
+plant(release_in_two_steps intrusive_ptr detail/intrusive_ptr.hpp
+  [[count_.fetch_sub(1, std::memory_order_acq_rel) == 1]]
+  [[(count_.store(count_.load() - 1), count_.load()) == 0]]
+)
+plant(release_unseen intrusive_ptr detail/intrusive_ptr.hpp
+  [[count_.fetch_sub(1, std::memory_order_acq_rel)]]
+  [[count_.fetch_sub(1, std::memory_order_relaxed)]]
+)
+plant_text(depot_unlocked depot detail/block_cache.hpp
+  [[std::lock_guard lock(shared.mutex);
+      block* first =]]
+  [[std::unique_lock lock(shared.mutex, std::defer_lock);
+      if (!::preemption::is_planted("depot_unlocked")) {
+        lock.lock();
+      }
+      block* first =]]
+)
+
+# ---- the gate ----
+
+plant(enter_in_two_steps gate context_room.hpp
+  [[gate_.fetch_add(2, std::memory_order_acquire) & 1]]
+  [[(gate_.load(std::memory_order_acquire) & 1) ? (gate_.fetch_add(2), true) : (gate_.fetch_add(2), false)]]
+)
+plant(turned_away_and_counted gate context_room.hpp
+  [[leave();
+      return false;]]
+  [[return false;]]
+)
+plant(leave_unseen gate context_room.hpp
+  [[gate_.fetch_sub(2, std::memory_order_release);]]
+  [[gate_.fetch_sub(2, std::memory_order_relaxed);]]
+)
+plant(shutdown_does_not_wait gate process.hpp
+  [[gate_.load(std::memory_order_acquire) != 1]]
+  [[(gate_.load(std::memory_order_acquire), false)]]
+)
+
+# ---- who runs a process ----
+
+plant(returned_unparked process.submit process.hpp
+  [[mailbox_.park()]]
+  [[mailbox_.park() || true]]
+)
+plant(submitted_outside process.evict process.hpp
+  [[gate.enter()]]
+  [[gate.enter() || true]]
+)
+
+# ---- whole servers ----
+
+plant_text(claimed_after_the_lock server.drop_or_evict loop.hpp
+  [[      won = slot->try_claim();
+    }
+]]
+  [[      if (!::preemption::is_planted("claimed_after_the_lock")) {
+        won = slot->try_claim();
+      }
+    }
+    if (::preemption::is_planted("claimed_after_the_lock")) {
+      won = slot->try_claim();
+    }
+]]
+)
+plant(closed_and_nobody_told server.call_or_stop server_core.hpp
+  [[result == mailbox::result::closed]]
+  [[result == mailbox::result::closed && false]]
+)
+plant_text(name_freed_after_the_end server.name_or_stop loop.hpp
+  [[while (names) {]]
+  [[while (names && !::preemption::is_planted("name_freed_after_the_end")) {]]
+)
