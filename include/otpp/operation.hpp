@@ -65,15 +65,15 @@ struct completion_signature<void> {
 template <class R>
 using completion_signature_t = typename completion_signature<R>::type;
 
-// The executor that a handler asks for. That of use_future is no any_io_executor; it takes any thread,
-// and the system's are there when every context is gone.
+// The executor that a handler asks for. That of use_future takes any thread, and the system's are there when
+// every context is gone; in itself it is another for each promise, and would keep it.
 template <class Handler>
 asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_executor& otherwise) {
   using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
-  if constexpr (std::is_convertible_v<executor, asio::any_io_executor>) {
-    return asio::get_associated_executor(handler, otherwise);
-  } else {
+  if constexpr (is_promise_executor<executor> || !std::is_convertible_v<executor, asio::any_io_executor>) {
     return asio::system_executor();
+  } else {
+    return asio::get_associated_executor(handler, otherwise);
   }
 }
 

@@ -38,6 +38,11 @@
 #include <source_location>
 #endif
 
+namespace asio::detail {
+template <class T, class Blocking>
+class promise_executor;
+}
+
 namespace otpp {
 
 #if defined(__cpp_lib_source_location)
@@ -96,6 +101,12 @@ const T* executor_target(const asio::any_io_executor& executor) noexcept {
   }
   return executor.target<T>();
 }
+
+// The executor of use_future: each promise has its own.
+template <class Executor>
+inline constexpr bool is_promise_executor = false;
+template <class T, class Blocking>
+inline constexpr bool is_promise_executor<asio::detail::promise_executor<T, Blocking>> = true;
 
 // True if a coroutine is what gets the completion: Asio's own handler of use_awaitable, or another around
 // it, such as that of redirect_error. Nobody can catch what an initiation throws there: Asio ends the program.
