@@ -95,6 +95,13 @@ TEST_CASE("testing: random orders come from the seed alone") {
   CHECK(seen.size() > 3);
 }
 
+TEST_CASE("testing: orders come from bytes, one for each choice") {
+  std::set<std::string> seen;
+  explore(orders::from_bytes(std::string("\x02\x01", 2)), letters(seen));
+  explore(orders::from_bytes(""), letters(seen));
+  CHECK(seen == std::set<std::string>{"cba", "abc"});
+}
+
 TEST_CASE("testing: no more schedules than wanted") {
   std::set<std::string> seen;
   report done = explore(orders::all().at_most(3), letters(seen));

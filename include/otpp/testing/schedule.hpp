@@ -44,6 +44,15 @@ class orders {
     return result;
   }
 
+  /// Returns one schedule that is drawn from bytes, for a fuzzer: each choice takes one, and when there is none
+  /// left the rest is first in, first out.
+  static orders from_bytes(std::string bytes) {
+    orders result;
+    result.kind_ = kind::bytes;
+    result.text_ = std::move(bytes);
+    return result;
+  }
+
   /// Returns the schedule of a string that `exploration_failed` printed.
   static orders replay(std::string text) {
     orders result;
@@ -60,7 +69,7 @@ class orders {
 
  private:
   friend class schedule;
-  enum class kind : std::uint8_t { fifo, all, random, replay };
+  enum class kind : std::uint8_t { fifo, all, random, bytes, replay };
   orders() = default;
 
   kind kind_ = kind::fifo;
@@ -96,6 +105,7 @@ class schedule {
 
   bool next_of_all();
   std::size_t pick_of_all(std::size_t possibilities);
+  std::size_t note(std::size_t taken, std::size_t possibilities);
   std::uint64_t draw() noexcept;
 
   orders which_;
@@ -112,6 +122,9 @@ class schedule {
 // ---- implementation ----
 
 inline schedule::schedule(orders which) : which_(std::move(which)) {
+  if (which_.kind_ != orders::kind::replay) {
+    return;
+  }
   const char* at = which_.text_.c_str();
   std::size_t position = 0;
   std::size_t taken = 0;
@@ -163,9 +176,11 @@ inline std::size_t schedule::pick(std::size_t possibilities) {
     case orders::kind::fifo: return 0;
     case orders::kind::all: return pick_of_all(possibilities);
     case orders::kind::random: {
-      std::size_t taken = draw() % 64 < threshold_ ? draw() % possibilities : 0;
-      path_.push_back({static_cast<std::uint32_t>(taken), static_cast<std::uint32_t>(possibilities)});
-      return taken;
+      return note(draw() % 64 < threshold_ ? draw() % possibilities : 0, possibilities);
+    }
+    case orders::kind::bytes: {
+      bool is_told = path_.size() < which_.text_.size();
+      return note(is_told ? static_cast<unsigned char>(which_.text_[path_.size()]) % possibilities : 0, possibilities);
     }
     case orders::kind::replay: break;
   }
@@ -175,6 +190,10 @@ inline std::size_t schedule::pick(std::size_t possibilities) {
   if (taken >= possibilities) {
     throw std::runtime_error("otpp: the schedule to replay is not one of this scenario");
   }
+  return note(taken, possibilities);
+}
+
+inline std::size_t schedule::note(std::size_t taken, std::size_t possibilities) {
   path_.push_back({static_cast<std::uint32_t>(taken), static_cast<std::uint32_t>(possibilities)});
   return taken;
 }
