@@ -186,11 +186,15 @@ void crashed(const otpp::crash_report& report) {
       seen.expect(!one.was_reported, "I1: a crash is reported twice");
       one.was_reported = true;
       one.dropped = report.dropped;
+      seen.expect(!one.has_state, "I4: a crash is reported of a server that still has its state");
     }
   }
   // Nobody has been told yet; but whoever looks up a name here must not find the dead.
   seen.look_at_names(report.id, "the crash hook");
-  seen.names.find("nosy");
+  if (seen.last_words && seen.last_words->id() == report.id) {
+    ending how = seen.make_sender().try_cast(*seen.last_words, deed::answer, value);
+    seen.expect(how != value, "I1: a server that has ended takes a message");
+  }
 }
 
 void oracle::violate(const std::string& what) {
@@ -255,7 +259,7 @@ int oracle::begin(kind what, sender& by, std::uint64_t to, unsigned may_end) {
 void oracle::end(int number, unsigned how, int answer) {
   record& one = records_[static_cast<std::size_t>(number)];
   if (++one.ends != 1) {
-    violate("I2: " + describe(number) + " ends twice: with " + name_of(one.ended) + ", and with " + name_of(how));
+    violate("I2: " + describe(number) + " ends twice: with " + name_of(one.ended) + " and " + name_of(how));
     return;
   }
   one.ended = how;
@@ -316,7 +320,7 @@ void oracle::enter(int number, const stamp* mark) {
   if (one.continues_due != 0) {
     violate("I3: a message is handled before handle_continue, which comes first");
   }
-  one.idle_since.reset();
+  one.idle_until.reset();
   record& item = records_[static_cast<std::size_t>(mark->number())];
   ++order_;
   if (++item.handled != 1) {
@@ -328,13 +332,22 @@ void oracle::enter(int number, const stamp* mark) {
   }
   if (item.ended == no_process || item.ended == mailbox_full ||
       (item.ended == cancelled && item.what == kind::cast)) {
-    violate("I1: " + describe(mark->number()) + " is handled, and its sender was told that it was not sent");
+    violate("I1: " + describe(mark->number()) + " is handled, and was not sent, as its sender was told");
   }
   int& last = one.last[static_cast<std::size_t>(item.sender)];
   if (last >= item.sequence) {
-    violate("I3: " + describe(mark->number()) + " is overtaken by a later message of its sender");
+    violate("I3: " + describe(mark->number()) + " was overtaken by a later message of its sender");
   }
   last = item.sequence;
+}
+
+// A handler that has this to do returns now.
+void oracle::wants_next(int number, deed what) {
+  life& one = lives_[static_cast<std::size_t>(number)];
+  one.continues_due += what == deed::chain ? 1 : 0;
+  if (in && (what == deed::idle || what == deed::idle_now)) {
+    one.idle_until = in->now() + (what == deed::idle ? 10ms : 0ms);
+  }
 }
 
 void oracle::leave(int number) { lives_[static_cast<std::size_t>(number)].in_callback = false; }
@@ -371,7 +384,7 @@ void oracle::answered(int number, bool told) {
     violate("I2: two answers have reached " + describe(number));
   }
   if (told && item.ended != open && item.ended != value && item.ended != abandoned) {
-    violate("I2: an answer has reached " + describe(number) + ", which had ended with " + name_of(item.ended));
+    violate("I2: an answer reaches " + describe(number) + ", which had ended with " + name_of(item.ended));
   }
 }
 
@@ -391,7 +404,7 @@ void oracle::check_quiet() {
   }
   for (const life& one : lives_) {
     if (one.has_state && !contexts_go) {
-      expect(!one.idle_since, "I1: a server's own timeout has not come");
+      expect(!one.idle_until, "I1: a server's own timeout has not come");
       expect(one.continues_due == 0, "I1: handle_continue has not come");
     }
   }
@@ -633,11 +646,7 @@ asio::awaitable<otpp::init_result<state>> subject_of<EndsSlowly>::init(slow_setu
 template <bool EndsSlowly>
 otpp::outcome<int> subject_of<EndsSlowly>::handle_call(ask m, state& s) {
   step here(s, &m.mark);
-  oracle::life& life = s.seen->lives_[static_cast<std::size_t>(s.life)];
-  life.continues_due += m.what == deed::chain ? 1 : 0;
-  if (m.what == deed::idle || m.what == deed::idle_now) {
-    life.idle_since = s.seen->in->now();
-  }
+  s.seen->wants_next(s.life, m.what);
   return done(m.what, m.mark.number(), *s.seen, s);
 }
 
@@ -653,6 +662,7 @@ asio::awaitable<otpp::outcome<int>> subject_of<EndsSlowly>::handle_call(ask_slow
   }
   s.seen->expect(running_server() == s.seen->lives_[static_cast<std::size_t>(s.life)].id,
                  "I7: a handler goes on outside of its own server");
+  s.seen->wants_next(s.life, m.what);
   co_return done(m.what, m.mark.number(), *s.seen, s);
 }
 
@@ -674,11 +684,7 @@ action subject_of<EndsSlowly>::handle_call(ask_later_slowly m, otpp::caller<int>
 template <bool EndsSlowly>
 otpp::outcome<> subject_of<EndsSlowly>::handle_cast(tell m, state& s) {
   step here(s, &m.mark);
-  oracle::life& life = s.seen->lives_[static_cast<std::size_t>(s.life)];
-  life.continues_due += m.what == deed::chain ? 1 : 0;
-  if (m.what == deed::idle || m.what == deed::idle_now) {
-    life.idle_since = s.seen->in->now();
-  }
+  s.seen->wants_next(s.life, m.what);
   return done_without_answer(m.what, m.mark.number(), *s.seen, s);
 }
 
@@ -692,6 +698,7 @@ asio::awaitable<otpp::outcome<>> subject_of<EndsSlowly>::handle_cast(tell_slowly
       co_await asio::post(asio::use_awaitable);
     }
   }
+  s.seen->wants_next(s.life, m.what);
   co_return done_without_answer(m.what, m.mark.number(), *s.seen, s);
 }
 
@@ -705,8 +712,10 @@ template <bool EndsSlowly>
 otpp::outcome<> subject_of<EndsSlowly>::handle_info(otpp::timeout, state& s) {
   step here(s, nullptr);
   oracle::life& life = s.seen->lives_[static_cast<std::size_t>(s.life)];
-  s.seen->expect(life.idle_since.has_value(), "I1: a server's own timeout comes though a message came before it");
-  life.idle_since.reset();
+  s.seen->expect(life.idle_until.has_value(), "I1: a server's own timeout comes after a message has come");
+  s.seen->expect(
+      !life.idle_until || *life.idle_until <= s.seen->in->now(), "I1: a server's own timeout comes early");
+  life.idle_until.reset();
   return {};
 }
 
@@ -742,7 +751,7 @@ template struct subject_of<true>;
 namespace {
 
 // How many schedules a scenario gets for each turn limit. OTPP_EXPLORER_SIZE is `ci`, `verify`, or a number.
-constexpr std::uint64_t ci_budget = 1300 / (slowdown == 1 ? 1 : 8);
+constexpr std::uint64_t ci_budget = 850 / (slowdown == 1 ? 1 : 8);
 constexpr std::uint64_t verify_budget = 130'000;
 
 std::uint64_t budget() {
@@ -754,13 +763,16 @@ std::uint64_t budget() {
   return result;
 }
 
+// The number of a bug that is to be found (planted_bugs.cmake), or null.
 const char* planted_bug() { return std::getenv("OTPP_PLANTED_BUG"); }
 
 std::uint64_t all_schedules = 0;
 
 // At the end: for who adds up what the tests have run.
 struct total {
-  ~total() { std::printf("explorer: %llu schedules in all\n", static_cast<unsigned long long>(all_schedules)); }
+  ~total() {
+    std::printf("explorer: %llu schedules in all\n", static_cast<unsigned long long>(all_schedules));
+  }
 } prints_total;
 
 std::string text_of(const std::exception_ptr& error) {
@@ -807,6 +819,7 @@ std::string play_once(
     }
     seen.in = nullptr;
     seen.kept_outside.clear();
+    seen.last_words.reset();
     seen.check_end();
     wrong = seen.violation();
   }
@@ -823,12 +836,14 @@ struct explored {
 };
 
 [[noreturn]] void fail(
-    const std::string& wrong, const std::string& replay, int turn_limit, scenario play, std::uint64_t number) {
+    const std::string& wrong, const std::string& replay, int turn_limit, scenario play,
+    std::uint64_t number) {
   std::string name = Catch::getResultCapture().getCurrentTestName();
   if (planted_bug()) {
     // What the run was for. Nothing may be touched any more.
-    std::printf("planted bug %s found by \"%s\" with turns of %d in schedule %llu: %s\n", planted_bug(),
-                name.c_str(), turn_limit, static_cast<unsigned long long>(number), wrong.c_str());
+    std::printf("planted bug %s found by \"%s\" with turns of %d in schedule %llu, %llu of all: %s\n",
+                planted_bug(), name.c_str(), turn_limit, static_cast<unsigned long long>(number),
+                static_cast<unsigned long long>(all_schedules), wrong.c_str());
     std::fflush(stdout);
     std::_Exit(0);
   }
@@ -866,6 +881,9 @@ explored run(otpp::testing::orders which, int turn_limit, scenario play, std::ui
 void explore(std::initializer_list<int> turn_limits, scenario play) {
   using otpp::testing::orders;
   otpp::set_crash_hook(&crashed);
+#if defined(OTPP_HAS_PLANTED_BUGS)
+  otpp_planted_bug = planted_bug() ? std::atoi(planted_bug()) : 0;
+#endif
   const std::string name = Catch::getResultCapture().getCurrentTestName();
   if (const char* text = std::getenv("OTPP_EXPLORER_REPLAY")) {
     std::string both = text; // "<turn limit>/<replay>"

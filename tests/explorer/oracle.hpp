@@ -251,6 +251,7 @@ class oracle {
   sender& make_sender();
   otpp::registry names;
   std::vector<kept_caller> kept_outside;
+  std::optional<ref> last_words; // to whom the crash hook casts
   bool contexts_go = false;  // then a server may end without terminate
   bool is_bounded = false;   // then what waits in line was not accepted yet
   world* in = nullptr;
@@ -290,7 +291,7 @@ class oracle {
     std::size_t dropped = 0;
     std::array<int, most_senders> last{}; // of each sender
     class sender* own = nullptr;          // as which its handlers send
-    std::optional<time_point> idle_since;
+    std::optional<time_point> idle_until;
   };
 
   struct record {
@@ -315,6 +316,7 @@ class oracle {
   int begin(kind what, sender& by, std::uint64_t to, unsigned may_end);
   void end(int number, unsigned how, int answer);
   void enter(int life, const stamp* mark);
+  void wants_next(int life, deed what);
   void leave(int life);
   void state_begins(int life);
   void state_ends(int life);

@@ -30,7 +30,8 @@ void crowd(stage& s, const ref& server, unsigned may_end) {
 
 // A client that does one thing.
 template <class M = ask>
-void caller_of(stage& s, const ref& server, deed what, unsigned may_end, otpp::duration time = otpp::infinite) {
+void caller_of(
+    stage& s, const ref& server, deed what, unsigned may_end, otpp::duration time = otpp::infinite) {
   sender& one = s.make_sender();
   s.spawn("caller", [&one, server, what, may_end, time]() -> action {
     co_await one.call<M>(server, what, may_end, time);
@@ -86,6 +87,16 @@ TEST_CASE("explorer: F51 a cast that crashes with calls queued") {
       co_await eve.send(server, deed::answer, value | gone);
       co_await eve.join(server);
     });
+  });
+}
+
+TEST_CASE("explorer: F01 a crash hook that casts to who has crashed") {
+  explore({1, 64}, [](stage& s) {
+    ref server = s.start(s.named("kv"));
+    s.seen.last_words = server;
+    crowd(s, server, value | gone);
+    caller_of<ask_later>(s, server, deed::keep, gone);
+    caller_of(s, server, deed::crash, exited);
   });
 }
 
@@ -302,6 +313,25 @@ TEST_CASE("explorer: F94 calls while the server terminates") {
     s.spawn("stopper", [&bob, server]() -> action {
       co_await bob.cast(server, deed::answer, value | gone);
       co_await bob.stop(server, value | gone);
+    });
+  });
+}
+
+TEST_CASE("explorer: F94 a stop with an answer, which comes when terminate has run") {
+  explore({1, 64}, [](stage& s) {
+    otpp::server_ref<slow_end> server = *s.start_one<slow_end>(s.named("kv"));
+    for (int i = 0; i < 2; ++i) {
+      sender& one = s.make_sender();
+      s.spawn("caller", [&s, &one, server]() -> action {
+        ending how = co_await one.call(server, deed::quit, value | gone);
+        s.seen.expect(how != value || !s.seen.is_alive(server.id()), "I4: the answer comes before the end");
+        co_await one.call(server, deed::answer, how == value ? no_process : gone);
+      });
+    }
+    sender& eve = s.make_sender();
+    s.spawn("eve", [&eve, server]() -> action {
+      co_await eve.cast(server, deed::answer, value | gone);
+      co_await eve.call<ask_later>(server, deed::keep, gone);
     });
   });
 }
