@@ -225,6 +225,10 @@ struct subject_of {
   otpp::outcome<> handle_continue(proceed m, state& s);
   std::conditional_t<EndsSlowly, action, void> terminate(const otpp::exit_reason& why, state& s);
 };
+template <>
+void subject_of<false>::terminate(const otpp::exit_reason& why, state& s);
+template <>
+action subject_of<true>::terminate(const otpp::exit_reason& why, state& s);
 extern template struct subject_of<false>;
 extern template struct subject_of<true>;
 
@@ -317,6 +321,7 @@ class oracle {
   void end(int number, unsigned how, int answer);
   void enter(int life, const stamp* mark);
   void wants_next(int life, deed what);
+  void terminates(int life);
   void leave(int life);
   void state_begins(int life);
   void state_ends(int life);

@@ -224,7 +224,7 @@ TEST_CASE("explorer: F17 a caller that is dropped") {
     caller_of<ask_later_slowly>(s, server, deed::drop, no_reply | gone);
     caller_of<ask_later>(s, server, deed::crash, exited | no_process);
     sender& bob = s.make_sender();
-    s.spawn("bob", [&s, &bob, server]() -> action {
+    s.spawn("bob", [&bob, server]() -> action {
       co_await bob.call<ask_later>(server, deed::keep_outside, no_reply | gone);
     });
     s.one.may("the callers are dropped", [&s] { s.seen.kept_outside.clear(); });
@@ -245,7 +245,7 @@ TEST_CASE("explorer: F23 one coroutine with several calls at once") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     sender& ann = s.make_sender();
-    s.spawn("ann", [&s, &ann, server]() -> action {
+    s.spawn("ann", [&ann, server]() -> action {
       asio::any_io_executor mine = co_await asio::this_coro::executor;
       ann.call_with_handler(mine, server, deed::answer, value | gone, otpp::infinite);
       ann.call_with_handler(mine, server, deed::answer, value | gone | timeout, 1ms);
