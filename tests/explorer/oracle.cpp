@@ -760,7 +760,7 @@ namespace {
 
 // How many schedules a scenario gets for each turn limit. OTPP_EXPLORER_SIZE is `ci`, `verify`, or a number.
 constexpr std::uint64_t ci_budget = 850 / (slowdown == 1 ? 1 : 8);
-constexpr std::uint64_t verify_budget = 130'000;
+constexpr std::uint64_t verify_budget = 80'000; // times 130: 10^7
 
 std::uint64_t budget() {
   static const std::uint64_t result = [] {
@@ -855,8 +855,9 @@ struct explored {
     std::fflush(stdout);
     std::_Exit(0);
   }
-  std::string text = wrong + "\nin schedule " + std::to_string(number) + ", turns of " +
-                     std::to_string(turn_limit) + ", replay \"" + replay + "\"\n";
+  std::string text = wrong + "\nin schedule " + std::to_string(number) +
+                     "; to run it again: OTPP_EXPLORER_REPLAY=" +
+                     std::to_string(turn_limit) + "/" + replay + "\n";
   otpp::testing::schedule again(otpp::testing::orders::replay(replay));
   again.next();
   std::vector<std::string> trace;
