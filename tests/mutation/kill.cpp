@@ -161,6 +161,7 @@ struct desk {
   asio::awaitable<int> handle_call(relay m, state& s) {
     *s.said += '>';
     int answer = co_await otpp::call_for<ask>(m.to, otpp::infinite, 'z');
+    auto me = otpp::self<desk>(); // or it was resumed elsewhere
     *s.said += '<';
     co_return answer;
   }
