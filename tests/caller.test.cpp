@@ -46,6 +46,20 @@ asio::awaitable<pending<int>> call_and_keep(otpp::server_ref<scribe> server, kep
   co_return answer;
 }
 
+// Waits in its handler until another server's caller is answered.
+struct asker {
+  struct ask {
+    otpp::server_ref<scribe> whom;
+    kept_caller where;
+    using reply_type = int;
+  };
+  int init() { return 0; }
+  asio::awaitable<int> handle_call(ask m, int&) {
+    int answer = co_await otpp::call_for<scribe::keep>(m.whom, otpp::infinite, m.where);
+    co_return answer;
+  }
+};
+
 asio::awaitable<void> answer_later() {
   auto server = co_await otpp::start<scribe>(journal());
   kept_caller kept = keep_caller();
@@ -336,6 +350,25 @@ TEST_CASE("caller: 2.27 any thread may answer, and the caller is resumed where i
       other.join();
       CHECK(value == n);
     }
+    co_await server.stop();
+  });
+}
+
+TEST_CASE("caller: 2.27 a handler that waits is answered by another thread", "[caller]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<scribe>(journal());
+    auto asks = co_await otpp::start<asker>();
+    for (int n = 0; n != 20; ++n) {
+      kept_caller kept = keep_caller();
+      pending<int> answer;
+      otpp::call<asker::ask>(asks, server, kept, answer.token());
+      co_await until([&kept] { return kept->has_value(); });
+      std::thread other([&] { (*kept)->reply(n); });
+      int value = co_await answer.get();
+      other.join();
+      CHECK(value == n);
+    }
+    co_await asks.stop();
     co_await server.stop();
   });
 }

@@ -110,6 +110,43 @@ TEST_CASE("mpsc_queue: barring a parked or an empty one yields nothing", "[mpsc_
   CHECK(empty.is_barred());
 }
 
+TEST_CASE("mpsc_queue: what is taken out of the middle leaves the rest in order", "[mpsc_queue]") {
+  mpsc_queue<node> queue(false);
+  std::vector<node> nodes(8);
+  for (int n = 0; n != 8; ++n) {
+    nodes[static_cast<std::size_t>(n)].number = n;
+  }
+  auto odd = [](const node& one) { return one.number % 2 != 0; };
+  auto none = [](const node&) { return false; };
+  CHECK(queue.extract(odd) == nullptr); // of nothing
+  for (std::size_t n : {0u, 1u, 2u}) {
+    queue.push(&nodes[n]);
+  }
+  CHECK(queue.pop() == &nodes[0]); // 1 and 2 are taken, and newer ones come
+  queue.push(&nodes[3]);
+  queue.push(&nodes[4]);
+  CHECK(numbers(queue.extract(odd)) == std::vector<int>{1, 3});
+  CHECK(queue.extract(odd) == nullptr);
+  CHECK(queue.push_owned(&nodes[5]) == push_result::queued); // behind 4
+  queue.push(&nodes[6]);
+  CHECK(queue.extract(none) == nullptr);
+  CHECK_FALSE(queue.park());
+  for (std::size_t n : {2u, 4u, 5u, 6u}) {
+    CHECK(queue.pop() == &nodes[n]);
+  }
+  CHECK(queue.pop() == nullptr);
+  CHECK(queue.park());
+  CHECK(queue.extract(odd) == nullptr); // of one that sleeps, and goes on sleeping
+  CHECK(queue.push(&nodes[7]) == push_result::woke);
+  CHECK(numbers(queue.extract(odd)) == std::vector<int>{7});
+  CHECK(queue.empty());
+  CHECK(queue.push_owned(&nodes[1]) == push_result::queued); // there is no last one to go behind
+  CHECK(queue.pop() == &nodes[1]);
+  queue.bar();
+  CHECK(queue.extract(odd) == nullptr);
+  CHECK(queue.is_barred());
+}
+
 TEST_CASE("mpsc_queue: many threads lose nothing, and each keeps its order", "[mpsc_queue]") {
   constexpr int senders = 4;
   constexpr int each = 5000;

@@ -251,6 +251,19 @@ TEST_CASE("registry: F76 F87 what is destroyed may use the library", "[registry]
   });
 }
 
+TEST_CASE("registry: a name in one registry is another than the same in another", "[registry]") {
+  run([]() -> asio::awaitable<void> {
+    otpp::registry here;
+    otpp::registry there;
+    auto server = co_await otpp::start<counter>(otpp::named("a").in(here), 0);
+    otpp::register_name("a", server, there);
+    CHECK(otpp::unregister_name("a", there));
+    CHECK(otpp::whereis<counter>("a", here) == server);
+    co_await server.stop();
+    CHECK(here.names().empty()); // it was still the server's to free
+  });
+}
+
 TEST_CASE("registry: may be destroyed before and after its servers", "[registry]") {
   asio::io_context context;
   auto names = std::make_unique<otpp::registry>();

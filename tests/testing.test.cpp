@@ -159,6 +159,23 @@ TEST_CASE("testing: servers, calls and casts run unchanged") {
   CHECK(done.schedules > 1);
 }
 
+TEST_CASE("testing: a trace says what the servers did") {
+  exploration_failed failure = failure_of(orders::fifo(), [](world& one) {
+    one.spawn("ann", []() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<counter>(otpp::named("traced"), 0);
+      otpp::try_cast<counter::set>(server, 1);
+      co_await server.stop();
+      throw std::runtime_error("too bad");
+    });
+  });
+  std::string said = failure.what();
+  CAPTURE(said);
+  CHECK(said.find("\"traced\" starts\n") != std::string::npos);
+  CHECK(said.find("\"traced\" takes counter::set, sent in line ") != std::string::npos);
+  CHECK(said.find("\"traced\" ends: normal\n") != std::string::npos);
+  CHECK(said.find("sent in line 0") == std::string::npos); // a stop is sent nowhere
+}
+
 TEST_CASE("testing: a client that waits for ever fails") {
   exploration_failed failure = failure_of(orders::fifo(), [](world& one) {
     one.spawn("ann", []() -> asio::awaitable<void> { co_await otpp::wait_for_name<counter>("nobody", otpp::infinite); });
