@@ -221,12 +221,12 @@ init {
     table = 1; /* runs already */
     holds[1] = 1;
     run server(1);
-    run starter(2);
-    run stopper();
     run observer();
     run registrar();
-    run remover();
-    run wait_for_it()
+    run stopper();
+    run wait_for_it();
+    run starter(2);
+    run remover()
   };
   timeout;
   assert(!table_lock && !room_lock);

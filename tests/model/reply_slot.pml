@@ -228,9 +228,9 @@ inline settle_fresh() {
 }
 
 proctype server() {
-  bool won; bool has_last_reply; bool is_ready; bool ours; bool answers; bool must_end;
+  bool won; bool has_last_reply; bool is_ready; bool ours; bool answers; bool settles; bool must_end;
   if
-  :: true -> settle(same_context, won, true) /* answers */
+  :: settles = true; answers = true
   :: true -> /* answers in the end, having stopped with a value or thrown */
     if
     :: is_ready = true; atomic { TOUCH; values++ } /* prepare: before anybody has decided */
@@ -267,8 +267,7 @@ proctype server() {
         TOUCH;
         if
         :: is_orphan ->
-          atomic { is_open = false; is_orphan = false; unlock(server_lock) };
-          settle(same_context, won, answers)
+          atomic { is_open = false; is_orphan = false; settles = true; unlock(server_lock) }
         :: !is_orphan && answers ->
 #ifdef MUTANT_claims_outside_the_lock
           unlock(server_lock);
@@ -285,6 +284,10 @@ proctype server() {
         fi
       fi
     fi
+  fi;
+  if
+  :: settles -> settle(same_context, won, answers)
+  :: else
   fi;
   settle_fresh(); /* its handler waits, or the turn is over */
   if
@@ -333,13 +336,14 @@ proctype server() {
 }
 
 proctype holder() {
-  bool won; bool answers;
+  bool won; bool is_reply; bool settles;
 end:
   held;
   if
   :: true -> /* replies */
     atomic { !server_lock -> TOUCH; is_open = false; handed_out = false };
-    settle(false, won, true)
+    is_reply = true;
+    settles = true
   :: true -> /* is dropped */
     atomic {
       !server_lock ->
@@ -351,13 +355,13 @@ end:
       :: is_open && (life == ENDING || handed_out) ->
 #endif
         is_orphan = true
-      :: else -> is_open = false; answers = true
+      :: else -> is_open = false; settles = true
       fi
-    };
-    if
-    :: answers -> settle(false, won, false)
-    :: else
-    fi
+    }
+  fi;
+  if
+  :: settles -> settle(false, won, is_reply)
+  :: else
   fi
 }
 
@@ -429,9 +433,9 @@ proctype caller() {
 init {
   atomic {
     if
-    :: membership = ENROLLED; has_deadline = true
-    :: same_context = true; membership = ENROLLED; has_deadline = true
     :: same_context = true; membership = FRESH; listed_fresh = true
+    :: same_context = true; membership = ENROLLED; has_deadline = true
+    :: membership = ENROLLED; has_deadline = true
     fi;
     if
     :: cancellable = true
