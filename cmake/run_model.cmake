@@ -1,4 +1,5 @@
-# cmake -D MODEL=<pml> -D SPIN=<spin> -D CC=<C compiler> -D WORK=<folder> [-D MUTANT=<name>] -P run_model.cmake
+# cmake -D MODEL=<pml> -D SPIN=<spin> -D CC=<C compiler> -D WORK=<folder>
+#       [-D MUTANT=<name>] -P run_model.cmake
 #
 # Looks at every state that the model can get into. There must be no error, and
 # every assertion of `init`, which says how all must end, must have been reached.
@@ -49,7 +50,8 @@ if(MUTANT)
 endif()
 
 if(NOT errors EQUAL 0)
-  run(trail "${SPIN}" -t -p -g "${MODEL}")
+  get_filename_component(file "${MODEL}" NAME)
+  run(trail "${SPIN}" -k ${file}.trail -p -g "${MODEL}")
   message(FATAL_ERROR "${said}\nThis is how:\n${trail}")
 endif()
 string(REGEX REPLACE ".*unreached in init" "" unreached "${said}")

@@ -14,8 +14,8 @@
      turn_of_another           process.hpp: send_inside, place_of, claim, schedule; turn.hpp: run_next, ~turn
      init, from `stopped` on   process.hpp: shutdown, discard_work; loop.hpp: evict; mailbox.hpp: bar
 
-   One server lives in it. Its message `slow` has a coroutine handler, which sends the server one more message and
-   then waits for a task from outside; `stop` ends the server; another process of the pool sends a message
+   One server lives in it. Its message `slow` has a coroutine handler, which sends the server one more message
+   and then waits for a task from outside; `stop` ends the server; another process of the pool sends a message
    too. The pool's context may be destroyed at any time.
 
    Shown:
@@ -24,9 +24,9 @@
      - no lost wake-up: when all is quiet, the process is parked with nothing queued and nothing put aside;
      - nothing is posted to a context that is being destroyed, and what is pushed after that is refused.
 
-   Left out: limits (a mailbox with a limit does all this under its mutex), names and replies (the other models),
-   timers, reference counts, the starter. What only the one who has the receiver's place looks at is one step
-   with its neighbour. */
+   Left out: limits (a mailbox with a limit does all this under its mutex), names and replies (the other
+   models), timers, reference counts, the starter. What only the one who has the receiver's place looks at is
+   one step with its neighbour. */
 
 #define NODES 5
 #define TASK 3

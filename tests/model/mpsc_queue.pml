@@ -207,7 +207,11 @@ inline park(result) {
 /* Leaves what was in it in the batch. */
 inline bar(seen, node) {
 #ifdef MUTANT_bar_takes_first
-  atomic { seen = (IS_NODE(head) -> head : NONE); head = (head == BARRED -> BARRED : NONE); take_in(seen, node) };
+  atomic {
+    seen = (IS_NODE(head) -> head : NONE);
+    head = (head == BARRED -> BARRED : NONE);
+    take_in(seen, node)
+  };
   head = BARRED
 #else
   atomic { seen = (IS_NODE(head) -> head : NONE); head = BARRED; take_in(seen, node) }

@@ -3,7 +3,8 @@
    One name, and the servers that want it.
 
    What models what:
-     add, find, remove     registry.hpp, the functions of these names; server_core.hpp: hold_name, give_up_name
+     add, find, remove     registry.hpp, the functions of these names; server_core.hpp: hold_name,
+                           give_up_name
      wait_for_it           registry.hpp: wait
      free_names            loop.hpp: end_everything, where the names go; registry.hpp: ~held
      server                start.hpp: launch; loop.hpp: begin_to_end, finish, end_everything, in this order
@@ -11,13 +12,13 @@
      registrar, remover    registry.hpp: register_name, unregister_name
      observer              a call to the server that has the name, until it hears of the end
 
-   The table is under the registry's lock, each server's list of names under its room's; the one is never held over
-   user code, and the other may be taken inside it.
+   The table is under the registry's lock, each server's list of names under its room's; the one is never held
+   over user code, and the other may be taken inside it.
 
-   Shown: two servers that were started with the name do not overlap, from init until the state is destroyed; whoever
-   has observed a server's end does not find it by name; a start after a stop's reply is not refused because of
-   the server that was stopped; the end of an old server leaves the name to the new one; a server that was registered
-   while it ended leaves nothing in the table; who waits for the name is told.
+   Shown: two servers that were started with the name do not overlap, from init until the state is destroyed;
+   whoever has observed a server's end does not find it by name; a start after a stop's reply is not refused
+   because of the server that was stopped; the end of an old server leaves the name to the new one; a server
+   that was registered while it ended leaves nothing in the table; who waits for the name is told.
 
    Left out: several names (a list of this), other registries, reference counts, the registry's own end, and
    unregister's licence: who takes the name from a server that lives may have two of them. */

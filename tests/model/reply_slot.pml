@@ -6,23 +6,26 @@
      decide, leave, write_, settle    reply_slot.hpp, the functions of these names
      try_claim, deliver               reply_slot.hpp; context_room.hpp: enter, leave (the caller's gate)
      settle_fresh                     turn.hpp: settle_one; context_room.hpp: enroll
-     server, `answers` and so on      gen_server.hpp: conclude, handle_with_caller, settle_with_caller;
+     server, what the handler does    gen_server.hpp: conclude, handle_with_caller, settle_with_caller;
                                       server_core.hpp: open, take_back, answer_at_end, watch
-     server, from `ends` on           loop.hpp: begin_to_end, end_everything, tell_list
+     server, from ENDING on           loop.hpp: begin_to_end, end_everything, tell_list
      holder                           caller.hpp: finish, drop; server_core.hpp: close, close_unanswered
      timer                            process.hpp: sweep; reply_slot.hpp: claim_expired, expire
-     caller                           operation.hpp: run, discard, abandon_waiting; reply_slot.hpp: cancel, stop_waiting;
-                                      process.hpp: shutdown
+     caller                           operation.hpp: run, discard, abandon_waiting; reply_slot.hpp: cancel,
+                                      stop_waiting; process.hpp: shutdown
 
-   The server runs in the caller's context or in another. In the caller's it may have the call fresh, in its turn's
-   own list. An otpp::caller is held by a thread of a third context. The caller's context may be destroyed.
+   The server runs in the caller's context or in another. In the caller's it may have the call fresh, in its
+   turn's own list. An otpp::caller is held by a thread of a third context. The caller's context may be
+   destroyed.
 
-   Shown: it is decided once and delivered once, by who has decided, and after it was written; the caller reads what
-   was written and nothing that is being written; the slot is freed once, and nobody touches it afterwards;
-   nothing is delivered to a context that is gone; the caller is resumed or destroyed, never both, never neither.
+   Shown: it is decided once and delivered once, by who has decided, and after it was written; the caller
+   reads what was written and nothing that is being written; the slot is freed once, and nobody touches it
+   afterwards; nothing is delivered to a context that is gone; the caller is resumed or destroyed, never both,
+   never neither.
 
-   Left out: what is delivered where (a caller in a server's handler is resumed through that server's mailbox), memory
-   orders, several slots in one list. What is done under a lock is one step where it touches nothing else. */
+   Left out: what is delivered where (a caller in a server's handler is resumed through that server's
+   mailbox), memory orders, several slots in one list. What is done under a lock is one step where it touches
+   nothing else. */
 
 #define RUNNING 0
 #define ENDING 1
