@@ -165,3 +165,33 @@ function(otpp_add_lint name)
   )
   set_tests_properties(lint.${name} PROPERTIES LABELS lint TIMEOUT 60)
 endfunction()
+
+# otpp_add_model(<name>)
+#
+# model/<name>.pml must hold; with any one MUTANT_ that it names defined, it must
+# not. Without spin and a C compiler there are no such tests.
+function(otpp_add_model name)
+  find_program(OTPP_SPIN spin)
+  find_program(OTPP_CC NAMES cc gcc clang)
+  if(NOT OTPP_SPIN OR NOT OTPP_CC)
+    message(STATUS "otpp: model.${name} is not run: it needs spin (Debian: spin) and a C compiler.")
+    return()
+  endif()
+  set(model ${CMAKE_CURRENT_SOURCE_DIR}/model/${name}.pml)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${model})
+  file(STRINGS ${model} mutants REGEX "MUTANT_")
+  list(TRANSFORM mutants REPLACE ".*MUTANT_([a-z_]+).*" "\\1")
+  list(REMOVE_DUPLICATES mutants)
+  set(
+    command
+    ${CMAKE_COMMAND} -D MODEL=${model} -D SPIN=${OTPP_SPIN} -D CC=${OTPP_CC}
+    -D WORK=${CMAKE_CURRENT_BINARY_DIR}/model/${name}
+  )
+  set(script -P ${PROJECT_SOURCE_DIR}/cmake/run_model.cmake)
+  add_test(NAME model.${name} COMMAND ${command} ${script})
+  set_tests_properties(model.${name} PROPERTIES LABELS model TIMEOUT 120)
+  foreach(mutant IN LISTS mutants)
+    add_test(NAME model.${name}.${mutant} COMMAND ${command}.${mutant} -D MUTANT=${mutant} ${script})
+    set_tests_properties(model.${name}.${mutant} PROPERTIES LABELS model TIMEOUT 120)
+  endforeach()
+endfunction()

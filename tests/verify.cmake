@@ -39,6 +39,14 @@ otpp_add_verification(
 otpp_add_verification(
   stress "messages" ${plain_addresses} $<TARGET_FILE:otpp_stress_tsan> --messages 100000000
 )
+otpp_add_verification(
+  preemption "schedules|tests passed"
+  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} -L "^preemption$" --verbose
+)
+otpp_add_verification(
+  model "states|tests passed"
+  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} -L "^model$" --verbose
+)
 otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.verify]")
 otpp_add_verification(
   fuzz "runs|exec"
@@ -58,3 +66,14 @@ if(OTPP_STRESS_SOAK)
     soak "messages|RSS|MiB" $<TARGET_FILE:otpp_stress> --soak --seconds ${OTPP_STRESS_SOAK}
   )
 endif()
+
+# Last, whatever the others have come to.
+add_test(
+  NAME verify.report
+  COMMAND ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -D RESULTS=${results}
+          -D "COMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${otpp_asio_origin}"
+          -P ${PROJECT_SOURCE_DIR}/cmake/verify_report.cmake
+)
+get_property(verifications GLOBAL PROPERTY otpp_verifications)
+list(TRANSFORM verifications PREPEND verify.)
+set_tests_properties(verify.report PROPERTIES LABELS verify DEPENDS "${verifications}")

@@ -1,6 +1,6 @@
 # cmake -D ROOT=<source dir> -P orphans.cmake
 #
-# Every header, test and example must be named in a CMakeLists.txt. A file that
+# Every header, test, model and example must be named in a CMakeLists.txt. A file that
 # nobody builds is decoration, and decoration rots.
 cmake_minimum_required(VERSION 3.23)
 
@@ -30,6 +30,10 @@ expect(tests/CMakeLists.txt "" ${tests})
 file(GLOB mistakes RELATIVE "${ROOT}/tests/compile_fail" "${ROOT}/tests/compile_fail/*.cpp")
 list(TRANSFORM mistakes REPLACE "\\.cpp$" "")
 expect(tests/CMakeLists.txt "otpp_add_compile_fail " ${mistakes})
+
+file(GLOB models RELATIVE "${ROOT}/tests/model" "${ROOT}/tests/model/*.pml")
+list(TRANSFORM models REPLACE "\\.pml$" "")
+expect(tests/CMakeLists.txt "otpp_add_model " ${models})
 
 file(GLOB consumers RELATIVE "${ROOT}/tests/consumer" "${ROOT}/tests/consumer/*/CMakeLists.txt")
 list(TRANSFORM consumers REPLACE "/CMakeLists.txt$" "")
