@@ -38,8 +38,12 @@ function(otpp_plant_bugs folder)
   # When a handler has ended, what came in the meantime is not looked at before the server sleeps.
   list(APPEND bugs 2:no_second_look)
   plant(2 server_core.hpp
-    "    loop_ready_ = std::exchange(awaits_job_, false);\n"
-    "    loop_ready_ = std::exchange(awaits_job_, false);
+    "      stop_with(std::move(error));
+    }
+    loop_ready_ = std::exchange(awaits_job_, false);\n"
+    "      stop_with(std::move(error));
+    }
+    loop_ready_ = std::exchange(awaits_job_, false);
     if (otpp_planted_bug == 2 && loop_ready_ && life_ == life::running && !stopping_) {
       loop_ready_ = false;
       awaits_message_ = true;
