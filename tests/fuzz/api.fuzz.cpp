@@ -194,9 +194,9 @@ struct town {
     int got = 0;
     if (c.how & 16) {
       got = co_await otpp::call(
-          otpp::server_name<shop>(name_of[1 + c.whom % 2], names), std::move(message), patience(c.how));
+          otpp::server_name<shop>(name_of[1 + c.whom % 2], names), message, patience(c.how));
     } else if (!servers.empty()) {
-      got = co_await otpp::call(servers[c.whom % servers.size()], std::move(message), patience(c.how));
+      got = co_await otpp::call(servers[c.whom % servers.size()], message, patience(c.how));
     } else {
       co_return;
     }
@@ -211,9 +211,9 @@ struct town {
     Message message{stamp{client, ++number}};
     otpp::server_ref<shop> to = servers[c.whom % servers.size()];
     if (c.how & 1) {
-      otpp::try_cast(to, std::move(message));
+      otpp::try_cast(to, message);
     } else {
-      co_await otpp::cast(to, std::move(message));
+      co_await otpp::cast(to, message);
     }
   }
 

@@ -99,9 +99,9 @@ plant(gate_is_sought_in_the_slot server.reply_or_evict reply_slot.hpp
 )
 plant_text(cancelled_undecided reply_slot.cancel reply_slot.hpp
   [[if (decide()) {
-      error_ = std::make_exception_ptr(]]
+      error_ = aborted();]]
   [[if (decide() || ::preemption::is_planted("cancelled_undecided")) {
-      error_ = std::make_exception_ptr(]]
+      error_ = aborted();]]
 )
 plant_text(left_in_two_steps reply_slot.inbox reply_slot.hpp
   [[    if (left_.load(std::memory_order_acquire) ||]]

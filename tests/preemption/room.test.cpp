@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <string_view>
 #include <utility>
 
 #include "context.hpp"
@@ -180,9 +181,17 @@ struct handler {
   void operator()(std::exception_ptr error, value answer);
 };
 
-using slot = otpp::operation<otpp::failed_operation<value>, value, handler>;
+// An operation that is nothing but its slot.
+template <class R>
+class bare_slot : public otpp::answer_slot<R> {
+ protected:
+  ~bare_slot() = default;
+  std::string_view operation() const noexcept override { return {}; }
+};
+
+using slot = otpp::operation<bare_slot<value>, value, handler>;
 using cancellable_handler = asio::cancellation_slot_binder<handler, asio::cancellation_slot>;
-using cancellable_slot = otpp::operation<otpp::failed_operation<value>, value, cancellable_handler>;
+using cancellable_slot = otpp::operation<bare_slot<value>, value, cancellable_handler>;
 
 // One who waits on `context`, and one or two who answer.
 struct exchange : preemption::scenario {
