@@ -21,12 +21,17 @@ namespace {
 
 std::int64_t blocks_in_use = 0;
 
-void* take_block(std::size_t size) {
+void* take_block_or_null(std::size_t size) noexcept {
   void* block = std::malloc(size == 0 ? 1 : size);
+  blocks_in_use += block ? 1 : 0;
+  return block;
+}
+
+void* take_block(std::size_t size) {
+  void* block = take_block_or_null(size);
   if (!block) {
     throw std::bad_alloc();
   }
-  ++blocks_in_use;
   return block;
 }
 
@@ -49,6 +54,11 @@ void give_block(void* block) noexcept {
 
 void* operator new(std::size_t size) { return take_block(size); }
 void* operator new[](std::size_t size) { return take_block(size); }
+// All forms, or AddressSanitizer's own answers the others: the standard library and Catch2 use these two.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return take_block_or_null(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return take_block_or_null(size); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { give_block(block); }
+void operator delete[](void* block, const std::nothrow_t&) noexcept { give_block(block); }
 void* operator new(std::size_t size, std::align_val_t alignment) { return take_block(size, alignment); }
 void* operator new[](std::size_t size, std::align_val_t alignment) { return take_block(size, alignment); }
 void operator delete(void* block) noexcept { give_block(block); }
@@ -301,11 +311,10 @@ void oracle::look_at_names(std::uint64_t gone_id, const char* seen_by) {
 }
 
 void oracle::enter(int number, const stamp* mark) {
-  char here = 0;
-  world* where = in;
-  if (where) {
-    auto depth = reinterpret_cast<std::uintptr_t>(where) - reinterpret_cast<std::uintptr_t>(&here);
-    deepest_ = (std::max)(deepest_, static_cast<std::size_t>(depth));
+  if (in) {
+    // Not addresses of locals: AddressSanitizer keeps those on a stack of its own.
+    auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    deepest_ = (std::max)(deepest_, static_cast<std::size_t>(outermost - here));
   }
   life& one = lives_[static_cast<std::size_t>(number)];
   expect(!one.in_callback, "I4: two callbacks of one server at once");
@@ -807,6 +816,7 @@ std::string play_once(
       world one(decides, trace != nullptr);
       one.set_turn_limit(turn_limit);
       seen.in = &one;
+      seen.outermost = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
       std::string thrown;
       {
         stage here(seen, one);

@@ -259,6 +259,7 @@ class oracle {
   bool contexts_go = false;  // then a server may end without terminate
   bool is_bounded = false;   // then what waits in line was not accepted yet
   world* in = nullptr;
+  std::uintptr_t outermost = 0; // the frame that runs it
 
   // A callback answers a call through an otpp::caller; `told` is what reply() said.
   void answered(int number, bool told);
