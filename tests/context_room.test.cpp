@@ -1205,6 +1205,27 @@ asio::awaitable<void> ask_until_it_is_gone(
 
 } // namespace
 
+TEST_CASE("context_room: a server's context goes while another thread asks to be called back", "[context_room]") {
+  // A handler without an executor is run on the server's, which must be there to be asked for.
+  for (int round = 0; round != 100; ++round) {
+    std::optional<asio::io_context> theirs(std::in_place);
+    keeper_ref server = keeper_on(*theirs);
+    std::atomic<bool> has_begun{false};
+    std::thread caller([&] {
+      has_begun = true;
+      for (int n = 0; n != 30; ++n) {
+        otpp::call_for<keeper::ask>(server, otpp::infinite, forget);
+      }
+    });
+    while (!has_begun) {
+      std::this_thread::yield();
+    }
+    theirs.reset();
+    caller.join();
+  }
+  check_nothing_is_left();
+}
+
 TEST_CASE("context_room: a server's context goes while another thread calls", "[context_room]") {
   std::minstd_rand random(13);
   {

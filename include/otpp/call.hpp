@@ -26,26 +26,35 @@ namespace otpp {
 
 namespace detail {
 
-inline asio::any_io_executor executor_of(const intrusive_ptr<server_core>& server) {
-  // Behind the gate, because the server's context may be going away.
-  if (server && server->room().enter()) {
-    asio::any_io_executor result = server->home()->executor();
-    server->room().leave();
-    return result;
+// Where a handler without an executor of its own is run: as Asio does it, on the object's, here the server's.
+// The server's context may be going away on another thread: while this lives, it stays.
+class fallback {
+ public:
+  template <class Handler>
+  fallback(const Handler&, const intrusive_ptr<server_core>& server) {
+    if constexpr (!requires { typename Handler::executor_type; }) {
+      if (server && server->room().enter()) {
+        room_ = &server->room();
+        executor_ = server->home()->executor();
+      } else {
+        executor_ = asio::system_executor();
+      }
+    }
   }
-  return asio::system_executor();
-}
+  fallback(const fallback&) = delete;
+  fallback& operator=(const fallback&) = delete;
+  ~fallback() {
+    if (room_) {
+      room_->leave();
+    }
+  }
 
-// Where a handler without an executor of its own is run: as Asio does it, on the object's, here the
-// server's.
-template <class Handler>
-asio::any_io_executor fallback_executor(const Handler&, const intrusive_ptr<server_core>& server) {
-  if constexpr (requires { typename Handler::executor_type; }) {
-    return {}; // it has one
-  } else {
-    return executor_of(server);
-  }
-}
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+ private:
+  context_room* room_ = nullptr;
+  asio::any_io_executor executor_; // none, if the handler has one
+};
 
 // Answers that might throw while Asio moves them travel in a box.
 template <class R, class Token>
@@ -64,10 +73,11 @@ class initiate_call : public initiation {
     using request = operation<call_request<M>, reply, std::decay_t<Handler>, Boxed>;
     destination target = find<server_core::verb::call, M>(std::move(to_));
     duration patience = timeout_;
-    asio::any_io_executor fallback = fallback_executor(handler, target.server);
+    fallback otherwise(handler, target.server);
     turn* here = turn::current();
     auto* call = request::make(
-        std::forward<Handler>(handler), fallback, here, target.open, std::move(content), target.where);
+        std::forward<Handler>(handler), otherwise.executor(), here, target.open, std::move(content),
+        target.where);
     // From here on neither this object nor the handler may be touched: both may be gone with the caller.
     if (!call) {
       return;

@@ -66,9 +66,10 @@ struct initiate_post : initiation {
   template <class Handler>
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
-    asio::any_io_executor fallback = fallback_executor(handler, target.server);
+    fallback otherwise(handler, target.server);
     auto* sender =
-        request::make(std::forward<Handler>(handler), fallback, turn::current(), verb_name<Verb>());
+        request::make(
+            std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb_name<Verb>());
     if (!sender) {
       return;
     }

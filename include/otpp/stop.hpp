@@ -78,9 +78,9 @@ struct initiate_stop : initiation {
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
-    asio::any_io_executor fallback = fallback_executor(handler, server);
+    fallback otherwise(handler, server);
     auto* stop =
-        request::make(std::forward<Handler>(handler), fallback, turn::current(), std::move(reason));
+        request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), std::move(reason));
     if (!stop) {
       return;
     }
@@ -100,8 +100,8 @@ struct initiate_join : initiation {
   template <class Handler>
   void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
-    asio::any_io_executor fallback = fallback_executor(handler, server);
-    auto* join = request::make(std::forward<Handler>(handler), fallback, turn::current());
+    fallback otherwise(handler, server);
+    auto* join = request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
     if (!join) {
       return;
     }
