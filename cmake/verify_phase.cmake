@@ -10,7 +10,7 @@ foreach(i RANGE ${last})
   if(is_command)
     list(APPEND command "${CMAKE_ARGV${i}}")
   elseif(CMAKE_ARGV${i} STREQUAL "--")
-    set(is_command TRUE)
+    set(is_command TRUE) # what CMake takes for an option of its own, as -L, never comes here
   endif()
 endforeach()
 

@@ -41,11 +41,11 @@ otpp_add_verification(
 )
 otpp_add_verification(
   preemption "schedules|tests passed"
-  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} -L "^preemption$" --verbose
+  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --label-regex "^preemption$" --verbose
 )
 otpp_add_verification(
   model "states|tests passed"
-  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} -L "^model$" --verbose
+  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --label-regex "^model$" --verbose
 )
 otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.verify]")
 otpp_add_verification(
