@@ -134,6 +134,7 @@ struct initiate_start : initiation {
     if (!start) {
       return;
     }
+    std::exception_ptr why;
     try {
       intrusive_ptr<lane> home;
       intrusive_ptr<context_room> room;
@@ -163,8 +164,11 @@ struct initiate_start : initiation {
       }
       server->launch(*start, here);
     } catch (...) {
+      why = std::current_exception();
+    }
+    if (why) { // not inside the catch, which would share the exception with the starter's thread
       start->server = {}; // it never ran, and there is no init to cancel
-      start->fail(std::current_exception());
+      start->fail(std::move(why));
     }
   }
 };
