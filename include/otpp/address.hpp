@@ -10,6 +10,7 @@
 #include <otpp/envelope.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server.hpp>
+#include <otpp/pid.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/server_name.hpp>
 #include <otpp/server_ref.hpp>
@@ -37,13 +38,13 @@ inline constexpr bool is_typed_address<server_name<Callbacks>> = true;
 
 } // namespace detail
 
-/// Whom a verb can talk to: a `server_ref`, a `server_name`, or any string, which is a name in the
+/// Whom a verb can talk to: a `server_ref`, a `server_name`, a `pid`, or any string, which is a name in the
 /// global registry.
 ///
-/// With the first two the message is checked at compile time; with a string it is looked up in the
+/// With the first two the message is checked at compile time; with the others it is looked up in the
 /// server's `messages` list, and one that is not there is `errc::bad_message`.
 template <class T>
-concept address = detail::is_typed_address<T> ||
+concept address = detail::is_typed_address<T> || std::same_as<T, pid> ||
                   (std::convertible_to<const T&, std::string_view> && std::copy_constructible<T>);
 
 namespace detail {
@@ -112,14 +113,11 @@ destination find(server_name<Callbacks>&& address) noexcept {
   return result;
 }
 
+// A server of any type, which must list the message.
 template <server_core::verb Verb, class M>
-destination find(std::string_view name) noexcept {
+destination find_in(intrusive_ptr<server_core> server) noexcept {
   destination result;
-  result.server = registry::global().find(name);
-  if (!result.server) {
-    result.error = no_process_named<Verb, M>(name);
-    return result;
-  }
+  result.server = std::move(server);
   result.open = result.server->find_opener(Verb, typeid(M));
   if (!result.open) {
     result.error = make_error(
@@ -129,7 +127,28 @@ destination find(std::string_view name) noexcept {
   return result;
 }
 
-// The address's own compile-time check of a message; a string's is made at run time.
+template <server_core::verb Verb, class M>
+destination find(std::string_view name) noexcept {
+  destination result;
+  result.server = registry::global().find(name);
+  if (!result.server) {
+    result.error = no_process_named<Verb, M>(name);
+    return result;
+  }
+  return find_in<Verb, M>(std::move(result.server));
+}
+
+template <server_core::verb Verb, class M>
+destination find(pid&& who) noexcept {
+  if (!who) {
+    destination result;
+    result.error = make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), "nobody");
+    return result;
+  }
+  return find_in<Verb, M>(who.core());
+}
+
+// The address's own compile-time check of a message; that of the others is made at run time.
 template <server_core::verb Verb, class M, class Address>
 consteval bool check_sent() {
   if constexpr (is_typed_address<Address>) {

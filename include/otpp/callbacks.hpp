@@ -9,6 +9,7 @@
 #include <asio/awaitable.hpp>
 
 #include <concepts>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -203,6 +204,32 @@ template <class Callbacks>
 concept terminates = requires(
     Callbacks& callbacks, const exit_reason& reason, state_t<Callbacks>& state) {
   callbacks.terminate(reason, state);
+};
+
+// The two handlers of the messages that a server leaves for itself.
+template <class Callbacks>
+struct continue_handler {
+  static constexpr std::string_view name = "handle_continue";
+  template <class M>
+  static constexpr bool takes = handles_continue<Callbacks, M>;
+  template <class C = Callbacks>
+  static auto signature() -> decltype(signature_of(&C::handle_continue));
+  template <class M>
+  static auto invoke(Callbacks& callbacks, M&& content, state_t<Callbacks>& state) {
+    return callbacks.handle_continue(std::move(content), state);
+  }
+};
+template <class Callbacks>
+struct info_handler {
+  static constexpr std::string_view name = "handle_info";
+  template <class M>
+  static constexpr bool takes = handles_info<Callbacks, M>;
+  template <class C = Callbacks>
+  static auto signature() -> decltype(signature_of(&C::handle_info));
+  template <class M>
+  static auto invoke(Callbacks& callbacks, M&& content, state_t<Callbacks>& state) {
+    return callbacks.handle_info(std::move(content), state);
+  }
 };
 
 // One sentence for each mistake, in the order in which a user would mend them.

@@ -7,9 +7,11 @@
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/detail/type_name.hpp>
 #include <otpp/envelope.hpp>
+#include <otpp/exit.hpp>
 #include <otpp/in_hand.hpp>
 #include <otpp/loop.hpp>
 #include <otpp/message.hpp>
+#include <otpp/monitor.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/request.hpp>
 #include <otpp/server_core.hpp>
@@ -111,6 +113,9 @@ class gen_server final : public server_core {
     }
   }
 
+  // A process that is one coroutine takes its messages itself (spawn.hpp).
+  static void open_never(server_core&, envelope& item) { item.abandon(); }
+
   const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
   std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
 
@@ -131,6 +136,17 @@ class gen_server final : public server_core {
           found = kind == verb::info ? &open_info<M> : found;
         }
       });
+    }
+    if (kind == verb::info) {
+      if constexpr (handles_info<Callbacks, down>) {
+        found = type == typeid(down) ? &open_info<down> : found;
+      }
+      if constexpr (handles_info<Callbacks, exit_signal>) {
+        found = type == typeid(exit_signal) ? &open_info<exit_signal> : found;
+      }
+      if constexpr (requires { typename Callbacks::takes_any_message; }) {
+        found = &open_never;
+      }
     }
     return found;
   }
@@ -467,30 +483,6 @@ class gen_server final : public server_core {
   template <class Other>
   void go_on(Other&&, std::string_view, source_location) noexcept {}
 
-  struct continue_handler {
-    static constexpr std::string_view name = "handle_continue";
-    template <class M>
-    static constexpr bool takes = handles_continue<Callbacks, M>;
-    template <class C = Callbacks>
-    static auto signature() -> decltype(detail::signature_of(&C::handle_continue));
-    template <class M>
-    static auto invoke(Callbacks& callbacks, M&& content, State& state) {
-      return callbacks.handle_continue(std::move(content), state);
-    }
-  };
-
-  struct info_handler {
-    static constexpr std::string_view name = "handle_info";
-    template <class M>
-    static constexpr bool takes = handles_info<Callbacks, M>;
-    template <class C = Callbacks>
-    static auto signature() -> decltype(detail::signature_of(&C::handle_info));
-    template <class M>
-    static auto invoke(Callbacks& callbacks, M&& content, State& state) {
-      return callbacks.handle_info(std::move(content), state);
-    }
-  };
-
   // An outcome does not name the message that it left, so that its type is looked for: where the handler is
   // not overloaded it is the handler's parameter, else one of those that are listed.
   template <class Handler>
@@ -516,10 +508,10 @@ class gen_server final : public server_core {
   }
 
   void run_continue(detail::erased_message& message) noexcept override {
-    run_own<continue_handler>(message);
+    run_own<detail::continue_handler<Callbacks>>(message);
   }
 
-  void run_info(detail::erased_message& message) noexcept override { run_own<info_handler>(message); }
+  void run_info(detail::erased_message& message) noexcept override { run_own<detail::info_handler<Callbacks>>(message); }
 
   void run_timeout() noexcept override {
     if constexpr (handles_info<Callbacks, timeout>) {
@@ -608,7 +600,7 @@ class gen_server final : public server_core {
   // terminate is not called; the starter hears of it when the name is free again.
   template <class Request>
   void fail_start(in_hand<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
-    hold->failure = why;
+    hold->failure = is_doomed() ? nullptr : why;
     stop_with(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
     answer_at_end(hold.release(), false);
   }

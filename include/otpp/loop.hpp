@@ -108,13 +108,17 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     kept_.reset();
+    if (exit_order* order = order_.load(std::memory_order_acquire); order && !is_doomed_) {
+      obey(*order); // before what was sent earlier, as in OTP
+    }
     if (life_ == life::ending) { // terminate has run
       finish();
       return;
     }
     if (starter_) {
       trace("starts");
-      std::exchange(starter_, nullptr)->open(*this);
+      envelope* starter = std::exchange(starter_, nullptr);
+      is_doomed_ ? starter->bounce(*this, reason_) : starter->open(*this);
       continue;
     }
     if (stopping_) {
@@ -170,8 +174,71 @@ inline void server_core::begin_to_end() noexcept {
     std::lock_guard lock(room().mutex());
     life_ = life::ending;
   }
-  if (had_started) {
+  if (had_started && !is_doomed_) {
     run_terminate(reason_);
+  }
+}
+
+/// Exit signals. One that is to end the process is taken by the first to put it into `order_`: what comes while
+/// it is there would do the same. From then on the loop sees it before the next message, and the order,
+/// which is a task too, wakes a process that sleeps and reaches one whose handler waits: that handler is
+/// cancelled. Whoever runs or discards the task takes it out of `order_`. Only the process itself follows
+/// that pointer; a discarded one is discarded when nobody runs the process any more.
+inline void server_core::take_exit(exit_order& order) noexcept {
+  if (!order.is_kill && traps_exits()) {
+    envelope& letter = order.to_message();
+    if (send<&mailbox::push_library_message>(letter) != mailbox::result::taken) {
+      letter.abandon();
+    }
+    return;
+  }
+  exit_order* nobody = nullptr;
+  order.to_ = this;
+  if (!order_.compare_exchange_strong(nobody, &order, std::memory_order_acq_rel)) {
+    order.to_ = nullptr;
+    order.discard();
+    return;
+  }
+  submit(order);
+}
+
+inline void exit_order::run() {
+  to_->obey(*this);
+  discard();
+}
+
+inline void exit_order::discard() noexcept {
+  if (to_) {
+    to_->order_.store(nullptr, std::memory_order_release);
+  }
+  delete this;
+}
+
+inline void server_core::obey(const exit_order& order) noexcept {
+  if (order.is_void() || mailbox_.is_closed()) {
+    return;
+  }
+  is_doomed_ = true;
+  stopping_ = true;
+  reason_ = order.reason;
+  last_message_ = {};
+  last_where_ = {};
+  if (worker_ && worker_->is_busy()) {
+    try {
+      worker_->cancel();
+    } catch (...) {
+      // There was no memory to ask its handler to end: it ends when it has done.
+    }
+  } else if (std::exchange(awaits_message_, false)) {
+    loop_ready_ = true;
+  }
+}
+
+inline void server_core::expect_ties() {
+  auto made = std::make_unique<relations>();
+  std::lock_guard lock(room().mutex());
+  if (!relations_) {
+    relations_ = std::move(made);
   }
 }
 
@@ -222,7 +289,7 @@ inline void server_core::act() noexcept {
 
 /// The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
 /// is barred and taken in one step; every call that was accepted is answered; then the stop's own
-/// reply; then whoever watches is told. So nobody can see the end before the names are free, and two
+/// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end before the names are free, and two
 /// incarnations never overlap.
 inline void server_core::finish() noexcept {
   destroy_state();
@@ -269,6 +336,7 @@ inline void server_core::end_everything() noexcept {
     }
     last->leave();
   }
+  tell_ties();
   tell_list(watchers_);
   if (worker_) {
     worker_->retire();
@@ -299,9 +367,24 @@ inline void server_core::tell_list(reply_slot*& list) noexcept {
   }
 }
 
+inline void server_core::tell_ties() noexcept {
+  while (true) {
+    tie* one = nullptr;
+    {
+      std::lock_guard lock(room().mutex());
+      one = relations_ ? relations_->ties : nullptr;
+      if (!one) {
+        return;
+      }
+      unlist(*one);
+    }
+    one->ended(reason_);
+  }
+}
+
 inline void server_core::report(std::size_t dropped) noexcept {
-  if (reason_.is_clean() || !was_running_) {
-    return;
+  if (reason_.is_clean() || !was_running_ || is_doomed_) {
+    return; // of a doomed one, whoever has sent the signal knows why
   }
   crash_report said(reason_);
   if (name_) {
@@ -320,6 +403,9 @@ inline void server_core::report(std::size_t dropped) noexcept {
 inline void server_core::evict() noexcept {
   reason_ = exit_reason::killed();
   was_running_ = false; // nothing to report: the program did it
+  if (relations_ && relations_->body) {
+    relations_->body->give_up();
+  }
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ending;

@@ -130,6 +130,32 @@ class mailbox {
     return pop();
   }
 
+  /// Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is queued.
+  template <class Wanted>
+  envelope* take_first(Wanted wanted) {
+    for (envelope* item = take_messages(); item;) {
+      put_aside(*std::exchange(item, item->next_envelope()));
+    }
+    envelope* before = nullptr;
+    for (envelope* at = aside_; at; before = std::exchange(at, at->next_envelope())) {
+      if (wanted(*at)) {
+        if (before) {
+          before->next = at->next;
+        } else {
+          aside_ = at->next_envelope();
+        }
+        if (last_aside_ == at) {
+          last_aside_ = before;
+        }
+        if (at->counted) {
+          admit_next();
+        }
+        return at;
+      }
+    }
+    return nullptr;
+  }
+
   /// Takes what comes first, of either kind: for a receiver that cannot receive a message now.
   queued* pop_any() noexcept { return queue_.pop(); }
 

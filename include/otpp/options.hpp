@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/pid.hpp>
 #include <otpp/registry.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -40,6 +41,10 @@ class options {
   options& in(registry& names) & { registry_ = &names; return *this; }
   options in(registry& names) && { return std::move(in(names)); }
 
+  // By start_link.
+  options link_to(pid parent) && { parent_ = std::move(parent); return std::move(*this); }
+  const pid& linked_to() const noexcept { return parent_; }
+
   const std::optional<std::string>& name() const noexcept { return name_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
   std::size_t mailbox_limit() const noexcept { return limit_; }
@@ -50,6 +55,7 @@ class options {
   asio::any_io_executor executor_;
   std::size_t limit_ = 0;
   registry* registry_ = nullptr;
+  pid parent_;
 };
 
 /// Returns options with a name. `start` with it is OTP's `start({local, Name}, ...)`.

@@ -11,11 +11,16 @@
 #include <otpp/cast.hpp>
 #include <otpp/crash_report.hpp>
 #include <otpp/error.hpp>
+#include <otpp/exit.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server.hpp>
+#include <otpp/link.hpp>
 #include <otpp/message.hpp>
+#include <otpp/monitor.hpp>
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/pid.hpp>
+#include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/reply.hpp>
 #include <otpp/run.hpp>
@@ -23,7 +28,9 @@
 #include <otpp/send.hpp>
 #include <otpp/server_name.hpp>
 #include <otpp/server_ref.hpp>
+#include <otpp/spawn.hpp>
 #include <otpp/start.hpp>
+#include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/version.hpp>

@@ -54,6 +54,7 @@ class plain_message final : public envelope, public detail::cached_memory {
       : envelope(how), content_(std::move(content)), where_(where) {}
 
   M& content() noexcept { return content_; }
+  const M& content() const noexcept { return content_; }
 
   void bounce(server_core&, const exit_reason& reason) noexcept override {
     if (auto* waiting = std::exchange(sender_, nullptr)) {

@@ -13,6 +13,7 @@
 #include <otpp/process.hpp>
 #include <otpp/reply_slot.hpp>
 #include <otpp/task.hpp>
+#include <otpp/tie.hpp>
 #include <otpp/turn.hpp>
 #include <otpp/worker.hpp>
 
@@ -49,6 +50,17 @@ class server_core : public worker::owner {
  public:
   enum class life : std::uint8_t { starting, running, ending, ended };
   enum class verb : std::uint8_t { call, cast, info };
+
+  /// Takes the messages of a process that is one coroutine: all come while that is at work.
+  class receiver {
+   public:
+    virtual void accept(envelope& item) noexcept = 0;
+    /// The context is being destroyed.
+    virtual void give_up() noexcept = 0;
+
+   protected:
+    ~receiver() = default;
+  };
 
   // ---- for senders: any thread ----
 
@@ -140,6 +152,89 @@ class server_core : public worker::owner {
   }
 
   bool has_ended() const noexcept { return mailbox_.is_closed(); }
+
+  // ---- ties: monitors and links. Any thread, but for what is said ----
+
+  /// Sees to it that this can list ties. May throw std::bad_alloc.
+  void expect_ties();
+
+  /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
+  bool add_tie(tie& one) noexcept {
+    std::lock_guard lock(room().mutex());
+    if (life_ == life::ended) {
+      return false;
+    }
+    tie*& first = relations_->ties;
+    one.listed_ = true;
+    one.before_ = nullptr;
+    one.next_ = first;
+    if (first) {
+      first->before_ = &one;
+    }
+    first = &one;
+    return true;
+  }
+
+  /// True if it was listed: then nobody is told of the end by it.
+  bool remove_tie(tie& one) noexcept {
+    std::lock_guard lock(room().mutex());
+    return unlist(one);
+  }
+
+  /// Finds the tie of a link, and gives it to `keep` in the lock.
+  template <class Keep>
+  void find_link(std::uint64_t other, Keep keep) noexcept {
+    std::lock_guard lock(room().mutex());
+    for (tie* one = relations_ ? relations_->ties : nullptr; one; one = one->next_) {
+      if (one->linked_to() == other) {
+        keep(*one);
+        return;
+      }
+    }
+  }
+
+  /// Of a process that has ended.
+  const exit_reason& end_reason() const noexcept { return reason_; }
+
+  /// Takes an exit signal. Owns it from here on.
+  void take_exit(exit_order& order) noexcept;
+
+  /// Takes the meaning from a signal of `who` that has been taken already. By the process itself.
+  void ignore_order_from(std::uint64_t who) noexcept {
+    exit_order* order = order_.load(std::memory_order_acquire);
+    if (order && order->linked_from() == who) {
+      order->make_void();
+    }
+  }
+
+  /// By the process itself.
+  void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
+  bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
+
+  /// Returns the id of the process that has started this one with a link; else zero.
+  std::uint64_t parent() const noexcept {
+    std::lock_guard lock(room().mutex());
+    return relations_ ? relations_->parent : 0;
+  }
+
+  /// Before it is launched, and after expect_ties().
+  void set_parent(const server_core& who) noexcept { relations_->parent = who.id(); }
+
+  /// True if `init` has returned, once. By the process itself, or when it has ended.
+  bool has_run() const noexcept { return has_run_; }
+
+  /// True if an exit signal ends it. By the process itself.
+  bool is_doomed() const noexcept { return is_doomed_; }
+
+  /// Makes `body` take all messages, or gives that up. By the process itself, after expect_ties().
+  void receive_with(receiver* body) noexcept { relations_->body = body; }
+
+  receiver* receives_with() const noexcept { return relations_ ? relations_->body : nullptr; }
+
+  /// What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
+  void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
+  template <class Wanted>
+  envelope* take_first(Wanted wanted) noexcept { return mailbox_.take_first(std::move(wanted)); }
 
   // ---- names ----
 
@@ -313,6 +408,7 @@ class server_core : public worker::owner {
   void initialised() noexcept {
     life_ = life::running;
     was_running_ = true;
+    has_run_ = true;
   }
   void terminate_failed(std::exception_ptr error) noexcept {
     reason_ = exit_reason(std::move(error)).after(reason_);
@@ -322,7 +418,15 @@ class server_core : public worker::owner {
   exit_reason reason_ = exit_reason::normal();
 
  private:
+  friend class exit_order;
   class idle_timer;
+
+  // What few servers have.
+  struct relations {
+    tie* ties = nullptr;        // under the room's lock
+    std::uint64_t parent = 0;   // written before it is launched
+    receiver* body = nullptr;   // by the process itself
+  };
 
   void run_loop() noexcept;
   void begin_to_end() noexcept;
@@ -331,6 +435,8 @@ class server_core : public worker::owner {
   void finish() noexcept;
   void end_everything() noexcept;
   void tell_list(reply_slot*& list) noexcept;
+  void tell_ties() noexcept;
+  void obey(const exit_order& order) noexcept;
   void report(std::size_t dropped) noexcept;
 
   bool advance(turn& here) override {
@@ -348,6 +454,8 @@ class server_core : public worker::owner {
   void accept(envelope& item) noexcept override {
     if (mailbox_.is_closed()) {
       item.bounce(*this, reason_);
+    } else if (receiver* body = relations_ ? relations_->body : nullptr) {
+      body->accept(item);
     } else {
       mailbox_.put_aside(item);
     }
@@ -426,6 +534,17 @@ class server_core : public worker::owner {
     }
   }
 
+  bool unlist(tie& one) noexcept {
+    if (!std::exchange(one.listed_, false)) {
+      return false;
+    }
+    (one.before_ ? one.before_->next_ : relations_->ties) = one.next_;
+    if (one.next_) {
+      one.next_->before_ = one.before_;
+    }
+    return true;
+  }
+
   static std::uint64_t next_id() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return ++last;
@@ -445,9 +564,15 @@ class server_core : public worker::owner {
   bool awaits_message_ = false; // to be called when there is one
   bool awaits_job_ = false;
   bool was_running_ = false;
+  bool has_run_ = false;
+  bool is_doomed_ = false; // an exit signal ends it, without terminate
   bool worker_is_gone_ = false;
   bool state_outlives_ = false;
   bool last_reply_is_ready_ = false;
+
+  std::atomic<bool> traps_exits_{false};
+  std::atomic<exit_order*> order_{nullptr}; // from when it is taken until it is run or discarded
+  std::unique_ptr<relations> relations_;    // installed under the room's lock, and there from then on
 
   // Under the room's lock; `running` is set without it, as nobody asks for that.
   std::atomic<life> life_{life::starting};

@@ -6,6 +6,7 @@
 #include <otpp/detail/last_argument.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server.hpp>
+#include <otpp/link.hpp>
 #include <otpp/operation.hpp>
 #include <otpp/options.hpp>
 #include <otpp/reply_slot.hpp>
@@ -153,6 +154,13 @@ struct initiate_start : initiation {
       }
       intrusive_ptr<server_core> server(
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
+      intrusive_ptr<link_bond> link;
+      if (how.linked_to()) {
+        how.linked_to().core()->expect_ties();
+        server->expect_ties();
+        server->set_parent(*how.linked_to().core());
+        link = intrusive_ptr<link_bond>(new link_bond(how.linked_to().core(), server));
+      }
       start->server = server;
       if (!server->admit(*start, here)) {
         start->abandon_waiting();
@@ -161,6 +169,9 @@ struct initiate_start : initiation {
       }
       if (how.name()) {
         how.names().add(*how.name(), *server); // the last that can fail
+      }
+      if (link && !link->tie_up()) {
+        link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
       }
       server->launch(*start, here);
     } catch (...) {

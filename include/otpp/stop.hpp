@@ -8,6 +8,7 @@
 #include <otpp/error.hpp>
 #include <otpp/mailbox.hpp>
 #include <otpp/operation.hpp>
+#include <otpp/pid.hpp>
 #include <otpp/server_core.hpp>
 #include <otpp/server_ref.hpp>
 #include <otpp/turn.hpp>
@@ -19,7 +20,7 @@
 #include <type_traits>
 #include <utility>
 
-// server_ref's stop and join.
+// stop and join of server_ref and pid.
 
 namespace otpp {
 
@@ -132,6 +133,19 @@ auto server_ref<Callbacks>::join(Token&& token) const {
   static_assert(detail::check_token<exit_reason, Token>());
   return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
       detail::initiate_join(), token, core());
+}
+
+template <class Token>
+auto pid::stop(exit_reason reason, duration timeout, Token&& token) const {
+  return asio::async_initiate<Token, void(std::exception_ptr)>(
+      detail::initiate_stop(), token, core_, std::move(reason), timeout);
+}
+
+template <class Token>
+auto pid::join(Token&& token) const {
+  static_assert(detail::check_token<exit_reason, Token>());
+  return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
+      detail::initiate_join(), token, core_);
 }
 
 } // namespace otpp
