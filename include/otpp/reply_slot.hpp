@@ -58,6 +58,21 @@ class reply_slot : public task, public waiter {
     }
   }
 
+  // ---- deadlock.hpp ----
+
+  /// A handler of `who` is about to wait here.
+  void set_edge(process& who) noexcept {
+    edge_of_ = &who;
+    who.edge().set(*this);
+  }
+  void forget_edge() noexcept { edge_of_ = nullptr; }
+
+  /// Any thread, while it looks: true if only the server's loop can answer, and has not.
+  bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
+
+  /// Somebody else may answer from now on.
+  void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
+
   lane& home() const noexcept { return *lane_; }
   context_room& room() const noexcept { return lane_->room(); }
 
@@ -82,6 +97,11 @@ class reply_slot : public task, public waiter {
   /// Answers with one of the library's errors, unless it is too late, and ends this half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
     return settle([&]() noexcept { error_ = say(code, reason); });
+  }
+
+  /// Answers that the call is not sent, as waiting for `whom` could never end.
+  bool refuse(errc code, std::string_view whom) noexcept {
+    return settle([&]() noexcept { error_ = detail::make_error(code, operation(), message(), whom); });
   }
 
   /// The server half ends without a claim: nobody waits, or nobody can be told.
@@ -228,6 +248,9 @@ class reply_slot : public task, public waiter {
   // ---- the caller half, on its executor ----
 
   void stop_waiting() noexcept {
+    if (edge_of_) {
+      std::exchange(edge_of_, nullptr)->edge().clear();
+    }
     if (written_down() != membership::none) {
       room().dismiss(*this);
     }
@@ -257,6 +280,8 @@ class reply_slot : public task, public waiter {
 
   std::atomic<bool> decided_{false};
   std::atomic<bool> left_{false};
+  std::atomic<bool> is_handed_out_{false};
+  process* edge_of_ = nullptr; // the caller half's; process_, which holds it
   detail::intrusive_ptr<process> process_; // if the caller is inside a server's handler
   detail::intrusive_ptr<lane> private_lane_;
 };
