@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/process.hpp>
@@ -41,9 +42,6 @@ class wait_ring {
 
   /// True if the edge of `from`, which is set, closes a ring through `to`. Then the edge is cleared again.
   bool is_closed_by(process& from, process& to) noexcept {
-    if (!to.edge().slot()) {
-      return false; // almost always
-    }
     wait_edge::look looking;
     std::array<const reply_slot*, longest> path; // no need to fill it
     length_ = 0;
@@ -90,16 +88,15 @@ class wait_ring {
 
 namespace detail {
 
-/// For a call that is about to be sent. True if it was refused: then it is answered, and may be gone.
+// Two functions, so that a call that is made in no handler pays for one branch.
 template <class Operation>
-bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
-  process* from = call.waiting_handler();
-  if (!from || call.timeout <= duration::zero()) {
-    return false; // who does not wait closes no ring
+OTPP_NOINLINE bool closes_ring(Operation& call, process& from, process& to) noexcept {
+  call.set_edge(from);
+  if (!to.edge().slot()) {
+    return false; // almost always: it waits for nobody
   }
-  call.set_edge(*from);
   wait_ring ring;
-  if (!ring.is_closed_by(*from, to)) {
+  if (!ring.is_closed_by(from, to)) {
     return false;
   }
   call.forget_edge();
@@ -109,6 +106,14 @@ bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
     call.refuse(errc::deadlock, {}); // no memory for the names
   }
   return true;
+}
+
+/// For a call that is about to be sent. True if it was refused: then it is answered, and may be gone. Who does
+/// not wait at all closes no ring.
+template <class Operation>
+bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
+  process* from = call.waiting_handler();
+  return from && call.timeout > duration::zero() && closes_ring(call, *from, to);
 }
 
 } // namespace detail

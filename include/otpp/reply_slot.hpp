@@ -60,12 +60,12 @@ class reply_slot : public task, public waiter {
 
   // ---- deadlock.hpp ----
 
-  /// A handler of `who` is about to wait here.
+  /// The handler of `who`, where this is resumed, is about to wait here.
   void set_edge(process& who) noexcept {
-    edge_of_ = &who;
+    has_edge_ = true;
     who.edge().set(*this);
   }
-  void forget_edge() noexcept { edge_of_ = nullptr; }
+  void forget_edge() noexcept { has_edge_ = false; }
 
   /// Any thread, while it looks: true if only the server's loop can answer, and has not.
   bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
@@ -248,8 +248,9 @@ class reply_slot : public task, public waiter {
   // ---- the caller half, on its executor ----
 
   void stop_waiting() noexcept {
-    if (edge_of_) {
-      std::exchange(edge_of_, nullptr)->edge().clear();
+    if (has_edge_) {
+      has_edge_ = false;
+      process_->edge().clear();
     }
     if (written_down() != membership::none) {
       room().dismiss(*this);
@@ -258,7 +259,9 @@ class reply_slot : public task, public waiter {
 
   bool decide() noexcept { return !decided_.exchange(true, std::memory_order_acq_rel); }
 
-  bool is_cancellable_ = false; // then another thread may, while it is fresh
+  bool is_cancellable_ = false;  // then another thread may, while it is fresh
+  bool is_handlers_own_ = false; // the handler that runs now waits here, and nothing that it has started
+  bool has_edge_ = false;        // the caller half's
 
  private:
   void deliver(turn* here) noexcept {
@@ -281,7 +284,6 @@ class reply_slot : public task, public waiter {
   std::atomic<bool> decided_{false};
   std::atomic<bool> left_{false};
   std::atomic<bool> is_handed_out_{false};
-  process* edge_of_ = nullptr; // the caller half's; process_, which holds it
   detail::intrusive_ptr<process> process_; // if the caller is inside a server's handler
   detail::intrusive_ptr<lane> private_lane_;
 };

@@ -2,6 +2,8 @@
 
 #include <otpp/deadlock.hpp>
 
+#include <asio/any_io_executor.hpp>
+
 #include <array>
 #include <cstddef>
 #include <string>
@@ -52,11 +54,12 @@ struct ring : preemption::scenario {
   // True if it was refused.
   bool ask(std::size_t me, question& what) {
     waiting_process& from = *both[me];
+    what.locate(asio::any_io_executor(otpp::serial_executor(from)), nullptr);
     waiting_process& to = *both[1 - me];
     what.server = intrusive_ptr<otpp::process>(&to);
     what.set_edge(from);
     otpp::wait_ring found;
-    bool is_refused = found.is_closed_by(from, to);
+    bool is_refused = to.edge().slot() && found.is_closed_by(from, to); // as a call does
     if (is_refused) {
       what.forget_edge();
     }
@@ -106,6 +109,7 @@ struct phantom final : ring {
 
   phantom() {
     // both[0] waits for both[1].
+    first.locate(asio::any_io_executor(otpp::serial_executor(*both[0])), nullptr);
     first.server = both[1];
     first.set_edge(*both[0]);
   }
@@ -114,11 +118,13 @@ struct phantom final : ring {
     otpp::wait_ring found;
     if (thread == 1) {
       first.answer();
+      second.locate(asio::any_io_executor(otpp::serial_executor(*both[1])), nullptr);
       second.server = kept; // both[1] goes on to call the outer one
       second.set_edge(*both[1]);
       expect(!found.is_closed_by(*both[1], outer), "a false alarm");
       return;
     }
+    third.locate(asio::any_io_executor(otpp::serial_executor(outer)), nullptr);
     third.server = both[0]; // which calls the first
     third.set_edge(outer);
     expect(!found.is_closed_by(outer, *both[0]), "a false alarm");
