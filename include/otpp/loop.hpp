@@ -254,9 +254,14 @@ inline void server_core::end_everything() noexcept {
   }
   report(dropped);
 
+  bool has_belongings = false;
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ended;
+    has_belongings = belongings_ != nullptr;
+  }
+  if (has_belongings) {
+    end_belongings();
   }
   tell_list(open_calls_);
   while (left) {
@@ -277,6 +282,21 @@ inline void server_core::end_everything() noexcept {
     worker_->retire();
   }
   move_out(turn_);
+}
+
+inline void server_core::end_belongings() noexcept {
+  while (true) {
+    belonging* one = nullptr;
+    {
+      std::lock_guard lock(room().mutex());
+      one = belongings_;
+      if (!one) {
+        return;
+      }
+      one->retain();
+    }
+    one->server_ended();
+  }
 }
 
 inline void server_core::tell_list(reply_slot*& list) noexcept {

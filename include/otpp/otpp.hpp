@@ -26,5 +26,6 @@
 #include <otpp/start.hpp>
 #include <otpp/stop.hpp>
 #include <otpp/timeout.hpp>
+#include <otpp/timer.hpp>
 #include <otpp/version.hpp>
 #include <otpp/wait_for_name.hpp>
