@@ -18,9 +18,12 @@
 #include <otpp/outcome.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/reply.hpp>
+#include <otpp/request_set.hpp>
+#include <otpp/response.hpp>
 #include <otpp/run.hpp>
 #include <otpp/self.hpp>
 #include <otpp/send.hpp>
+#include <otpp/send_request.hpp>
 #include <otpp/server_name.hpp>
 #include <otpp/server_ref.hpp>
 #include <otpp/start.hpp>
