@@ -14,6 +14,7 @@
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server.hpp>
 #include <otpp/message.hpp>
+#include <otpp/multi_call.hpp>
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/registry.hpp>
