@@ -243,7 +243,7 @@ class pending_request final : public call_request<M>,
     if (!this->server || !this->lane_) {
       return; // it was never sent
     }
-    visit inside(this->room());
+    room_visit inside(this->room());
     if (inside && this->decide()) { // else it has arrived, or will on the destruction of the context
       this->stop_waiting();
       this->leave();
