@@ -10,6 +10,7 @@
 #include <otpp/caller.hpp>
 #include <otpp/cast.hpp>
 #include <otpp/crash_report.hpp>
+#include <otpp/duplicate_registry.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit.hpp>
 #include <otpp/exit_reason.hpp>
@@ -19,6 +20,7 @@
 #include <otpp/monitor.hpp>
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/pg.hpp>
 #include <otpp/pid.hpp>
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
@@ -34,4 +36,5 @@
 #include <otpp/stop.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/version.hpp>
+#include <otpp/via.hpp>
 #include <otpp/wait_for_name.hpp>

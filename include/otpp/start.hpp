@@ -168,7 +168,7 @@ struct initiate_start : initiation {
         return;
       }
       if (how.name()) {
-        how.names().add(*how.name(), *server); // the last that can fail
+        how.add_name_of(*server); // the last that can fail
       }
       if (link && !link->tie_up()) {
         link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
