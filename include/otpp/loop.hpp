@@ -26,7 +26,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
 
   void arm(detail::next_action action) noexcept {
-    duration after = action.after;
+    detail::moment after = action.after;
     action_ = std::move(action);
     is_armed_ = true;
     {
@@ -97,7 +97,7 @@ inline server_core::server_core(
     detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
     : worker::owner(std::move(home), mailbox_limit), name_(std::move(name)) {}
 
-inline server_core::~server_core() = default;
+inline server_core::~server_core() { delete related(); }
 
 /// The loop: goes on until there is something to wait for, which is a message, the handler that runs, or
 /// another turn. What it waits for calls it again.
@@ -108,7 +108,7 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     kept_.reset();
-    if (exit_order* order = order_.load(std::memory_order_acquire); order && !is_doomed_) {
+    if (exit_order* order = pending_order(); order && !is_doomed_) {
       obey(*order); // before what was sent earlier, as in OTP
     }
     if (life_ == life::ending) { // terminate has run
@@ -179,10 +179,10 @@ inline void server_core::begin_to_end() noexcept {
   }
 }
 
-/// Exit signals. One that is to end the process is taken by the first to put it into `order_`: what comes while
+/// Exit signals. One that is to end the process is taken by the first to put it into `order`: what comes while
 /// it is there would do the same. From then on the loop sees it before the next message, and the order,
 /// which is a task too, wakes a process that sleeps and reaches one whose handler waits: that handler is
-/// cancelled. Whoever runs or discards the task takes it out of `order_`. Only the process itself follows
+/// cancelled. Whoever runs or discards the task takes it out again. Only the process itself follows
 /// that pointer; a discarded one is discarded when nobody runs the process any more.
 inline void server_core::take_exit(exit_order& order) noexcept {
   if (!order.is_kill && traps_exits()) {
@@ -194,7 +194,7 @@ inline void server_core::take_exit(exit_order& order) noexcept {
   }
   exit_order* nobody = nullptr;
   order.to_ = this;
-  if (!order_.compare_exchange_strong(nobody, &order, std::memory_order_acq_rel)) {
+  if (!related()->order.compare_exchange_strong(nobody, &order, std::memory_order_acq_rel)) {
     order.to_ = nullptr;
     order.discard();
     return;
@@ -209,7 +209,7 @@ inline void exit_order::run() {
 
 inline void exit_order::discard() noexcept {
   if (to_) {
-    to_->order_.store(nullptr, std::memory_order_release);
+    to_->related()->order.store(nullptr, std::memory_order_release);
   }
   delete this;
 }
@@ -235,17 +235,20 @@ inline void server_core::obey(const exit_order& order) noexcept {
 }
 
 inline void server_core::expect_ties() {
+  if (related()) {
+    return;
+  }
   auto made = std::make_unique<relations>();
-  std::lock_guard lock(room().mutex());
-  if (!relations_) {
-    relations_ = std::move(made);
+  relations* nobody = nullptr;
+  if (relations_.compare_exchange_strong(nobody, made.get(), std::memory_order_acq_rel)) {
+    made.release();
   }
 }
 
 /// Does what the last handler wanted next.
 inline void server_core::act() noexcept {
   detail::next_action action = std::exchange(action_, {});
-  bool at_once = action.after <= duration::zero();
+  bool at_once = action.kind > detail::action_kind::proceed && room().is_over(action.after);
   switch (action.kind) {
     case detail::action_kind::none: return;
     case detail::action_kind::proceed:
@@ -276,6 +279,9 @@ inline void server_core::act() noexcept {
         return;
       }
       break;
+  }
+  if (action.after.count == infinite) {
+    return; // a wait without end is none, and no work that would keep run() from returning
   }
   try {
     if (!idle_) {
@@ -318,9 +324,14 @@ inline void server_core::end_everything() noexcept {
   }
   report(dropped);
 
+  bool has_belongings = false;
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ended;
+    has_belongings = belongings_ != nullptr;
+  }
+  if (has_belongings) {
+    end_belongings();
   }
   tell_list(open_calls_);
   while (left) {
@@ -342,6 +353,21 @@ inline void server_core::end_everything() noexcept {
     worker_->retire();
   }
   move_out(turn_);
+}
+
+inline void server_core::end_belongings() noexcept {
+  while (true) {
+    belonging* one = nullptr;
+    {
+      std::lock_guard lock(room().mutex());
+      one = belongings_;
+      if (!one) {
+        return;
+      }
+      one->retain();
+    }
+    one->server_ended();
+  }
 }
 
 inline void server_core::tell_list(reply_slot*& list) noexcept {
@@ -372,7 +398,7 @@ inline void server_core::tell_ties() noexcept {
     tie* one = nullptr;
     {
       std::lock_guard lock(room().mutex());
-      one = relations_ ? relations_->ties : nullptr;
+      one = related() ? related()->ties : nullptr;
       if (!one) {
         return;
       }
@@ -403,8 +429,8 @@ inline void server_core::report(std::size_t dropped) noexcept {
 inline void server_core::evict() noexcept {
   reason_ = exit_reason::killed();
   was_running_ = false; // nothing to report: the program did it
-  if (relations_ && relations_->body) {
-    relations_->body->give_up();
+  if (receiver* body = receives_with()) {
+    body->give_up();
   }
   {
     std::lock_guard lock(room().mutex());

@@ -18,6 +18,7 @@
 #include <otpp/link.hpp>
 #include <otpp/message.hpp>
 #include <otpp/monitor.hpp>
+#include <otpp/multi_call.hpp>
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/pg.hpp>
@@ -25,9 +26,12 @@
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/reply.hpp>
+#include <otpp/request_set.hpp>
+#include <otpp/response.hpp>
 #include <otpp/run.hpp>
 #include <otpp/self.hpp>
 #include <otpp/send.hpp>
+#include <otpp/send_request.hpp>
 #include <otpp/server_name.hpp>
 #include <otpp/server_ref.hpp>
 #include <otpp/spawn.hpp>
@@ -35,6 +39,7 @@
 #include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
 #include <otpp/timeout.hpp>
+#include <otpp/timer.hpp>
 #include <otpp/version.hpp>
 #include <otpp/via.hpp>
 #include <otpp/wait_for_name.hpp>

@@ -36,6 +36,24 @@ struct held_name {
   std::unique_ptr<held_name> next;
 };
 
+/// Something that ends with its server, such as a timer for it. Listed under the room's lock.
+class belonging {
+ public:
+  /// Keeps it until server_ended(). In the lock.
+  virtual void retain() noexcept = 0;
+
+  /// Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
+  virtual void server_ended() noexcept = 0;
+
+ protected:
+  virtual ~belonging() = default;
+
+ private:
+  friend class server_core;
+  belonging* next_ = nullptr;
+  belonging* before_ = nullptr;
+};
+
 /// What references and registries point to: a server without its types.
 ///
 /// Its life goes one way, moved by the loop only (or, when the context is destroyed, by evict()):
@@ -153,7 +171,7 @@ class server_core : public worker::owner {
 
   // ---- ties: monitors and links. Any thread, but for what is said ----
 
-  /// Sees to it that this can list ties. May throw std::bad_alloc.
+  /// Sees to it that this can list ties and take exit signals. May throw std::bad_alloc.
   void expect_ties();
 
   /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
@@ -162,7 +180,7 @@ class server_core : public worker::owner {
     if (life_ == life::ended) {
       return false;
     }
-    tie*& first = relations_->ties;
+    tie*& first = related()->ties;
     one.listed_ = true;
     one.before_ = nullptr;
     one.next_ = first;
@@ -183,7 +201,7 @@ class server_core : public worker::owner {
   template <class Keep>
   void find_link(std::uint64_t other, Keep keep) noexcept {
     std::lock_guard lock(room().mutex());
-    for (tie* one = relations_ ? relations_->ties : nullptr; one; one = one->next_) {
+    for (tie* one = related() ? related()->ties : nullptr; one; one = one->next_) {
       if (one->linked_to() == other) {
         keep(*one);
         return;
@@ -194,12 +212,12 @@ class server_core : public worker::owner {
   /// Of a process that has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
 
-  /// Takes an exit signal. Owns it from here on.
+  /// Takes an exit signal, after expect_ties(). Owns it from here on.
   void take_exit(exit_order& order) noexcept;
 
   /// Takes the meaning from a signal of `who` that has been taken already. By the process itself.
   void ignore_order_from(std::uint64_t who) noexcept {
-    exit_order* order = order_.load(std::memory_order_acquire);
+    exit_order* order = pending_order();
     if (order && order->linked_from() == who) {
       order->make_void();
     }
@@ -211,12 +229,11 @@ class server_core : public worker::owner {
 
   /// Returns the id of the process that has started this one with a link; else zero.
   std::uint64_t parent() const noexcept {
-    std::lock_guard lock(room().mutex());
-    return relations_ ? relations_->parent : 0;
+    return related() ? related()->parent : 0;
   }
 
   /// Before it is launched, and after expect_ties().
-  void set_parent(const server_core& who) noexcept { relations_->parent = who.id(); }
+  void set_parent(const server_core& who) noexcept { related()->parent = who.id(); }
 
   /// True if `init` has returned, once. By the process itself, or when it has ended.
   bool has_run() const noexcept { return has_run_; }
@@ -225,9 +242,9 @@ class server_core : public worker::owner {
   bool is_doomed() const noexcept { return is_doomed_; }
 
   /// Makes `body` take all messages, or gives that up. By the process itself, after expect_ties().
-  void receive_with(receiver* body) noexcept { relations_->body = body; }
+  void receive_with(receiver* body) noexcept { related()->body = body; }
 
-  receiver* receives_with() const noexcept { return relations_ ? relations_->body : nullptr; }
+  receiver* receives_with() const noexcept { return related() ? related()->body : nullptr; }
 
   /// What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
   void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
@@ -270,6 +287,29 @@ class server_core : public worker::owner {
       }
     }
     return nullptr;
+  }
+
+  // ---- what ends with it, in the room's lock ----
+
+  /// Lists it. False if the server has ended.
+  bool keep(belonging& one) noexcept {
+    if (life_ == life::ended) {
+      return false;
+    }
+    one.before_ = nullptr;
+    one.next_ = belongings_;
+    if (belongings_) {
+      belongings_->before_ = &one;
+    }
+    belongings_ = &one;
+    return true;
+  }
+
+  void forget(belonging& one) noexcept {
+    (one.before_ ? one.before_->next_ : belongings_) = one.next_;
+    if (one.next_) {
+      one.next_->before_ = one.before_;
+    }
   }
 
   // ---- the life of a server ----
@@ -420,12 +460,18 @@ class server_core : public worker::owner {
   friend class exit_order;
   class idle_timer;
 
-  // What few servers have.
+  // What few servers have: once it is made, it is there until the core goes.
   struct relations {
-    tie* ties = nullptr;        // under the room's lock
-    std::uint64_t parent = 0;   // written before it is launched
-    receiver* body = nullptr;   // by the process itself
+    tie* ties = nullptr;                     // under the room's lock
+    std::uint64_t parent = 0;                // written before it is launched
+    receiver* body = nullptr;                // by the process itself
+    std::atomic<exit_order*> order{nullptr}; // from when it is taken until it is run or discarded
   };
+  exit_order* pending_order() const noexcept {
+    relations* mine = related();
+    return mine ? mine->order.load(std::memory_order_acquire) : nullptr;
+  }
+  relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
 
   void run_loop() noexcept;
   void begin_to_end() noexcept;
@@ -433,6 +479,7 @@ class server_core : public worker::owner {
   void act() noexcept;
   void finish() noexcept;
   void end_everything() noexcept;
+  void end_belongings() noexcept;
   void tell_list(reply_slot*& list) noexcept;
   void tell_ties() noexcept;
   void obey(const exit_order& order) noexcept;
@@ -453,7 +500,7 @@ class server_core : public worker::owner {
   void accept(envelope& item) noexcept override {
     if (mailbox_.is_closed()) {
       item.bounce(*this, reason_);
-    } else if (receiver* body = relations_ ? relations_->body : nullptr) {
+    } else if (receiver* body = receives_with()) {
       body->accept(item);
     } else {
       mailbox_.put_aside(item);
@@ -537,7 +584,7 @@ class server_core : public worker::owner {
     if (!std::exchange(one.listed_, false)) {
       return false;
     }
-    (one.before_ ? one.before_->next_ : relations_->ties) = one.next_;
+    (one.before_ ? one.before_->next_ : related()->ties) = one.next_;
     if (one.next_) {
       one.next_->before_ = one.before_;
     }
@@ -570,18 +617,17 @@ class server_core : public worker::owner {
   bool last_reply_is_ready_ = false;
 
   std::atomic<bool> traps_exits_{false};
-  std::atomic<exit_order*> order_{nullptr}; // from when it is taken until it is run or discarded
-  std::unique_ptr<relations> relations_;    // installed under the room's lock, and there from then on
-
   // Under the room's lock; `running` is set without it, as nobody asks for that.
   std::atomic<life> life_{life::starting};
   bool names_freed_ = false;
   std::uint32_t watcher_count_ = 0;
   std::uint32_t watcher_limit_ = 16;
   std::unique_ptr<held_name> names_;
+  std::atomic<relations*> relations_{nullptr};
   reply_slot* open_calls_ = nullptr;
   reply_slot* watchers_ = nullptr;
   reply_slot* handed_out_ = nullptr;
+  belonging* belongings_ = nullptr;
 
   const std::uint64_t id_ = next_id();
   const std::unique_ptr<std::string> name_;

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/link.hpp>
+
+#include <otpp/call.hpp>
+#include <otpp/cast.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit.hpp>
+#include <otpp/start.hpp>
+#include <otpp/start_link.hpp>
+#include <otpp/stop.hpp>
+#include <otpp/testing.hpp>
+
+#include "support/catch.hpp"
+#include "support/crash_log.hpp"
+#include "support/error_of.hpp"
+#include "support/relative.hpp"
+#include "support/run.hpp"
+#include "support/until.hpp"
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+// Rows 2.57, 2.58 and 2.66 of semantics.md, and what erlang(3) says of link, unlink and exit.
+
+namespace {
+
+constexpr auto end_it = relative::exits::end_it;
+constexpr auto are_trapped = relative::exits::are_trapped;
+
+struct tied {
+  journal said;
+  journal other_said;
+  otpp::server_ref<relative> server;
+  otpp::server_ref<relative> other;
+};
+
+asio::awaitable<tied> start_linked(relative::exits how) {
+  journal said;
+  journal other_said;
+  auto server = co_await otpp::start<relative>(said, how);
+  auto other = co_await otpp::start<relative>(other_said, end_it);
+  co_await otpp::call<relative::join>(server, other);
+  co_return tied{said, other_said, server, other};
+}
+
+// The other one ends, and what is sent to the server afterwards comes after what the link brings.
+asio::awaitable<void> leave(tied& two, otpp::exit_reason why) {
+  co_await otpp::cast<relative::leave>(two.other, why);
+  co_await two.other.join();
+}
+
+} // namespace
+
+TEST_CASE("link: 2.66 an end that is not normal ends the other, without terminate") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    tied two = co_await start_linked(end_it);
+    co_await leave(two, otpp::exit_reason::shutdown());
+    otpp::exit_reason why = co_await two.server.join();
+    CHECK(why == otpp::exit_reason::shutdown());
+    CHECK(two.said.text().empty());
+    CHECK(two.other_said.text() == "terminate:shutdown");
+  });
+}
+
+TEST_CASE("link: 2.66 a normal end does not end the other") {
+  run([]() -> asio::awaitable<void> {
+    tied two = co_await start_linked(end_it);
+    co_await leave(two, otpp::exit_reason::normal());
+    co_await otpp::cast<relative::note>(two.server, "on");
+    co_await two.server.stop();
+    CHECK(two.said.text() == "on terminate:normal");
+  });
+}
+
+TEST_CASE("link: one that traps exits is sent the reason, a normal one too") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    tied two = co_await start_linked(are_trapped);
+    SECTION("normal") {
+      co_await leave(two, otpp::exit_reason::normal());
+      co_await two.server.stop();
+      CHECK(two.said.text() == "exit:normal terminate:normal");
+    }
+    SECTION("a crash") {
+      co_await leave(two, boom());
+      co_await two.server.stop();
+      CHECK(two.said.text() == "exit:boom terminate:normal");
+    }
+    SECTION("killed, which only kill does untrapped") {
+      otpp::kill(two.other);
+      co_await two.other.join();
+      co_await two.server.stop();
+      CHECK(two.said.text() == "exit:killed terminate:normal");
+    }
+  });
+}
+
+TEST_CASE("link: works in both directions, and two links are one") {
+  run([]() -> asio::awaitable<void> {
+    tied two = co_await start_linked(are_trapped);
+    co_await otpp::call<relative::join>(two.server, two.other);
+    co_await otpp::call<relative::join>(two.other, two.server);
+    SECTION("the one that linked hears once") {
+      co_await leave(two, otpp::exit_reason::normal());
+      co_await two.server.stop();
+      CHECK(two.said.text() == "exit:normal terminate:normal");
+    }
+    SECTION("the one that was linked ends too") {
+      co_await two.server.stop(otpp::exit_reason::shutdown());
+      otpp::exit_reason why = co_await two.other.join();
+      CHECK(why == otpp::exit_reason::shutdown());
+    }
+  });
+}
+
+TEST_CASE("link: unlink") {
+  run([]() -> asio::awaitable<void> {
+    tied two = co_await start_linked(are_trapped);
+    SECTION("by the one that linked") { co_await otpp::call<relative::part>(two.server, two.other); }
+    SECTION("by the other") { co_await otpp::call<relative::part>(two.other, two.server); }
+    co_await leave(two, otpp::exit_reason::shutdown());
+    co_await two.server.stop();
+    CHECK(two.said.text() == "terminate:normal");
+  });
+}
+
+TEST_CASE("link: with one that has ended, the signal comes at once") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await otpp::start<relative>(said, are_trapped);
+    auto other = co_await otpp::start<relative>(journal(), end_it);
+    co_await other.stop();
+    co_await otpp::call<relative::join>(server, other);
+    co_await server.stop();
+    CHECK(said.text().find("exit:otpp: link at relative#") == 0);
+  });
+}
+
+TEST_CASE("link: exit and kill") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    journal said;
+    SECTION("an exit ends one that does not trap it, before what it was sent earlier") {
+      auto server = co_await otpp::start<relative>(said, end_it);
+      for (int n = 0; n != 3; ++n) {
+        otpp::try_cast<relative::note>(server, "unread");
+      }
+      otpp::exit(server, otpp::exit_reason::shutdown());
+      otpp::exit_reason why = co_await server.join();
+      CHECK(why == otpp::exit_reason::shutdown());
+      CHECK(said.text().empty());
+    }
+    SECTION("a normal one does not") {
+      auto server = co_await otpp::start<relative>(said, end_it);
+      otpp::exit(server, otpp::exit_reason::normal());
+      co_await server.stop();
+      CHECK(said.text() == "terminate:normal");
+    }
+    SECTION("but for one that sends it to itself") {
+      auto server = co_await otpp::start<relative>(said, end_it);
+      co_await otpp::call<relative::send_exit>(server, server, otpp::exit_reason::normal());
+      otpp::exit_reason why = co_await server.join();
+      CHECK(why == otpp::exit_reason::normal());
+      CHECK(said.text().empty());
+    }
+    SECTION("one that traps exits is sent it") {
+      auto server = co_await otpp::start<relative>(said, are_trapped);
+      otpp::exit(server, boom());
+      co_await server.stop();
+      CHECK(said.text() == "exit:boom terminate:normal");
+    }
+    SECTION("kill cannot be trapped, and says killed") {
+      auto server = co_await otpp::start<relative>(said, are_trapped);
+      otpp::kill(server);
+      otpp::exit_reason why = co_await server.join();
+      CHECK(why == otpp::exit_reason::killed());
+      CHECK(said.text().empty());
+    }
+    SECTION("a handler that waits is cancelled, and its caller hears why") {
+      auto server = co_await otpp::start<relative>(said, end_it);
+      event never;
+      co_await otpp::cast<relative::wait>(server, never);
+      co_await until([&] { return never.is_awaited(); });
+      std::exception_ptr left;
+      otpp::call<relative::part>(server, otpp::pid(), [&](std::exception_ptr error) { left = error; });
+      otpp::kill(server);
+      co_await server.join();
+      co_await until([&] { return left != nullptr; });
+      CHECK(said.text() == "wait cancelled");
+      CHECK(text_of(left).find("killed") != std::string::npos);
+    }
+    SECTION("to nobody, or to one that has ended, nothing happens") {
+      auto server = co_await otpp::start<relative>(said, end_it);
+      co_await server.stop();
+      otpp::exit(server, boom());
+      otpp::kill(server);
+      otpp::kill(otpp::pid());
+      CHECK(said.text() == "terminate:normal");
+    }
+    CHECK(log.texts().empty()); // a signal is no crash
+  });
+}
+
+TEST_CASE("link: start_link ties a server to its parent") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    journal said;
+    auto parent = co_await otpp::start<relative>(said, end_it);
+    SECTION("2.57 a child that traps exits ends with its parent, after terminate") {
+      auto child = co_await otpp::call<relative::bear>(parent, are_trapped);
+      co_await parent.stop(otpp::exit_reason::shutdown());
+      otpp::exit_reason why = co_await child.join();
+      CHECK(why == otpp::exit_reason::shutdown());
+      CHECK(said.text() == "terminate:shutdown terminate:shutdown");
+    }
+    SECTION("2.58 one that does not ends without") {
+      auto child = co_await otpp::call<relative::bear>(parent, end_it);
+      co_await parent.stop(otpp::exit_reason::shutdown());
+      co_await child.join();
+      CHECK(said.text() == "terminate:shutdown");
+    }
+    SECTION("a child's crash ends its parent") {
+      auto child = co_await otpp::call<relative::bear>(parent, end_it);
+      co_await otpp::cast<relative::leave>(child, boom());
+      otpp::exit_reason why = co_await parent.join();
+      CHECK(why.message() == "boom");
+    }
+    SECTION("a start that fails is told once, by the exception") {
+      std::string text = co_await otpp::call<relative::bear_failing>(parent);
+      CHECK(text == "boom");
+      co_await parent.stop();
+      CHECK(said.text() == "terminate:normal");
+    }
+  });
+}
+
+TEST_CASE("link: only a process can link, and start_link") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<relative>(journal(), end_it);
+    CHECK_THROWS_AS(otpp::link(server), otpp::error);
+    CHECK_THROWS_AS(otpp::unlink(server), otpp::error);
+    CHECK_THROWS_AS(otpp::trap_exit(), otpp::error);
+    bool threw = false;
+    try {
+      co_await otpp::start_link<relative>(journal(), end_it);
+    } catch (const otpp::error& e) {
+      threw = e.code() == otpp::errc::no_process;
+    }
+    CHECK(threw);
+  });
+}
+
+TEST_CASE("link: the end of a context is a signal elsewhere") {
+  asio::io_context ours;
+  journal said;
+  std::optional<otpp::server_ref<relative>> server;
+  {
+    asio::io_context theirs;
+    std::optional<otpp::server_ref<relative>> other;
+    auto keep = [](auto& where) {
+      return [&where](std::exception_ptr, auto started) { where.emplace(std::move(started)); };
+    };
+    otpp::start<relative>(otpp::options().on(ours.get_executor()), said, are_trapped, keep(server));
+    otpp::start<relative>(otpp::options().on(theirs.get_executor()), journal(), end_it, keep(other));
+    ours.run();
+    theirs.run();
+    otpp::call<relative::join>(*server, *other, [](std::exception_ptr) {});
+    ours.restart();
+    ours.run();
+  }
+  ours.restart();
+  ours.run();
+  CHECK(said.text() == "exit:killed");
+}
+
+TEST_CASE("link: in every order of kill, stop and unlink both have ended and nothing is said twice", "[explorer]") {
+  using namespace otpp::testing;
+  report done = explore(orders::all(2), [](world& one) {
+    journal said;
+    auto is_over = std::make_shared<int>(0);
+    one.spawn("client", [=, &one]() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<relative>(said, are_trapped);
+      auto other = co_await otpp::start<relative>(journal(), end_it);
+      co_await otpp::call_for<relative::join>(server, otpp::infinite, other);
+      one.spawn("killer", [=]() -> asio::awaitable<void> {
+        otpp::kill(other);
+        co_await other.join();
+        ++*is_over;
+      });
+      co_await otpp::call_for<relative::part>(server, otpp::infinite, other);
+      bool said_before = !said.text().empty();
+      co_await server.stop();
+      std::string wanted = said_before ? "exit:killed terminate:normal" : "terminate:normal";
+      one.check(said.text() == wanted, "a signal came through a link that was cut, or came twice");
+      ++*is_over;
+    });
+    one.run();
+    one.check(*is_over == 2, "somebody hangs");
+  });
+  CHECK(done.is_complete);
+  CHECK(done.schedules > 10);
+}
+
+TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
+  // Each round ties four servers in a ring, and then all of it is undone from several threads at once. A
+  // sanitizer is the judge; without one, that everybody ends.
+  struct quiet {
+    struct tie {
+      otpp::pid who;
+      using reply_type = void;
+    };
+    struct untie {
+      otpp::pid who;
+    };
+    struct seen {
+      int downs = 0;
+      std::optional<otpp::monitor_ref> ref;
+    };
+    seen init(bool traps) {
+      if (traps) {
+        otpp::trap_exit();
+      }
+      return {};
+    }
+    void handle_call(tie m, seen& s) {
+      otpp::link(m.who);
+      s.ref = otpp::monitor(m.who);
+    }
+    void handle_cast(untie m, seen& s) {
+      otpp::unlink(m.who);
+      otpp::demonitor(*s.ref);
+    }
+    void handle_info(otpp::down, seen& s) { ++s.downs; }
+    void handle_info(otpp::exit_signal, seen&) {}
+  };
+  asio::thread_pool pool(3);
+  for (int round = 0; round != 100; ++round) {
+    std::vector<otpp::server_ref<quiet>> ring;
+    for (int n = 0; n != 4; ++n) {
+      ring.push_back(
+          otpp::start<quiet>(otpp::options().on(pool.get_executor()), n % 2 == 0, asio::use_future).get());
+    }
+    for (std::size_t n = 0; n != 4; ++n) {
+      otpp::call<quiet::tie>(ring[n], ring[(n + 1) % 4], asio::use_future).get();
+    }
+    std::thread other([&] {
+      otpp::kill(ring[0]);
+      otpp::try_cast<quiet::untie>(ring[2], ring[3]);
+      otpp::exit(ring[3], otpp::exit_reason::shutdown());
+    });
+    otpp::try_cast<quiet::untie>(ring[3], ring[0]);
+    otpp::exit(ring[1], otpp::exit_reason::shutdown());
+    otpp::kill(ring[2]);
+    other.join();
+    for (otpp::server_ref<quiet>& server : ring) {
+      otpp::exit_reason why = server.join(asio::use_future).get();
+      CHECK_FALSE(why == otpp::exit_reason::normal());
+    }
+  }
+  pool.join();
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/spawn.hpp>
+
+#include <otpp/call.hpp>
+#include <otpp/cast.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit.hpp>
+#include <otpp/link.hpp>
+#include <otpp/pid.hpp>
+#include <otpp/receive.hpp>
+#include <otpp/registry.hpp>
+#include <otpp/send.hpp>
+#include <otpp/stop.hpp>
+#include <otpp/testing.hpp>
+
+#include "support/catch.hpp"
+#include "support/counter.hpp"
+#include "support/crash_log.hpp"
+#include "support/error_of.hpp"
+#include "support/relative.hpp"
+#include "support/run.hpp"
+#include "support/until.hpp"
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+struct word {
+  std::string text;
+};
+struct number {
+  int value;
+};
+struct done {};
+
+asio::awaitable<void> write_down(journal said) {
+  while (true) {
+    std::variant<word, done> next = co_await otpp::receive<word, done>();
+    if (std::holds_alternative<done>(next)) {
+      co_return;
+    }
+    said.add(std::get<word>(next).text);
+  }
+}
+
+asio::awaitable<void> prefer_numbers(journal said) {
+  number first = co_await otpp::receive<number>();
+  said.add(std::to_string(first.value));
+  word one = co_await otpp::receive<word>();
+  said.add(one.text);
+  word two = co_await otpp::receive<word>();
+  said.add(two.text);
+}
+
+asio::awaitable<void> wait_for_a_word(journal said, otpp::duration timeout) {
+  std::error_code code;
+  try {
+    co_await otpp::receive<word>(timeout);
+  } catch (const std::system_error& e) {
+    code = e.code();
+  }
+  said.add(code == otpp::errc::timeout ? "timeout" : code ? code.message() : "word");
+}
+
+asio::awaitable<void> trap(journal said) {
+  otpp::trap_exit();
+  while (true) {
+    std::variant<otpp::exit_signal, done> next = co_await otpp::receive<otpp::exit_signal, done>();
+    if (std::holds_alternative<done>(next)) {
+      co_return;
+    }
+    said.add("exit:" + std::get<otpp::exit_signal>(next).reason.message());
+  }
+}
+
+asio::awaitable<void> throw_boom() {
+  co_await otpp::receive<done>();
+  throw boom();
+}
+
+} // namespace
+
+TEST_CASE("spawn: the guide's mailbox: create, register, send, receive, destroy") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::pid writer = co_await otpp::spawn(otpp::named("spawn writer"), write_down(said));
+    co_await otpp::send<word>("spawn writer", "by-name");
+    co_await otpp::send<word>(writer, "by-pid");
+    co_await otpp::send<done>(writer);
+    otpp::exit_reason why = co_await writer.join();
+    CHECK(why == otpp::exit_reason::normal());
+    CHECK(said.text() == "by-name by-pid");
+    std::error_code code = co_await code_of(otpp::send<word>("spawn writer", "late"));
+    CHECK(code == otpp::errc::no_process);
+  });
+}
+
+TEST_CASE("spawn: receive takes the first that fits, and leaves the rest in order") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::server_ref<otpp::spawned> process = co_await otpp::spawn(prefer_numbers(said));
+    co_await otpp::send<word>(process, "a");
+    co_await otpp::send<word>(process, "b");
+    co_await otpp::send<number>(process, 7);
+    co_await process.join();
+    CHECK(said.text() == "7 a b");
+  });
+}
+
+TEST_CASE("spawn: receive gives up after its timeout, in virtual time") {
+  using namespace otpp::testing;
+  explore(orders::fifo(), [](world& one) {
+    journal said;
+    one.spawn("client", [=]() -> asio::awaitable<void> {
+      otpp::pid late = co_await otpp::spawn(wait_for_a_word(said, 1h));
+      co_await late.join();
+      otpp::pid none = co_await otpp::spawn(wait_for_a_word(said, 0s));
+      co_await none.join();
+      otpp::pid quick = co_await otpp::spawn(wait_for_a_word(said, 1h));
+      co_await otpp::send<word>(quick, "now");
+      co_await quick.join();
+    });
+    one.run();
+    one.check(said.text() == "timeout timeout word", "a receive has not ended as it should");
+  });
+}
+
+TEST_CASE("spawn: a body that throws is a crash, and links tell of it") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    otpp::pid process = co_await otpp::spawn(throw_boom());
+    co_await otpp::send<done>(process);
+    otpp::exit_reason why = co_await process.join();
+    CHECK(why.message() == "boom");
+    CHECK(log.texts().size() == 1);
+  });
+}
+
+TEST_CASE("spawn: stop and exit signals cancel what the body waits for") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::pid one = co_await otpp::spawn(wait_for_a_word(said, otpp::infinite));
+    SECTION("stop") { co_await one.stop(otpp::exit_reason::shutdown()); }
+    SECTION("exit") {
+      otpp::exit(one, otpp::exit_reason::shutdown());
+    }
+    otpp::exit_reason why = co_await one.join();
+    CHECK(why == otpp::exit_reason::shutdown());
+    CHECK_FALSE(said.text().empty());
+    CHECK(said.text() != "word");
+  });
+}
+
+TEST_CASE("spawn: a process can trap exits, and gets them by receive") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::pid process = co_await otpp::spawn(trap(said));
+    otpp::exit(process, otpp::exit_reason::shutdown());
+    auto other = co_await otpp::start<relative>(journal(), relative::exits::end_it);
+    co_await otpp::call<relative::join>(other, process);
+    co_await other.stop();
+    co_await otpp::send<done>(process);
+    co_await process.join();
+    CHECK(said.text() == "exit:shutdown exit:normal");
+  });
+}
+
+TEST_CASE("spawn: processes monitor and link each other") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto body = [](journal out) -> asio::awaitable<void> {
+      auto child = co_await otpp::spawn_monitor(write_down(out));
+      co_await otpp::send<done>(child.server);
+      otpp::down end = co_await otpp::receive<otpp::down>();
+      out.add(end.ref == child.ref && end.who == otpp::pid(child.server) ? "down" : "another");
+      otpp::pid linked = co_await otpp::spawn_link(write_down(out));
+      otpp::exit(otpp::self(), otpp::exit_reason::shutdown());
+      co_await otpp::receive<done>();
+    };
+    otpp::pid process = co_await otpp::spawn(body(said));
+    otpp::exit_reason why = co_await process.join();
+    CHECK(why == otpp::exit_reason::shutdown());
+    CHECK(said.text() == "down");
+  });
+}
+
+TEST_CASE("spawn: a call to a process is refused, a receive elsewhere too") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::pid process = co_await otpp::spawn(write_down(said));
+    std::error_code code = co_await code_of(otpp::call<counter::get>(process));
+    CHECK(code == otpp::errc::bad_message);
+    code = co_await code_of(otpp::receive<word>());
+    CHECK(code == otpp::errc::no_process);
+    otpp::kill(process);
+    co_await process.join();
+  });
+}
+
+TEST_CASE("spawn: a process that waits keeps no context from ending, and dies with it") {
+  auto token = std::make_shared<int>(0);
+  {
+    asio::io_context context;
+    auto body = [](std::shared_ptr<int>) -> asio::awaitable<void> { co_await otpp::receive<word>(); };
+    otpp::spawn(otpp::options().on(context.get_executor()), body(token), [](std::exception_ptr, auto) {});
+    context.run();
+    CHECK(token.use_count() == 2);
+  }
+  CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("spawn: a limited mailbox makes its senders wait until receive has taken a message") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    event go_on;
+    auto body = [](journal out, event until) -> asio::awaitable<void> {
+      co_await until.wait();
+      co_await write_down(out);
+    };
+    otpp::pid process = co_await otpp::spawn(otpp::options().mailbox_limit(2), body(said, go_on));
+    co_await otpp::send<word>(process, "1");
+    co_await otpp::send<word>(process, "2");
+    CHECK_FALSE(otpp::try_send<word>(process, "3"));
+    go_on.happen();
+    co_await otpp::send<word>(process, "4");
+    co_await otpp::send<done>(process);
+    co_await process.join();
+    CHECK(said.text() == "1 2 4");
+  });
+}
+
+TEST_CASE("pid: is made from a reference, and back") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<counter>(otpp::named("pid test"), 1);
+    otpp::pid who = server;
+    CHECK(who.as<counter>() == server);
+    CHECK_FALSE(who.as<relative>());
+    CHECK(who.id() == server.id());
+    CHECK(who.describe() == "\"pid test\"");
+    CHECK(std::unordered_set<otpp::pid>{who, server}.size() == 1);
+    int value = co_await otpp::call<counter::get>(who);
+    CHECK(value == 1);
+    std::error_code code = co_await code_of(otpp::call<counter::get>(otpp::pid()));
+    CHECK(code == otpp::errc::no_process);
+    co_await who.stop();
+    CHECK(who.has_ended());
+    CHECK_FALSE(otpp::pid());
+    CHECK(otpp::pid().has_ended());
+  });
+}
+
+TEST_CASE("spawn: no message is lost between a timeout and a receive", "[explorer]") {
+  using namespace otpp::testing;
+  report seen = explore(orders::all(2), [](world& one) {
+    journal said;
+    one.spawn("client", [=]() -> asio::awaitable<void> {
+      auto body = [](journal out) -> asio::awaitable<void> {
+        co_await wait_for_a_word(out, 1s);
+        if (out.text() == "timeout") {
+          word late = co_await otpp::receive<word>();
+          out.add(late.text);
+        }
+      };
+      otpp::pid process = co_await otpp::spawn(body(said));
+      co_await otpp::send<word>(process, "late");
+      co_await process.join();
+    });
+    one.run();
+    one.check(said.text() == "word" || said.text() == "timeout late", "the word is lost");
+  });
+  CHECK(seen.is_complete);
+  CHECK(seen.schedules > 10);
+}
