@@ -10,6 +10,7 @@
 #include <otpp/caller.hpp>
 #include <otpp/cast.hpp>
 #include <otpp/crash_report.hpp>
+#include <otpp/duplicate_registry.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit.hpp>
 #include <otpp/exit_reason.hpp>
@@ -20,6 +21,7 @@
 #include <otpp/multi_call.hpp>
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/pg.hpp>
 #include <otpp/pid.hpp>
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
@@ -39,4 +41,5 @@
 #include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>
 #include <otpp/version.hpp>
+#include <otpp/via.hpp>
 #include <otpp/wait_for_name.hpp>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/call.hpp>
+#include <otpp/deadlock.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/envelope.hpp>
 #include <otpp/error.hpp>
@@ -91,7 +92,7 @@ struct initiate_stop : initiation {
       stop->fail(errc::calling_self);
     } else if (timeout < duration::zero()) {
       stop->fail(errc::timeout);
-    } else {
+    } else if (!is_refused_as_deadlock(*stop, *server)) {
       server->send_enrolled<&mailbox::push_library_message>(*stop, turn::current());
     }
   }
@@ -109,6 +110,8 @@ struct initiate_join : initiation {
     join->server = server;
     if (join->is_inside(*server)) {
       join->fail(errc::calling_self);
+    } else if (is_refused_as_deadlock(*join, *server)) {
+      return;
     } else if (!join->room().enroll(*join)) {
       join->abandon_waiting();
       join->leave();
