@@ -20,6 +20,7 @@
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/pid.hpp>
+#include <otpp/processes.hpp>
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/reply.hpp>
@@ -32,6 +33,8 @@
 #include <otpp/start.hpp>
 #include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
+#include <otpp/sys.hpp>
 #include <otpp/timeout.hpp>
+#include <otpp/trace_event.hpp>
 #include <otpp/version.hpp>
 #include <otpp/wait_for_name.hpp>
