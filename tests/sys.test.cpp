@@ -8,22 +8,26 @@
 #include "support/catch.hpp"
 #include "support/error_of.hpp"
 #include "support/event.hpp"
+#include "support/relative.hpp"
 #include "support/run.hpp"
 #include "support/scribe.hpp"
 #include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
-#include <asio/io_context.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/this_coro.hpp>
 
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
-using kind = otpp::trace_event::kind;
 
 namespace {
 
@@ -270,6 +274,20 @@ TEST_CASE("sys: a suspended server can be ended") {
   });
 }
 
+TEST_CASE("sys: a suspended server that traps exits ends with its parent") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto parent = co_await otpp::start<relative>(said, relative::exits::end_it);
+    auto child = co_await otpp::call<relative::bear>(parent, relative::exits::are_trapped);
+    co_await otpp::suspend(child);
+    co_await otpp::cast<relative::note>(child, "unheard");
+    otpp::exit(parent, otpp::exit_reason::shutdown());
+    otpp::exit_reason reason = co_await child.join();
+    CHECK(reason == otpp::exit_reason::shutdown());
+    CHECK(said.text() == "terminate:shutdown");
+  });
+}
+
 TEST_CASE("sys: 2.73 nothing is handled between suspend and resume, in any order of events") {
   otpp::testing::explore(otpp::testing::orders::all(2).at_most(2000), [](otpp::testing::world& world) {
     journal said;
@@ -430,10 +448,15 @@ TEST_CASE("sys: trace tells a hook what the server does") {
       texts.push_back(one.text().substr(0, one.text().find(", sent in line")));
       CHECK(one.id == server.id());
     }
+    auto said_of = [](const char* does, std::string_view message) {
+      return std::string("\"traced\" ") + does + ' ' + std::string(message);
+    };
     CHECK(texts == std::vector<std::string>{
-                       "\"traced\" takes {anonymous}::clerk::note", "\"traced\" takes {anonymous}::clerk::read",
-                       "\"traced\" answers {anonymous}::clerk::read", "\"traced\" takes {anonymous}::clerk::rest",
-                       "\"traced\" takes its timeout", "\"traced\" ends: shutdown"});
+                       said_of("takes", otpp::detail::type_name<clerk::note>()),
+                       said_of("takes", otpp::detail::type_name<clerk::read>()),
+                       said_of("answers", otpp::detail::type_name<clerk::read>()),
+                       said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
+                       "\"traced\" ends: shutdown"});
     REQUIRE(seen.size() == 6);
     CHECK(seen[0].where.line() != 0);
   });
@@ -458,13 +481,18 @@ TEST_CASE("sys: a hook that throws is not called again, and the server goes on")
 TEST_CASE("sys: statistics count messages, answers, the queue and the time in handlers") {
   otpp::testing::explore(otpp::testing::orders::fifo(), [](otpp::testing::world& world) {
     std::optional<otpp::server_statistics> before;
+    std::optional<otpp::server_statistics> queued;
     std::optional<otpp::server_statistics> seen;
     std::optional<otpp::server_statistics> after;
     event go_on;
     world.spawn("client", [&]() -> asio::awaitable<void> {
       auto server = co_await otpp::start<clerk>(journal());
       before = co_await otpp::statistics(server);
+      co_await otpp::suspend(server);
+      otpp::try_cast<clerk::note>(server, "waits already");
       co_await otpp::statistics(server, true);
+      queued = co_await otpp::statistics(server);
+      co_await otpp::resume(server);
       otpp::try_cast<clerk::wait>(server, go_on);
       for (const char* word : {"a", "b", "c"}) {
         otpp::try_cast<clerk::note>(server, word);
@@ -483,7 +511,9 @@ TEST_CASE("sys: statistics count messages, answers, the queue and the time in ha
     world.run();
     world.check(!before && !after, "statistics were on");
     REQUIRE(seen);
-    CHECK(seen->messages == 6);
+    REQUIRE(queued);
+    CHECK(queued->queue_length == 1);
+    CHECK(seen->messages == 7);
     CHECK(seen->replies == 1);
     CHECK(seen->queue_length == 1);
     CHECK(seen->longest_queue >= 4);
