@@ -13,8 +13,8 @@
 
 namespace otpp {
 
-/// Says that a callbacks class shows its state: a `format_status(const State&)`, mostly static, that returns a
-/// text, or anything that can be printed with `<<`. What is secret it leaves out. OTP's `format_status/1`.
+/// Says that a callbacks class shows its state: a `format_status(const State&)`, mostly static, that returns
+/// a text, or anything that can be printed with `<<`. What is secret it leaves out. OTP's `format_status/1`.
 template <class Callbacks>
 concept formats_status = requires(Callbacks& callbacks, const state_t<Callbacks>& state) {
   callbacks.format_status(state);
@@ -22,7 +22,8 @@ concept formats_status = requires(Callbacks& callbacks, const state_t<Callbacks>
 
 namespace detail {
 
-// Nobody has said what of the state is no secret: where the callbacks do not say it, the type is all that is told.
+// Nobody has said what of the state is no secret: where the callbacks do not say it, the type is all that is
+// told.
 template <class Callbacks, class State>
 std::string show_state([[maybe_unused]] Callbacks& callbacks, [[maybe_unused]] State& state) {
   if constexpr (formats_status<Callbacks>) {

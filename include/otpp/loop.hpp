@@ -43,8 +43,8 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
     }
   }
 
-  /// A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and the
-  /// other goes on.
+  /// A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
+  /// the other goes on.
   void begin_anew() noexcept {
     if (is_armed_ && action_.kind == detail::action_kind::idle_timeout) {
       arm(std::move(action_));
@@ -234,8 +234,8 @@ inline void server_core::begin_to_end() noexcept {
   }
 }
 
-/// Exit signals. One that is to end the process is taken by the first to put it into `order`: what comes while
-/// it is there would do the same. From then on the loop sees it before the next message, and the order,
+/// Exit signals. One that is to end the process is taken by the first to put it into `order`: what comes
+/// while it is there would do the same. From then on the loop sees it before the next message, and the order,
 /// which is a task too, wakes a process that sleeps and reaches one whose handler waits: that handler is
 /// cancelled. Whoever runs or discards the task takes it out again. Only the process itself follows
 /// that pointer; a discarded one is discarded when nobody runs the process any more.
@@ -358,8 +358,8 @@ inline void server_core::act() noexcept {
 
 /// The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
 /// is barred and taken in one step; every call that was accepted is answered; then the stop's own
-/// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end before the names are free, and two
-/// incarnations never overlap.
+/// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end
+/// before the names are free, and two incarnations never overlap.
 inline void server_core::finish() noexcept {
   destroy_state();
   end_everything();

@@ -115,7 +115,8 @@ class mailbox {
     return lengths{counts->count, counts->longest};
   }
 
-  /// True if nothing is in it and its receiver sleeps, unless that has put something aside. True of the past only.
+  /// True if nothing is in it and its receiver sleeps, unless that has put something aside. True of the past
+  /// only.
   bool is_parked() const noexcept { return queue_.is_parked(); }
 
   // ---- the receiver ----
@@ -153,7 +154,8 @@ class mailbox {
     return pop();
   }
 
-  /// Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is queued.
+  /// Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is
+  /// queued.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
     for (envelope* item = take_messages(); item;) {
@@ -179,8 +181,9 @@ class mailbox {
     return nullptr;
   }
 
-  /// Counts the messages from now on, as a mailbox with a limit does, or stops that. Exact from then on, but for
-  /// those that are being sent at this moment. In the time of all that is queued; may throw std::bad_alloc.
+  /// Counts the messages from now on, as a mailbox with a limit does, or stops that. Exact from then on, but
+  /// for those that are being sent at this moment. In the time of all that is queued; may throw
+  /// std::bad_alloc.
   void count(bool on) {
     bound* counts = counter();
     if (!counts && on) {

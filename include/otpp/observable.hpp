@@ -107,7 +107,8 @@ class observable : public worker::owner {
     }
   }
 
-  /// Tells whoever traces it, or simulates its context. With `ended`, why; no hook is called if the context is going.
+  /// Tells whoever traces it, or simulates its context. With `ended`, why; no hook is called if the context
+  /// is going.
   void tell(
       trace_event::kind what, std::string_view message = {}, source_location where = {},
       const exit_reason& reason = {}, bool is_evicted = false) noexcept {

@@ -33,8 +33,8 @@ struct process_info {
 
 namespace detail {
 
-// Runs `walk`, which calls what it is given with all there is, until all of it had room: nothing is allocated in
-// the lock that it takes.
+// Runs `walk`, which calls what it is given with all there is, until all of it had room: nothing is allocated
+// in the lock that it takes.
 template <class Value, class Walk>
 std::vector<Value> copy_in_lock(Walk walk) {
   std::vector<Value> result;
@@ -96,13 +96,13 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// Returns what lives: every process of every context, those of one context in the order in which they were
 /// started. OTP's `processes/0`, with what `process_info/1` says of each.
 ///
-/// A snapshot, of which each part is true of a moment: by the time that it is read a process may have ended, and
-/// another been started. Exact are `id`, `type` and `parent`, which never change, and the names at that moment.
-/// `queue_length` is exact where messages are counted, which is where `statistics` is on (sys.hpp) and where the
-/// mailbox has a limit, and zero of a server that sleeps; of one that is busy it is not known otherwise, as
-/// counting would cost every message something: `get_status` asks the server itself. `current_message` is the
-/// type of the message whose handler runs or waits; of one that was handled a moment ago, too, if the server went on
-/// with the next.
+/// A snapshot, of which each part is true of a moment: by the time that it is read a process may have ended,
+/// and another been started. Exact are `id`, `type` and `parent`, which never change, and the names at that
+/// moment. `queue_length` is exact where messages are counted, which is where `statistics` is on (sys.hpp)
+/// and where the mailbox has a limit, and zero of a server that sleeps; of one that is busy it is not known
+/// otherwise, as counting would cost every message something: `get_status` asks the server itself.
+/// `current_message` is the type of the message whose handler runs or waits; of one that was handled a moment
+/// ago, too, if the server went on with the next.
 ///
 /// @par Errors
 /// std::bad_alloc.
@@ -114,8 +114,8 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// The references in it keep no server alive. A context that is being destroyed is not listed.
 ///
 /// @par Complexity
-/// Linear in the processes. A context's lock is held while its processes are counted: no message waits for that, but
-/// a start, an end and a waiting call do. For people and tools, not for the way of a message.
+/// Linear in the processes. A context's lock is held while its processes are counted: no message waits for
+/// that, but a start, an end and a waiting call do. For people and tools, not for the way of a message.
 ///
 /// @par Example
 /// @code

@@ -37,8 +37,8 @@
 #include <utility>
 #include <vector>
 
-// To look into a server that runs, and to change it: OTP's module sys. Each verb is a system message: the server
-// takes it between two messages of its own, after those that were sent before.
+// To look into a server that runs, and to change it: OTP's module sys. Each verb is a system message: the
+// server takes it between two messages of its own, after those that were sent before.
 
 namespace otpp {
 
@@ -58,8 +58,8 @@ struct server_status {
 
 namespace detail {
 
-// Something that is done to a server between two of its messages. It is done only while somebody waits for it, so
-// that it may refer to what is the caller's; once it has begun, the caller waits for its end.
+// Something that is done to a server between two of its messages. It is done only while somebody waits for
+// it, so that it may refer to what is the caller's; once it has begun, the caller waits for its end.
 template <class R, class Act>
 class sys_request : public envelope, public answer_slot<R> {
  public:
@@ -175,7 +175,8 @@ auto ask_sys(std::string_view verb, Address to, Act act, Duration patience, Toke
       "otpp: what the function returns is moved to the caller, which must not throw: let it return a "
       "std::unique_ptr");
   return asio::async_initiate<Token, completion_signature_t<R>>(
-      initiate_sys<R, Act>(), token, verb, find_process(verb, std::move(to)), saturate(patience), std::move(act));
+      initiate_sys<R, Act>(), token, verb, find_process(verb, std::move(to)), saturate(patience),
+      std::move(act));
 }
 
 template <class Act, class Address, class Token = asio::use_awaitable_t<>>
@@ -193,8 +194,8 @@ consteval bool check_sys() {
       !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Function> ||
           std::is_trivially_copyable_v<std::remove_cvref_t<Function>> ||
           std::default_initializable<std::remove_cvref_t<Function>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures more than "
-      "references and numbers: name the function first, and pass the name");
+      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures more "
+      "than references and numbers: name the function first, and pass the name");
   if constexpr (is_typed_address<Address>) {
     static_assert(
         !requires { typename Address::callbacks_type::takes_any_message; },
@@ -215,8 +216,8 @@ template <class State>
 void put_state(State& old, State&& made) noexcept {
   static_assert(
       std::is_nothrow_move_constructible_v<State> || std::is_nothrow_move_assignable_v<State>,
-      "otpp: replace_state needs a state that is moved without throwing, or else the old one could be lost half-way: "
-      "give it noexcept moves, or keep it behind a std::unique_ptr");
+      "otpp: replace_state needs a state that is moved without throwing, or else the old one could be lost "
+      "half-way: give it noexcept moves, or keep it behind a std::unique_ptr");
   if constexpr (std::is_nothrow_move_assignable_v<State>) {
     old = std::move(made);
   } else {
@@ -227,19 +228,22 @@ void put_state(State& old, State&& made) noexcept {
 
 } // namespace detail
 
-/// Looks into a server: calls `look(const State&)` between two of its messages, and returns what that returns.
-/// OTP's `sys:get_state/1,2`.
+/// Looks into a server: calls `look(const State&)` between two of its messages, and returns what that
+/// returns. OTP's `sys:get_state/1,2`.
 ///
-/// It goes to the end of the mailbox, takes no room there, and is handled while the server is suspended too. It is
-/// no message to the server: a timeout of its `outcome::timeout(d)` begins anew, one with a message goes on.
+/// It goes to the end of the mailbox, takes no room there, and is handled while the server is suspended too.
+/// It is no message to the server: a timeout of its `outcome::timeout(d)` begins anew, one with a message
+/// goes on.
 ///
 /// @param to    A `server_ref` or a `server_name`.
-/// @param look  Called on the server's executor. It returns a copy of what is wanted, and should be quick: the
-///              server waits. It may refer to what is the caller's: it is called only while the caller waits.
+/// @param look  Called on the server's executor. It returns a copy of what is wanted, and should be quick:
+///              the server waits. It may refer to what is the caller's: it is called only while the caller
+///              waits.
 /// @param rest  A timeout, by default five seconds; a completion token; both; or neither.
 ///
 /// @par Completion signature
-/// `void(std::exception_ptr, R)`, where `look` returns `R` or a reference to it; for void, `void(std::exception_ptr)`
+/// `void(std::exception_ptr, R)`, where `look` returns `R` or a reference to it; for void,
+/// `void(std::exception_ptr)`
 ///
 /// @par Errors
 /// - what `look` throws. The server goes on.
@@ -250,8 +254,8 @@ void put_state(State& old, State&& made) noexcept {
 /// - `errc::bad_message`: the name belongs to a server of another type.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`, and then `look` is not called. One that is being
-/// called is not interrupted.
+/// All types end the wait with `asio::error::operation_aborted`, and then `look` is not called. One that is
+/// being called is not interrupted.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler.
@@ -269,7 +273,8 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
   using callbacks = typename Address::callbacks_type;
   using function = std::decay_t<Function>;
   static_assert(
-      std::invocable<function&, const state_t<callbacks>&>, "otpp: inspect takes a function of `const State&`");
+      std::invocable<function&, const state_t<callbacks>&>,
+      "otpp: inspect takes a function of `const State&`");
   using result = std::decay_t<std::invoke_result_t<function&, const state_t<callbacks>&>>;
   if constexpr (!std::is_void_v<result>) {
     static_assert(
@@ -284,8 +289,8 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
       std::forward<Rest>(rest)...);
 }
 
-/// Gives a server another state. `make` is called between two messages: as `State make(const State&)`, which returns
-/// the new one, or as `void make(State&)`, which changes a copy. OTP's `sys:replace_state/2,3`.
+/// Gives a server another state. `make` is called between two messages: as `State make(const State&)`, which
+/// returns the new one, or as `void make(State&)`, which changes a copy. OTP's `sys:replace_state/2,3`.
 ///
 /// If it throws, the state is what it was. The new state takes the place of the old one, at the same address.
 ///
@@ -293,7 +298,8 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
 /// `void(std::exception_ptr)`
 ///
 /// @par Errors
-/// What `make` throws; else as `inspect`. After a timeout or a cancellation the state is not changed any more.
+/// What `make` throws; else as `inspect`. After a timeout or a cancellation the state is not changed any
+/// more.
 ///
 /// @par Cancellation
 /// As `inspect`.
@@ -326,8 +332,8 @@ auto replace_state(Address to, Function&& make, Rest&&... rest) {
       "otpp: replace_state takes a function of `const State&` that returns the new state, or of `State&`");
   static_assert(
       makes_one || std::copy_constructible<state>,
-      "otpp: replace_state changes a copy, and this state cannot be copied: take `const State&`, and return the new "
-      "state");
+      "otpp: replace_state changes a copy, and this state cannot be copied: take `const State&`, and return "
+      "the new state");
   return detail::ask_sys(
       "replace_state", std::move(to),
       [make = function(std::forward<Function>(make))](server_core& server) mutable {
@@ -346,9 +352,9 @@ auto replace_state(Address to, Function&& make, Rest&&... rest) {
 
 /// Makes a server wait: its messages stay queued, in their order, until `resume`. OTP's `sys:suspend/1,2`.
 ///
-/// System messages are handled meanwhile: those of this header, `stop`, an exit signal that ends it, and the end of
-/// its parent. In a mailbox with a limit, what waits keeps its room. A plain timeout begins anew at `resume`.
-/// Suspending one that is suspended changes nothing, and one `resume` ends it.
+/// System messages are handled meanwhile: those of this header, `stop`, an exit signal that ends it, and the
+/// end of its parent. In a mailbox with a limit, what waits keeps its room. A plain timeout begins anew at
+/// `resume`. Suspending one that is suspended changes nothing, and one `resume` ends it.
 ///
 /// @param to    Any address.
 ///
@@ -403,15 +409,15 @@ auto resume(Address to, Rest&&... rest) {
       std::forward<Rest>(rest)...);
 }
 
-/// Has a hook called with what a server does: the messages that it takes, the answers that its handlers give, its
-/// timeouts, and its end. With `nullptr`, no more. OTP's `sys:trace/2,3`, and `sys:install/2`.
+/// Has a hook called with what a server does: the messages that it takes, the answers that its handlers give,
+/// its timeouts, and its end. With `nullptr`, no more. OTP's `sys:trace/2,3`, and `sys:install/2`.
 ///
-/// There is one hook at a time. It runs on the server's executor, before the handler, and should be quick. One that
-/// throws is not called again, as in OTP; the server goes on.
+/// There is one hook at a time. It runs on the server's executor, before the handler, and should be quick.
+/// One that throws is not called again, as in OTP; the server goes on.
 ///
 /// @param to    Any address.
-/// @param hook  `void(const otpp::trace_event&)`. Destroyed on the server's executor when it is replaced, or when the
-///              server ends.
+/// @param hook  `void(const otpp::trace_event&)`. Destroyed on the server's executor when it is replaced, or
+///              when the server ends.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`: from now on it is called.
@@ -433,15 +439,16 @@ auto resume(Address to, Rest&&... rest) {
 /// co_await otpp::trace(server, [](const otpp::trace_event& event) { std::cerr << event.text() << '\n'; });
 /// @endcode
 template <address Address, class Hook, class... Rest>
-  requires(std::same_as<std::decay_t<Hook>, std::nullptr_t> || std::invocable<std::decay_t<Hook>&, const trace_event&>)
+  requires(std::same_as<std::decay_t<Hook>, std::nullptr_t> ||
+           std::invocable<std::decay_t<Hook>&, const trace_event&>)
 auto trace(Address to, Hook&& hook, Rest&&... rest) {
   using kept = std::function<void(const trace_event&)>;
   static_assert(
       !detail::destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Hook> ||
           std::is_trivially_copyable_v<std::remove_cvref_t<Hook>> ||
           std::default_initializable<std::remove_cvref_t<Hook>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures more than "
-      "references and numbers: name the hook first, and pass the name");
+      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures more "
+      "than references and numbers: name the hook first, and pass the name");
   return detail::ask_sys(
       "trace", std::move(to),
       [hook = kept(std::forward<Hook>(hook))](server_core& server) mutable {
@@ -454,8 +461,8 @@ auto trace(Address to, Hook&& hook, Rest&&... rest) {
 
 /// Makes a server count what it does from now on, or stop that. OTP's `sys:statistics(Server, true | false)`.
 ///
-/// While it is on, a message costs two looks at the clock, and sending takes a mutex for a moment; so it does to one with
-/// a mailbox limit, always.
+/// While it is on, a message costs two looks at the clock, and sending takes a mutex for a moment; so it does
+/// to one with a mailbox limit, always.
 ///
 /// @param to    Any address.
 /// @param on    Counting begins again with nothing if it was on.
@@ -547,8 +554,8 @@ auto statistics(Address to, Rest&&... rest) {
 
 /// Returns what can be said of a server. OTP's `sys:get_status/1,2`.
 ///
-/// Its state is in it only as its `format_status(const State&)` shows it, which leaves out what is secret. If that
-/// throws, its error stands there instead.
+/// Its state is in it only as its `format_status(const State&)` shows it, which leaves out what is secret. If
+/// that throws, its error stands there instead.
 ///
 /// @param to    Any address, also that of a coroutine that `otpp::spawn` has started.
 ///
