@@ -23,6 +23,7 @@
 #include <otpp/outcome.hpp>
 #include <otpp/pg.hpp>
 #include <otpp/pid.hpp>
+#include <otpp/processes.hpp>
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/reply.hpp>
@@ -38,8 +39,10 @@
 #include <otpp/start.hpp>
 #include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
+#include <otpp/sys.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>
+#include <otpp/trace_event.hpp>
 #include <otpp/version.hpp>
 #include <otpp/via.hpp>
 #include <otpp/wait_for_name.hpp>
