@@ -249,7 +249,8 @@ inline void server_core::take_exit(exit_order& order) noexcept {
   }
   exit_order* nobody = nullptr;
   order.to_ = this;
-  if (!related()->order.compare_exchange_strong(nobody, &order, std::memory_order_acq_rel)) {
+  if (!related()->order.compare_exchange_strong(
+          nobody, &order, std::memory_order_acq_rel, std::memory_order_acquire)) {
     order.to_ = nullptr;
     order.discard();
     return;
@@ -297,7 +298,8 @@ inline void server_core::expect_ties() {
   }
   auto made = std::make_unique<relations>();
   relations* nobody = nullptr;
-  if (relations_.compare_exchange_strong(nobody, made.get(), std::memory_order_acq_rel)) {
+  if (relations_.compare_exchange_strong(
+          nobody, made.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {
     made.release();
   }
 }
@@ -462,6 +464,22 @@ inline void server_core::tell_list(reply_slot*& list) noexcept {
       slot->leave();
     }
   }
+}
+
+inline bool server_core::add_tie(tie& one) noexcept {
+  std::lock_guard lock(room().mutex());
+  if (life_ == life::ended) {
+    return false;
+  }
+  tie*& first = related()->ties;
+  one.listed_ = true;
+  one.before_ = nullptr;
+  one.next_ = first;
+  if (first) {
+    first->before_ = &one;
+  }
+  first = &one;
+  return true;
 }
 
 inline void server_core::tell_ties() noexcept {

@@ -177,21 +177,7 @@ class server_core : public observable {
   void expect_ties();
 
   /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
-  bool add_tie(tie& one) noexcept {
-    std::lock_guard lock(room().mutex());
-    if (life_ == life::ended) {
-      return false;
-    }
-    tie*& first = related()->ties;
-    one.listed_ = true;
-    one.before_ = nullptr;
-    one.next_ = first;
-    if (first) {
-      first->before_ = &one;
-    }
-    first = &one;
-    return true;
-  }
+  bool add_tie(tie& one) noexcept; // loop.hpp
 
   /// True if it was listed: then nobody is told of the end by it.
   bool remove_tie(tie& one) noexcept {
