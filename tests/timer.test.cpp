@@ -38,7 +38,7 @@ using otpp::testing::world;
 namespace {
 
 // Writes down what comes.
-struct clerk {
+struct post_office {
   struct note {
     std::string word;
   };
@@ -66,7 +66,7 @@ struct clerk {
   void handle_info(parcel, journal& said) { said.add("parcel"); }
 };
 
-using clerk_ref = std::optional<otpp::server_ref<clerk>>;
+using clerk_ref = std::optional<otpp::server_ref<post_office>>;
 
 // Runs a coroutine in a world, as far as it goes without time.
 void act(world& one, std::function<asio::awaitable<void>()> client) {
@@ -75,17 +75,17 @@ void act(world& one, std::function<asio::awaitable<void>()> client) {
 }
 
 // Starts a server in a world.
-otpp::server_ref<clerk> hire(world& one, journal said, otpp::options how = {}) {
+otpp::server_ref<post_office> hire(world& one, journal said, otpp::options how = {}) {
   clerk_ref started;
   act(one, [&started, said, how]() -> asio::awaitable<void> {
-    auto server = co_await otpp::start<clerk>(how, said);
+    auto server = co_await otpp::start<post_office>(how, said);
     started = server;
   });
   REQUIRE(started);
   return *started;
 }
 
-void dismiss(world& one, otpp::server_ref<clerk> server) {
+void dismiss(world& one, otpp::server_ref<post_office> server) {
   act(one, [server]() -> asio::awaitable<void> { co_await server.stop(); });
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("timer: send_after sends an info when the time is over, and once", "[t
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said);
-    otpp::timer_ref timer = otpp::send_after<clerk::note>(100ms, server, "tick");
+    otpp::timer_ref timer = otpp::send_after<post_office::note>(100ms, server, "tick");
     CHECK(timer.remaining() == 100ms);
     one.run_for(99ms);
     CHECK(said.text().empty());
@@ -118,7 +118,7 @@ TEST_CASE("timer: cancel_timer returns what was left, and nothing comes", "[time
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said);
-    clerk::note named{"tick"};
+    post_office::note named{"tick"};
     otpp::timer_ref timer = otpp::send_after(1h, server, named);
     otpp::timer_ref copy = timer;
     CHECK(copy == timer);
@@ -139,9 +139,9 @@ TEST_CASE("timer: an absolute time is kept, and one that has passed comes at onc
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said);
-    otpp::send_after<clerk::note>(one.now() + 2s, server, "later");
-    otpp::send_after<clerk::note>(one.now() - 1s, server, "past");
-    otpp::send_after<clerk::note>(-1s, server, "negative");
+    otpp::send_after<post_office::note>(one.now() + 2s, server, "later");
+    otpp::send_after<post_office::note>(one.now() - 1s, server, "past");
+    otpp::send_after<post_office::note>(-1s, server, "negative");
     one.run_for(0ms);
     CHECK(said.text() == "past negative");
     one.run_for(2s);
@@ -153,8 +153,8 @@ TEST_CASE("timer: a time of zero comes behind what is queued", "[timer]") {
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said);
-    otpp::send_after<clerk::note>(0ms, server, "timer");
-    otpp::try_cast<clerk::note>(server, "queued");
+    otpp::send_after<post_office::note>(0ms, server, "timer");
+    otpp::try_cast<post_office::note>(server, "queued");
     one.run_for(0ms);
     CHECK(said.text() == "queued timer");
   });
@@ -164,7 +164,7 @@ TEST_CASE("timer: send_interval ticks until it is cancelled", "[timer]") {
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said);
-    otpp::timer_ref ticks = otpp::send_interval<clerk::note>(10ms, server, "t");
+    otpp::timer_ref ticks = otpp::send_interval<post_office::note>(10ms, server, "t");
     one.run_for(35ms);
     CHECK(said.text() == "t t t");
     CHECK(ticks.remaining() == 5ms);
@@ -178,7 +178,7 @@ TEST_CASE("timer: late ticks are left out, and the others come when they were du
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said);
-    clerk::note named{"t"};
+    post_office::note named{"t"};
     otpp::timer_ref ticks = otpp::send_interval(one.now() - 95ms, 10ms, server, named);
     one.run_for(0ms);
     CHECK(said.text() == "t"); // and not ten
@@ -195,7 +195,7 @@ TEST_CASE("timer: a tick that cannot be copied is left out, and the next one is 
     {
       journal said;
       auto server = hire(one, said);
-      clerk::parcel pattern(objects, 3); // one goes into the timer
+      post_office::parcel pattern(objects, 3); // one goes into the timer
       otpp::timer_ref ticks = otpp::send_interval(10ms, server, pattern);
       one.run_for(45ms);
       CHECK(said.text() == "parcel parcel parcel"); // the third copy has failed
@@ -209,8 +209,8 @@ TEST_CASE("timer: a tick that cannot be copied is left out, and the next one is 
 TEST_CASE("timer: an interval must be longer than zero", "[timer]") {
   in_a_world([](world& one) {
     auto server = hire(one, journal());
-    CHECK_THROWS_AS(otpp::send_interval<clerk::note>(0ms, server, "t"), std::invalid_argument);
-    CHECK_THROWS_AS(otpp::send_interval<clerk::note>(-1s, server, "t"), std::invalid_argument);
+    CHECK_THROWS_AS(otpp::send_interval<post_office::note>(0ms, server, "t"), std::invalid_argument);
+    CHECK_THROWS_AS(otpp::send_interval<post_office::note>(-1s, server, "t"), std::invalid_argument);
   });
 }
 
@@ -218,8 +218,8 @@ TEST_CASE("timer: a timer ends with its server, and keeps nothing", "[timer]") {
   in_a_world([](world& one) {
     std::atomic<int> objects{0};
     auto server = hire(one, journal());
-    otpp::timer_ref once = otpp::send_after<clerk::parcel>(1h, server, objects, 0);
-    clerk::parcel pattern(objects, 1);
+    otpp::timer_ref once = otpp::send_after<post_office::parcel>(1h, server, objects, 0);
+    post_office::parcel pattern(objects, 1);
     otpp::timer_ref ticks = otpp::send_interval(1h, server, pattern);
     CHECK(objects == 3);
     dismiss(one, server);
@@ -230,7 +230,7 @@ TEST_CASE("timer: a timer ends with its server, and keeps nothing", "[timer]") {
     one.run();
     CHECK(one.now() == before); // they have left the heap
 
-    otpp::timer_ref late = otpp::send_after<clerk::parcel>(1h, server, objects, 0);
+    otpp::timer_ref late = otpp::send_after<post_office::parcel>(1h, server, objects, 0);
     CHECK_FALSE(late.remaining());
     CHECK(objects == 1);
   });
@@ -242,7 +242,7 @@ TEST_CASE("timer: of many timers each comes at its time, and many can be cancell
     auto server = hire(one, said);
     std::vector<otpp::timer_ref> timers;
     for (int n = 0; n != 5000; ++n) {
-      timers.push_back(otpp::send_after<clerk::note>((n * 7919 % 5000 + 1) * 1ms, server, "x"));
+      timers.push_back(otpp::send_after<post_office::note>((n * 7919 % 5000 + 1) * 1ms, server, "x"));
     }
     int cancelled = 0;
     for (std::size_t n = 0; n < timers.size(); n += 2) {
@@ -260,21 +260,21 @@ TEST_CASE("timer: a name is looked up when the time has come", "[timer]") {
   in_a_world([](world& one) {
     journal first;
     journal second;
-    constexpr otpp::server_name<clerk> typed("timer-clerk");
-    auto server = hire(one, first, otpp::named("timer-clerk"));
+    constexpr otpp::server_name<post_office> typed("timer-post_office");
+    auto server = hire(one, first, otpp::named("timer-post_office"));
     act(one, [typed]() -> asio::awaitable<void> { // its context keeps them
-      co_await otpp::wait_for_name<clerk>("timer-clerk", 1s);
-      std::string text = "timer-clerk";
-      otpp::send_after<clerk::note>(1s, typed, "typed");
-      otpp::send_after<clerk::note>(2s, text, "text");
-      otpp::send_after<clerk::unlisted>(3s, text, "unlisted");
-      otpp::send_after<clerk::note>(4s, "timer-nobody", "nobody");
-      otpp::send_after<clerk::note>(10s, text, "too late");
+      co_await otpp::wait_for_name<post_office>("timer-post_office", 1s);
+      std::string text = "timer-post_office";
+      otpp::send_after<post_office::note>(1s, typed, "typed");
+      otpp::send_after<post_office::note>(2s, text, "text");
+      otpp::send_after<post_office::unlisted>(3s, text, "unlisted");
+      otpp::send_after<post_office::note>(4s, "timer-nobody", "nobody");
+      otpp::send_after<post_office::note>(10s, text, "too late");
       co_return;
     });
-    otpp::send_after<clerk::note>(5s, typed, "outside"); // the context of whoever has the name does
+    otpp::send_after<post_office::note>(5s, typed, "outside"); // the context of whoever has the name does
     dismiss(one, server);
-    auto successor = hire(one, second, otpp::named("timer-clerk"));
+    auto successor = hire(one, second, otpp::named("timer-post_office"));
     one.run_for(6s);
     CHECK(first.text().empty());
     CHECK(second.text() == "typed text outside");
@@ -287,12 +287,12 @@ TEST_CASE("timer: a name is looked up when the time has come", "[timer]") {
 TEST_CASE("timer: a name of a server with other callbacks gets nothing", "[timer]") {
   struct other {
     int init() { return 0; }
-    void handle_info(clerk::note, int&) { throw std::runtime_error("not for me"); }
+    void handle_info(post_office::note, int&) { throw std::runtime_error("not for me"); }
   };
   in_a_world([](world& one) {
     act(one, []() -> asio::awaitable<void> {
       auto server = co_await otpp::start<other>(otpp::named("timer-other"));
-      otpp::send_after<clerk::note>(1s, otpp::server_name<clerk>("timer-other"), "x");
+      otpp::send_after<post_office::note>(1s, otpp::server_name<post_office>("timer-other"), "x");
     });
     one.run_for(2s);
     auto found = otpp::whereis<other>("timer-other");
@@ -304,7 +304,7 @@ TEST_CASE("timer: a name of a server with other callbacks gets nothing", "[timer
 TEST_CASE("timer: outside of every context a name needs a server, whose context keeps the timer", "[timer]") {
   std::error_code code;
   try {
-    otpp::send_after<clerk::note>(1s, "timer-nobody", "x");
+    otpp::send_after<post_office::note>(1s, "timer-nobody", "x");
   } catch (const otpp::error& error) {
     code = error.code();
   }
@@ -315,10 +315,10 @@ TEST_CASE("timer: a message of the library needs no room", "[timer]") {
   in_a_world([](world& one) {
     journal said;
     auto server = hire(one, said, otpp::options().mailbox_limit(1));
-    otpp::send_after<clerk::note>(0ms, server, "a");
-    otpp::send_after<clerk::note>(0ms, server, "b");
-    CHECK(otpp::try_cast<clerk::note>(server, "c"));
-    CHECK_FALSE(otpp::try_cast<clerk::note>(server, "d"));
+    otpp::send_after<post_office::note>(0ms, server, "a");
+    otpp::send_after<post_office::note>(0ms, server, "b");
+    CHECK(otpp::try_cast<post_office::note>(server, "c"));
+    CHECK_FALSE(otpp::try_cast<post_office::note>(server, "d"));
     one.run_for(0ms);
     CHECK(said.text().size() == 5);
   });
@@ -332,12 +332,12 @@ TEST_CASE("timer: timers go with their context", "[timer]") {
     asio::co_spawn(
         context,
         [&]() -> asio::awaitable<void> {
-          auto server = co_await otpp::start<clerk>(otpp::named("timer-gone"), journal());
-          clerk::parcel pattern(objects, 9);
-          kept.push_back(otpp::send_after<clerk::parcel>(1h, server, objects, 0));
-          kept.push_back(otpp::send_after<clerk::parcel>(1h, "timer-gone", objects, 0));
+          auto server = co_await otpp::start<post_office>(otpp::named("timer-gone"), journal());
+          post_office::parcel pattern(objects, 9);
+          kept.push_back(otpp::send_after<post_office::parcel>(1h, server, objects, 0));
+          kept.push_back(otpp::send_after<post_office::parcel>(1h, "timer-gone", objects, 0));
           kept.push_back(otpp::send_interval(1h, server, pattern));
-          kept.push_back(otpp::send_interval(1h, otpp::server_name<clerk>("timer-gone"), pattern));
+          kept.push_back(otpp::send_interval(1h, otpp::server_name<post_office>("timer-gone"), pattern));
         },
         forget);
     context.poll();
@@ -359,11 +359,11 @@ TEST_CASE("timer: in every order a timer fires or is cancelled, and ends with it
     otpp::timer_ref ticks;
     int cancelled = 0;
     one.spawn("owner", [&]() -> asio::awaitable<void> {
-      auto server = co_await otpp::start<clerk>(said);
-      timer = otpp::send_after<clerk::note>(1ms, server, "x");
-      clerk::parcel pattern(objects, 9);
+      auto server = co_await otpp::start<post_office>(said);
+      timer = otpp::send_after<post_office::note>(1ms, server, "x");
+      post_office::parcel pattern(objects, 9);
       ticks = otpp::send_interval(1ms, server, pattern);
-      co_await otpp::send<clerk::note>(server, "");
+      co_await otpp::send<post_office::note>(server, "");
       co_await server.stop();
     });
     one.may("it is cancelled", [&] { cancelled += timer.cancel() ? 1 : 0; });
