@@ -2,7 +2,7 @@
 
 // What happens when there are many: servers, messages, outstanding calls, clients. Prints Markdown tables.
 //
-//   scaling [--quick] [servers] [queues] [full_mailbox] [outstanding] [clients] [million]
+//   scaling [--quick] [servers] [queues] [full_mailbox] [outstanding] [clients] [timers] [million]
 //
 // Every row is measured in a process of its own, so that none finds memory that another has left behind.
 
@@ -367,6 +367,68 @@ void clients() {
   }
 }
 
+// ---- many timers ----
+
+struct alarm_clock {
+  struct ring {};
+  struct rung { using reply_type = int; };
+
+  int init() { return 0; }
+  void handle_info(ring, int& count) { ++count; }
+  int handle_call(rung, int& count) { return count; }
+};
+
+// Half of them are cancelled; the others fire, all at once.
+asio::awaitable<void> measure_timers(int number) {
+  auto executor = co_await asio::this_coro::executor;
+  auto server = co_await otpp::start<alarm_clock>();
+  auto other = co_await otpp::start<counter>();
+  std::vector<otpp::timer_ref> timers;
+  timers.reserve(static_cast<std::size_t>(number));
+  double each = std::max(1, number);
+
+  double before = heap_bytes();
+  stopwatch watch;
+  auto far = std::chrono::steady_clock::now() + 1h;
+  for (int i = 0; i < number / 2; ++i) { // in no order
+    timers.push_back(otpp::send_after<alarm_clock::ring>(far + 1us * (i * 7919LL % number), server));
+  }
+  auto soon = std::chrono::steady_clock::now() + 5s;
+  for (int i = number / 2; i < number; ++i) {
+    timers.push_back(otpp::send_after<alarm_clock::ring>(soon, server));
+  }
+  double arm = watch.lap() / each;
+  double bytes = (heap_bytes() - before) / each;
+  double call = co_await measure_calls(other);
+  watch.lap();
+  for (int i = 0; i < number / 2; ++i) {
+    timers[static_cast<std::size_t>(i)].cancel();
+  }
+  double cancel = watch.lap() / std::max(1, number / 2);
+  asio::steady_timer until(executor, soon);
+  co_await until.async_wait(asio::use_awaitable);
+  watch.lap();
+  int rung = 0;
+  while (rung < number - number / 2) {
+    rung = co_await otpp::call<alarm_clock::rung>(server);
+  }
+  double fire = watch.lap() / std::max(1, number - number / 2);
+  co_await server.stop();
+  print_row({grouped(number), grouped(arm), grouped(bytes), grouped(call), grouped(cancel), grouped(fire)});
+}
+
+void timers() {
+  print_header(
+      "Many timers", {"timers", "send_after of each, ns", "bytes of each", "a call meanwhile, ns",
+                      "cancel of each, ns", "firing of each, handled, ns"});
+  for (int number : {0, 1'000, 1'000'000}) {
+    in_a_process([&] {
+      asio::io_context context(1);
+      run(context, measure_timers(number));
+    });
+  }
+}
+
 // ---- a million servers ----
 
 asio::awaitable<void> measure_million(int number) {
@@ -416,7 +478,7 @@ struct section {
 
 constexpr section sections[] = {
     {"servers", servers}, {"queues", queues},   {"full_mailbox", full_mailbox}, {"outstanding", outstanding},
-    {"clients", clients}, {"million", million},
+    {"clients", clients}, {"timers", timers}, {"million", million},
 };
 
 } // namespace

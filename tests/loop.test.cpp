@@ -9,6 +9,7 @@
 #include <otpp/send.hpp>
 #include <otpp/start.hpp>
 #include <otpp/stop.hpp>
+#include <otpp/testing.hpp>
 #include <otpp/timeout.hpp>
 
 #include "support/catch.hpp"
@@ -372,6 +373,123 @@ TEST_CASE("loop: a timeout is forgotten with the context", "[loop]") {
   };
   std::size_t steps = abandon_at_every_step(body);
   CHECK(steps > 1);
+}
+
+// ---- timeouts at a time of the clock, from every callback ----
+
+namespace {
+
+struct wish {
+  std::chrono::steady_clock::time_point until;
+  bool with_message = false;
+};
+
+struct punctual {
+  struct by_call : wish { using reply_type = int; };
+  struct by_caller : wish { using reply_type = int; };
+  struct by_coroutine : wish { using reply_type = int; };
+  struct by_cast : wish {};
+  struct by_info : wish {};
+  struct by_continue : wish {};
+  struct note {};
+  struct bell {};
+  using messages = otpp::message_list<by_call, by_caller, by_coroutine, by_cast, by_info, by_continue, note, bell>;
+
+  template <class Outcome>
+  static Outcome with(Outcome outcome, const wish& w) {
+    return w.with_message ? std::move(outcome).timeout(w.until, bell()) : std::move(outcome).timeout(w.until);
+  }
+
+  otpp::init_result<journal> init(journal said, std::optional<wish> w) {
+    otpp::init_result<journal> result(said);
+    return w ? with(std::move(result), *w) : std::move(result);
+  }
+  otpp::outcome<int> handle_call(by_call m, journal&) { return with(otpp::outcome<int>(1), m); }
+  otpp::outcome<int> handle_call(by_caller m, otpp::caller<int> from, journal&) {
+    from.reply(1);
+    return with(otpp::outcome<int>(otpp::no_reply), m);
+  }
+  asio::awaitable<otpp::outcome<int>> handle_call(by_coroutine m, journal&) {
+    co_await asio::post(asio::use_awaitable);
+    co_return with(otpp::outcome<int>(1), m);
+  }
+  otpp::outcome<> handle_cast(by_cast m, journal&) { return with(otpp::outcome<>(), m); }
+  otpp::outcome<> handle_cast(by_continue m, journal&) { return otpp::outcome<>().then(m); }
+  otpp::outcome<> handle_continue(by_continue m, journal&) { return with(otpp::outcome<>(), m); }
+  otpp::outcome<> handle_info(by_info m, journal&) { return with(otpp::outcome<>(), m); }
+  void handle_cast(note, journal& said) { said.add("note"); }
+  void handle_info(otpp::timeout, journal& said) { said.add("timeout"); }
+  void handle_info(bell, journal& said) { said.add("bell"); }
+};
+
+using punctual_ref = otpp::server_ref<punctual>;
+
+// Lets one callback after another make that wish.
+asio::awaitable<void> ask_to_wait(int callback, journal said, wish w, std::optional<punctual_ref>& server) {
+  std::optional<wish> none;
+  std::optional<wish> some(w);
+  punctual_ref started = co_await otpp::start<punctual>(said, callback == 0 ? some : none);
+  server = started;
+  switch (callback) {
+    case 1: co_await otpp::call<punctual::by_call>(started, w); break;
+    case 2: co_await otpp::call<punctual::by_caller>(started, w); break;
+    case 3: co_await otpp::call<punctual::by_coroutine>(started, w); break;
+    case 4: co_await otpp::cast<punctual::by_cast>(started, w); break;
+    case 5: co_await otpp::send<punctual::by_info>(started, w); break;
+    case 6: co_await otpp::cast<punctual::by_continue>(started, w); break;
+    default: break;
+  }
+}
+
+} // namespace
+
+TEST_CASE("loop: 2.48 every callback can ask for a timeout at a time of the clock", "[loop]") {
+  for (int callback = 0; callback != 7; ++callback) {
+    for (bool with_message : {false, true}) {
+      CAPTURE(callback, with_message);
+      otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
+        journal said;
+        std::optional<punctual_ref> server;
+        wish w{one.now() + 1s, with_message};
+        one.spawn("client", [&] { return ask_to_wait(callback, said, w, server); });
+        one.run_for(999ms);
+        CHECK(said.text().empty());
+        one.run_for(1ms);
+        CHECK(said.text() == (with_message ? "bell" : "timeout"));
+        one.run();
+        CHECK(one.now() == w.until); // and it comes once
+      });
+    }
+  }
+}
+
+TEST_CASE("loop: 2.48 a time that has passed is a timeout of zero, of either kind", "[loop]") {
+  for (bool with_message : {false, true}) {
+    otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
+      one.set_turn_limit(otpp::turn::limit);
+      journal said;
+      std::optional<punctual_ref> server;
+      wish now{one.now(), with_message};
+      wish past{one.now() - 1h, with_message};
+      one.spawn("client", [&] { return ask_to_wait(1, said, past, server); });
+      one.run_for(0ms);
+      CHECK(said.text() == (with_message ? "bell" : "timeout"));
+      otpp::try_cast<punctual::by_cast>(*server, now);
+      otpp::try_cast<punctual::note>(*server);
+      one.run_for(0ms);
+      CHECK(said.text() == (with_message ? "bell bell note" : "timeout note"));
+    });
+  }
+}
+
+TEST_CASE("loop: an infinite timeout is none, and no work", "[loop]") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await start_clock(said, event());
+    co_await otpp::call<clock::go>(server, then::wait, otpp::infinite);
+    co_await otpp::call<clock::go>(server, then::wait_for_message, otpp::infinite);
+    CHECK(said.text() == "init note go go");
+  }); // run() would not end if the server waited for something
 }
 
 // ---- messages that do not fit ----

@@ -232,12 +232,18 @@ class context_room : public detail::counted<context_room> {
   }
 
   /// Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
-  void arm(detail::deadline& item, duration after, lane& here) noexcept {
-    auto at = when_over(after);
+  void arm(detail::deadline& item, detail::moment after, lane& here) noexcept {
+    arm_if(item, when_over(after), here, [] { return true; });
+  }
+
+  /// As above, unless `wanted`, which is asked in the lock, says no.
+  template <class Wanted>
+  void arm_if(
+      detail::deadline& item, detail::deadline::time_point at, lane& here, Wanted wanted) noexcept {
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
-      if (closed_) {
+      if (closed_ || !wanted()) {
         return;
       }
       remember_lane(here);
@@ -252,15 +258,41 @@ class context_room : public detail::counted<context_room> {
   }
 
   void disarm(detail::deadline& item) noexcept {
+    disarm_if(item, [] { return true; });
+  }
+
+  /// As above, unless `wanted`, which is asked in the lock, says no.
+  template <class Wanted>
+  void disarm_if(detail::deadline& item, Wanted wanted) noexcept {
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
+      if (!wanted()) {
+        return;
+      }
       deadlines_.remove(item);
       sweep_due = note_if_idle();
     }
     if (sweep_due) {
       post_sweep();
     }
+  }
+
+  /// Returns the time. For those who are inside the context, as what follows is.
+  detail::deadline::time_point now() const noexcept {
+    return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
+  }
+
+  detail::deadline::time_point when_over(detail::moment after) const noexcept {
+    if (after.is_absolute) {
+      return detail::deadline::time_point(after.count);
+    }
+    return after.count == infinite ? (detail::deadline::time_point::max)()
+                                   : detail::deadline_after(after.count, now());
+  }
+
+  bool is_over(detail::moment after) const noexcept {
+    return after.count <= (after.is_absolute ? now().time_since_epoch() : duration::zero());
   }
 
   /// Guards what belongs to the servers of this context and is touched rarely: their names, watchers
@@ -276,15 +308,6 @@ class context_room : public detail::counted<context_room> {
  private:
   friend class lane;
   friend class turn;
-
-  detail::deadline::time_point now() const noexcept {
-    return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
-  }
-
-  // For those who are inside the context.
-  detail::deadline::time_point when_over(duration after) const noexcept {
-    return after == infinite ? (detail::deadline::time_point::max)() : detail::deadline_after(after, now());
-  }
 
   bool enroll_locked(waiter& one, detail::deadline::time_point at) noexcept {
     lane& here = *one.lane_;

@@ -27,6 +27,9 @@ class envelope : public queued {
 
   void open(server_core& server) { open_(server, *this); }
 
+  /// Says how it is opened, where its server was not known before.
+  void opens_by(opener how) noexcept { open_ = how; }
+
   /// The server ended: whoever waits is told why.
   virtual void bounce(server_core& server, const exit_reason& reason) noexcept = 0;
 

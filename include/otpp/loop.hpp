@@ -26,7 +26,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
 
   void arm(detail::next_action action) noexcept {
-    duration after = action.after;
+    detail::moment after = action.after;
     action_ = std::move(action);
     is_armed_ = true;
     {
@@ -248,7 +248,7 @@ inline void server_core::expect_ties() {
 /// Does what the last handler wanted next.
 inline void server_core::act() noexcept {
   detail::next_action action = std::exchange(action_, {});
-  bool at_once = action.after <= duration::zero();
+  bool at_once = action.kind > detail::action_kind::proceed && room().is_over(action.after);
   switch (action.kind) {
     case detail::action_kind::none: return;
     case detail::action_kind::proceed:
@@ -279,6 +279,9 @@ inline void server_core::act() noexcept {
         return;
       }
       break;
+  }
+  if (action.after.count == infinite) {
+    return; // a wait without end is none, and no work that would keep run() from returning
   }
   try {
     if (!idle_) {
@@ -321,9 +324,14 @@ inline void server_core::end_everything() noexcept {
   }
   report(dropped);
 
+  bool has_belongings = false;
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ended;
+    has_belongings = belongings_ != nullptr;
+  }
+  if (has_belongings) {
+    end_belongings();
   }
   tell_list(open_calls_);
   while (left) {
@@ -345,6 +353,21 @@ inline void server_core::end_everything() noexcept {
     worker_->retire();
   }
   move_out(turn_);
+}
+
+inline void server_core::end_belongings() noexcept {
+  while (true) {
+    belonging* one = nullptr;
+    {
+      std::lock_guard lock(room().mutex());
+      one = belongings_;
+      if (!one) {
+        return;
+      }
+      one->retain();
+    }
+    one->server_ended();
+  }
 }
 
 inline void server_core::tell_list(reply_slot*& list) noexcept {

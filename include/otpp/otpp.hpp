@@ -33,5 +33,6 @@
 #include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
 #include <otpp/timeout.hpp>
+#include <otpp/timer.hpp>
 #include <otpp/version.hpp>
 #include <otpp/wait_for_name.hpp>

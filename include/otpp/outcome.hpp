@@ -134,7 +134,7 @@ enum class action_kind : std::uint8_t {
 // What a handler wants to happen next.
 struct next_action {
   action_kind kind = action_kind::none;
-  duration after{};
+  moment after;
   std::unique_ptr<erased_message> message;
 
   template <class M>
@@ -145,7 +145,7 @@ struct next_action {
     return result;
   }
 
-  static next_action timeout(duration after) {
+  static next_action timeout(moment after) {
     next_action result;
     result.kind = action_kind::idle_timeout;
     result.after = after;
@@ -153,7 +153,7 @@ struct next_action {
   }
 
   template <class M>
-  static next_action timeout(duration after, M&& m) {
+  static next_action timeout(moment after, M&& m) {
     next_action result = proceed(std::forward<M>(m));
     result.kind = action_kind::event_timeout;
     result.after = after;
@@ -217,19 +217,21 @@ class outcome {
     return std::move(*this);
   }
 
-  /// Calls `handle_info(otpp::timeout)` if no message comes for `after`. With zero, a message that is
-  /// already queued still comes first. OTP's plain `Timeout`.
-  template <detail::timeout_like Duration>
-  outcome timeout(Duration after) && {
-    action_ = detail::next_action::timeout(detail::saturate(after));
+  /// Calls `handle_info(otpp::timeout)` if no message comes for `after`, or until `after`, which is then a
+  /// time of the steady clock. With zero, or a time that has passed, a message that is already queued
+  /// still comes first. With `otpp::infinite` there is no timeout. OTP's plain `Timeout`.
+  template <detail::moment_like Moment>
+  outcome timeout(Moment after) && {
+    action_ = detail::next_action::timeout(after);
     return std::move(*this);
   }
 
-  /// Calls `handle_info(message)` if no message comes for `after`. With zero, at once, before any
-  /// queued message. OTP's `{timeout, Time, Message}`.
-  template <detail::timeout_like Duration, message M>
-  outcome timeout(Duration after, M message) && {
-    action_ = detail::next_action::timeout(detail::saturate(after), std::move(message));
+  /// Calls `handle_info(message)` if no message comes for `after`, or until `after`. With zero, or a time
+  /// that has passed, at once, before any queued message. OTP's `{timeout, Time, Message}`, and its
+  /// `{abs, true}`.
+  template <detail::moment_like Moment, message M>
+  outcome timeout(Moment after, M message) && {
+    action_ = detail::next_action::timeout(after, std::move(message));
     return std::move(*this);
   }
 
@@ -275,16 +277,16 @@ class init_result {
   }
 
   /// As `outcome::timeout`.
-  template <detail::timeout_like Duration>
-  init_result timeout(Duration after) && {
-    action_ = detail::next_action::timeout(detail::saturate(after));
+  template <detail::moment_like Moment>
+  init_result timeout(Moment after) && {
+    action_ = detail::next_action::timeout(after);
     return std::move(*this);
   }
 
   /// As `outcome::timeout` with a message.
-  template <detail::timeout_like Duration, message M>
-  init_result timeout(Duration after, M message) && {
-    action_ = detail::next_action::timeout(detail::saturate(after), std::move(message));
+  template <detail::moment_like Moment, message M>
+  init_result timeout(Moment after, M message) && {
+    action_ = detail::next_action::timeout(after, std::move(message));
     return std::move(*this);
   }
 

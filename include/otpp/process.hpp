@@ -501,6 +501,18 @@ inline void context_room::shutdown() noexcept {
     }
     one->abandon_waiting();
   }
+  // What still has a time now belongs to nobody else.
+  while (true) {
+    detail::deadline* left = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      left = deadlines_.pop_due((detail::deadline::time_point::max)());
+    }
+    if (!left) {
+      break;
+    }
+    left->context_gone();
+  }
   // What was answered and not yet resumed lies in an inbox, or in the context's own queue. A lane that is
   // listed is not destroyed while the lock is held, and that is all that is known of it.
   while (true) {

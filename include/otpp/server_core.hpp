@@ -36,6 +36,24 @@ struct held_name {
   std::unique_ptr<held_name> next;
 };
 
+/// Something that ends with its server, such as a timer for it. Listed under the room's lock.
+class belonging {
+ public:
+  /// Keeps it until server_ended(). In the lock.
+  virtual void retain() noexcept = 0;
+
+  /// Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
+  virtual void server_ended() noexcept = 0;
+
+ protected:
+  virtual ~belonging() = default;
+
+ private:
+  friend class server_core;
+  belonging* next_ = nullptr;
+  belonging* before_ = nullptr;
+};
+
 /// What references and registries point to: a server without its types.
 ///
 /// Its life goes one way, moved by the loop only (or, when the context is destroyed, by evict()):
@@ -273,6 +291,29 @@ class server_core : public worker::owner {
     return nullptr;
   }
 
+  // ---- what ends with it, in the room's lock ----
+
+  /// Lists it. False if the server has ended.
+  bool keep(belonging& one) noexcept {
+    if (life_ == life::ended) {
+      return false;
+    }
+    one.before_ = nullptr;
+    one.next_ = belongings_;
+    if (belongings_) {
+      belongings_->before_ = &one;
+    }
+    belongings_ = &one;
+    return true;
+  }
+
+  void forget(belonging& one) noexcept {
+    (one.before_ ? one.before_->next_ : belongings_) = one.next_;
+    if (one.next_) {
+      one.next_->before_ = one.before_;
+    }
+  }
+
   // ---- the life of a server ----
 
   /// Writes down who starts it. False if the starter's context is going.
@@ -439,6 +480,7 @@ class server_core : public worker::owner {
   void act() noexcept;
   void finish() noexcept;
   void end_everything() noexcept;
+  void end_belongings() noexcept;
   void tell_list(reply_slot*& list) noexcept;
   void tell_ties() noexcept;
   void obey(const exit_order& order) noexcept;
@@ -586,6 +628,7 @@ class server_core : public worker::owner {
   reply_slot* open_calls_ = nullptr;
   reply_slot* watchers_ = nullptr;
   reply_slot* handed_out_ = nullptr;
+  belonging* belongings_ = nullptr;
 
   const std::uint64_t id_ = next_id();
   const std::unique_ptr<std::string> name_;

@@ -32,6 +32,18 @@ inline constexpr bool is_chrono_duration<std::chrono::duration<Rep, Period>> = t
 template <class T>
 concept timeout_like = is_chrono_duration<std::remove_cvref_t<T>>;
 
+template <class T>
+inline constexpr bool is_steady_time = false;
+template <class Duration>
+inline constexpr bool is_steady_time<std::chrono::time_point<std::chrono::steady_clock, Duration>> = true;
+
+// A time of the steady clock, of any resolution.
+template <class T>
+concept time_like = is_steady_time<std::remove_cvref_t<T>>;
+
+template <class T>
+concept moment_like = timeout_like<T> || time_like<T>;
+
 // Years in hours::max would overflow nanoseconds: what is too long to count is for ever.
 template <class Rep, class Period>
 constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
@@ -44,6 +56,21 @@ constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
   }
   return std::chrono::duration_cast<duration>(d);
 }
+
+// When something is to be: so long from now, or at a time of the steady clock, of which the duration is
+// that since its epoch.
+struct moment {
+  constexpr moment() noexcept = default;
+  template <timeout_like Duration>
+  constexpr moment(Duration from_now) noexcept : count(saturate(from_now)) {}
+  template <time_like Time>
+  constexpr moment(Time at) noexcept : count(saturate(at.time_since_epoch())), is_absolute(true) {}
+
+  friend constexpr bool operator==(const moment&, const moment&) noexcept = default;
+
+  duration count{};
+  bool is_absolute = false;
+};
 
 // now + d, for d >= 0, without running over the end of the clock.
 inline std::chrono::steady_clock::time_point deadline_after(

@@ -133,4 +133,29 @@ class turn {
   waiter* fresh_ = nullptr;
 };
 
+/// Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
+/// not, if the context is gone.
+class visit {
+ public:
+  explicit visit(context_room& room) noexcept : room_(room) {
+    turn* here = turn::current();
+    is_at_home_ = here && here->is_in(room);
+    is_inside_ = is_at_home_ || room.enter();
+  }
+  visit(const visit&) = delete;
+  visit& operator=(const visit&) = delete;
+  ~visit() {
+    if (is_inside_ && !is_at_home_) {
+      room_.leave();
+    }
+  }
+
+  explicit operator bool() const noexcept { return is_inside_; }
+
+ private:
+  context_room& room_;
+  bool is_at_home_ = false;
+  bool is_inside_ = false;
+};
+
 } // namespace otpp

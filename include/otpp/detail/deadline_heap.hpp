@@ -21,6 +21,9 @@ class deadline {
   virtual bool claim_expired() noexcept = 0;
   virtual void expire() noexcept = 0;
 
+  // Its context is being destroyed, and nobody else has taken it out of the heap before.
+  virtual void context_gone() noexcept {}
+
  protected:
   virtual ~deadline() = default;
 
