@@ -32,6 +32,16 @@ enum class errc {
   ignored,
   /// The mailbox is full, and waiting for room is not possible here.
   mailbox_full,
+  /// `start_child`: the supervisor has a child of that id, which runs or is being restarted.
+  already_started,
+  /// `start_child`: the supervisor has a child of that id, which does not run; `restart_child` starts it.
+  already_present,
+  /// The supervisor has no such child.
+  not_found,
+  /// `delete_child`, `restart_child`: the child runs, or is being restarted.
+  running,
+  /// The dynamic supervisor has as many children as it may have.
+  max_children,
 };
 
 /// Returns the category of `errc`; its name is "otpp".
@@ -55,6 +65,12 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::name_taken: return "another server has that name";
         case errc::ignored: return "init returned otpp::ignore";
         case errc::mailbox_full: return "the mailbox is full, and this sender cannot wait for room";
+        case errc::already_started: return "the supervisor has a child of this id, which runs";
+        case errc::already_present:
+          return "the supervisor has a child of this id, which does not run; use restart_child";
+        case errc::not_found: return "the supervisor has no such child";
+        case errc::running: return "the child runs, or is being restarted";
+        case errc::max_children: return "the supervisor has as many children as it may have";
       }
       return "unknown error";
     }
