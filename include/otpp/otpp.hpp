@@ -9,7 +9,9 @@
 #include <otpp/callbacks.hpp>
 #include <otpp/caller.hpp>
 #include <otpp/cast.hpp>
+#include <otpp/child_spec.hpp>
 #include <otpp/crash_report.hpp>
+#include <otpp/dynamic_supervisor.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit.hpp>
 #include <otpp/exit_reason.hpp>
@@ -32,6 +34,8 @@
 #include <otpp/start.hpp>
 #include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
+#include <otpp/supervision.hpp>
+#include <otpp/supervisor.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>
 #include <otpp/version.hpp>

@@ -99,7 +99,7 @@ struct initiate_stop : initiation {
 
 struct initiate_join : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
+  void operator()(Handler&& handler, intrusive_ptr<server_core> server, duration timeout = infinite) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
     auto* join = request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
@@ -107,6 +107,7 @@ struct initiate_join : initiation {
       return;
     }
     join->server = server;
+    join->timeout = timeout;
     if (join->is_inside(*server)) {
       join->fail(errc::calling_self);
     } else if (!join->room().enroll(*join)) {
