@@ -349,8 +349,9 @@ TEST_CASE("supervisor: a coroutine is a child") {
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start_supervisor(otpp::supervisor_spec().add(
-        otpp::child("body", [all] { return wait_for_messages(all); }).named("body")));
+    auto make = [all] { return wait_for_messages(all); }; // GCC 12: no such temporary beside a co_await
+    otpp::child_spec body = otpp::child("body", make).named("body");
+    top_ref top = co_await otpp::start_supervisor(otpp::supervisor_spec().add(body));
     auto first = otpp::whereis<otpp::spawned>("body");
     co_await otpp::send<member::crash>(*first);
     co_await first->join();

@@ -274,7 +274,8 @@ child_spec child(std::string id, Args&&... args) {
 }
 
 /// Specifies a coroutine as a child: `make` is called at each start, and returns its body, an
-/// `asio::awaitable<void>`, which is run as `spawn` runs it.
+/// `asio::awaitable<void>`, which is run as `spawn` runs it. On GCC before 13 a lambda that captures must not
+/// be a temporary in an expression with `co_await`: name it, or the specification, first.
 ///
 /// @par Example
 /// @code
