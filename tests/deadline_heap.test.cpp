@@ -65,7 +65,7 @@ TEST_CASE("deadline_heap: does the same as a multimap, whatever happens", "[dead
     std::multimap<deadline::time_point, item*> model;
     int now = 0;
     int wrong = 0;
-    auto forget = [&](item& one) {
+    auto take_out = [&](item& one) {
       model.erase(one.where);
       one.is_in = false;
     };
@@ -84,7 +84,7 @@ TEST_CASE("deadline_heap: does the same as a multimap, whatever happens", "[dead
         case 2:
           heap.remove(one);
           if (one.is_in) {
-            forget(one);
+            take_out(one);
           }
           break;
         default:
@@ -92,7 +92,7 @@ TEST_CASE("deadline_heap: does the same as a multimap, whatever happens", "[dead
           while (deadline* due = heap.pop_due(at(now))) {
             auto& popped = static_cast<item&>(*due);
             wrong += !popped.is_in || popped.where->first != model.begin()->first ? 1 : 0;
-            forget(popped);
+            take_out(popped);
           }
           wrong += !model.empty() && model.begin()->first <= at(now) ? 1 : 0;
           break;
@@ -104,7 +104,7 @@ TEST_CASE("deadline_heap: does the same as a multimap, whatever happens", "[dead
     while (deadline* rest = heap.pop_due(deadline::time_point::max())) {
       auto& popped = static_cast<item&>(*rest);
       REQUIRE(popped.where->first == model.begin()->first);
-      forget(popped);
+      take_out(popped);
     }
     CHECK(model.empty());
   }

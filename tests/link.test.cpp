@@ -38,24 +38,24 @@ namespace {
 constexpr auto end_it = relative::exits::end_it;
 constexpr auto are_trapped = relative::exits::are_trapped;
 
-struct pair {
+struct tied {
   journal said;
   journal other_said;
   otpp::server_ref<relative> server;
   otpp::server_ref<relative> other;
 };
 
-asio::awaitable<pair> start_linked(relative::exits how) {
+asio::awaitable<tied> start_linked(relative::exits how) {
   journal said;
   journal other_said;
   auto server = co_await otpp::start<relative>(said, how);
   auto other = co_await otpp::start<relative>(other_said, end_it);
   co_await otpp::call<relative::join>(server, other);
-  co_return pair{said, other_said, server, other};
+  co_return tied{said, other_said, server, other};
 }
 
 // The other one ends, and what is sent to the server afterwards comes after what the link brings.
-asio::awaitable<void> leave(pair& two, otpp::exit_reason why) {
+asio::awaitable<void> leave(tied& two, otpp::exit_reason why) {
   co_await otpp::cast<relative::leave>(two.other, why);
   co_await two.other.join();
 }
@@ -65,7 +65,7 @@ asio::awaitable<void> leave(pair& two, otpp::exit_reason why) {
 TEST_CASE("link: 2.66 an end that is not normal ends the other, without terminate") {
   run([]() -> asio::awaitable<void> {
     crash_log log;
-    pair two = co_await start_linked(end_it);
+    tied two = co_await start_linked(end_it);
     co_await leave(two, otpp::exit_reason::shutdown());
     otpp::exit_reason why = co_await two.server.join();
     CHECK(why == otpp::exit_reason::shutdown());
@@ -76,7 +76,7 @@ TEST_CASE("link: 2.66 an end that is not normal ends the other, without terminat
 
 TEST_CASE("link: 2.66 a normal end does not end the other") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_linked(end_it);
+    tied two = co_await start_linked(end_it);
     co_await leave(two, otpp::exit_reason::normal());
     co_await otpp::cast<relative::note>(two.server, "on");
     co_await two.server.stop();
@@ -87,7 +87,7 @@ TEST_CASE("link: 2.66 a normal end does not end the other") {
 TEST_CASE("link: one that traps exits is sent the reason, a normal one too") {
   run([]() -> asio::awaitable<void> {
     crash_log log;
-    pair two = co_await start_linked(are_trapped);
+    tied two = co_await start_linked(are_trapped);
     SECTION("normal") {
       co_await leave(two, otpp::exit_reason::normal());
       co_await two.server.stop();
@@ -109,7 +109,7 @@ TEST_CASE("link: one that traps exits is sent the reason, a normal one too") {
 
 TEST_CASE("link: works in both directions, and two links are one") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_linked(are_trapped);
+    tied two = co_await start_linked(are_trapped);
     co_await otpp::call<relative::join>(two.server, two.other);
     co_await otpp::call<relative::join>(two.other, two.server);
     SECTION("the one that linked hears once") {
@@ -127,7 +127,7 @@ TEST_CASE("link: works in both directions, and two links are one") {
 
 TEST_CASE("link: unlink") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_linked(are_trapped);
+    tied two = co_await start_linked(are_trapped);
     SECTION("by the one that linked") { co_await otpp::call<relative::part>(two.server, two.other); }
     SECTION("by the other") { co_await otpp::call<relative::part>(two.other, two.server); }
     co_await leave(two, otpp::exit_reason::shutdown());

@@ -29,19 +29,19 @@ namespace {
 constexpr auto end_it = relative::exits::end_it;
 
 // Two servers with journals of their own.
-struct pair {
+struct watched {
   journal said;
   journal other_said;
   otpp::server_ref<relative> server;
   otpp::server_ref<relative> other;
 };
 
-asio::awaitable<pair> start_two() {
+asio::awaitable<watched> start_two() {
   journal said;
   journal other_said;
   auto server = co_await otpp::start<relative>(said, end_it);
   auto other = co_await otpp::start<relative>(other_said, end_it);
-  co_return pair{said, other_said, server, other};
+  co_return watched{said, other_said, server, other};
 }
 
 asio::awaitable<void> leave(otpp::server_ref<relative> who, otpp::exit_reason why) {
@@ -54,7 +54,7 @@ asio::awaitable<void> leave(otpp::server_ref<relative> who, otpp::exit_reason wh
 
 TEST_CASE("monitor: one down comes when the server has ended, with the reason") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     co_await otpp::call<relative::watch>(two.server, two.other);
     co_await leave(two.other, otpp::exit_reason::shutdown());
     co_await until([&] { return two.said.text() == "down:shutdown"; });
@@ -65,7 +65,7 @@ TEST_CASE("monitor: one down comes when the server has ended, with the reason") 
 
 TEST_CASE("monitor: each monitor of one server has a down of its own") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     otpp::monitor_ref one = co_await otpp::call<relative::watch>(two.server, two.other);
     otpp::monitor_ref another = co_await otpp::call<relative::watch>(two.server, two.other);
     CHECK_FALSE(one == another);
@@ -76,7 +76,7 @@ TEST_CASE("monitor: each monitor of one server has a down of its own") {
 
 TEST_CASE("monitor: 2.65 of a server that has ended, down comes at once") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     co_await leave(two.other, otpp::exit_reason::shutdown());
     co_await otpp::call<relative::watch>(two.server, two.other);
     co_await until([&] { return two.said.text() == "down:shutdown"; });
@@ -85,7 +85,7 @@ TEST_CASE("monitor: 2.65 of a server that has ended, down comes at once") {
 
 TEST_CASE("monitor: demonitor") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     otpp::monitor_ref ref = co_await otpp::call<relative::watch>(two.server, two.other);
 
     SECTION("before the end, there is no down") {
@@ -110,7 +110,7 @@ TEST_CASE("monitor: demonitor") {
 
 TEST_CASE("monitor: a monitor goes with the one that monitors") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     for (int n = 0; n != 3; ++n) {
       co_await otpp::call<relative::watch>(two.server, two.other);
     }
@@ -147,7 +147,7 @@ TEST_CASE("monitor: start_monitor misses nothing") {
 
 TEST_CASE("monitor: only a process can monitor") {
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     CHECK_THROWS_AS(otpp::monitor(two.other), otpp::error);
   });
 }
@@ -155,7 +155,7 @@ TEST_CASE("monitor: only a process can monitor") {
 TEST_CASE("monitor: a crash is seen with its exception") {
   run([]() -> asio::awaitable<void> {
     crash_log log;
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     co_await otpp::call<relative::watch>(two.server, two.other);
     co_await leave(two.other, boom());
     co_await until([&] { return two.said.text() == "down:boom"; });
@@ -172,7 +172,7 @@ TEST_CASE("monitor: a server without a handler for it ignores down") {
     void handle_call(watch m, int&) { otpp::monitor(m.who); }
   };
   run([]() -> asio::awaitable<void> {
-    pair two = co_await start_two();
+    watched two = co_await start_two();
     auto server = co_await otpp::start<deaf>();
     co_await otpp::call<deaf::watch>(server, two.other);
     co_await two.other.stop();

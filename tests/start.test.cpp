@@ -87,12 +87,6 @@ struct starter {
   void terminate(const otpp::exit_reason&, state& s) { s.said.add("terminate"); }
 };
 
-event happened() {
-  event now;
-  now.happen();
-  return now;
-}
-
 // The same without coroutines.
 struct plain_starter {
   otpp::init_result<int> init(how what) {

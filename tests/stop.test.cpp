@@ -91,12 +91,6 @@ struct dying {
   }
 };
 
-event happened() {
-  event now;
-  now.happen();
-  return now;
-}
-
 asio::awaitable<void> start_work_and_stop() {
   journal said;
   auto server = co_await otpp::start<scribe>(otpp::named("stop-abandon"), said);

@@ -351,7 +351,7 @@ TEST_CASE("timer: timers go with their context", "[timer]") {
   }
 }
 
-TEST_CASE("timer: in every order a timer has fired or was cancelled, and is gone with its server", "[timer]") {
+TEST_CASE("timer: in every order a timer fires or is cancelled, and ends with its server", "[timer]") {
   explore(orders::all(3), [](world& one) {
     std::atomic<int> objects{0};
     journal said;

@@ -57,6 +57,10 @@ inline constexpr bool is_server_ref<server_ref<Callbacks>> = true;
 template <class T>
 concept name_address = address<T> && !is_server_ref<T>;
 
+// What an address becomes that is kept for later.
+template <class Address>
+using kept_address = std::conditional_t<is_typed_address<Address>, Address, std::string>;
+
 // Where a message goes, once its address has been looked up: a server and how it opens the message, or
 // an error.
 struct destination {

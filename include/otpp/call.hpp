@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address.hpp>
+#include <otpp/deadlock.hpp>
 #include <otpp/detail/last_argument.hpp>
 #include <otpp/error.hpp>
 #include <otpp/message.hpp>
@@ -93,7 +94,7 @@ class initiate_call : public initiation {
       call->fail(errc::calling_self);
     } else if (patience < duration::zero()) {
       call->fail(errc::timeout);
-    } else {
+    } else if (!is_refused_as_deadlock(*call, server)) {
       server.send_call(*call, here);
     }
   }
@@ -188,6 +189,10 @@ auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
 ///   message; its late answer is dropped and reaches nobody.
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
 /// - `errc::calling_self`: a handler asked its own server, which could never end.
+/// - `errc::deadlock`: a handler asked a server that waits, inside a handler of its own, for this one, at once
+///   or through others; the text names them. Nothing is sent. OTP waits for the timeout here. It is said only
+///   where all of it is certain: each handler itself waits for its call (in `a || b` none does), and none of the
+///   calls has been given to an `otpp::caller`. Then only a timeout, a cancellation or an exit signal could end it.
 /// - `errc::bad_message`: the server does not take this message (string addresses), or the name belongs
 ///   to a server of another type.
 /// - any exception that the handler answers with, by `otpp::fail`.

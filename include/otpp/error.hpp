@@ -32,6 +32,8 @@ enum class errc {
   ignored,
   /// The mailbox is full, and waiting for room is not possible here.
   mailbox_full,
+  /// Servers would wait for each other in a ring, each inside its handler.
+  deadlock,
   /// `start_child`: the supervisor has a child of that id, which runs or is being restarted.
   already_started,
   /// `start_child`: the supervisor has a child of that id, which does not run; `restart_child` starts it.
@@ -65,6 +67,9 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::name_taken: return "another server has that name";
         case errc::ignored: return "init returned otpp::ignore";
         case errc::mailbox_full: return "the mailbox is full, and this sender cannot wait for room";
+        case errc::deadlock:
+          return "deadlock: these servers would wait for each other for ever; cast, or answer later by an "
+                 "otpp::caller";
         case errc::already_started: return "the supervisor has a child of this id, which runs";
         case errc::already_present:
           return "the supervisor has a child of this id, which does not run; use restart_child";

@@ -90,9 +90,8 @@ inline void link(const pid& other) {
   mine->expect_ties();
   other.core()->expect_ties();
   detail::intrusive_ptr<detail::link_bond> made(new detail::link_bond(mine, other.core()));
-  exit_reason absent(detail::make_error(errc::no_process, "link", {}, other.describe()));
   if (!made->tie_up()) {
-    made->told(*other.core(), absent);
+    made->told(*other.core(), detail::make_error(errc::no_process, "link", {}, other.describe()));
   }
 }
 

@@ -114,6 +114,8 @@ class operation final : public Base, public detail::cached_memory {
         // A coroutine that a handler awaits has the server's executor and a connected slot; one that it
         // has only spawned has the executor alone, and may wait for the server.
         handler_of_ = serial->owner().get();
+        this->is_handlers_own_ = detail::is_awaited<Handler> && here && here->running() == handler_of_ &&
+                                 handler_of_->edge().is_handlers(slot);
       }
       slot.assign([this](asio::cancellation_type type) {
         if (type != asio::cancellation_type::none) {
@@ -152,6 +154,9 @@ class operation final : public Base, public detail::cached_memory {
 
   /// True if a handler of this very server waits here, which could never end.
   bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
+
+  /// Returns the process whose handler itself is what waits here, and cannot go on before; else null.
+  process* waiting_handler() const noexcept { return this->is_handlers_own_ ? handler_of_ : nullptr; }
 
   void run() override {
     this->stop_waiting();
@@ -226,7 +231,7 @@ class operation final : public Base, public detail::cached_memory {
   void destroy() noexcept override { delete this; }
 
   std::optional<Handler> handler_;
-  const process* handler_of_ = nullptr;
+  process* handler_of_ = nullptr;
 };
 
 } // namespace otpp

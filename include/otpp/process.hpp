@@ -10,6 +10,7 @@
 #include <otpp/resident.hpp>
 #include <otpp/task.hpp>
 #include <otpp/turn.hpp>
+#include <otpp/wait_edge.hpp>
 
 #include <chrono>
 #include <mutex>
@@ -91,6 +92,12 @@ class process : public resident, public detail::counted<process> {
   /// True while its context's room holds a reference. For who has the receiver's place.
   bool is_resident() const noexcept { return is_resident_; }
 
+  /// Any thread: true if no message is taken any more.
+  bool has_ended() const noexcept { return mailbox_.is_closed(); }
+
+  /// What the handler that runs now waits for.
+  wait_edge& edge() noexcept { return edge_; }
+
   void retain() const noexcept final { add_ref(); }
   void let_go() const noexcept final { release(); }
 
@@ -159,6 +166,7 @@ class process : public resident, public detail::counted<process> {
   }
 
   detail::intrusive_ptr<lane> lane_;
+  wait_edge edge_;
   bool is_resident_ = false;
   bool may_dispatch_ = false; // within one call of the worker's
 };

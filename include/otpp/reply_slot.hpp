@@ -58,6 +58,21 @@ class reply_slot : public task, public waiter {
     }
   }
 
+  // ---- deadlock.hpp ----
+
+  /// The handler of `who`, where this is resumed, is about to wait here.
+  void set_edge(process& who) noexcept {
+    has_edge_ = true;
+    who.edge().set(*this);
+  }
+  void forget_edge() noexcept { has_edge_ = false; }
+
+  /// Any thread, while it looks: true if only the server's loop can answer, and has not.
+  bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
+
+  /// Somebody else may answer from now on.
+  void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
+
   lane& home() const noexcept { return *lane_; }
   context_room& room() const noexcept { return lane_->room(); }
 
@@ -82,6 +97,11 @@ class reply_slot : public task, public waiter {
   /// Answers with one of the library's errors, unless it is too late, and ends this half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
     return settle([&]() noexcept { error_ = say(code, reason); });
+  }
+
+  /// Answers that the call is not sent, as waiting for `whom` could never end.
+  bool refuse(errc code, std::string_view whom) noexcept {
+    return settle([&]() noexcept { error_ = detail::make_error(code, operation(), message(), whom); });
   }
 
   /// The server half ends without a claim: nobody waits, or nobody can be told.
@@ -228,6 +248,10 @@ class reply_slot : public task, public waiter {
   // ---- the caller half, on its executor ----
 
   void stop_waiting() noexcept {
+    if (has_edge_) {
+      has_edge_ = false;
+      process_->edge().clear();
+    }
     if (written_down() != membership::none) {
       room().dismiss(*this);
     }
@@ -235,7 +259,9 @@ class reply_slot : public task, public waiter {
 
   bool decide() noexcept { return !decided_.exchange(true, std::memory_order_acq_rel); }
 
-  bool is_cancellable_ = false; // then another thread may, while it is fresh
+  bool is_cancellable_ = false;  // then another thread may, while it is fresh
+  bool is_handlers_own_ = false; // the handler that runs now waits here, and nothing that it has started
+  bool has_edge_ = false;        // the caller half's
 
  private:
   void deliver(turn* here) noexcept {
@@ -257,6 +283,7 @@ class reply_slot : public task, public waiter {
 
   std::atomic<bool> decided_{false};
   std::atomic<bool> left_{false};
+  std::atomic<bool> is_handed_out_{false};
   detail::intrusive_ptr<process> process_; // if the caller is inside a server's handler
   detail::intrusive_ptr<lane> private_lane_;
 };

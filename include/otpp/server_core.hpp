@@ -169,8 +169,6 @@ class server_core : public worker::owner {
     slot.leave();
   }
 
-  bool has_ended() const noexcept { return mailbox_.is_closed(); }
-
   // ---- ties: monitors and links. Any thread, but for what is said ----
 
   /// Sees to it that this can list ties and take exit signals. May throw std::bad_alloc.
@@ -366,6 +364,7 @@ class server_core : public worker::owner {
     std::lock_guard lock(room().mutex());
     link(open_calls_, slot);
     handed_out_ = &slot;
+    slot.hand_out();
   }
 
   enum class held : std::uint8_t {

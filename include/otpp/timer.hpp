@@ -274,10 +274,6 @@ class timer_of final : public timer_core, public cached_memory {
   std::conditional_t<Repeats, std::optional<M>, letter> kept_;
 };
 
-// What an address becomes that has to be kept.
-template <class Address>
-using kept_address = std::conditional_t<is_typed_address<Address>, Address, std::string>;
-
 // Where a timer for a name lives: with whoever arms it, or with the server that has the name now.
 template <class M, class Address>
 intrusive_ptr<lane> lane_for_timer(const Address& to) {
@@ -404,8 +400,8 @@ timer_ref set_timer_with(moment first, duration period, Address&& to, Message&& 
 ///
 /// @par Errors
 /// What the making of the message throws, and `std::bad_alloc`; then nothing is set. For a server that has
-/// ended there is no error, and the timer is done at once. For a name that nobody has, where it is set neither
-/// in a handler nor after a verb, so that no context is there to keep the timer: `errc::no_process`.
+/// ended there is no error, and the timer is done at once. For a name that nobody has, where it is set
+/// neither in a handler nor after a verb, so that no context is there to keep the timer: `errc::no_process`.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler. The server is not asked.

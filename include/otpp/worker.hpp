@@ -12,6 +12,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -219,6 +220,8 @@ class worker {
       if (!std::exchange(has_begun_, true) && cancelled_) {
         signal_.emit(asio::cancellation_type::terminal);
       }
+      asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+      owner_.edge().run_handlers_with(state.slot()); // each time: a job may have reset it
       try {
         co_await std::move(*job_);
       } catch (...) {

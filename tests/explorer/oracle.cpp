@@ -96,6 +96,7 @@ const char* name_of(unsigned how) {
     case bad_message: return "bad_message";
     case calling_self: return "calling_self";
     case name_taken: return "name_taken";
+    case deadlock: return "deadlock";
     case ignored: return "ignored";
     case abandoned: return "its destruction";
     default: return "an unknown error";
@@ -124,6 +125,7 @@ ending ending_of(const std::exception_ptr& error) {
       case otpp::errc::name_taken: return name_taken;
       case otpp::errc::ignored: return ignored;
       case otpp::errc::mailbox_full: return mailbox_full;
+      case otpp::errc::deadlock: return deadlock;
     }
     return unknown;
   } catch (const std::system_error& other) {

@@ -68,7 +68,8 @@ enum ending : unsigned {
   name_taken = 1 << 10,
   ignored = 1 << 11,
   abandoned = 1 << 12,   // its coroutine was destroyed, with its context
-  unknown = 1 << 13
+  deadlock = 1 << 13,
+  unknown = 1 << 14
 };
 inline constexpr unsigned gone = exited | no_process; // what a call to a server that is stopped may end with
 

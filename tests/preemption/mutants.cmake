@@ -206,3 +206,22 @@ plant_text(name_freed_after_the_end server.name_or_stop loop.hpp
   [[while (names) {]]
   [[while (names && !::preemption::is_planted("name_freed_after_the_end")) {]]
 )
+
+# ---- deadlock ----
+
+plant(refused_and_still_set deadlock.closed_by_two deadlock.hpp
+  [[from.edge().clear_in(looking);]]
+  [[(void)0;]]
+)
+plant(cleared_without_asking deadlock.looked_at wait_edge.hpp
+  [[is_anybody_looking_.load(std::memory_order_seq_cst)]]
+  [[false]]
+)
+plant(looks_and_says_nothing deadlock.looked_at wait_edge.hpp
+  [[is_anybody_looking_.store(true, std::memory_order_seq_cst);]]
+  [[(void)0;]]
+)
+plant_text(looked_at_once_only deadlock.phantom deadlock.hpp
+  [[if (!path[i]->is_sure() || waiting.has_ended()) {]]
+  [[if ((!path[i]->is_sure() || waiting.has_ended()) && !::preemption::is_planted("looked_at_once_only")) {]]
+)

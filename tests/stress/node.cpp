@@ -31,6 +31,8 @@ void call_guard::fail(const std::exception_ptr& error, otpp::duration patience) 
       end(count::bad_message);
     } else if (e.code() == otpp::errc::calling_self) {
       end(count::calling_self);
+    } else if (e.code() == otpp::errc::deadlock) {
+      end(count::deadlock);
     } else if (e.code() == asio::error::operation_aborted) {
       end(count::cancelled);
     } else {

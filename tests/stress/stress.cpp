@@ -401,7 +401,7 @@ std::int64_t ends() {
   std::int64_t sum = 0;
   for (count how :
        {count::answered, count::failed, count::exited, count::no_process, count::timed_out, count::cancelled,
-        count::no_reply, count::bad_message, count::calling_self, count::abandoned}) {
+        count::no_reply, count::bad_message, count::calling_self, count::deadlock, count::abandoned}) {
     sum += total(how);
   }
   return sum;
@@ -477,7 +477,7 @@ void print_figures(double seconds, const char* threads) {
       "messages %lld, seconds %.1f, messages/s %.0f, threads %s | "
       "casts %lld sent %lld handled %lld refused %lld dropped (%lld reported) | "
       "calls %lld begun %lld handled: %lld answered %lld failed %lld exited %lld no_process %lld timeout "
-      "%lld cancelled %lld no_reply %lld bad_message %lld calling_self %lld abandoned | "
+      "%lld cancelled %lld no_reply %lld bad_message %lld calling_self %lld deadlock %lld abandoned | "
       "%lld answered elsewhere %lld too late | starts %lld races %lld init failures %lld | "
       "crashes %lld stops %lld joins %lld contexts destroyed %lld | names found %lld missed %lld | "
       "lost %lld duplicated %lld reordered %lld | live: messages %lld states %lld frames %lld | "
@@ -487,7 +487,7 @@ void print_figures(double seconds, const char* threads) {
       n(count::begun), n(count::calls_handled), n(count::answered), n(count::failed), n(count::exited),
       n(count::no_process),
       n(count::timed_out), n(count::cancelled), n(count::no_reply), n(count::bad_message),
-      n(count::calling_self),
+      n(count::calling_self), n(count::deadlock),
       n(count::abandoned), n(count::answered_elsewhere), n(count::late_answers), n(count::starts),
       n(count::start_races), n(count::init_failures), n(count::crashes), n(count::stops), n(count::joins),
       n(count::places_destroyed), n(count::names_found), n(count::names_missed), n(count::lost),

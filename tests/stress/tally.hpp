@@ -35,6 +35,7 @@ enum class count : std::size_t {
   no_reply,
   bad_message,
   calling_self,
+  deadlock, // refused, because servers would wait for each other
   abandoned, // the caller's context was destroyed, and the caller with it
 
   calls_handled,

@@ -65,3 +65,9 @@ class event {
 
   std::shared_ptr<state> state_ = std::make_shared<state>();
 };
+
+inline event happened() {
+  event now;
+  now.happen();
+  return now;
+}
