@@ -548,7 +548,7 @@ TEST_CASE("supervisor: in every order, it is killed, and no child is left") {
   supervisor_log log;
   explore(orders::all(1), [&](world& w) {
     auto all = std::make_shared<family>();
-    w.spawn("test", [&w, all]() -> asio::awaitable<void> {
+    w.spawn("test", [all]() -> asio::awaitable<void> {
       top_ref top = co_await otpp::start_supervisor(abc(all, otpp::one_for_all));
       otpp::try_cast<member::crash>(at("b"));
       otpp::kill(top);
