@@ -172,6 +172,20 @@ TEST_CASE("dynamic_supervisor: a temporary_child takes what cannot be copied") {
   });
 }
 
+TEST_CASE("dynamic_supervisor: the start arguments of a temporary child are forgotten") {
+  supervisor_log log;
+  in_a_world([&](world&) -> asio::awaitable<void> {
+    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
+    auto shared = std::make_shared<int>(0);
+    auto make = [shared]() -> asio::awaitable<void> { co_await otpp::receive<member::crash>(); };
+    otpp::child_spec spec = otpp::child("body", make).restart(otpp::temporary);
+    co_await otpp::start_child(top, std::move(spec));
+    co_await otpp::which_children(top);
+    CHECK(shared.use_count() == 2); // here, and in `make`
+    co_await top.stop();
+  });
+}
+
 TEST_CASE("dynamic_supervisor: in every order, children come and go while it is stopped") {
   supervisor_log log;
   auto done = explore(orders::all(2), [&](world& w) {

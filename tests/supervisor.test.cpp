@@ -492,6 +492,17 @@ TEST_CASE("supervisor: back-off, each restart in a row waits twice as long") {
     co_await otpp::terminate_child(top, "a"); // nor is it started then
     co_await pause(1s);
     CHECK_FALSE(otpp::whereis<member>("a"));
+
+    co_await otpp::restart_child(top, "a");
+    begin = w.now();
+    co_await lose(top, "a"); // a restart that is due in 300 ms, and will have lost its meaning
+    co_await otpp::restart_child(top, "z");
+    co_await otpp::terminate_child(top, "a");
+    co_await otpp::restart_child(top, "a");
+    co_await pause(200ms);
+    co_await lose(top, "a");
+    co_await otpp::wait_for_name<member>("a", 1s);
+    CHECK(w.now() - begin == 500ms);
     co_await top.stop();
   });
 }

@@ -171,8 +171,10 @@ class child_spec {
   child_spec(std::string id, std::shared_ptr<const detail::child_maker> maker)
       : id_(std::move(id)),
         maker_(std::move(maker)),
+        type_name_(maker_->type_name()),
         shutdown_(maker_->is_supervisor() ? infinite : std::chrono::seconds(5)),
-        restart_(maker_->works_once() ? restart_type::temporary : restart_type::permanent) {}
+        restart_(maker_->works_once() ? restart_type::temporary : restart_type::permanent),
+        is_supervisor_(maker_->is_supervisor()) {}
 
   /// When it is started again. Throws std::invalid_argument for a `temporary_child` that is to be.
   child_spec& restart(restart_type when) & {
@@ -214,22 +216,31 @@ class child_spec {
   child_spec backoff(First first, Longest longest) && { return std::move(backoff(first, longest)); }
 
   /// Every incarnation has this name, the next as soon as the one before has ended.
-  child_spec& named(std::string name) & { how_.name(std::move(name)); return *this; }
+  child_spec& named(std::string name) & {
+    options how = this->how();
+    return start_options(std::move(how).name(std::move(name)));
+  }
   child_spec named(std::string name) && { return std::move(named(std::move(name))); }
 
   /// Where it runs, instead of beside its supervisor.
-  child_spec& on(asio::any_io_executor executor) & { how_.on(std::move(executor)); return *this; }
+  child_spec& on(asio::any_io_executor executor) & {
+    options how = this->how();
+    return start_options(std::move(how).on(std::move(executor)));
+  }
   child_spec on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
 
   /// Name, executor and mailbox limit in one, as for `start`.
-  child_spec& start_options(options how) & { how_ = std::move(how); return *this; }
+  child_spec& start_options(options how) & {
+    how_ = std::make_shared<const options>(std::move(how));
+    return *this;
+  }
   child_spec start_options(options how) && { return std::move(start_options(std::move(how))); }
 
   const std::string& id() const noexcept { return id_; }
   restart_type restart() const noexcept { return restart_; }
   bool is_significant() const noexcept { return is_significant_; }
-  bool is_supervisor() const noexcept { return maker_->is_supervisor(); }
-  std::string_view type_name() const noexcept { return maker_->type_name(); }
+  bool is_supervisor() const noexcept { return is_supervisor_; }
+  std::string_view type_name() const noexcept { return type_name_; }
 
   /// Negative for `brutal_kill`.
   duration shutdown() const noexcept { return shutdown_; }
@@ -237,16 +248,26 @@ class child_spec {
   duration longest_delay() const noexcept { return longest_delay_; }
 
   /// Starts one, linked with the process that awaits it. While *this is there.
-  asio::awaitable<pid> start() const { return maker_->start(how_); }
+  asio::awaitable<pid> start() const { return maker_->start(how()); }
+
+  /// Destroys the arguments: it is not started again.
+  void forget_arguments() noexcept {
+    maker_.reset();
+    how_.reset();
+  }
 
  private:
+  options how() const { return how_ ? *how_ : options(); }
+
   std::string id_;
   std::shared_ptr<const detail::child_maker> maker_;
-  options how_;
+  std::shared_ptr<const options> how_; // null: what most have
+  std::string_view type_name_;
   duration shutdown_;
   duration first_delay_{};
   duration longest_delay_{};
   restart_type restart_;
+  bool is_supervisor_;
   bool is_significant_ = false;
 };
 

@@ -208,6 +208,9 @@ class dynamic_children {
       }
     }
     one.started = detail::time_here();
+    if (one.spec.restart() == restart_type::temporary) {
+      one.spec.forget_arguments();
+    }
   }
 
   asio::awaitable<outcome<>> restart(std::uint64_t number, bool counts, bool waits) {

@@ -382,6 +382,9 @@ class supervised {
     }
     one.is_restarting = false;
     one.started = detail::time_here();
+    if (one.spec.restart() == restart_type::temporary) {
+      one.spec.forget_arguments();
+    }
   }
 
   // `counts`: it is a failure, of which there may be too many. `waits`: it may be put off.
