@@ -25,6 +25,7 @@
 #include <asio/use_future.hpp>
 
 #include <exception>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -151,6 +152,21 @@ TEST_CASE("cast: F82 2.36 without a limit nobody waits, not even the server itse
     }
     CHECK(heard == 100000);
     co_await server.stop();
+  });
+}
+
+TEST_CASE("cast: F82 a call that gives up in line for room is not handled", "[cast]") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    event go_on;
+    auto server = co_await start_held(said, go_on, 1);
+    co_await otpp::cast<scribe::note>(server, "a");
+    std::error_code code = co_await code_of(otpp::call_for<scribe::ask>(server, std::chrono::milliseconds(1), 1));
+    CHECK(code == otpp::errc::timeout);
+    go_on.happen();
+    co_await otpp::cast<scribe::note>(server, "b");
+    co_await server.stop();
+    CHECK(said.text() == "hold held a b terminate:normal");
   });
 }
 

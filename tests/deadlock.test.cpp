@@ -71,8 +71,16 @@ struct node {
     otpp::duration patience;
     using reply_type = int;
   };
+  struct end { // stop, join, or start the other, who calls this one
+    int how;
+    using reply_type = int;
+  };
   struct visit {
     std::string path;
+  };
+
+  struct asking_init {
+    asio::awaitable<int> init(town_ptr all) { return go("a", all); }
   };
 
   town_ptr init(town_ptr all) { return all; }
@@ -104,6 +112,18 @@ struct node {
     all->timeouts += code == otpp::errc::timeout ? 1 : 0;
     co_await wait_for("go");
     co_return 0;
+  }
+  asio::awaitable<int> handle_call(end m, town_ptr& all) {
+    otpp::server_ref<node> other = *otpp::whereis<node>("b");
+    std::error_code code;
+    if (m.how == 0) {
+      code = co_await code_of(other.stop());
+    } else if (m.how == 1) {
+      code = co_await code_of(other.join());
+    } else {
+      code = co_await code_of(otpp::start<asking_init>(all));
+    }
+    co_return code == otpp::errc::deadlock ? 1 : 0;
   }
   asio::awaitable<void> handle_cast(visit m, town_ptr& all) { co_await go(m.path, all); }
 
@@ -235,6 +255,46 @@ TEST_CASE("deadlock: of those who close a ring at the same time one is refused")
       });
   CHECK(with_alarm > 0);
   CHECK(without > 0);
+}
+
+TEST_CASE("deadlock: who stops or joins one that waits for him is refused, or that one is") {
+  for (int how : {0, 1}) {
+    int stopper = 0;
+    int other = 0;
+    in_every_order(
+        "ab",
+        [&, how](world& one, town_ptr) {
+          one.spawn("a", [&, how]() -> asio::awaitable<void> {
+            int refused = co_await otpp::call_for<node::end>(otpp::server_name<node>("a"), otpp::infinite, how);
+            stopper += refused;
+            co_await code_of(otpp::whereis<node>("a")->stop());
+          });
+          one.spawn("b", []() -> asio::awaitable<void> {
+            co_await code_of(ask<node::hop>("b", "a"));
+            auto b = otpp::whereis<node>("b");
+            if (b) {
+              co_await code_of(b->stop());
+            }
+          });
+        },
+        [&](world& one, town& all) {
+          one.check(all.alarms.size() <= 1, "more than one is refused");
+          other += static_cast<int>(all.alarms.size());
+        });
+    CHECK(stopper > 0);
+    CHECK(other > 0);
+  }
+}
+
+TEST_CASE("deadlock: an init that calls the handler that starts it is refused") {
+  in_every_order(
+      "ab",
+      [](world& one, town_ptr) {
+        one.spawn("client", []() -> asio::awaitable<void> {
+          co_await otpp::call_for<node::end>(otpp::server_name<node>("a"), otpp::infinite, 2);
+        });
+      },
+      [](world& one, town& all) { one_alarm(one, all, "\"a\" -> "); });
 }
 
 TEST_CASE("deadlock: a call that an otpp::caller may answer closes no ring") {

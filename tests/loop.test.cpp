@@ -379,9 +379,11 @@ TEST_CASE("loop: a timeout is forgotten with the context", "[loop]") {
 
 namespace {
 
+enum class whether { to_wait, to_wait_with_message, to_continue };
+
 struct wish {
   std::chrono::steady_clock::time_point until;
-  bool with_message = false;
+  whether how = whether::to_wait;
 };
 
 struct punctual {
@@ -393,11 +395,21 @@ struct punctual {
   struct by_continue : wish {};
   struct note {};
   struct bell {};
-  using messages = otpp::message_list<by_call, by_caller, by_coroutine, by_cast, by_info, by_continue, note, bell>;
+  struct step {
+    int left;
+  };
+  using messages = otpp::message_list<by_continue, step, note, bell>;
 
   template <class Outcome>
   static Outcome with(Outcome outcome, const wish& w) {
-    return w.with_message ? std::move(outcome).timeout(w.until, bell()) : std::move(outcome).timeout(w.until);
+    switch (w.how) {
+      case whether::to_wait: break;
+      case whether::to_wait_with_message: return std::move(outcome).timeout(w.until, bell());
+      case whether::to_continue:
+        otpp::try_cast<note>(otpp::self<punctual>()); // queued before the chain begins
+        return std::move(outcome).then(step{2});
+    }
+    return std::move(outcome).timeout(w.until);
   }
 
   otpp::init_result<journal> init(journal said, std::optional<wish> w) {
@@ -417,6 +429,10 @@ struct punctual {
   otpp::outcome<> handle_cast(by_continue m, journal&) { return otpp::outcome<>().then(m); }
   otpp::outcome<> handle_continue(by_continue m, journal&) { return with(otpp::outcome<>(), m); }
   otpp::outcome<> handle_info(by_info m, journal&) { return with(otpp::outcome<>(), m); }
+  otpp::outcome<> handle_continue(step m, journal& said) {
+    said.add("step" + std::to_string(m.left));
+    return m.left == 0 ? otpp::outcome<>() : otpp::outcome<>().then(step{m.left - 1});
+  }
   void handle_cast(note, journal& said) { said.add("note"); }
   void handle_info(otpp::timeout, journal& said) { said.add("timeout"); }
   void handle_info(bell, journal& said) { said.add("bell"); }
@@ -447,10 +463,11 @@ TEST_CASE("loop: 2.48 every callback can ask for a timeout at a time of the cloc
   for (int callback = 0; callback != 7; ++callback) {
     for (bool with_message : {false, true}) {
       CAPTURE(callback, with_message);
+      whether how = with_message ? whether::to_wait_with_message : whether::to_wait;
       otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
         journal said;
         std::optional<punctual_ref> server;
-        wish w{one.now() + 1s, with_message};
+        wish w{one.now() + 1s, how};
         one.spawn("client", [&] { return ask_to_wait(callback, said, w, server); });
         one.run_for(999ms);
         CHECK(said.text().empty());
@@ -465,12 +482,13 @@ TEST_CASE("loop: 2.48 every callback can ask for a timeout at a time of the cloc
 
 TEST_CASE("loop: 2.48 a time that has passed is a timeout of zero, of either kind", "[loop]") {
   for (bool with_message : {false, true}) {
+    whether how = with_message ? whether::to_wait_with_message : whether::to_wait;
     otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
       one.set_turn_limit(otpp::turn::limit);
       journal said;
       std::optional<punctual_ref> server;
-      wish now{one.now(), with_message};
-      wish past{one.now() - 1h, with_message};
+      wish now{one.now(), how};
+      wish past{one.now() - 1h, how};
       one.spawn("client", [&] { return ask_to_wait(1, said, past, server); });
       one.run_for(0ms);
       CHECK(said.text() == (with_message ? "bell" : "timeout"));
@@ -478,6 +496,20 @@ TEST_CASE("loop: 2.48 a time that has passed is a timeout of zero, of either kin
       otpp::try_cast<punctual::note>(*server);
       one.run_for(0ms);
       CHECK(said.text() == (with_message ? "bell bell note" : "timeout note"));
+    });
+  }
+}
+
+TEST_CASE("loop: 2.12 2.13 every callback can continue, before what is queued", "[loop]") {
+  for (int callback = 0; callback != 7; ++callback) {
+    CAPTURE(callback);
+    otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
+      journal said;
+      std::optional<punctual_ref> server;
+      wish w{one.now(), whether::to_continue};
+      one.spawn("client", [&] { return ask_to_wait(callback, said, w, server); });
+      one.run();
+      CHECK(said.text() == "step2 step1 step0 note");
     });
   }
 }

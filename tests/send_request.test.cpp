@@ -76,6 +76,10 @@ struct desk {
   struct ask_myself {
     using reply_type = int; // the code of the error
   };
+  struct ask_another {
+    otpp::server_ref<desk> whom;
+    using reply_type = int;
+  };
   using messages = otpp::message_list<twice, keep>;
   struct state {
     std::vector<std::pair<int, otpp::caller<int>>> kept;
@@ -100,6 +104,13 @@ struct desk {
     auto request = otpp::send_request<twice>(otpp::self<desk>(), 1);
     std::error_code code = co_await code_of(request.wait(1h));
     co_return code.value();
+  }
+  asio::awaitable<int> handle_call(ask_another m, state&) {
+    auto first = otpp::send_request<twice>(m.whom, 1);
+    auto second = otpp::send_request<twice>(m.whom, 10);
+    int two = co_await second.receive(1s);
+    int one = co_await first.receive(1s);
+    co_return one + two;
   }
 };
 
@@ -275,11 +286,34 @@ TEST_CASE("send_request: a time of the request's own makes its response a timeou
   });
 }
 
+TEST_CASE("send_request: where a mailbox is full requests stand in line, unless they are dropped", "[send_request]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<desk>(otpp::options().mailbox_limit(1));
+    std::vector<otpp::request_handle<int>> requests;
+    for (int n = 0; n != 5; ++n) {
+      requests.push_back(otpp::send_request<desk::keep>(server, n));
+    }
+    requests[2].abandon();
+    auto last = otpp::send_request<desk::release>(server, 4);
+    bool reached = co_await last.wait(1s);
+    CHECK(reached);
+    CHECK_FALSE(requests[2].poll());
+    int four = co_await requests[4].wait(1s);
+    int zero = co_await requests[0].wait(1s);
+    CHECK(four == 4);
+    CHECK(zero == 0);
+    co_await server.stop();
+  });
+}
+
 TEST_CASE("send_request: a handler that waits for its own server hears it at once", "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<desk>();
     int code = co_await otpp::call<desk::ask_myself>(server);
     CHECK(code == static_cast<int>(otpp::errc::calling_self));
+    auto other = co_await otpp::start<desk>();
+    int both = co_await otpp::call<desk::ask_another>(server, other);
+    CHECK(both == 22);
     co_await server.stop();
   });
 }

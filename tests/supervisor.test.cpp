@@ -399,6 +399,52 @@ TEST_CASE("supervisor: a child that takes too long is killed, and reported") {
   CHECK(log.texts()[0].find("did not shut down in time") != std::string::npos);
 }
 
+namespace {
+
+// Asks its supervisor, while that may be waiting for its end.
+struct inquirer : member {
+  struct ask {};
+  state init(family_ptr all, std::string name) {
+    otpp::trap_exit();
+    return member::init(std::move(all), std::move(name));
+  }
+  asio::awaitable<void> handle_cast(ask, state&) { co_await otpp::count_children("top"); }
+  asio::awaitable<void> terminate(const otpp::exit_reason&, state&) {
+    std::error_code code = co_await code_of(otpp::count_children("top"));
+    CHECK(code == otpp::errc::deadlock);
+  }
+};
+
+} // namespace
+
+TEST_CASE("supervisor: a child that asks its supervisor while it is shut down hangs neither") {
+  supervisor_log log;
+  auto all = std::make_shared<family>();
+  in_a_world([&](world& w) -> asio::awaitable<void> {
+    auto spec = otpp::child<inquirer>("a", all, "a").named("a").shutdown(100ms);
+    top_ref top = co_await otpp::start_supervisor(otpp::named("top"), otpp::supervisor_spec().add(spec));
+    auto begin = w.now();
+    co_await otpp::terminate_child(top, "a");
+    CHECK(w.now() == begin);
+    co_await otpp::restart_child(top, "a");
+    otpp::terminate_child(top, "a", [](std::exception_ptr) {}); // and now it asks first
+    otpp::try_cast<inquirer::ask>(otpp::server_name<inquirer>("a"));
+    co_await otpp::which_children(top);
+    CHECK_FALSE(top.has_ended());
+    co_await top.stop();
+  });
+  explore(orders::all(2), [&](world& w) { // whoever waits for the other first
+    w.spawn("test", [all]() -> asio::awaitable<void> {
+      auto spec = otpp::child<inquirer>("a", all, "a").named("a").shutdown(100ms);
+      top_ref top = co_await otpp::start_supervisor(otpp::named("top"), otpp::supervisor_spec().add(spec));
+      otpp::try_cast<inquirer::ask>(otpp::server_name<inquirer>("a"));
+      co_await failure_of(otpp::terminate_child(top, "a"));
+      co_await failure_of(top.stop(otpp::exit_reason::shutdown()));
+    });
+  });
+  CHECK(all->alive.empty());
+}
+
 TEST_CASE("supervisor: auto_shutdown with any, or all, significant children, by their own ends only") {
   supervisor_log log;
   auto all = std::make_shared<family>();

@@ -14,6 +14,7 @@
 #include <otpp/registry.hpp>
 #include <otpp/server_name.hpp>
 #include <otpp/server_ref.hpp>
+#include <otpp/via.hpp>
 
 #include <asio/use_awaitable.hpp>
 
@@ -35,16 +36,23 @@ template <class Callbacks>
 inline constexpr bool is_typed_address<server_ref<Callbacks>> = true;
 template <class Callbacks>
 inline constexpr bool is_typed_address<server_name<Callbacks>> = true;
+template <class Names, class Callbacks>
+inline constexpr bool is_typed_address<via<Names, Callbacks>> = !std::is_void_v<Callbacks>;
+
+template <class T>
+inline constexpr bool is_untyped_via = false;
+template <class Names>
+inline constexpr bool is_untyped_via<via<Names, void>> = true;
 
 } // namespace detail
 
-/// Whom a verb can talk to: a `server_ref`, a `server_name`, a `pid`, or any string, which is a name in the
-/// global registry.
+/// Whom a verb can talk to: a `server_ref`, a `server_name`, a `pid`, any string, which is a name in the
+/// global registry, or a `via`, which is one in a registry of any class.
 ///
-/// With the first two the message is checked at compile time; with the others it is looked up in the
+/// With the first two, and a `via` that knows the callbacks, the message is checked at compile time; with the others it is looked up in the
 /// server's `messages` list, and one that is not there is `errc::bad_message`.
 template <class T>
-concept address = detail::is_typed_address<T> || std::same_as<T, pid> ||
+concept address = detail::is_typed_address<T> || std::same_as<T, pid> || detail::is_untyped_via<T> ||
                   (std::convertible_to<const T&, std::string_view> && std::copy_constructible<T>);
 
 namespace detail {
@@ -150,6 +158,28 @@ destination find(pid&& who) noexcept {
     return result;
   }
   return find_in<Verb, M>(who.core());
+}
+
+template <server_core::verb Verb, class M, class Names, class Callbacks>
+destination find(via<Names, Callbacks>&& address) noexcept {
+  destination result;
+  try {
+    pid who(address.in().find(address.name()));
+    if (!who) {
+      result.error = no_process_named<Verb, M>(address.name());
+    } else if constexpr (std::is_void_v<Callbacks>) {
+      result = find_in<Verb, M>(who.core());
+    } else if (who.core()->callbacks_type_info() != typeid(Callbacks)) {
+      result.error = make_error(errc::bad_message, verb_name<Verb>(), type_name<M>(), who.describe());
+    } else {
+      result.server = who.core();
+      result.open = opener_of<Verb, M, Callbacks>();
+    }
+  } catch (...) {
+    result.error = std::current_exception(); // the registry's own
+  }
+  result.where = address.where();
+  return result;
 }
 
 // The address's own compile-time check of a message; that of the others is made at run time.

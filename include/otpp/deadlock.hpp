@@ -21,6 +21,10 @@ namespace otpp {
 /// A handler of P calls a server. It sets P's edge first (wait_edge.hpp), and then follows the edges from that
 /// server on. If they lead back to P, the call is refused with `errc::deadlock`.
 ///
+/// Waiting for a server's end, by `stop` and `join`, is the same: it comes after Y's handler. A `start` sets an edge
+/// to the new server, whose `init` is the handler that must return first; as nobody waits in that yet, it closes
+/// no ring itself.
+///
 /// An edge X -> Y, by the slot s in which X's handler waits, is `sure` while
 ///   - s is not decided: else X goes on, it is only not resumed yet; and
 ///   - no otpp::caller was made for s: else anybody may answer it, while Y waits. It stays so.
@@ -108,7 +112,7 @@ OTPP_NOINLINE bool closes_ring(Operation& call, process& from, process& to) noex
   return true;
 }
 
-/// For a call that is about to be sent. True if it was refused: then it is answered, and may be gone. Who does
+/// For a call, stop or join that is about to be sent. True if it was refused: then it is answered, and may be gone. Who does
 /// not wait at all closes no ring.
 template <class Operation>
 bool is_refused_as_deadlock(Operation& call, process& to) noexcept {

@@ -26,7 +26,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
 
   void arm(detail::next_action action) noexcept {
-    detail::moment after = action.after;
+    detail::moment after = action.moment();
     action_ = std::move(action);
     is_armed_ = true;
     {
@@ -248,7 +248,7 @@ inline void server_core::expect_ties() {
 /// Does what the last handler wanted next.
 inline void server_core::act() noexcept {
   detail::next_action action = std::exchange(action_, {});
-  bool at_once = action.kind > detail::action_kind::proceed && room().is_over(action.after);
+  bool at_once = action.kind > detail::action_kind::proceed && room().is_over(action.moment());
   switch (action.kind) {
     case detail::action_kind::none: return;
     case detail::action_kind::proceed:
@@ -280,7 +280,7 @@ inline void server_core::act() noexcept {
       }
       break;
   }
-  if (action.after.count == infinite) {
+  if (action.after == infinite) {
     return; // a wait without end is none, and no work that would keep run() from returning
   }
   try {

@@ -11,6 +11,7 @@
 #include <otpp/cast.hpp>
 #include <otpp/child_spec.hpp>
 #include <otpp/crash_report.hpp>
+#include <otpp/duplicate_registry.hpp>
 #include <otpp/dynamic_supervisor.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit.hpp>
@@ -22,6 +23,7 @@
 #include <otpp/multi_call.hpp>
 #include <otpp/options.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/pg.hpp>
 #include <otpp/pid.hpp>
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
@@ -43,4 +45,5 @@
 #include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>
 #include <otpp/version.hpp>
+#include <otpp/via.hpp>
 #include <otpp/wait_for_name.hpp>

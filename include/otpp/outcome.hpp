@@ -134,8 +134,11 @@ enum class action_kind : std::uint8_t {
 // What a handler wants to happen next.
 struct next_action {
   action_kind kind = action_kind::none;
-  moment after;
+  bool is_absolute = false;
+  duration after{}; // from now, or since the epoch of the clock
   std::unique_ptr<erased_message> message;
+
+  detail::moment moment() const noexcept { return {after, is_absolute}; }
 
   template <class M>
   static next_action proceed(M&& m) {
@@ -145,18 +148,20 @@ struct next_action {
     return result;
   }
 
-  static next_action timeout(moment after) {
+  static next_action timeout(detail::moment when) {
     next_action result;
     result.kind = action_kind::idle_timeout;
-    result.after = after;
+    result.after = when.count;
+    result.is_absolute = when.is_absolute;
     return result;
   }
 
   template <class M>
-  static next_action timeout(moment after, M&& m) {
+  static next_action timeout(detail::moment when, M&& m) {
     next_action result = proceed(std::forward<M>(m));
     result.kind = action_kind::event_timeout;
-    result.after = after;
+    result.after = when.count;
+    result.is_absolute = when.is_absolute;
     return result;
   }
 };

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
+#include <otpp/pid.hpp>
 #include <otpp/server_core.hpp>
 #include <otpp/server_ref.hpp>
 
@@ -111,6 +112,14 @@ class registry {
     while (waiting) {
       std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<server_core>(&server));
     }
+  }
+
+  /// As above, of a process of any type.
+  void add(std::string_view name, const pid& who) {
+    if (!who) {
+      std::rethrow_exception(detail::make_error(errc::no_process, "registering", {}, "nobody"));
+    }
+    add(name, *who.core());
   }
 
   /// Takes a name away from whoever has it. Returns false if nobody has.

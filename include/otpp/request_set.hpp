@@ -79,7 +79,13 @@ class set_state : public counted<set_state<Label, Reply>> {
   ~set_state() { clear(); }
 
   void add(Label&& label, intrusive_ptr<open_request<Reply>> request) {
-    intrusive_ptr<entry> added(new entry(std::move(label), std::move(request), *this));
+    intrusive_ptr<entry> added;
+    try {
+      added = intrusive_ptr<entry>(new entry(std::move(label), request, *this));
+    } catch (...) {
+      request->drop();
+      throw;
+    }
     {
       std::lock_guard lock(mutex_);
       list(*added);
@@ -343,7 +349,8 @@ class request_set {
   /// - `errc::timeout`: no response in time. All requests stay in the set.
   /// - `std::logic_error`: the set is empty. OTP's `no_request`.
   ///
-  /// The error of a request is no error of `next`: it is in the response, with the label.
+  /// The error of a request is no error of `next`: it is in the response, with the label. A handler that waits
+  /// for its own server's answer here waits in vain.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`. All requests stay in the set.

@@ -57,19 +57,19 @@ class response {
 
   /// Returns the value; throws the error if there is none.
   std::add_lvalue_reference_t<R> value() & {
-    check();
+    throw_unless_there();
     if constexpr (!std::is_void_v<R>) {
       return *value_;
     }
   }
   std::add_lvalue_reference_t<std::add_const_t<R>> value() const& {
-    check();
+    throw_unless_there();
     if constexpr (!std::is_void_v<R>) {
       return *value_;
     }
   }
   std::add_rvalue_reference_t<R> value() && {
-    check();
+    throw_unless_there();
     if constexpr (!std::is_void_v<R>) {
       return std::move(*value_);
     }
@@ -79,7 +79,7 @@ class response {
   const std::exception_ptr& error() const noexcept { return error_; }
 
  private:
-  void check() const {
+  void throw_unless_there() const {
     if (error_) {
       std::rethrow_exception(error_);
     }

@@ -243,7 +243,7 @@ class pending_request final : public call_request<M>,
     if (!this->server || !this->lane_) {
       return; // it was never sent
     }
-    visit inside(this->room());
+    room_visit inside(this->room());
     if (inside && this->decide()) { // else it has arrived, or will on the destruction of the context
       this->stop_waiting();
       this->leave();
@@ -618,6 +618,7 @@ auto send_request(Address to, Args&&... args) {
 template <address Address, class Message>
 auto send_request(Address to, Message&& message) {
   using M = std::decay_t<Message>;
+  static_assert(detail::check_temporary<Message, asio::use_awaitable_t<>>()); // it may be awaited at once
   return detail::request_if_possible<M>(
       std::move(to), infinite, [&] { return M(std::forward<Message>(message)); });
 }
@@ -627,6 +628,7 @@ auto send_request(Address to, Message&& message) {
 template <address Address, class Message, detail::timeout_like Duration>
 auto send_request(Address to, Message&& message, Duration timeout) {
   using M = std::decay_t<Message>;
+  static_assert(detail::check_temporary<Message, asio::use_awaitable_t<>>()); // it may be awaited at once
   return detail::request_if_possible<M>(
       std::move(to), detail::saturate(timeout), [&] { return M(std::forward<Message>(message)); });
 }

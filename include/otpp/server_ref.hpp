@@ -104,6 +104,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// - `errc::exited`: it ended with another reason than this.
   /// - `errc::timeout`: it has not ended in time.
   /// - `errc::calling_self`: a handler cannot wait for its own server's end; it returns `otpp::stop()`.
+  /// - `errc::deadlock`: nor for the end of one whose handler waits for its server; see `call`. Nothing is sent.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`; the server ends all the same.
@@ -142,6 +143,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   ///
   /// @par Errors
   /// - `errc::calling_self`: a handler cannot wait for its own server's end.
+  /// - `errc::deadlock`: nor for the end of one whose handler waits for its server; see `call`.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`.

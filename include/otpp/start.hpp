@@ -9,6 +9,7 @@
 #include <otpp/link.hpp>
 #include <otpp/operation.hpp>
 #include <otpp/options.hpp>
+#include <otpp/process.hpp>
 #include <otpp/reply_slot.hpp>
 #include <otpp/serial_executor.hpp>
 #include <otpp/server_core.hpp>
@@ -168,10 +169,13 @@ struct initiate_start : initiation {
         return;
       }
       if (how.name()) {
-        how.names().add(*how.name(), *server); // the last that can fail
+        how.add_name_of(*server); // the last that can fail
       }
       if (link && !link->tie_up()) {
         link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
+      }
+      if (process* starter = start->waiting_handler()) {
+        start->set_edge(*starter); // its init cannot ask the one who starts it (deadlock.hpp)
       }
       server->launch(*start, here);
     } catch (...) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/call.hpp>
+#include <otpp/deadlock.hpp>
 #include <otpp/detail/intrusive_ptr.hpp>
 #include <otpp/envelope.hpp>
 #include <otpp/error.hpp>
@@ -16,6 +17,7 @@
 #include <asio/async_result.hpp>
 
 #include <exception>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -91,15 +93,17 @@ struct initiate_stop : initiation {
       stop->fail(errc::calling_self);
     } else if (timeout < duration::zero()) {
       stop->fail(errc::timeout);
-    } else {
+    } else if (!is_refused_as_deadlock(*stop, *server)) {
       server->send_enrolled<&mailbox::push_library_message>(*stop, turn::current());
     }
   }
 };
 
+// With a patience it is a supervisor's, which has told the server to end: it is not refused.
 struct initiate_join : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, intrusive_ptr<server_core> server, duration timeout = infinite) {
+  void operator()(
+      Handler&& handler, intrusive_ptr<server_core> server, std::optional<duration> patience = std::nullopt) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
     auto* join = request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
@@ -107,9 +111,14 @@ struct initiate_join : initiation {
       return;
     }
     join->server = server;
-    join->timeout = timeout;
+    join->timeout = patience.value_or(infinite);
+    if (process* waiting = patience ? join->waiting_handler() : nullptr) {
+      join->set_edge(*waiting); // what its terminate asks of the one who waits is refused
+    }
     if (join->is_inside(*server)) {
       join->fail(errc::calling_self);
+    } else if (!patience && is_refused_as_deadlock(*join, *server)) {
+      return;
     } else if (!join->room().enroll(*join)) {
       join->abandon_waiting();
       join->leave();

@@ -61,6 +61,8 @@ constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
 // that since its epoch.
 struct moment {
   constexpr moment() noexcept = default;
+  constexpr moment(duration how_long, bool since_epoch) noexcept
+      : count(how_long), is_absolute(since_epoch) {}
   template <timeout_like Duration>
   constexpr moment(Duration from_now) noexcept : count(saturate(from_now)) {}
   template <time_like Time>

@@ -50,7 +50,7 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
 
   void start(moment first) noexcept {
     bool is_started = false;
-    visit inside(room());
+    room_visit inside(room());
     if (inside) {
       auto at = room().when_over(first);
       room().arm_if(*this, at, *lane_, [&]() noexcept {
@@ -69,12 +69,12 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
   }
 
   std::optional<duration> cancel() noexcept {
-    visit inside(room());
+    room_visit inside(room());
     return inside ? end() : std::nullopt;
   }
 
   std::optional<duration> remaining() noexcept {
-    visit inside(room());
+    room_visit inside(room());
     if (!inside) {
       return std::nullopt;
     }

@@ -135,16 +135,16 @@ class turn {
 
 /// Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
 /// not, if the context is gone.
-class visit {
+class room_visit {
  public:
-  explicit visit(context_room& room) noexcept : room_(room) {
+  explicit room_visit(context_room& room) noexcept : room_(room) {
     turn* here = turn::current();
     is_at_home_ = here && here->is_in(room);
     is_inside_ = is_at_home_ || room.enter();
   }
-  visit(const visit&) = delete;
-  visit& operator=(const visit&) = delete;
-  ~visit() {
+  room_visit(const room_visit&) = delete;
+  room_visit& operator=(const room_visit&) = delete;
+  ~room_visit() {
     if (is_inside_ && !is_at_home_) {
       room_.leave();
     }

@@ -592,7 +592,7 @@ template <bool EndsSlowly>
 action do_with_others(deed what, const detail& how, oracle& seen, sender& me) {
   switch (what) {
     case deed::relay: {
-      co_await me.call(*how.other, deed::answer, value | gone | timeout | no_reply, how.time);
+      co_await me.call(*how.other, deed::answer, value | gone | timeout | no_reply | how.ring, how.time);
       break;
     }
     case deed::cast_on: {
@@ -600,7 +600,7 @@ action do_with_others(deed what, const detail& how, oracle& seen, sender& me) {
       break;
     }
     case deed::stop_other: {
-      co_await me.stop(*how.other, value | gone | timeout, how.time);
+      co_await me.stop(*how.other, value | gone | timeout | how.ring, how.time);
       break;
     }
     case deed::call_self: {

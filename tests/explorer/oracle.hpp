@@ -129,9 +129,16 @@ struct detail {
   explicit detail(ref to, otpp::duration how_long = otpp::infinite) : other(std::move(to)), time(how_long) {}
   detail(ref to, int n) : other(std::move(to)), steps(n) {}
 
+  /// The other may call back, or stop: then, and only then, it may be refused as a deadlock.
+  detail in_a_ring() && {
+    ring = deadlock;
+    return std::move(*this);
+  }
+
   std::optional<ref> other;
   otpp::duration time = otpp::infinite;
   int steps = 1; // how often a coroutine handler waits
+  unsigned ring = 0;
 };
 
 // ---- the server ----

@@ -93,12 +93,16 @@ void check_verbs(marks& where, const marker_ref& server, const std::function<voi
   long cast = 0;
   long info = 0;
   long call = 0;
+  long timer = 0;
   for (int time = 0; time != 3; ++time) { // the first makes the context's lane, its timer and the like
     cast = blocks_to_handler(where, [&] { otpp::try_cast<marker::told>(server); }, let_run);
     info = blocks_to_handler(where, [&] { otpp::try_send<marker::heard>(server); }, let_run);
     call = blocks_to_handler(
         where, [&] { otpp::call_for<marker::get>(server, otpp::infinite, forget); }, let_run);
+    timer = blocks_to_handler(
+        where, [&] { otpp::send_after<marker::heard>(otpp::duration::zero(), server); }, let_run);
   }
+  CHECK(timer == 2); // the timer and its message, before it is set
   CHECK(cast == 1); // the message, before it is published
   CHECK(info == 1);
   CHECK(call == 1); // message, slot and handler in one

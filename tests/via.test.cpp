@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/via.hpp>
+
+#include <otpp/otpp.hpp>
+
+#include "support/catch.hpp"
+#include "support/counter.hpp"
+#include "support/error_of.hpp"
+#include "support/run.hpp"
+
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace {
+
+// A registry that is no more than a map: it knows nothing of a server's end.
+class plain_names {
+ public:
+  void add(std::string_view name, const otpp::pid& who) {
+    if (!names_.emplace(name, who).second) {
+      throw std::runtime_error("taken");
+    }
+  }
+  otpp::pid find(std::string_view name) const {
+    auto found = names_.find(std::string(name));
+    return found == names_.end() ? otpp::pid() : found->second;
+  }
+  bool remove(std::string_view name) { return names_.erase(std::string(name)) != 0; }
+  std::size_t size() const { return names_.size(); }
+
+ private:
+  std::map<std::string, otpp::pid> names_;
+};
+
+static_assert(otpp::name_registry<plain_names>);
+static_assert(otpp::name_registry<otpp::registry>);
+static_assert(!otpp::name_registry<std::map<std::string, int>>);
+static_assert(otpp::address<otpp::via<plain_names>>);
+static_assert(otpp::address<otpp::via<plain_names, counter>>);
+
+} // namespace
+
+TEST_CASE("via: a registry of any class names servers, and is asked at each use") {
+  run([&]() -> asio::awaitable<void> {
+    plain_names names;
+    auto ann = co_await otpp::start<counter>(otpp::named("ann").in(names), 1);
+    CHECK(names.find("ann") == otpp::pid(ann));
+    CHECK_FALSE(otpp::whereis<counter>("ann"));
+    otpp::via to(names, "ann");
+    int one = co_await otpp::call<counter::get>(to);
+    CHECK(one == 1);
+    co_await otpp::cast<counter::set>(to, 2);
+    int two = co_await otpp::call<counter::get>(to.as<counter>());
+    CHECK(two == 2);
+    CHECK(otpp::try_send<counter::reset>(to));
+    int none = co_await otpp::call<counter::get>(ann);
+    CHECK(none == 0);
+
+    // The name is free before anybody hears of the end, and a successor has it.
+    co_await ann.stop();
+    CHECK(names.size() == 0);
+    std::error_code gone = co_await code_of(otpp::call<counter::get>(to));
+    CHECK(gone == otpp::errc::no_process);
+    auto next = co_await otpp::start<counter>(otpp::named("ann").in(names), 5);
+    int five = co_await otpp::call<counter::get>(to);
+    CHECK(five == 5);
+
+    // What the registry throws is what start throws; one that was given away is not taken back.
+    std::exception_ptr taken = co_await failure_of(otpp::start<counter>(otpp::named("ann").in(names), 6));
+    CHECK(text_of(taken) == "taken");
+    auto other = co_await otpp::start<counter>(7);
+    names.remove("ann");
+    names.add("ann", other);
+    co_await next.stop();
+    CHECK(names.find("ann") == otpp::pid(other));
+    co_await other.stop();
+  });
+}
+
+TEST_CASE("via: the library's registry is one, too") {
+  run([&]() -> asio::awaitable<void> {
+    otpp::registry names;
+    auto ann = co_await otpp::start<counter>(otpp::named("ann").in(names), 1);
+    names.add("also ann", ann);
+    int one = co_await otpp::call<counter::get>(otpp::via(names, "also ann"));
+    CHECK(one == 1);
+    co_await ann.stop();
+    CHECK(names.names().empty());
+  });
+}
+
+TEST_CASE("via: with the callbacks known, a name of another type is an error") {
+  struct other {
+    int init() { return 0; }
+  };
+  run([&]() -> asio::awaitable<void> {
+    plain_names names;
+    auto server = co_await otpp::start<other>(otpp::named("x").in(names));
+    otpp::via to(names, "x");
+    std::error_code typed = co_await code_of(otpp::call<counter::get>(to.as<counter>()));
+    CHECK(typed == otpp::errc::bad_message);
+    std::error_code untyped = co_await code_of(otpp::call<counter::get>(to));
+    CHECK(untyped == otpp::errc::bad_message);
+    co_await server.stop();
+  });
+}
