@@ -483,7 +483,8 @@ void children() {
   otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
   print_header(
       "Many children of a dynamic supervisor",
-      {"children", "start of each, ns", "bytes of each, the server's too", "restart of one, ns", "stop of each, ns"});
+      {"children", "start of each, ns", "bytes of each, the server's too", "restart of one, ns",
+       "stop of each, ns"});
   for (int number : {1, 1'000, 100'000}) {
     in_a_process([&] {
       asio::io_context context(1);
