@@ -235,6 +235,7 @@ struct listener {
   };
 
   otpp::init_result<state> init(tcp::endpoint where, executors threads, shard_names shards) {
+    otpp::trap_exit(); // whoever is being welcomed when it is to end still is
     tcp::acceptor acceptor(threads.front(), where);
     std::cout << "redis_server: listening on " << acceptor.local_endpoint() << std::endl;
     state begin{std::move(acceptor), std::move(threads), std::move(shards)};
