@@ -35,9 +35,6 @@
 
 namespace {
 
-constexpr auto end_it = relative::exits::end_it;
-constexpr auto are_trapped = relative::exits::are_trapped;
-
 struct tied {
   journal said;
   journal other_said;

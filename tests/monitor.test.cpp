@@ -26,8 +26,6 @@
 
 namespace {
 
-constexpr auto end_it = relative::exits::end_it;
-
 // Two servers with journals of their own.
 struct watched {
   journal said;

@@ -36,7 +36,7 @@ using otpp::testing::world;
 namespace {
 
 // One of several: it answers with its number, or is slow.
-struct node {
+struct station {
   struct number {
     using reply_type = int;
   };
@@ -50,7 +50,7 @@ struct node {
     int n;
   };
   struct ask {
-    std::vector<otpp::server_ref<node>> whom;
+    std::vector<otpp::server_ref<station>> whom;
     using reply_type = int; // how many have answered
   };
   struct fragile { // can be copied so many times
@@ -96,12 +96,12 @@ struct node {
   }
 };
 
-using node_ref = otpp::server_ref<node>;
+using node_ref = otpp::server_ref<station>;
 
 asio::awaitable<std::vector<node_ref>> start_nodes(int count) {
   std::vector<node_ref> nodes;
   for (int n = 0; n != count; ++n) {
-    node_ref one = co_await otpp::start<node>(n);
+    node_ref one = co_await otpp::start<station>(n);
     nodes.push_back(one);
   }
   co_return nodes;
@@ -119,13 +119,13 @@ TEST_CASE("multi_call: all are asked, and the answers come in the order of the a
   run([]() -> asio::awaitable<void> {
     std::vector<node_ref> nodes = co_await start_nodes(5);
     nodes.push_back(nodes[2]);
-    auto answers = co_await otpp::multi_call<node::number>(nodes, 1s);
+    auto answers = co_await otpp::multi_call<station::number>(nodes, 1s);
     REQUIRE(answers.size() == 6);
     for (int n = 0; n != 6; ++n) {
       CHECK(answers[static_cast<std::size_t>(n)].value() == (n == 5 ? 2 : n));
     }
     std::vector<node_ref> nobody;
-    auto none = co_await otpp::multi_call<node::number>(nobody, otpp::infinite);
+    auto none = co_await otpp::multi_call<station::number>(nobody, otpp::infinite);
     CHECK(none.empty());
     co_await stop_nodes(nodes);
   });
@@ -133,21 +133,21 @@ TEST_CASE("multi_call: all are asked, and the answers come in the order of the a
 
 TEST_CASE("multi_call: one that is missing has its error in its place", "[multi_call]") {
   run([]() -> asio::awaitable<void> {
-    auto first = co_await otpp::start<node>(otpp::named("mc-1"), 1);
-    auto third = co_await otpp::start<node>(otpp::named("mc-3"), 3);
+    auto first = co_await otpp::start<station>(otpp::named("mc-1"), 1);
+    auto third = co_await otpp::start<station>(otpp::named("mc-3"), 3);
     std::vector<const char*> names{"mc-1", "mc-2", "mc-3"};
-    auto answers = co_await otpp::multi_call<node::number>(names, 1s);
+    auto answers = co_await otpp::multi_call<station::number>(names, 1s);
     REQUIRE(answers.size() == 3);
     CHECK(answers[0].value() == 1);
     CHECK(code_of(answers[1].error()) == otpp::errc::no_process);
     CHECK(answers[2].value() == 3);
     co_await third.stop();
-    using name = otpp::server_name<node>;
+    using name = otpp::server_name<station>;
     std::vector<name> typed{name("mc-1"), name("mc-3")};
-    answers = co_await otpp::multi_call<node::number>(typed, 1s);
+    answers = co_await otpp::multi_call<station::number>(typed, 1s);
     CHECK(answers[0].has_value());
     CHECK_FALSE(answers[1].has_value());
-    answers = co_await otpp::multi_call<node::slow>(names, 1s); // is on no list
+    answers = co_await otpp::multi_call<station::slow>(names, 1s); // is on no list
     CHECK(code_of(answers[0].error()) == otpp::errc::bad_message);
     co_await first.stop();
   });
@@ -159,15 +159,15 @@ TEST_CASE("multi_call: who is too late is a timeout in its place, and is abandon
       std::vector<node_ref> nodes = co_await start_nodes(3);
       auto begin = one.now();
       co_await nodes[1].stop();
-      auto answers = co_await otpp::multi_call<node::slow>(nodes, 2s);
+      auto answers = co_await otpp::multi_call<station::slow>(nodes, 2s);
       CHECK(one.now() - begin == 2s);
       REQUIRE(answers.size() == 3);
       CHECK(code_of(answers[0].error()) == otpp::errc::timeout);
       CHECK(code_of(answers[1].error()) == otpp::errc::no_process);
       CHECK(code_of(answers[2].error()) == otpp::errc::timeout);
-      int waiting = co_await otpp::call<node::release>(nodes[0]);
+      int waiting = co_await otpp::call<station::release>(nodes[0]);
       CHECK(waiting == 0);
-      answers = co_await otpp::multi_call<node::slow>(nodes, -1s);
+      answers = co_await otpp::multi_call<station::slow>(nodes, -1s);
       CHECK(code_of(answers[2].error()) == otpp::errc::timeout);
       CHECK(one.now() - begin == 2s);
       co_await stop_nodes(nodes);
@@ -179,7 +179,7 @@ TEST_CASE("multi_call: who is too late is a timeout in its place, and is abandon
 TEST_CASE("multi_call: a handler that asks its own server too hears that in its place", "[multi_call]") {
   run([]() -> asio::awaitable<void> {
     std::vector<node_ref> nodes = co_await start_nodes(3);
-    int answered = co_await otpp::call<node::ask>(nodes[1], nodes);
+    int answered = co_await otpp::call<station::ask>(nodes[1], nodes);
     CHECK(answered == 2);
     co_await stop_nodes(nodes);
   });
@@ -188,9 +188,9 @@ TEST_CASE("multi_call: a handler that asks its own server too hears that in its 
 TEST_CASE("multi_call: a message that cannot be copied to all is sent to none", "[multi_call]") {
   run([]() -> asio::awaitable<void> {
     std::vector<node_ref> nodes = co_await start_nodes(3);
-    std::exception_ptr why = co_await failure_of(otpp::multi_call<node::fragile>(nodes, 1s, 2));
+    std::exception_ptr why = co_await failure_of(otpp::multi_call<station::fragile>(nodes, 1s, 2));
     CHECK(text_of(why) == "no copy");
-    auto answers = co_await otpp::multi_call<node::fragile>(nodes, 1s, 3);
+    auto answers = co_await otpp::multi_call<station::fragile>(nodes, 1s, 3);
     CHECK(answers[2].value() == 2);
     co_await stop_nodes(nodes);
   });
@@ -203,13 +203,13 @@ TEST_CASE("multi_call: cancellation ends it, and abandons all", "[multi_call]") 
     ending how;
     auto token = asio::bind_cancellation_slot(
         signal.slot(), [&](std::exception_ptr error, auto&&) { how.write(std::move(error)); });
-    otpp::multi_call<node::slow>(nodes, otpp::infinite, token);
+    otpp::multi_call<station::slow>(nodes, otpp::infinite, token);
     co_await some_steps();
     CHECK(how.times == 0);
     signal.emit(asio::cancellation_type::terminal);
     co_await until([&] { return how.times == 1; });
     CHECK(how.code == asio::error::operation_aborted);
-    int waiting = co_await otpp::call<node::release>(nodes[1]);
+    int waiting = co_await otpp::call<station::release>(nodes[1]);
     CHECK(waiting == 0);
     co_await stop_nodes(nodes);
   });
@@ -225,7 +225,7 @@ TEST_CASE("multi_call: in every order there is one response from each, whatever 
     one.spawn("client", [&]() -> asio::awaitable<void> {
       std::vector<node_ref> here = co_await start_nodes(1);
       nodes.push_back(here[0]);
-      auto answers = co_await otpp::multi_call<node::slow>(nodes, 1s);
+      auto answers = co_await otpp::multi_call<station::slow>(nodes, 1s);
       one.check(answers.size() == 2, "not two");
       for (const otpp::response<int>& answer : answers) {
         one.check(answer.has_value() || answer.error(), "neither answer nor error");
@@ -234,7 +234,7 @@ TEST_CASE("multi_call: in every order there is one response from each, whatever 
     });
     one.may("there is an answer", [&] {
       if (nodes.size() == 2 && other) {
-        otpp::call<node::release>(nodes[0], forget);
+        otpp::call<station::release>(nodes[0], forget);
       }
     });
     one.may("the other context is destroyed", [&] { other.reset(); });
@@ -248,16 +248,16 @@ TEST_CASE("multi_call: from a thread, on a pool", "[multi_call]") {
   asio::thread_pool pool(2);
   std::vector<node_ref> nodes;
   for (int n = 0; n != 8; ++n) {
-    nodes.push_back(otpp::start<node>(otpp::options().on(pool.get_executor()), n, asio::use_future).get());
+    nodes.push_back(otpp::start<station>(otpp::options().on(pool.get_executor()), n, asio::use_future).get());
   }
   for (int round = 0; round != 50; ++round) {
-    auto answers = otpp::multi_call<node::number>(nodes, 10s, asio::use_future).get();
+    auto answers = otpp::multi_call<station::number>(nodes, 10s, asio::use_future).get();
     int sum = 0;
     for (const otpp::response<int>& one : answers) {
       sum += one.value();
     }
     CHECK(sum == 28);
-    auto late = otpp::multi_call<node::slow>(nodes, 1us, asio::use_future).get();
+    auto late = otpp::multi_call<station::slow>(nodes, 1us, asio::use_future).get();
     CHECK(late.size() == 8);
   }
   for (const node_ref& one : nodes) {
@@ -269,15 +269,15 @@ TEST_CASE("multi_call: from a thread, on a pool", "[multi_call]") {
 TEST_CASE("multi_call: broadcast casts to all, and says how many took it", "[multi_call]") {
   run([]() -> asio::awaitable<void> {
     std::vector<node_ref> nodes = co_await start_nodes(3);
-    std::size_t taken = otpp::broadcast<node::set>(nodes, 7);
+    std::size_t taken = otpp::broadcast<station::set>(nodes, 7);
     CHECK(taken == 3);
-    auto answers = co_await otpp::multi_call<node::number>(nodes, 1s);
+    auto answers = co_await otpp::multi_call<station::number>(nodes, 1s);
     CHECK(answers[0].value() + answers[1].value() + answers[2].value() == 21);
     co_await nodes[1].stop();
-    taken = otpp::broadcast<node::set>(nodes, 8);
+    taken = otpp::broadcast<station::set>(nodes, 8);
     CHECK(taken == 2);
     std::vector<std::string> names{"mc-nobody"};
-    taken = otpp::broadcast<node::set>(names, 9);
+    taken = otpp::broadcast<station::set>(names, 9);
     CHECK(taken == 0);
     co_await stop_nodes(nodes);
   });

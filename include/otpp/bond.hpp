@@ -66,7 +66,8 @@ class bond : public detail::counted<bond> {
     void ended(const exit_reason& reason) noexcept override {
       auto keep = detail::intrusive_ptr<bond>::adopt(&whole); // the list's
       state was = state::tied;
-      if (whole.state_.compare_exchange_strong(was, state::told, std::memory_order_acq_rel)) {
+      if (whole.state_.compare_exchange_strong(
+              was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)) {
         whole.told(*who, reason);
       }
       // Afterwards: until the signal is where the other can find it, the other finds the bond.

@@ -186,6 +186,24 @@ class context_room : public detail::counted<context_room> {
     return nullptr;
   }
 
+  /// Calls `visit` with each server that lives, oldest first, in the lock.
+  template <class Visit>
+  void each_resident(Visit visit) noexcept {
+    std::lock_guard lock(mutex_);
+    for (resident* server = oldest_; server; server = server->newer_) {
+      visit(*server);
+    }
+  }
+
+  /// Calls `visit` with each room whose context has not been destroyed, in the lock of all rooms.
+  template <class Visit>
+  static void each_room(Visit visit) noexcept {
+    std::lock_guard lock(all().mutex);
+    for (context_room* room = all().first; room; room = room->next_room_) {
+      visit(*room);
+    }
+  }
+
   // ---- waiters ----
 
   /// Writes down one who waits on this context, and arms its deadline. False if the context is going, or
@@ -412,6 +430,38 @@ class context_room : public detail::counted<context_room> {
   detail::intrusive_ptr<lane> sweep_lane_;
   detail::op_storage sweep_storage_;
 
+  // All rooms, so that somebody may see what lives.
+  struct list {
+    detail::brief_mutex mutex;
+    context_room* first = nullptr;
+  };
+  static list& all() noexcept {
+    static list* instance = new list; // never destroyed: contexts may be static
+    return *instance;
+  }
+  void join_all() noexcept {
+    std::lock_guard lock(all().mutex);
+    is_joined_ = true;
+    next_room_ = all().first;
+    if (next_room_) {
+      next_room_->before_room_ = this;
+    }
+    all().first = this;
+  }
+  void leave_all() noexcept {
+    std::lock_guard lock(all().mutex);
+    if (!std::exchange(is_joined_, false)) {
+      return;
+    }
+    (before_room_ ? before_room_->next_room_ : all().first) = next_room_;
+    if (next_room_) {
+      next_room_->before_room_ = before_room_;
+    }
+  }
+
+  context_room* next_room_ = nullptr;
+  context_room* before_room_ = nullptr;
+  bool is_joined_ = false;
   lane* lanes_ = nullptr;
   std::array<std::atomic<lane*>, 4> shared_{};
 };
@@ -442,7 +492,10 @@ class context_service : public asio::execution_context::service {
   static inline asio::execution_context::id id;
 
   explicit context_service(asio::execution_context& context)
-      : asio::execution_context::service(context), room_(new context_room(context)) {}
+      : asio::execution_context::service(context), room_(new context_room(context)) {
+    room_->join_all();
+  }
+  ~context_service() override { room_->leave_all(); } // one that came too late to be used is not shut down
 
   const intrusive_ptr<context_room>& room() const noexcept { return room_; }
 

@@ -58,6 +58,10 @@ class envelope : public queued {
 
   bool counted = false; ///< Belongs to the mailbox: it takes one place of the limit.
 
+  /// It is about the server rather than for it: it is opened while the server is suspended too, and does not
+  /// count as a message. Set before it is sent.
+  bool is_system = false;
+
   envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
 
  protected:

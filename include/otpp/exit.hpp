@@ -53,8 +53,9 @@ class exit_order_for final : public exit_order {
   /// From here on it may be cut, and holds its link.
   void came_through(intrusive_ptr<bond> link) noexcept { link_ = std::move(link); }
 
-  envelope& to_message() noexcept override {
+  envelope& to_message(std::uint64_t parent) noexcept override {
     plain_message<exit_signal>& letter = *letter_.release();
+    letter.is_system = from_ && from_.id() == parent; // it ends a server that is suspended too
     letter.content() = exit_signal(std::move(from_), std::move(reason), std::move(link_));
     delete this;
     return letter;

@@ -8,6 +8,7 @@
 #include <otpp/detail/type_name.hpp>
 #include <otpp/envelope.hpp>
 #include <otpp/exit.hpp>
+#include <otpp/format_status.hpp>
 #include <otpp/in_hand.hpp>
 #include <otpp/loop.hpp>
 #include <otpp/message.hpp>
@@ -59,6 +60,7 @@ class gen_server final : public server_core {
   static void open_call(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
     auto& request = static_cast<call_request<M>&>(item);
+    self.handles(&detail::type_name<M>);
     if constexpr (detail::calls_with_caller<Callbacks, M>) {
       self.handle_with_caller(request);
     } else {
@@ -116,6 +118,8 @@ class gen_server final : public server_core {
   // A process that is one coroutine takes its messages itself (spawn.hpp).
   static void open_never(server_core&, envelope& item) { item.abandon(); }
 
+  static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
+  std::string show_state() override { return detail::show_state(callbacks_, state()); }
   const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
   std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
 
@@ -240,13 +244,17 @@ class gen_server final : public server_core {
   }
 
   template <class Request, class... Value>
-  static void answer(in_hand<Request>& hold, Value&&... value) noexcept {
+  void answer(in_hand<Request>& hold, Value&&... value) noexcept {
+    replies(&detail::type_name<typename Request::content_type>);
     hold.release().answer(std::forward<Value>(value)...);
   }
 
   template <class Request, class R>
   void conclude(in_hand<Request>& hold, outcome<R> result) {
     next(std::move(result.action()));
+    if (result.kind() == detail::outcome_kind::fail || result.value()) {
+      replies(&detail::type_name<typename Request::content_type>);
+    }
     switch (result.kind()) {
       case detail::outcome_kind::value: answer_with(hold, result); return;
       case detail::outcome_kind::fail: hold.release().fail(std::move(result.error())); return;
@@ -267,9 +275,9 @@ class gen_server final : public server_core {
   template <class Request, class R>
   static void answer_with(in_hand<Request>& hold, outcome<R>& result) noexcept {
     if constexpr (std::is_void_v<R>) {
-      answer(hold);
+      hold.release().answer();
     } else {
-      answer(hold, std::move(*result.value()));
+      hold.release().answer(std::move(*result.value()));
     }
   }
 
@@ -355,6 +363,7 @@ class gen_server final : public server_core {
       case held::by_somebody:
         if (won) {
           write_returned(request, result);
+          replies(&detail::type_name<typename Request::content_type>);
           request.deliver(won);
         }
         break;
@@ -415,6 +424,7 @@ class gen_server final : public server_core {
   template <class M, class Returned, class Invoke>
   void handle_plain(envelope& item, Invoke invoke) {
     static_assert(detail::check_plain_result<Returned>());
+    handles(&detail::type_name<M>);
     envelope_ptr hold(&item);
     auto& letter = static_cast<plain_message<M>&>(item);
     if constexpr (detail::is_awaitable<Returned>) {
@@ -451,6 +461,7 @@ class gen_server final : public server_core {
   void handle_own(M& content, Invoke invoke) noexcept {
     using returned = decltype(invoke(callbacks_, std::move(content), state()));
     static_assert(detail::check_plain_result<returned>());
+    handles(&detail::type_name<M>);
     try {
       if constexpr (detail::is_awaitable<returned>) {
         run_job(await_handler(
@@ -479,9 +490,8 @@ class gen_server final : public server_core {
     }
   }
   void go_on(std::string_view, source_location) noexcept {} // a handler of void
-  // no_reply; of anything else check_plain_result() has told the user.
   template <class Other>
-  void go_on(Other&&, std::string_view, source_location) noexcept {}
+  void go_on(Other&&, std::string_view, source_location) noexcept {} // no_reply, or check_plain_result() has said it
 
   // An outcome does not name the message that it left, so that its type is looked for: where the handler is
   // not overloaded it is the handler's parameter, else one of those that are listed.
@@ -574,7 +584,7 @@ class gen_server final : public server_core {
   void begin(in_hand<Request>& hold) noexcept {
     has_state_ = true;
     initialised();
-    answer(hold, server_ref<Callbacks>(detail::intrusive_ptr<server_core>(this)));
+    hold.release().answer(server_ref<Callbacks>(detail::intrusive_ptr<server_core>(this)));
   }
 
   template <class Request>

@@ -43,6 +43,14 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
     }
   }
 
+  /// A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
+  /// the other goes on.
+  void begin_anew() noexcept {
+    if (is_armed_ && action_.kind == detail::action_kind::idle_timeout) {
+      arm(std::move(action_));
+    }
+  }
+
   bool is(const envelope* item) const noexcept { return item == this; }
 
   void bounce(server_core&, const exit_reason&) noexcept override {}
@@ -60,6 +68,9 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
     }
     self.is_armed_ = false;
     detail::next_action action = std::move(self.action_);
+    if (server.is_observed_) {
+      server.tell(trace_event::kind::timeout);
+    }
     if (action.message) {
       server.kept_ = std::move(action.message);
       server.run_info(*server.kept_);
@@ -95,7 +106,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
 
 inline server_core::server_core(
     detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
-    : worker::owner(std::move(home), mailbox_limit), name_(std::move(name)) {}
+    : observable(std::move(home), mailbox_limit), name_(std::move(name)) {}
 
 inline server_core::~server_core() { delete related(); }
 
@@ -116,7 +127,9 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     if (starter_) {
-      trace("starts");
+      if (is_observed_) {
+        tell(trace_event::kind::started);
+      }
       envelope* starter = std::exchange(starter_, nullptr);
       is_doomed_ ? starter->bounce(*this, reason_) : starter->open(*this);
       continue;
@@ -129,47 +142,89 @@ inline void server_core::run_loop() noexcept {
       loop_ready_ = true; // others on this thread first
       return;
     }
+    if (is_observed_) {
+      if (step_observed()) {
+        continue;
+      }
+      return;
+    }
     if (action_.kind != detail::action_kind::none) {
       turn_->spend();
       act();
       continue;
     }
-    envelope* item = mailbox_.pop();
+    envelope* item = next_message();
     if (!item) {
-      awaits_message_ = true;
       return;
     }
-    turn_->spend();
-    if (idle_ && !idle_->is(item)) {
-      idle_->disarm(); // any message does
-    }
-    if (home()->simulated()) {
-      trace("takes", item);
-    }
+    take(*item);
     item->open(*this);
   }
 }
 
-/// Tells whoever simulates this context, if somebody does.
-inline void server_core::trace(const char* does, const envelope* item) noexcept {
-  if (!home()->simulated() || !home()->simulated()->is_traced()) {
-    return;
+inline envelope* server_core::next_message() noexcept {
+  envelope* item = mailbox_.pop();
+  if (!item) {
+    awaits_message_ = true;
+    current_.store(nullptr, std::memory_order_relaxed);
   }
-  std::string said = describe() + ' ' + does;
-  if (item) {
-    bool is_timer = idle_ && idle_->is(item);
-    said.append(1, ' ').append(is_timer ? "its timeout" : item->message_type());
-    if (item->where().line() != 0) {
-      said.append(", sent in line ").append(std::to_string(item->where().line()));
+  return item;
+}
+
+/// Before it is opened.
+inline void server_core::take(envelope& item) noexcept {
+  turn_->spend();
+  if (idle_ && !idle_->is(&item)) {
+    item.is_system ? idle_->begin_anew() : idle_->disarm(); // any message does
+  }
+}
+
+// ---- what is observed. Nothing of it is called while nobody does ----
+
+/// The same for a server that is watched. False if there is something to wait for.
+inline bool server_core::step_observed() noexcept {
+  envelope* item = nullptr;
+  if (is_suspended()) {
+    item = mailbox_.take_first([](const envelope& one) { return one.is_system; });
+    if (!item) {
+      current_.store(&detail::no_message, std::memory_order_relaxed);
+      awaits_resume_ = true; // what comes is put aside, and stays in its place, also in that of the limit
+      return false;
     }
-  } else if (stopping_) {
-    said.append(": ").append(reason_.message());
+  } else if (action_.kind != detail::action_kind::none) {
+    turn_->spend();
+    begin_handler();
+    act();
+  } else {
+    item = next_message();
+    if (!item) {
+      return false;
+    }
   }
-  home()->simulated()->trace(std::move(said));
+  if (item) {
+    take(*item);
+    open_letter(*item);
+  }
+  if (!worker_ || !worker_->is_busy()) {
+    end_handler();
+  }
+  return true;
+}
+
+/// Opens a message, and lets whoever watches see it.
+inline void server_core::open_letter(envelope& item) noexcept {
+  if (is_observed_ && !item.is_system) {
+    begin_handler();
+    if (!idle_ || !idle_->is(&item)) {
+      tell(trace_event::kind::received, item.message_type(), item.where());
+    }
+  }
+  item.open(*this);
 }
 
 inline void server_core::begin_to_end() noexcept {
   bool had_started = life_ == life::running;
+  current_.store(&detail::no_message, std::memory_order_relaxed);
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ending;
@@ -179,14 +234,14 @@ inline void server_core::begin_to_end() noexcept {
   }
 }
 
-/// Exit signals. One that is to end the process is taken by the first to put it into `order`: what comes while
-/// it is there would do the same. From then on the loop sees it before the next message, and the order,
+/// Exit signals. One that is to end the process is taken by the first to put it into `order`: what comes
+/// while it is there would do the same. From then on the loop sees it before the next message, and the order,
 /// which is a task too, wakes a process that sleeps and reaches one whose handler waits: that handler is
 /// cancelled. Whoever runs or discards the task takes it out again. Only the process itself follows
 /// that pointer; a discarded one is discarded when nobody runs the process any more.
 inline void server_core::take_exit(exit_order& order) noexcept {
   if (!order.is_kill && traps_exits()) {
-    envelope& letter = order.to_message();
+    envelope& letter = order.to_message(parent());
     if (send<&mailbox::push_library_message>(letter) != mailbox::result::taken) {
       letter.abandon();
     }
@@ -194,7 +249,8 @@ inline void server_core::take_exit(exit_order& order) noexcept {
   }
   exit_order* nobody = nullptr;
   order.to_ = this;
-  if (!related()->order.compare_exchange_strong(nobody, &order, std::memory_order_acq_rel)) {
+  if (!related()->order.compare_exchange_strong(
+          nobody, &order, std::memory_order_acq_rel, std::memory_order_acquire)) {
     order.to_ = nullptr;
     order.discard();
     return;
@@ -229,7 +285,9 @@ inline void server_core::obey(const exit_order& order) noexcept {
     } catch (...) {
       // There was no memory to ask its handler to end: it ends when it has done.
     }
-  } else if (std::exchange(awaits_message_, false)) {
+  } else if (awaits_message_ || awaits_resume_) {
+    awaits_message_ = false;
+    awaits_resume_ = false;
     loop_ready_ = true;
   }
 }
@@ -240,7 +298,8 @@ inline void server_core::expect_ties() {
   }
   auto made = std::make_unique<relations>();
   relations* nobody = nullptr;
-  if (relations_.compare_exchange_strong(nobody, made.get(), std::memory_order_acq_rel)) {
+  if (relations_.compare_exchange_strong(
+          nobody, made.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {
     made.release();
   }
 }
@@ -258,6 +317,9 @@ inline void server_core::act() noexcept {
     case detail::action_kind::event_timeout:
       if (at_once) {
         kept_ = std::move(action.message);
+        if (is_observed_) {
+          tell(trace_event::kind::timeout);
+        }
         run_info(*kept_);
         return;
       }
@@ -270,12 +332,18 @@ inline void server_core::act() noexcept {
           item->open(*this);
           item = mailbox_.pop_past_tasks();
         }
-        if (item) {
-          turn_->spend();
-          item->open(*this);
-        } else {
-          run_timeout();
+        if (!item) {
+          if (is_observed_) {
+          tell(trace_event::kind::timeout);
         }
+          run_timeout();
+          return;
+        }
+        if (item->is_system) {
+          action_ = std::move(action); // that was no message: it is asked for again
+        }
+        take(*item);
+        open_letter(*item);
         return;
       }
       break;
@@ -295,15 +363,20 @@ inline void server_core::act() noexcept {
 
 /// The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
 /// is barred and taken in one step; every call that was accepted is answered; then the stop's own
-/// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end before the names are free, and two
-/// incarnations never overlap.
+/// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end
+/// before the names are free, and two incarnations never overlap.
 inline void server_core::finish() noexcept {
   destroy_state();
   end_everything();
 }
 
 inline void server_core::end_everything() noexcept {
-  trace("ends");
+  if (is_observed_) {
+    tell(trace_event::kind::ended, {}, {}, reason_, !turn_);
+  }
+  if (observation* watch = observed()) {
+    watch->hook = nullptr; // nobody knows who will let go of the core
+  }
   if (idle_) {
     idle_->disarm();
   }
@@ -393,6 +466,22 @@ inline void server_core::tell_list(reply_slot*& list) noexcept {
   }
 }
 
+inline bool server_core::add_tie(tie& one) noexcept {
+  std::lock_guard lock(room().mutex());
+  if (life_ == life::ended) {
+    return false;
+  }
+  tie*& first = related()->ties;
+  one.listed_ = true;
+  one.before_ = nullptr;
+  one.next_ = first;
+  if (first) {
+    first->before_ = &one;
+  }
+  first = &one;
+  return true;
+}
+
 inline void server_core::tell_ties() noexcept {
   while (true) {
     tie* one = nullptr;
@@ -417,7 +506,7 @@ inline void server_core::report(std::size_t dropped) noexcept {
     said.name = *name_;
   }
   said.callbacks = type_name();
-  said.id = id_;
+  said.id = id();
   said.message = last_message_;
   said.where = last_where_;
   said.dropped = dropped;

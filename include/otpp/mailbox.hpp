@@ -6,10 +6,11 @@
 #include <otpp/envelope.hpp>
 #include <otpp/task.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace otpp {
@@ -44,10 +45,12 @@ class mailbox {
   /// `limit` counts messages; zero means none.
   explicit mailbox(std::size_t limit) : queue_(false) {
     if (limit != 0) {
-      bound_ = std::make_unique<bound>();
-      bound_->limit = limit;
+      bound_ = new bound(limit);
     }
   }
+  mailbox(const mailbox&) = delete;
+  mailbox& operator=(const mailbox&) = delete;
+  ~mailbox() { delete counter(); }
 
   // ---- any thread ----
 
@@ -73,20 +76,21 @@ class mailbox {
 
   /// Takes what this sender has put in line out of it again. Null if it stands there no more.
   envelope* withdraw(const void* sender) noexcept {
-    if (!bound_) {
+    bound* line = counter();
+    if (!line) {
       return nullptr;
     }
-    std::lock_guard lock(bound_->mutex);
+    std::lock_guard lock(line->mutex);
     envelope* before = nullptr;
-    for (envelope* at = bound_->first; at; before = std::exchange(at, at->next_envelope())) {
+    for (envelope* at = line->first; at; before = std::exchange(at, at->next_envelope())) {
       if (at->sender() == sender) {
         if (before) {
           before->next = at->next;
         } else {
-          bound_->first = at->next_envelope();
+          line->first = at->next_envelope();
         }
-        if (bound_->last == at) {
-          bound_->last = before;
+        if (line->last == at) {
+          line->last = before;
         }
         return at;
       }
@@ -95,6 +99,25 @@ class mailbox {
   }
 
   bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+  struct lengths {
+    std::size_t now = 0;
+    std::size_t longest = 0;
+  };
+
+  /// Returns how many messages are in it that were sent by push, if they are counted.
+  std::optional<lengths> length() const noexcept {
+    bound* counts = counter();
+    if (!counts || !counts->is_on.load(std::memory_order_relaxed)) {
+      return std::nullopt;
+    }
+    std::lock_guard lock(counts->mutex);
+    return lengths{counts->count, counts->longest};
+  }
+
+  /// True if nothing is in it and its receiver sleeps, unless that has put something aside. True of the past
+  /// only.
+  bool is_parked() const noexcept { return queue_.is_parked(); }
 
   // ---- the receiver ----
 
@@ -111,6 +134,7 @@ class mailbox {
       item = static_cast<envelope*>(queue_.pop());
     }
     if (item->counted) {
+      item->counted = false;
       admit_next();
     }
     return item;
@@ -130,7 +154,8 @@ class mailbox {
     return pop();
   }
 
-  /// Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is queued.
+  /// Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is
+  /// queued.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
     for (envelope* item = take_messages(); item;) {
@@ -147,13 +172,39 @@ class mailbox {
         if (last_aside_ == at) {
           last_aside_ = before;
         }
-        if (at->counted) {
+        if (std::exchange(at->counted, false)) {
           admit_next();
         }
         return at;
       }
     }
     return nullptr;
+  }
+
+  /// Counts the messages from now on, as a mailbox with a limit does, or stops that. Exact from then on, but
+  /// for those that are being sent at this moment. In the time of all that is queued; may throw
+  /// std::bad_alloc.
+  void count(bool on) {
+    bound* counts = counter();
+    if (!counts && on) {
+      counts = new bound(0);
+      counts->is_on.store(false, std::memory_order_relaxed);
+      bound_.store(counts, std::memory_order_release);
+    }
+    if (!counts || (counts->limit != 0 && !on)) {
+      return;
+    }
+    std::lock_guard lock(counts->mutex);
+    counts->is_on.store(on, std::memory_order_relaxed);
+    if (on && counts->limit == 0) {
+      counts->count = queued_messages([](envelope& item) { item.counted = true; });
+    }
+    counts->longest = counts->count;
+  }
+
+  /// Returns how many messages are in it, also those of the library. In the time of all that is queued.
+  std::size_t count_all() noexcept {
+    return queued_messages([](const envelope&) {});
   }
 
   /// Takes what comes first, of either kind: for a receiver that cannot receive a message now.
@@ -178,14 +229,15 @@ class mailbox {
 
   /// Closes it for messages and takes those that are in it, oldest first, those that wait in line last.
   envelope* close() noexcept {
-    if (!bound_) {
+    bound* line = counter();
+    if (!line) {
       closed_.store(true, std::memory_order_release);
       return take_messages();
     }
-    std::lock_guard lock(bound_->mutex);
+    std::lock_guard lock(line->mutex);
     closed_.store(true, std::memory_order_release);
     envelope* rest = take_messages();
-    envelope* waiting = std::exchange(bound_->first, nullptr);
+    envelope* waiting = std::exchange(line->first, nullptr);
     if (!rest) {
       return waiting;
     }
@@ -210,9 +262,13 @@ class mailbox {
 
  private:
   struct bound {
+    explicit bound(std::size_t most) noexcept : limit(most) {}
+
     std::mutex mutex;
-    std::size_t limit = 0;
+    std::atomic<bool> is_on{true}; // always, if there is a limit
+    const std::size_t limit;       // zero: it only counts
     std::size_t count = 0;
+    std::size_t longest = 0;
     envelope* first = nullptr; // waiting for room
     envelope* last = nullptr;
   };
@@ -227,19 +283,19 @@ class mailbox {
   }
 
   result push(envelope& item, by who, bool may_wait) noexcept {
-    if (bound_) {
-      return push_within_limit(item, who, may_wait);
+    if (bound* line = counter(); line && line->is_on.load(std::memory_order_relaxed)) {
+      return push_within_limit(*line, item, who, may_wait);
     }
     return is_closed() ? result::closed : enqueue(item, who);
   }
 
-  OTPP_NOINLINE result push_within_limit(envelope& item, by who, bool may_wait) noexcept {
-    std::lock_guard lock(bound_->mutex);
+  OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
+    std::lock_guard lock(line.mutex);
     if (is_closed()) {
       return result::closed;
     }
-    if (bound_->count < bound_->limit) {
-      ++bound_->count;
+    if (line.count < line.limit || line.limit == 0) {
+      line.longest = (std::max)(line.longest, ++line.count);
       item.counted = true;
       return enqueue(item, who);
     }
@@ -248,12 +304,12 @@ class mailbox {
     }
     item.put_in_line();
     item.next = nullptr;
-    if (bound_->first) {
-      bound_->last->next = &item;
+    if (line.first) {
+      line.last->next = &item;
     } else {
-      bound_->first = &item;
+      line.first = &item;
     }
-    bound_->last = &item;
+    line.last = &item;
     return result::waiting;
   }
 
@@ -261,11 +317,12 @@ class mailbox {
   OTPP_NOINLINE void admit_next() noexcept {
     envelope* given_up = nullptr;
     envelope* next = nullptr;
+    bound& line = *counter();
     {
-      std::lock_guard lock(bound_->mutex);
-      --bound_->count;
-      while (!next && bound_->first) {
-        envelope* item = std::exchange(bound_->first, bound_->first->next_envelope());
+      std::lock_guard lock(line.mutex);
+      --line.count;
+      while (!next && line.first) {
+        envelope* item = std::exchange(line.first, line.first->next_envelope());
         if (item->expired()) {
           item->next = std::exchange(given_up, item);
           continue;
@@ -273,7 +330,7 @@ class mailbox {
         next = item;
       }
       if (next) {
-        ++bound_->count;
+        ++line.count;
         next->counted = true;
         queue_.push_owned(next); // the receiver is awake: it is the one who asks
       }
@@ -296,8 +353,23 @@ class mailbox {
     return std::exchange(aside_, nullptr);
   }
 
+  template <class Visit>
+  std::size_t queued_messages(Visit visit) noexcept {
+    for (envelope* item = take_messages(); item;) {
+      put_aside(*std::exchange(item, item->next_envelope()));
+    }
+    std::size_t number = 0;
+    for (envelope* item = aside_; item; item = item->next_envelope()) {
+      visit(*item);
+      ++number;
+    }
+    return number;
+  }
+
+  bound* counter() const noexcept { return bound_.load(std::memory_order_acquire); }
+
   // What senders look at, then what the receiver does.
-  std::unique_ptr<bound> bound_;
+  std::atomic<bound*> bound_{nullptr}; // once it is made, it stays
   std::atomic<bool> closed_{false};
   detail::mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;

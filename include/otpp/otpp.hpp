@@ -25,6 +25,7 @@
 #include <otpp/outcome.hpp>
 #include <otpp/pg.hpp>
 #include <otpp/pid.hpp>
+#include <otpp/processes.hpp>
 #include <otpp/receive.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/reply.hpp>
@@ -42,8 +43,10 @@
 #include <otpp/stop.hpp>
 #include <otpp/supervision.hpp>
 #include <otpp/supervisor.hpp>
+#include <otpp/sys.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>
+#include <otpp/trace_event.hpp>
 #include <otpp/version.hpp>
 #include <otpp/via.hpp>
 #include <otpp/wait_for_name.hpp>

@@ -477,6 +477,7 @@ inline void context_room::shutdown() noexcept {
   if (gate_.fetch_or(1, std::memory_order_acq_rel) & 1) {
     return; // Asio 1.38 calls it twice
   }
+  leave_all();
   // Those inside are posting, which takes no time; none of them waits for us.
   while (gate_.load(std::memory_order_acquire) != 1) {
     std::this_thread::yield();

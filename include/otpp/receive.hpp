@@ -93,6 +93,10 @@ class inbox final : public server_core::receiver {
       }
       return;
     }
+    if (item.is_system && !dynamic_cast<plain_message<exit_signal>*>(&item)) {
+      item.open(owner_);
+      return;
+    }
     auto opinion = waiting_ ? waiting_->fits(item) : waiting::opinion::no;
     if (is_taken(opinion)) {
       finish(item, opinion);

@@ -239,6 +239,8 @@ class registry {
       }
     }
 
+    std::string_view text() const noexcept override { return name; }
+
     std::shared_ptr<table> names;
     std::string name;
     server_core* server = nullptr;

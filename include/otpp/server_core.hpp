@@ -9,6 +9,7 @@
 #include <otpp/envelope.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/mailbox.hpp>
+#include <otpp/observable.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process.hpp>
 #include <otpp/reply_slot.hpp>
@@ -33,6 +34,7 @@ namespace otpp {
 /// A name that a server holds; destroying it frees the name.
 struct held_name {
   virtual ~held_name() = default;
+  virtual std::string_view text() const noexcept { return {}; }
   std::unique_ptr<held_name> next;
 };
 
@@ -64,7 +66,7 @@ class belonging {
 /// finish(). What is touched by other threads is the mailbox and the work queue, which look after
 /// themselves, and the lists of names, open calls and watchers, under the room's lock; the rest belongs
 /// to the loop, on the server's serial executor.
-class server_core : public worker::owner {
+class server_core : public observable {
  public:
   enum class life : std::uint8_t { starting, running, ending, ended };
   enum class verb : std::uint8_t { call, cast, info };
@@ -175,21 +177,7 @@ class server_core : public worker::owner {
   void expect_ties();
 
   /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
-  bool add_tie(tie& one) noexcept {
-    std::lock_guard lock(room().mutex());
-    if (life_ == life::ended) {
-      return false;
-    }
-    tie*& first = related()->ties;
-    one.listed_ = true;
-    one.before_ = nullptr;
-    one.next_ = first;
-    if (first) {
-      first->before_ = &one;
-    }
-    first = &one;
-    return true;
-  }
+  bool add_tie(tie& one) noexcept; // loop.hpp
 
   /// True if it was listed: then nobody is told of the end by it.
   bool remove_tie(tie& one) noexcept {
@@ -257,9 +245,19 @@ class server_core : public worker::owner {
   template <class Wanted>
   envelope* take_first(Wanted wanted) noexcept { return mailbox_.take_first(std::move(wanted)); }
 
+  /// Copies the name at a place in its list into `text`. False if there are not as many.
+  template <class Text>
+  bool copy_name(std::size_t place, Text& text) const noexcept {
+    std::lock_guard lock(room().mutex());
+    const held_name* one = names_.get();
+    for (; one && place != 0; --place) {
+      one = one->next.get();
+    }
+    return one && text.take(one->text());
+  }
+
   // ---- names ----
 
-  std::uint64_t id() const noexcept { return id_; }
   virtual const std::type_info& callbacks_type_info() const noexcept = 0;
   virtual std::string_view type_name() const noexcept = 0;
 
@@ -267,7 +265,7 @@ class server_core : public worker::owner {
   virtual envelope::opener find_opener(verb kind, const std::type_info& message) const noexcept = 0;
 
   std::string describe() const override {
-    return name_ ? '"' + *name_ + '"' : std::string(type_name()) + "#" + std::to_string(id_);
+    return name_ ? '"' + *name_ + '"' : std::string(type_name()) + "#" + std::to_string(id());
   }
 
   /// Keeps a name until the end. False if the names were freed already; then it takes nothing.
@@ -482,7 +480,10 @@ class server_core : public worker::owner {
 
   void run_loop() noexcept;
   void begin_to_end() noexcept;
-  void trace(const char* does, const envelope* item = nullptr) noexcept;
+  envelope* next_message() noexcept;
+  void take(envelope& item) noexcept;
+  bool step_observed() noexcept;
+  void open_letter(envelope& item) noexcept;
   void act() noexcept;
   void finish() noexcept;
   void end_everything() noexcept;
@@ -511,10 +512,17 @@ class server_core : public worker::owner {
       body->accept(item);
     } else {
       mailbox_.put_aside(item);
+      if (awaits_resume_ && item.is_system) {
+        awaits_resume_ = false;
+        loop_ready_ = true;
+      }
     }
   }
 
   void job_finished(std::exception_ptr error) noexcept override {
+    if (is_observed_) {
+      end_handler();
+    }
     if (error) {
       stop_with(std::move(error));
     }
@@ -598,11 +606,6 @@ class server_core : public worker::owner {
     return true;
   }
 
-  static std::uint64_t next_id() noexcept {
-    static std::atomic<std::uint64_t> last{0};
-    return ++last;
-  }
-
   turn* turn_ = nullptr;                         // while the loop runs
   envelope* starter_ = nullptr;                  // until it is opened
   std::unique_ptr<detail::erased_message> kept_; // while its handler runs
@@ -616,6 +619,7 @@ class server_core : public worker::owner {
   bool loop_ready_ = false;     // to be called, whatever comes
   bool awaits_message_ = false; // to be called when there is one
   bool awaits_job_ = false;
+  bool awaits_resume_ = false;  // to be called when there is a message of the system's
   bool was_running_ = false;
   bool has_run_ = false;
   bool is_doomed_ = false; // an exit signal ends it, without terminate
@@ -636,7 +640,6 @@ class server_core : public worker::owner {
   reply_slot* handed_out_ = nullptr;
   belonging* belongings_ = nullptr;
 
-  const std::uint64_t id_ = next_id();
   const std::unique_ptr<std::string> name_;
 };
 

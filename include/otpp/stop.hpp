@@ -31,7 +31,9 @@ namespace detail {
 // A stop on its way: a message like any other, and then one who waits for the end.
 class stop_request : public envelope, public answer_slot<void> {
  public:
-  explicit stop_request(exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {}
+  explicit stop_request(exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
+    is_system = true;
+  }
 
   void bounce(server_core&, const exit_reason& reason) noexcept override {
     auto won = try_claim();

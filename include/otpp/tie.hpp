@@ -58,8 +58,8 @@ class exit_order : public task {
   /// Returns who has sent it through a link, or zero.
   virtual std::uint64_t linked_from() const noexcept { return 0; }
 
-  /// Turns it into a message for a process that traps exits; *this is gone.
-  virtual envelope& to_message() noexcept = 0;
+  /// Turns it into a message for a process that traps exits and has this parent; *this is gone.
+  virtual envelope& to_message(std::uint64_t parent) noexcept = 0;
 
  protected:
   virtual bool link_is_cut() const noexcept { return false; }

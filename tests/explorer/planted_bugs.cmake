@@ -77,7 +77,7 @@ function(otpp_plant_bugs folder)
   # A message does not disarm the server's own timeout.
   list(APPEND bugs 5:timer_not_disarmed)
   plant(5 loop.hpp
-    "    if (idle_ && !idle_->is(item)) {" "    if (idle_ && !idle_->is(item) && otpp_planted_bug != 5) {")
+    "  if (idle_ && !idle_->is(&item)) {" "  if (idle_ && !idle_->is(&item) && otpp_planted_bug != 5) {")
 
   # The names are freed when everybody has been told of the end.
   list(APPEND bugs 6:names_freed_last)
@@ -86,11 +86,11 @@ function(otpp_plant_bugs folder)
   # The mailbox is emptied, and closed later.
   list(APPEND bugs 7:emptied_before_closed)
   plant(7 mailbox.hpp
-    "    if (!bound_) {
+    "    if (!line) {
       closed_.store(true, std::memory_order_release);
       return take_messages();
     }"
-    "    if (!bound_) {
+    "    if (!line) {
       if (otpp_planted_bug != 7) {
         closed_.store(true, std::memory_order_release);
       }

@@ -58,10 +58,10 @@ plant(extract_in_two_steps mpsc_queue.extract detail/mpsc_queue.hpp
 # ---- mailbox ----
 
 plant_text(closed_is_asked_too_late mailbox.close mailbox.hpp
-  [[      return push_within_limit(item, who, may_wait);
+  [[      return push_within_limit(*line, item, who, may_wait);
     }
 ]]
-  [[      return push_within_limit(item, who, may_wait);
+  [[      return push_within_limit(*line, item, who, may_wait);
     }
     if (::preemption::is_planted("closed_is_asked_too_late")) {
       result taken = enqueue(item, who);
@@ -70,12 +70,12 @@ plant_text(closed_is_asked_too_late mailbox.close mailbox.hpp
 ]]
 )
 plant_text(closed_is_asked_too_early mailbox.withdraw mailbox.hpp
-  [[OTPP_NOINLINE result push_within_limit(envelope& item, by who, bool may_wait) noexcept {
-    std::lock_guard lock(bound_->mutex);
+  [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
+    std::lock_guard lock(line.mutex);
     if (is_closed()) {]]
-  [[OTPP_NOINLINE result push_within_limit(envelope& item, by who, bool may_wait) noexcept {
+  [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
     bool too_early = is_closed();
-    std::lock_guard lock(bound_->mutex);
+    std::lock_guard lock(line.mutex);
     if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
 )
 plant(close_forgets_the_line mailbox.expire mailbox.hpp

@@ -14,7 +14,7 @@
 
 #include <asio/awaitable.hpp>
 
-#include <optional>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -110,3 +110,6 @@ struct relative {
 
   void terminate(const otpp::exit_reason& reason, state& s) { s.said.add("terminate:" + reason.message()); }
 };
+
+inline constexpr auto end_it = relative::exits::end_it;
+inline constexpr auto are_trapped = relative::exits::are_trapped;

@@ -62,6 +62,9 @@ class mpsc_queue {
                                    std::memory_order_relaxed);
   }
 
+  // Any thread: true of the past only.
+  bool is_parked() const noexcept { return head_.load(std::memory_order_acquire) == parked(); }
+
   bool is_barred() const noexcept { return head_.load(std::memory_order_acquire) == barred(); }
 
   // The rest is the consumer's.
