@@ -2,7 +2,7 @@
 
 // What happens when there are many: servers, messages, outstanding calls, clients. Prints Markdown tables.
 //
-//   scaling [--quick] [servers] [queues] [full_mailbox] [outstanding] [clients] [timers] [million]
+//   scaling [--quick] [servers] [queues] [full_mailbox] [outstanding] [clients] [timers] [children] [million]
 //
 // Every row is measured in a process of its own, so that none finds memory that another has left behind.
 
@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -429,6 +430,69 @@ void timers() {
   }
 }
 
+// ---- many children of a supervisor ----
+
+struct fragile {
+  struct crash {};
+  struct add { int n; using reply_type = int; };
+
+  int init() { return 0; }
+  void handle_cast(crash, int&) { throw std::runtime_error("crash"); }
+  int handle_call(add request, int& count) { return count += request.n; }
+};
+
+// From the crash to the first answer of the next incarnation, by name.
+asio::awaitable<double> measure_restarts(int times) {
+  otpp::server_name<fragile> name("fragile");
+  stopwatch watch;
+  for (int i = 0; i < times; ++i) {
+    auto one = otpp::whereis<fragile>("fragile");
+    otpp::try_cast<fragile::crash>(*one);
+    co_await one->join();
+    co_await otpp::wait_for_name<fragile>("fragile");
+    co_await otpp::call<fragile::add>(name, 1);
+  }
+  co_return watch.lap() / times;
+}
+
+asio::awaitable<void> measure_children(int number) {
+  constexpr int restarts = 2'000;
+  otpp::dynamic_spec how = otpp::dynamic_spec().intensity(10 * restarts, 1h);
+  auto top = co_await otpp::start<otpp::dynamic_supervisor>(how);
+  otpp::child_spec mortal = otpp::child<fragile>("fragile").named("fragile");
+  co_await otpp::start_child(top, mortal);
+  co_await measure_restarts(10); // the first brings what the others use again
+
+  double before = heap_bytes();
+  stopwatch watch;
+  for (int i = 0; i < number; ++i) {
+    otpp::child_spec spec = otpp::child<counter>("counter");
+    co_await otpp::start_child(top, spec);
+  }
+  double start = watch.lap() / number;
+  double bytes = (heap_bytes() - before) / number;
+  double restart = co_await measure_restarts(restarts);
+  watch.lap();
+  co_await top.stop();
+  double stop = watch.lap() / number;
+  print_row({grouped(number), grouped(start), grouped(bytes), grouped(restart), grouped(stop)});
+}
+
+void children() {
+  otpp::set_crash_hook([](const otpp::crash_report&) {});
+  otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
+  print_header(
+      "Many children of a dynamic supervisor",
+      {"children", "start of each, ns", "bytes of each, the server's too", "restart of one, ns",
+       "stop of each, ns"});
+  for (int number : {1, 1'000, 100'000}) {
+    in_a_process([&] {
+      asio::io_context context(1);
+      run(context, measure_children(number));
+    });
+  }
+}
+
 // ---- a million servers ----
 
 asio::awaitable<void> measure_million(int number) {
@@ -478,7 +542,7 @@ struct section {
 
 constexpr section sections[] = {
     {"servers", servers}, {"queues", queues},   {"full_mailbox", full_mailbox}, {"outstanding", outstanding},
-    {"clients", clients}, {"timers", timers}, {"million", million},
+    {"clients", clients}, {"timers", timers}, {"children", children}, {"million", million},
 };
 
 } // namespace

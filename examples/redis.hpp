@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,7 +29,7 @@ using std::chrono::milliseconds;
 
 // ---- a shard ----
 
-enum class verb { get, set, del, exists, incr, expire, ttl, size, clear };
+enum class verb { get, set, del, exists, incr, expire, ttl, size, clear, panic };
 enum class condition { none, if_absent, if_present };
 
 /// What a shard is asked to do with one key; with all of its keys, for size and clear.
@@ -86,6 +87,7 @@ class database {
       case verb::expire: return found ? expire(at, *op.lifetime) : 0;
       case verb::ttl: return found ? time_to_live(at) : -2;
       case verb::size: return static_cast<std::int64_t>(entries_.size());
+      case verb::panic: throw std::runtime_error("panic"); // as it was told to
       case verb::clear: break;
     }
     entries_.clear();
@@ -263,6 +265,7 @@ class pipeline {
   void exists(words w) { ask_each(verb::exists, w.subspan(1)); }
   void dbsize(words) { ask_all_shards(verb::size); }
   void flushall(words) { ask_all_shards(verb::clear); }
+  void debug(words w);
   void echo(words w) { resp::write_bulk(text(), w[1]); }
   void ping(words w) {
     w.size() == 1 ? resp::write_status(text(), "PONG") : resp::write_bulk(text(), w[1]);
@@ -313,6 +316,7 @@ inline void pipeline::add(words w) {
       {"client", -2, &pipeline::client},  {"command", -1, &pipeline::command},
       {"config", -2, &pipeline::config},  {"hello", -1, &pipeline::hello},
       {"info", -1, &pipeline::info},      {"select", 2, &pipeline::select},
+      {"debug", 3, &pipeline::debug},
   };
 
   replies_.emplace_back();
@@ -337,6 +341,11 @@ inline void pipeline::add(words w) {
   fail(
       "ERR unknown command '" + std::string(w[0].substr(0, 128)) +
       "', with args beginning with: " + arguments);
+}
+
+// DEBUG PANIC key: the shard that has the key fails. For tests; in Redis it is the whole server.
+inline void pipeline::debug(words w) {
+  equal_ignoring_case(w[1], "panic") ? ask(verb::panic, w[2]) : fail("ERR syntax error");
 }
 
 inline void pipeline::set(words w) {

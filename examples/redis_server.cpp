@@ -5,18 +5,20 @@
 //   redis_server --port 6380 --threads 2 &
 //   redis-cli -p 6380 set greeting hello px 5000
 //
-// Three kinds of server, spread over any number of threads:
+// Three kinds of server, spread over any number of threads, under supervisors:
 //
-//   shard       holds a part of the keys, and is found by its name, "shard-0" and so on
-//   connection  one for each client; reads commands, asks the shards, writes replies
-//   listener    accepts clients, starts their connections, and stops them when it ends
+//   supervisor            ends the program when its children fail too often
+//     shard               holds a part of the keys, and is found by its name, "shard-0" and so on
+//     dynamic_supervisor  "connections"
+//       connection        one for each client; reads commands, asks the shards, writes replies
+//     listener            accepts clients, and has their connections started
 //
 // What a client sends in one go is answered in one go: each shard gets all of its operations in
 // one call, however many they are, and all shards work at the same time. resp.hpp has the protocol
 // and redis.hpp the commands; here is what runs where, who waits for whom, and how all of it ends.
 //
-// A shard that fails is missed, and not restarted: its clients get errors for its keys. Restarting
-// it under its name would be all that is needed, and is the work of a supervisor.
+// A shard that fails is started again, under its name and without its keys: its clients get errors
+// for what it had in hand, and keep their connections.
 
 #include "redis.hpp"
 #include "resp.hpp"
@@ -38,7 +40,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -188,6 +189,7 @@ struct connection {
   struct finished {};
 
   asio::awaitable<std::shared_ptr<session>> init(tcp::socket socket, shard_names shards) {
+    otpp::trap_exit(); // so that terminate is called when the supervisor ends it
     auto client = std::make_shared<session>(std::move(socket), std::move(shards));
     auto executor = co_await asio::this_coro::executor;
     auto self = otpp::self<connection>();
@@ -224,17 +226,18 @@ using executors = std::vector<asio::any_io_executor>;
 struct listener {
   struct accept {};
   struct accepted { std::error_code error; tcp::socket socket; };
-  struct gone { std::uint64_t id; };
 
   struct state {
     tcp::acceptor acceptor;
     executors threads;
     shard_names shards;
     std::size_t next_thread = 0;
-    std::unordered_map<std::uint64_t, otpp::server_ref<connection>> clients = {};
   };
 
-  otpp::init_result<state> init(tcp::acceptor acceptor, executors threads, shard_names shards) {
+  otpp::init_result<state> init(tcp::endpoint where, executors threads, shard_names shards) {
+    otpp::trap_exit(); // whoever is being welcomed when it is to end still is
+    tcp::acceptor acceptor(threads.front(), where);
+    std::cout << "redis_server: listening on " << acceptor.local_endpoint() << std::endl;
     state begin{std::move(acceptor), std::move(threads), std::move(shards)};
     return otpp::init_result<state>(std::move(begin)).then(accept());
   }
@@ -258,30 +261,12 @@ struct listener {
     co_return otpp::outcome<>().then(accept());
   }
 
-  void handle_info(gone client, state& s) { s.clients.erase(client.id); }
-
-  asio::awaitable<void> terminate(const otpp::exit_reason&, state& s) {
-    std::error_code ignored;
-    s.acceptor.close(ignored);
-    for (auto& [id, client] : s.clients) {
-      try {
-        co_await client.stop(otpp::exit_reason::shutdown());
-      } catch (const otpp::error&) {
-        // It has just left by itself.
-      }
-    }
-  }
-
   static asio::awaitable<void> welcome(tcp::socket socket, state& s) {
     auto thread = socket.get_executor();
-    auto self = otpp::self<listener>();
+    otpp::child_spec client =
+        otpp::temporary_child<connection>("client", std::move(socket), s.shards).on(thread);
     try {
-      auto client = co_await otpp::start<connection>(
-          otpp::options().on(thread), std::move(socket), s.shards);
-      s.clients.emplace(client.id(), client);
-      client.join([self, id = client.id()](std::exception_ptr, otpp::exit_reason) {
-        otpp::try_send<gone>(self, id);
-      });
+      co_await otpp::start_child("connections", client);
     } catch (const std::exception& error) {
       std::cerr << "redis_server: a client is turned away: " << error.what() << '\n';
     }
@@ -307,39 +292,18 @@ constexpr std::string_view usage = R"(usage: redis_server [option...]
 
 // Keys first, and clients last; the end is the other way round: no more clients are let in, those
 // that are there are left, and only then, when nobody can ask for them any more, the keys go.
-asio::awaitable<int> serve(settings how, executors threads) {
-  auto here = co_await asio::this_coro::executor;
-  tcp::acceptor acceptor(here, tcp::endpoint(how.address, how.port));
-  tcp::endpoint address = acceptor.local_endpoint();
-
-  std::vector<std::string> names;
-  std::vector<otpp::server_ref<shard>> shards;
+otpp::supervisor_spec plan(const settings& how, const executors& threads) {
+  otpp::supervisor_spec result = otpp::supervisor_spec(otpp::one_for_one).intensity(10, 5s);
+  auto names = std::make_shared<std::vector<std::string>>();
   for (std::size_t i = 0; i < how.shards; ++i) {
-    auto& name = names.emplace_back("shard-" + std::to_string(i));
-    auto& thread = threads[i % threads.size()];
-    auto one = co_await otpp::start<shard>(otpp::named(name).on(thread));
-    shards.push_back(one);
+    std::string name = "shard-" + std::to_string(i);
+    result.add(otpp::child<shard>(name).named(name).on(threads[i % threads.size()]));
+    names->push_back(name);
   }
-  auto door = co_await otpp::start<listener>(
-      std::move(acceptor), threads, std::make_shared<const std::vector<std::string>>(names));
-  std::cout << "redis_server: listening on " << address << std::endl;
-
-  int status = EXIT_FAILURE; // it does not end by itself
-  try {
-    co_await door.join();
-  } catch (const std::system_error&) {
-    status = EXIT_SUCCESS; // SIGINT or SIGTERM: otpp::run cancels what we wait for
-  }
-  co_await asio::this_coro::reset_cancellation_state();
-  if (!door.has_ended()) {
-    co_await door.stop();
-  }
-  for (auto& one : shards) {
-    if (!one.has_ended()) {
-      co_await one.stop();
-    }
-  }
-  co_return status;
+  result.add(otpp::child<otpp::dynamic_supervisor>("connections").named("connections"));
+  tcp::endpoint where(how.address, how.port);
+  result.add(otpp::child<listener>("listener", where, threads, names).on(threads.front()));
+  return result;
 }
 
 std::size_t read_number(
@@ -400,7 +364,7 @@ int main(int argc, char** argv) {
     for (std::size_t i = 0; i < how->threads; ++i) {
       threads.push_back(pools.emplace_back(1).get_executor());
     }
-    int status = otpp::run(serve(*how, threads));
+    int status = otpp::run(plan(*how, threads));
     if (status == EXIT_SUCCESS) {
       for (asio::thread_pool& pool : pools) {
         pool.join(); // all has ended, and what that has woken returns

@@ -92,6 +92,15 @@ TEST_CASE("redis: a shard that fails fails its own commands", "[redis]") {
   CHECK(redis_world::lines(client.take_replies()) == "-ERR gone|+PONG|");
 }
 
+TEST_CASE("redis: debug panic fails the shard of its key", "[redis]") {
+  redis_world failing(2);
+  CHECK_THROWS(failing.run("debug panic k"));
+
+  redis_world world(2);
+  CHECK(world.run("debug segfault k; debug panic") ==
+        "-ERR syntax error|-ERR wrong number of arguments for 'debug' command|");
+}
+
 TEST_CASE("redis: incr counts, within limits, and keeps the lifetime", "[redis]") {
   redis_world world(1);
 

@@ -255,6 +255,27 @@ options() {
   stop INT
 }
 
+takes() { [[ $(ask "$1" "$2") == '+OK' ]]; }
+
+# A shard fails: it is started again, and nobody is disconnected.
+failing_shard() {
+  where="a shard that fails"
+  start --threads 2 --shards 3
+  exec 4<>"/dev/tcp/127.0.0.1/$port"
+  same "before" '+PONG' "$(ask 4 ping)"
+  local i reply
+  for ((i = 0; i < 5; ++i)); do
+    reply=$(ask 4 "debug panic k")
+    [[ $reply == '-ERR '*panic* ]] || fail "DEBUG PANIC said '$reply'"
+    eventually takes 4 "set k v$i" || fail "the same client is refused after failure $i"
+  done
+  check '"v4"' get k
+  exec 4>&-
+  grep -q 'child "shard-' "$work/err" || fail "no report: $(cat "$work/err")"
+  : >"$work/err"
+  stop TERM
+}
+
 # In the middle of everything: clients at work, and one that asks for much and reads nothing.
 interrupted() {
   where="SIGTERM under load"
@@ -284,6 +305,7 @@ for threads in 1 2; do
     stop TERM
   done
 done
+failing_shard
 interrupted
 
 if ((failures > 0)); then

@@ -34,6 +34,16 @@ enum class errc {
   mailbox_full,
   /// Servers would wait for each other in a ring, each inside its handler.
   deadlock,
+  /// `start_child`: the supervisor has a child of that id, which runs or is being restarted.
+  already_started,
+  /// `start_child`: the supervisor has a child of that id, which does not run; `restart_child` starts it.
+  already_present,
+  /// The supervisor has no such child.
+  not_found,
+  /// `delete_child`, `restart_child`: the child runs, or is being restarted.
+  running,
+  /// The dynamic supervisor has as many children as it may have.
+  max_children,
 };
 
 /// Returns the category of `errc`; its name is "otpp".
@@ -60,6 +70,12 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::deadlock:
           return "deadlock: these servers would wait for each other for ever; cast, or answer later by an "
                  "otpp::caller";
+        case errc::already_started: return "the supervisor has a child of this id, which runs";
+        case errc::already_present:
+          return "the supervisor has a child of this id, which does not run; use restart_child";
+        case errc::not_found: return "the supervisor has no such child";
+        case errc::running: return "the child runs, or is being restarted";
+        case errc::max_children: return "the supervisor has as many children as it may have";
       }
       return "unknown error";
     }

@@ -9,8 +9,10 @@
 #include <otpp/callbacks.hpp>
 #include <otpp/caller.hpp>
 #include <otpp/cast.hpp>
+#include <otpp/child_spec.hpp>
 #include <otpp/crash_report.hpp>
 #include <otpp/duplicate_registry.hpp>
+#include <otpp/dynamic_supervisor.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit.hpp>
 #include <otpp/exit_reason.hpp>
@@ -39,6 +41,8 @@
 #include <otpp/start.hpp>
 #include <otpp/start_link.hpp>
 #include <otpp/stop.hpp>
+#include <otpp/supervision.hpp>
+#include <otpp/supervisor.hpp>
 #include <otpp/sys.hpp>
 #include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>

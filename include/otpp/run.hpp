@@ -38,21 +38,27 @@ namespace detail {
 inline constexpr duration shutdown_time = std::chrono::seconds(5);
 
 // Newest first, those too that are started meanwhile. One that takes too long is left to the end of the
-// context.
+// context. Those that were started with a link are their parents' to end, and are stopped if they still live
+// when those do not; a supervisor may take as long as its children may.
 inline asio::awaitable<void> stop_all(intrusive_ptr<context_room> room) {
   std::vector<const resident*> given_up;
+  auto is_left = [&](const resident& server) {
+    return std::find(given_up.begin(), given_up.end(), &server) == given_up.end();
+  };
   while (true) {
     resident* newest = room->newest([&](const resident& server) {
-      return std::find(given_up.begin(), given_up.end(), &server) == given_up.end();
+      return is_left(server) && static_cast<const server_core&>(server).parent() == 0;
     });
+    newest = newest ? newest : room->newest(is_left);
     if (!newest) {
       break;
     }
     intrusive_ptr<server_core> server(static_cast<server_core*>(newest));
     newest->let_go();
+    duration patience = server->supervises() ? infinite : shutdown_time;
     try {
       co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
-          initiate_stop(), asio::use_awaitable, server, exit_reason::shutdown(), shutdown_time);
+          initiate_stop(), asio::use_awaitable, server, exit_reason::shutdown(), patience);
     } catch (const error& e) {
       if (e.code() == errc::timeout) {
         std::fprintf(

@@ -223,6 +223,12 @@ class server_core : public observable {
   /// Before it is launched, and after expect_ties().
   void set_parent(const server_core& who) noexcept { related()->parent = who.id(); }
 
+  /// Says that others end with this process, so that its own end may take long. After expect_ties().
+  void supervise() noexcept { related()->supervises.store(true, std::memory_order_relaxed); }
+  bool supervises() const noexcept {
+    return related() && related()->supervises.load(std::memory_order_relaxed);
+  }
+
   /// True if `init` has returned, once. By the process itself, or when it has ended.
   bool has_run() const noexcept { return has_run_; }
 
@@ -463,6 +469,7 @@ class server_core : public observable {
     tie* ties = nullptr;                     // under the room's lock
     std::uint64_t parent = 0;                // written before it is launched
     receiver* body = nullptr;                // by the process itself
+    std::atomic<bool> supervises{false};     // others end with it
     std::atomic<exit_order*> order{nullptr}; // from when it is taken until it is run or discarded
   };
   exit_order* pending_order() const noexcept {

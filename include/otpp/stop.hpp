@@ -17,6 +17,7 @@
 #include <asio/async_result.hpp>
 
 #include <exception>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -100,9 +101,12 @@ struct initiate_stop : initiation {
   }
 };
 
+// With a patience it is a supervisor's, which has told the server to end: it is not refused.
 struct initiate_join : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, intrusive_ptr<server_core> server) {
+  void operator()(
+      Handler&& handler, intrusive_ptr<server_core> server,
+      std::optional<duration> patience = std::nullopt) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
     auto* join = request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
@@ -110,9 +114,13 @@ struct initiate_join : initiation {
       return;
     }
     join->server = server;
+    join->timeout = patience.value_or(infinite);
+    if (process* waiting = patience ? join->waiting_handler() : nullptr) {
+      join->set_edge(*waiting); // what its terminate asks of the one who waits is refused
+    }
     if (join->is_inside(*server)) {
       join->fail(errc::calling_self);
-    } else if (is_refused_as_deadlock(*join, *server)) {
+    } else if (!patience && is_refused_as_deadlock(*join, *server)) {
       return;
     } else if (!join->room().enroll(*join)) {
       join->abandon_waiting();
