@@ -274,7 +274,7 @@ struct dynamic_supervisor {
   dynamic_children init(const dynamic_spec& spec) {
     trap_exit();
     auto mine = detail::running_process("a supervisor");
-    mine->expect_ties();
+    mine->expect_relations();
     mine->supervise();
     return dynamic_children(spec);
   }

@@ -133,14 +133,14 @@ inline void exit(const pid& target, exit_reason reason) {
   if (reason == exit_reason::normal() && from != target && !target.core()->traps_exits()) {
     return;
   }
-  target.core()->expect_ties();
+  target.core()->expect_relations();
   target.core()->take_exit(*new detail::exit_order_for(std::move(from), std::move(reason)));
 }
 
 /// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {
-    target.core()->expect_ties();
+    target.core()->expect_relations();
     auto* order = new detail::exit_order_for(detail::running_pid(), exit_reason::killed());
     order->is_kill = true;
     target.core()->take_exit(*order);

@@ -87,8 +87,8 @@ inline void link(const pid& other) {
   if (is_linked) {
     return;
   }
-  mine->expect_ties();
-  other.core()->expect_ties();
+  mine->expect_relations();
+  other.core()->expect_relations();
   detail::intrusive_ptr<detail::link_bond> made(new detail::link_bond(mine, other.core()));
   if (!made->tie_up()) {
     made->told(*other.core(), detail::make_error(errc::no_process, "link", {}, other.describe()));

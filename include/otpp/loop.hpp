@@ -292,7 +292,7 @@ inline void server_core::obey(const exit_order& order) noexcept {
   }
 }
 
-inline void server_core::expect_ties() {
+inline void server_core::expect_relations() {
   if (related()) {
     return;
   }
@@ -401,7 +401,7 @@ inline void server_core::end_everything() noexcept {
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ended;
-    has_belongings = belongings_ != nullptr;
+    has_belongings = related() && related()->belongings;
   }
   if (has_belongings) {
     end_belongings();
@@ -433,7 +433,7 @@ inline void server_core::end_belongings() noexcept {
     belonging* one = nullptr;
     {
       std::lock_guard lock(room().mutex());
-      one = belongings_;
+      one = related()->belongings;
       if (!one) {
         return;
       }

@@ -119,8 +119,8 @@ inline monitor_ref monitor(const pid& target) {
   if (!target) {
     std::rethrow_exception(detail::make_error(errc::no_process, "monitor", {}, "nobody"));
   }
-  watcher->expect_ties();
-  target.core()->expect_ties();
+  watcher->expect_relations();
+  target.core()->expect_relations();
   detail::intrusive_ptr<detail::monitor_bond> made(new detail::monitor_bond(watcher, target.core()));
   if (!made->tie_up()) {
     made->told(*target.core(), target.core()->end_reason());

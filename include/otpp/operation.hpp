@@ -115,7 +115,7 @@ class operation final : public Base, public detail::cached_memory {
         // has only spawned has the executor alone, and may wait for the server.
         handler_of_ = serial->owner().get();
         this->is_handlers_own_ = detail::is_awaited<Handler> && here && here->running() == handler_of_ &&
-                                 handler_of_->edge().is_handlers(slot);
+                                 handler_of_->is_handlers_own(slot);
       }
       slot.assign([this](asio::cancellation_type type) {
         if (type != asio::cancellation_type::none) {

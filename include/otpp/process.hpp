@@ -12,6 +12,8 @@
 #include <otpp/turn.hpp>
 #include <otpp/wait_edge.hpp>
 
+#include <asio/cancellation_signal.hpp>
+
 #include <chrono>
 #include <mutex>
 #include <new>
@@ -94,6 +96,9 @@ class process : public resident, public detail::counted<process> {
 
   /// Any thread: true if no message is taken any more.
   bool has_ended() const noexcept { return mailbox_.is_closed(); }
+
+  /// True if the slot is that of the coroutines that run the handlers. In a step of this process.
+  virtual bool is_handlers_own(const asio::cancellation_slot&) const noexcept { return false; }
 
   /// What the handler that runs now waits for.
   wait_edge& edge() noexcept { return edge_; }

@@ -43,9 +43,9 @@ std::vector<Value> copy_in_lock(Walk walk) {
     result = {};
     result.reserve(wanted + wanted / 8);
     wanted = 0;
-    walk([&](Value value) noexcept {
+    walk([&](Value one) noexcept {
       if (++wanted <= result.capacity()) {
-        result.push_back(std::move(value));
+        result.push_back(std::move(one));
       }
     });
   } while (wanted > result.capacity());

@@ -54,7 +54,7 @@ class inbox final : public server_core::receiver {
   };
 
   explicit inbox(server_core& owner) : owner_(owner) {
-    owner_.expect_ties();
+    owner_.expect_relations();
     owner_.receive_with(this);
   }
   inbox(const inbox&) = delete;

@@ -174,7 +174,7 @@ class server_core : public observable {
   // ---- ties: monitors and links. Any thread, but for what is said ----
 
   /// Sees to it that this can list ties and take exit signals. May throw std::bad_alloc.
-  void expect_ties();
+  void expect_relations();
 
   /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
   bool add_tie(tie& one) noexcept; // loop.hpp
@@ -200,7 +200,7 @@ class server_core : public observable {
   /// Of a process that has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
 
-  /// Takes an exit signal, after expect_ties(). Owns it from here on.
+  /// Takes an exit signal, after expect_relations(). Owns it from here on.
   void take_exit(exit_order& order) noexcept;
 
   /// Takes the meaning from a signal of `who` that has been taken already. By the process itself.
@@ -220,10 +220,10 @@ class server_core : public observable {
     return related() ? related()->parent : 0;
   }
 
-  /// Before it is launched, and after expect_ties().
+  /// Before it is launched, and after expect_relations().
   void set_parent(const server_core& who) noexcept { related()->parent = who.id(); }
 
-  /// Says that others end with this process, so that its own end may take long. After expect_ties().
+  /// Says that others end with this process, so that its own end may take long. After expect_relations().
   void supervise() noexcept { related()->supervises.store(true, std::memory_order_relaxed); }
   bool supervises() const noexcept {
     return related() && related()->supervises.load(std::memory_order_relaxed);
@@ -235,7 +235,7 @@ class server_core : public observable {
   /// True if an exit signal ends it. By the process itself.
   bool is_doomed() const noexcept { return is_doomed_; }
 
-  /// Makes `body` take all messages, or gives that up. By the process itself, after expect_ties().
+  /// Makes `body` take all messages, or gives that up. By the process itself, after expect_relations().
   void receive_with(receiver* body) noexcept { related()->body = body; }
 
   receiver* receives_with() const noexcept { return related() ? related()->body : nullptr; }
@@ -295,22 +295,23 @@ class server_core : public observable {
 
   // ---- what ends with it, in the room's lock ----
 
-  /// Lists it. False if the server has ended.
+  /// Lists it, after expect_relations(). False if the server has ended.
   bool keep(belonging& one) noexcept {
     if (life_ == life::ended) {
       return false;
     }
+    belonging*& first = related()->belongings;
     one.before_ = nullptr;
-    one.next_ = belongings_;
-    if (belongings_) {
-      belongings_->before_ = &one;
+    one.next_ = first;
+    if (first) {
+      first->before_ = &one;
     }
-    belongings_ = &one;
+    first = &one;
     return true;
   }
 
   void forget(belonging& one) noexcept {
-    (one.before_ ? one.before_->next_ : belongings_) = one.next_;
+    (one.before_ ? one.before_->next_ : related()->belongings) = one.next_;
     if (one.next_) {
       one.next_->before_ = one.before_;
     }
@@ -353,6 +354,9 @@ class server_core : public observable {
   }
 
   void cancel_job() { worker_->cancel(); }
+  bool is_handlers_own(const asio::cancellation_slot& slot) const noexcept override {
+    return worker_ && worker_->runs_with(slot);
+  }
   bool is_starting() const noexcept { return life_ == life::starting; }
 
   // ---- open calls: accepted, not answered, their server half an otpp::caller's ----
@@ -467,6 +471,7 @@ class server_core : public observable {
   // What few servers have: once it is made, it is there until the core goes.
   struct relations {
     tie* ties = nullptr;                     // under the room's lock
+    belonging* belongings = nullptr;         // the same
     std::uint64_t parent = 0;                // written before it is launched
     receiver* body = nullptr;                // by the process itself
     std::atomic<bool> supervises{false};     // others end with it
@@ -638,7 +643,6 @@ class server_core : public observable {
   reply_slot* open_calls_ = nullptr;
   reply_slot* watchers_ = nullptr;
   reply_slot* handed_out_ = nullptr;
-  belonging* belongings_ = nullptr;
 
   const std::unique_ptr<std::string> name_;
 };

@@ -157,8 +157,8 @@ struct initiate_start : initiation {
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
       intrusive_ptr<link_bond> link;
       if (how.linked_to()) {
-        how.linked_to().core()->expect_ties();
-        server->expect_ties();
+        how.linked_to().core()->expect_relations();
+        server->expect_relations();
         server->set_parent(*how.linked_to().core());
         link = intrusive_ptr<link_bond>(new link_bond(how.linked_to().core(), server));
       }

@@ -467,7 +467,7 @@ struct supervisor {
   asio::awaitable<supervised> init(supervisor_spec spec) {
     trap_exit();
     auto mine = detail::running_process("a supervisor");
-    mine->expect_ties();
+    mine->expect_relations();
     mine->supervise();
     supervised children(std::move(spec));
     co_await children.start_all();

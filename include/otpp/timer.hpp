@@ -44,8 +44,12 @@ namespace detail {
 class timer_core : public deadline, public belonging, public counted<timer_core> {
  public:
   /// Without an `owner` it lives as long as the room of the lane. A period of zero is none.
-  timer_core(intrusive_ptr<lane> here, server_core* owner, duration period) noexcept
-      : lane_(std::move(here)), owner_(owner), period_(period) {}
+  timer_core(intrusive_ptr<lane> here, server_core* owner, duration period)
+      : lane_(std::move(here)), owner_(owner), period_(period) {
+    if (owner) {
+      owner->expect_relations();
+    }
+  }
   ~timer_core() override = default;
 
   void start(moment first) noexcept {

@@ -4,8 +4,6 @@
 
 #include <otpp/detail/brief_mutex.hpp>
 
-#include <asio/cancellation_signal.hpp>
-
 #include <atomic>
 #include <mutex>
 
@@ -50,10 +48,6 @@ class wait_edge {
     std::lock_guard<detail::brief_mutex> lock_;
   };
 
-  /// The chain of coroutines that runs the handlers has this slot. In a step of the process, as the next.
-  void run_handlers_with(asio::cancellation_slot slot) noexcept { handlers_ = slot; }
-  bool is_handlers(const asio::cancellation_slot& slot) const noexcept { return slot == handlers_; }
-
   void set(reply_slot& slot) noexcept { slot_.store(&slot, std::memory_order_seq_cst); }
 
   /// The slot, if one is set. Without a `look` it may be gone already, and only says whether to look.
@@ -74,7 +68,6 @@ class wait_edge {
   static inline std::atomic<bool> is_anybody_looking_{false};
 
   std::atomic<reply_slot*> slot_{nullptr};
-  asio::cancellation_slot handlers_;
 };
 
 } // namespace otpp

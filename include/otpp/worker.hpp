@@ -50,6 +50,9 @@ class worker {
   explicit worker(owner& server) noexcept : owner_(server) {}
 
   bool is_busy() const noexcept { return busy_; }
+
+  /// True if what is to be resumed with this slot is the chain of coroutines that runs the handlers (deadlock.hpp).
+  bool runs_with(const asio::cancellation_slot& slot) const noexcept { return slot == slot_; }
   bool may_be_cancelled() const noexcept { return may_be_cancelled_; }
 
   enum class cancellable : bool { no, yes };
@@ -221,7 +224,7 @@ class worker {
         signal_.emit(asio::cancellation_type::terminal);
       }
       asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-      owner_.edge().run_handlers_with(state.slot()); // each time: a job may have reset it
+      slot_ = state.slot(); // each time: a job may have reset it
       try {
         co_await std::move(*job_);
       } catch (...) {
@@ -244,6 +247,7 @@ class worker {
   parked_handler parked_;
   way_home way_home_{parked_};
   asio::cancellation_signal signal_;
+  asio::cancellation_slot slot_;
   bool exists_ = false; // the coroutine
   bool starting_ = false;
   bool retired_ = false;
