@@ -49,7 +49,7 @@ otpp_add_verification(
 )
 otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.verify]")
 otpp_add_verification(
-  fuzz "runs|exec"
+  fuzz "^Done "
   ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -D BUILD=${PROJECT_BINARY_DIR}/fuzz
   -D SECONDS=${OTPP_VERIFY_FUZZ_SECONDS} -P ${PROJECT_SOURCE_DIR}/cmake/fuzz.cmake
 )
