@@ -8,7 +8,7 @@
 
 #include "workload.hpp"
 
-#include <otpp/otpp.hpp>
+#include <otpp/all.hpp>
 
 #include <asio.hpp>
 

@@ -3,6 +3,7 @@
 #include <otpp/processes.hpp>
 
 #include <otpp/otpp.hpp>
+#include <otpp/sys.hpp>
 
 #include "support/catch.hpp"
 #include "support/event.hpp"
