@@ -40,12 +40,15 @@ struct spawned {
   };
 
   class begin {};
+  using messages = message_list<begin>;
 
   init_result<state_type> init(asio::awaitable<void> body) {
     return init_result<state_type>(state_type(std::move(body))).then(begin());
   }
 
-  asio::awaitable<outcome<>> handle_continue(begin, state_type& state) {
+  // A template, so that only who spawns pays for compiling it.
+  template <class State>
+  asio::awaitable<outcome<>> handle_continue(begin, State& state) {
     asio::awaitable<void> body = state.take_body();
     co_await std::move(body);
     co_return stop();
@@ -112,8 +115,10 @@ auto spawn_link(asio::awaitable<void> body, Token&& token = {}) {
 }
 
 /// Spawns a process that this one monitors. Erlang's `spawn_monitor/1`.
-inline asio::awaitable<monitored<spawned>> spawn_monitor(asio::awaitable<void> body) {
-  return otpp::start_monitor<spawned>(options(), std::move(body));
+// A template for the same reason.
+template <class Process = spawned>
+asio::awaitable<monitored<Process>> spawn_monitor(asio::awaitable<void> body) {
+  return otpp::start_monitor<Process>(options(), std::move(body));
 }
 
 } // namespace otpp
