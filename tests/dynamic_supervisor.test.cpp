@@ -23,11 +23,6 @@ using otpp::testing::orders;
 using otpp::testing::world;
 using report_kind = otpp::supervisor_report::kind;
 
-// For ever.
-asio::awaitable<void> stubborn::terminate(const otpp::exit_reason&, state&) {
-  co_await otpp::wait_for_name<member>("a name that nobody has", otpp::infinite);
-}
-
 namespace {
 
 using top_ref = otpp::server_ref<otpp::dynamic_supervisor>;

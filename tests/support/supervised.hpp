@@ -8,6 +8,7 @@
 #include <otpp/supervision.hpp>
 #include <otpp/testing.hpp>
 #include <otpp/timeout.hpp>
+#include <otpp/wait_for_name.hpp>
 
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"
@@ -80,7 +81,10 @@ struct stubborn : member {
     otpp::trap_exit();
     return member::init(std::move(all), std::move(name));
   }
-  asio::awaitable<void> terminate(const otpp::exit_reason&, state&);
+  // For ever.
+  asio::awaitable<void> terminate(const otpp::exit_reason&, state&) {
+    co_await otpp::wait_for_name<member>("a name that nobody has", otpp::infinite);
+  }
 };
 
 // Keeps the reports of supervisors off stderr, and for the test to see, and those of crashes too.
