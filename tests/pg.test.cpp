@@ -124,7 +124,7 @@ TEST_CASE("pg: a membership ends with its server, before anybody hears of that")
   });
 }
 
-TEST_CASE("pg: members of many types; asked for one type, an error names the other") {
+TEST_CASE("pg: members of many types, and of one type an error names the other") {
   run([&]() -> asio::awaitable<void> {
     otpp::pg groups;
     auto a = co_await otpp::start<counter>(1);
