@@ -23,8 +23,8 @@ namespace {
 constexpr otpp::server_name<counter> name{"name-counter"};
 static_assert(name.name() == "name-counter");
 static_assert(name.in() == nullptr);
-constexpr otpp::server_name<counter> copy = name;
-static_assert(copy.name() == name.name());
+constexpr otpp::server_name<counter> another_copy = name;
+static_assert(another_copy.name() == name.name());
 
 } // namespace
 
