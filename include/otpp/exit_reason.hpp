@@ -2,10 +2,12 @@
 
 #pragma once
 
+#include <otpp/detail/intrusive_ptr.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <exception>
-#include <memory>
+#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -51,13 +53,13 @@ class exit_reason {
 
   /// Returns the reason for which `terminate` was called, if it failed itself and so replaced it, else
   /// null.
-  const exit_reason* previous() const noexcept { return previous_.get(); }
+  const exit_reason* previous() const noexcept;
 
   /// Returns the reason in words: "normal", or what the exception says.
   std::string message() const {
     std::string text = own_message();
-    if (previous_) {
-      text += " (while terminating: " + previous_->message() + ")";
+    if (previous()) {
+      text += " (while terminating: " + previous()->message() + ")";
     }
     return text;
   }
@@ -76,17 +78,10 @@ class exit_reason {
   }
 
   /// Returns this reason with the one that it replaced kept inside. For the library's own use.
-  exit_reason after(const exit_reason& replaced) const noexcept {
-    exit_reason result = *this;
-    try {
-      result.previous_ = std::make_shared<const exit_reason>(replaced);
-    } catch (const std::bad_alloc&) {
-      // Without memory the new reason has to do alone.
-    }
-    return result;
-  }
+  exit_reason after(const exit_reason& replaced) const noexcept;
 
  private:
+  struct replaced_reason;
   enum class kind : std::uint8_t { normal, shutdown, killed, error };
 
   explicit exit_reason(kind which) noexcept : kind_(which) {}
@@ -109,7 +104,26 @@ class exit_reason {
 
   kind kind_ = kind::normal;
   std::exception_ptr exception_;
-  std::shared_ptr<const exit_reason> previous_;
+  detail::intrusive_ptr<const replaced_reason> previous_; // one word: every server has an exit_reason
 };
+
+struct exit_reason::replaced_reason : detail::counted<replaced_reason> {
+  explicit replaced_reason(const exit_reason& from) noexcept : reason(from) {}
+  exit_reason reason;
+};
+
+inline const exit_reason* exit_reason::previous() const noexcept {
+  return previous_ ? &previous_->reason : nullptr;
+}
+
+inline exit_reason exit_reason::after(const exit_reason& replaced) const noexcept {
+  exit_reason result = *this;
+  try {
+    result.previous_ = detail::intrusive_ptr<const replaced_reason>(new replaced_reason(replaced));
+  } catch (const std::bad_alloc&) {
+    // Without memory the new reason has to do alone.
+  }
+  return result;
+}
 
 } // namespace otpp

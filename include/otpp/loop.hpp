@@ -421,7 +421,9 @@ inline void server_core::end_everything() noexcept {
     last->leave();
   }
   tell_ties();
-  tell_list(watchers_);
+  if (relations* mine = related()) {
+    tell_list(mine->watchers);
+  }
   if (worker_) {
     worker_->retire();
   }

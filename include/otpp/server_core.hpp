@@ -147,7 +147,7 @@ class server_core : public observable {
   /// Takes back what this sender has put in line for room; null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  /// Tells whoever waits in `slot` of the end, now or when it comes.
+  /// Tells whoever waits in `slot` of the end, now or when it comes. After expect_relations().
   void watch(reply_slot& slot) noexcept {
     reply_slot* given_up = nullptr;
     bool is_listed = false;
@@ -156,8 +156,8 @@ class server_core : public observable {
       if (life_ != life::ended) {
         forget_decided_watchers(given_up);
         slot.is_orphan = true; // the server half is the list's
-        link(watchers_, slot);
-        ++watcher_count_;
+        link(related()->watchers, slot);
+        ++related()->watcher_count;
         is_listed = true;
       }
     }
@@ -173,7 +173,7 @@ class server_core : public observable {
 
   // ---- ties: monitors and links. Any thread, but for what is said ----
 
-  /// Sees to it that this can list ties and take exit signals. May throw std::bad_alloc.
+  /// Sees to it that this can list ties and watchers and take exit signals. May throw std::bad_alloc.
   void expect_relations();
 
   /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
@@ -216,9 +216,7 @@ class server_core : public observable {
   bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
 
   /// Returns the id of the process that has started this one with a link; else zero.
-  std::uint64_t parent() const noexcept {
-    return related() ? related()->parent : 0;
-  }
+  std::uint64_t parent() const noexcept { return related() ? related()->parent : 0; }
 
   /// Before it is launched, and after expect_relations().
   void set_parent(const server_core& who) noexcept { related()->parent = who.id(); }
@@ -472,6 +470,9 @@ class server_core : public observable {
   struct relations {
     tie* ties = nullptr;                     // under the room's lock
     belonging* belongings = nullptr;         // the same
+    reply_slot* watchers = nullptr;          // the same, with the two below
+    std::uint32_t watcher_count = 0;
+    std::uint32_t watcher_limit = 16;
     std::uint64_t parent = 0;                // written before it is launched
     receiver* body = nullptr;                // by the process itself
     std::atomic<bool> supervises{false};     // others end with it
@@ -567,19 +568,20 @@ class server_core : public observable {
   // Those who have given up, by a timeout or a cancellation, are let go of each time the list has
   // doubled: waiting again and again makes it no longer.
   void forget_decided_watchers(reply_slot*& given_up) noexcept {
-    if (watcher_count_ < watcher_limit_) {
+    relations& mine = *related();
+    if (mine.watcher_count < mine.watcher_limit) {
       return;
     }
-    for (reply_slot* slot = watchers_; slot;) {
+    for (reply_slot* slot = mine.watchers; slot;) {
       reply_slot* next = slot->next_open;
       if (slot->decided()) {
-        unlink(watchers_, *slot);
+        unlink(mine.watchers, *slot);
         slot->next_open = std::exchange(given_up, slot);
-        --watcher_count_;
+        --mine.watcher_count;
       }
       slot = next;
     }
-    watcher_limit_ = 2 * watcher_count_ + 16;
+    mine.watcher_limit = 2 * mine.watcher_count + 16;
   }
 
   static void link(reply_slot*& list, reply_slot& slot) noexcept {
@@ -636,12 +638,9 @@ class server_core : public observable {
   // Under the room's lock; `running` is set without it, as nobody asks for that.
   std::atomic<life> life_{life::starting};
   bool names_freed_ = false;
-  std::uint32_t watcher_count_ = 0;
-  std::uint32_t watcher_limit_ = 16;
   std::unique_ptr<held_name> names_;
   std::atomic<relations*> relations_{nullptr};
   reply_slot* open_calls_ = nullptr;
-  reply_slot* watchers_ = nullptr;
   reply_slot* handed_out_ = nullptr;
 
   const std::unique_ptr<std::string> name_;

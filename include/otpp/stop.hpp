@@ -31,7 +31,8 @@ namespace detail {
 // A stop on its way: a message like any other, and then one who waits for the end.
 class stop_request : public envelope, public answer_slot<void> {
  public:
-  explicit stop_request(exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
+  stop_request(server_core& to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
+    to.expect_relations();
     is_system = true;
   }
 
@@ -71,6 +72,7 @@ class stop_request : public envelope, public answer_slot<void> {
 
 class join_request : public answer_slot<exit_reason> {
  public:
+  explicit join_request(server_core& to) { to.expect_relations(); }
   void write_end(const exit_reason& reason) noexcept override { emplace(reason); }
 
  protected:
@@ -85,7 +87,8 @@ struct initiate_stop : initiation {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
     auto* stop =
-        request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), std::move(reason));
+        request::make(
+            std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server, std::move(reason));
     if (!stop) {
       return;
     }
@@ -109,7 +112,8 @@ struct initiate_join : initiation {
       std::optional<duration> patience = std::nullopt) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
-    auto* join = request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
+    auto* join =
+        request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server);
     if (!join) {
       return;
     }
