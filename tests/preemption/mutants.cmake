@@ -225,3 +225,45 @@ plant_text(looked_at_once_only deadlock.phantom deadlock.hpp
   [[if (!path[i]->is_sure() || waiting.has_ended()) {]]
   [[if ((!path[i]->is_sure() || waiting.has_ended()) && !::preemption::is_planted("looked_at_once_only")) {]]
 )
+
+# ---- ties and timers ----
+
+plant(told_in_two_steps bond.both_end bond.hpp
+  [[whole.state_.compare_exchange_strong(
+              was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)]]
+  [[whole.state_.load(std::memory_order_acquire) == state::tied &&
+        (whole.state_.store(state::told, std::memory_order_release), true)]]
+)
+plant(cut_in_two_steps bond.cut_or_end bond.hpp
+  [[state_.exchange(state::cut, std::memory_order_acq_rel)]]
+  [[[&] {
+    state was = state_.load(std::memory_order_acquire);
+    state_.store(state::cut, std::memory_order_release);
+    return was;
+  }()]]
+)
+plant_text(tied_to_one_who_has_ended bond.tie_or_end loop.hpp
+  [[if (life_ == life::ended) {
+    return false;
+  }
+  tie*& first]]
+  [[if (life_ == life::ended && !::preemption::is_planted("tied_to_one_who_has_ended")) {
+    return false;
+  }
+  tie*& first]]
+)
+plant_text(fires_and_can_be_cancelled timer.cancel_or_fire timer.hpp
+  [[unlist(); // and the reference goes to expire()]]
+  [[::preemption::is_planted("fires_and_can_be_cancelled") ? add_ref() : unlist();]]
+)
+plant_text(ended_and_can_be_cancelled timer.cancel_or_end timer.hpp
+  [[if (!is_alive_) {]]
+  [[if (!is_alive_ && !::preemption::is_planted("ended_and_can_be_cancelled")) {]]
+)
+
+# ---- pg ----
+
+plant(both_tell_at_once pg.order_of_changes pg.hpp
+  [[is_telling_ || outbox_.empty()]]
+  [[outbox_.empty()]]
+)

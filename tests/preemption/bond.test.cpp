@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/bond.hpp>
+#include <otpp/start.hpp>
+#include <otpp/stop.hpp>
+
+#include <asio/bind_executor.hpp>
+
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "context.hpp"
+#include "explorer.hpp"
+#include "instrumented.hpp"
+
+namespace {
+
+using otpp::detail::intrusive_ptr;
+using preemption::cell;
+using preemption::entry;
+using preemption::expect;
+
+struct partner {
+  int init() { return 0; }
+};
+
+// A context with one server, which has been asked to stop: whoever runs the context ends it.
+struct side {
+  preemption::context context;
+  std::optional<otpp::server_ref<partner>> server;
+  intrusive_ptr<otpp::server_core> core;
+
+  side() {
+    auto keep = [&](std::exception_ptr error, std::optional<otpp::server_ref<partner>> made) {
+      expect(!error, "not started");
+      server = std::move(made);
+    };
+    otpp::start<partner>(otpp::options(), asio::bind_executor(context.get_executor(), keep));
+    context.poll();
+    core = server->core();
+    core->expect_relations();
+    auto ended = [&](std::exception_ptr error) {
+      expect(!error, "stopped in vain");
+      context.end();
+    };
+    server->stop(asio::bind_executor(context.get_executor(), ended));
+  }
+};
+
+// How often somebody is told, by whomever.
+class counting_bond final : public otpp::bond {
+ public:
+  counting_bond(const side& a, const side& b, cell<int>& count)
+      : bond(a.core, b.core, true), count_(count) {}
+
+ private:
+  void told(const otpp::server_core&, const otpp::exit_reason&) noexcept override { ++count_.write(); }
+  cell<int>& count_;
+};
+
+struct couple : preemption::scenario {
+  side first;
+  side second;
+  cell<int> told{0};
+  intrusive_ptr<counting_bond> bond{new counting_bond(first, second, told)};
+};
+
+// Both end at once: one of them tells the other, never both.
+struct both_end final : couple {
+  both_end() { expect(bond->tie_up(), "not tied"); }
+  void run(int thread) override { (thread == 1 ? first : second).context.run(); }
+  void finish() override { expect(told.read() == 1, "told not once"); }
+};
+const entry both_end_entry("bond.both_end", 2, 2, preemption::make<both_end>);
+
+// One ends while the other ties the two: whoever could tie is told.
+struct tie_or_end final : couple {
+  void run(int thread) override {
+    if (thread == 1) {
+      first.context.run();
+    } else {
+      is_tied = bond->tie_up();
+    }
+  }
+  void finish() override {
+    expect(told.read() == (is_tied ? 1 : 0), "tied and never told, or told and not tied");
+    second.context.poll();
+  }
+  bool is_tied = false;
+};
+const entry tie_or_end_entry("bond.tie_or_end", 2, 3, preemption::make<tie_or_end>);
+
+// One ends while the other ties the two and unties them again.
+struct cut_or_end final : couple {
+  void run(int thread) override {
+    if (thread == 1) {
+      first.context.run();
+      return;
+    }
+    is_tied = bond->tie_up();
+    was_tied = bond->cut();
+  }
+  void finish() override {
+    expect(told.read() == (is_tied && !was_tied ? 1 : 0), "told although it was cut, or cut and never told");
+    second.context.poll();
+  }
+  bool is_tied = false;
+  bool was_tied = false;
+};
+const entry cut_or_end_entry("bond.cut_or_end", 2, 3, preemption::make<cut_or_end>);
+
+} // namespace

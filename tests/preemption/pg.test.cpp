@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/pg.hpp>
+#include <otpp/start.hpp>
+
+#include <asio/bind_executor.hpp>
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "context.hpp"
+#include "explorer.hpp"
+#include "instrumented.hpp"
+
+namespace {
+
+using preemption::entry;
+using preemption::expect;
+
+struct member {
+  int init() { return 0; }
+};
+
+struct listener {
+  using log = std::vector<otpp::pid>*;
+  log init(log joined) { return joined; }
+  void handle_info(const otpp::group_change& change, log& joined) { joined->push_back(change.who); }
+};
+
+// Two join at once, and each may be the one who tells the monitor: it hears of both, in the order of the members.
+struct order_of_changes final : preemption::scenario {
+  preemption::context here;
+  otpp::pg groups;
+  std::vector<otpp::pid> heard;
+  std::array<otpp::pid, 2> joining;
+
+  order_of_changes() {
+    joining = {start<member>(), start<member>()};
+    groups.monitor("readers", start<listener>(&heard));
+  }
+
+  template <class Callbacks, class... Args>
+  otpp::server_ref<Callbacks> start(Args... args) {
+    std::optional<otpp::server_ref<Callbacks>> server;
+    auto keep = [&](std::exception_ptr error, std::optional<otpp::server_ref<Callbacks>> made) {
+      expect(!error, "not started");
+      server = std::move(made);
+    };
+    otpp::start<Callbacks>(otpp::options(), args..., asio::bind_executor(here.get_executor(), keep));
+    here.poll();
+    return *server;
+  }
+
+  void run(int thread) override { groups.join("readers", joining[static_cast<std::size_t>(thread - 1)]); }
+
+  void finish() override {
+    here.poll();
+    expect(heard.size() == 2, "the monitor has not heard of both");
+    expect(heard == groups.members("readers"), "the monitor has heard another order");
+  }
+};
+const entry order_of_changes_entry("pg.order_of_changes", 2, 3, preemption::make<order_of_changes>);
+
+} // namespace
