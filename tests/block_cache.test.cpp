@@ -42,6 +42,24 @@ std::size_t count_of_same(const std::vector<void*>& blocks, const std::vector<vo
   return same;
 }
 
+// What the depot is given after this is kept: nothing of earlier tests is in it. Frees what it took at the end.
+class emptied_depot {
+ public:
+  emptied_depot() {
+    for (std::size_t size = 64; size <= 512; size += 64) {
+      taken_.push_back(allocate_many(1024 * 1024 / size + 64, size)); // all that it may hold, and this thread's own
+    }
+  }
+  ~emptied_depot() {
+    for (std::size_t n = 0; n != taken_.size(); ++n) {
+      free_many(taken_[n], 64 * (n + 1));
+    }
+  }
+
+ private:
+  std::vector<std::vector<void*>> taken_;
+};
+
 struct large_letter {
   struct show { using reply_type = bool; alignas(64) int n = 1; };
   struct note { alignas(64) int n = 1; };
@@ -88,6 +106,7 @@ TEST_CASE("block_cache: blocks of every size are as long as they were asked to b
 
 TEST_CASE("block_cache: what another thread frees comes back through the depot", "[block_cache]") {
   constexpr std::size_t size = 200;
+  emptied_depot empty;
   std::vector<void*> made = allocate_many(1000, size);
   std::thread([&] { free_many(made, size); }).join();
   std::vector<void*> again = allocate_many(1000, size);
