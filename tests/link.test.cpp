@@ -310,6 +310,33 @@ TEST_CASE("link: in every order of kill, stop and unlink both have ended and not
   CHECK(done.schedules > 10);
 }
 
+TEST_CASE("link: unlink takes the meaning from its own signal only") {
+  // All comes while one handler is at work: the other's end, an exit, and then it unlinks the other.
+  struct busy {
+    struct part_from {
+      otpp::server_ref<relative> other;
+    };
+    int init() { return 0; }
+    void handle_cast(part_from m, int&) {
+      otpp::link(m.other);
+      otpp::kill(m.other);
+      m.other.join(asio::use_future).get();
+      otpp::exit(otpp::self<busy>(), otpp::exit_reason::shutdown());
+      otpp::unlink(m.other);
+    }
+  };
+  asio::thread_pool pool(1);
+  journal said;
+  auto other = otpp::start<relative>(otpp::options().on(pool.get_executor()), said, end_it, asio::use_future).get();
+  run([&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<busy>();
+    co_await otpp::cast<busy::part_from>(server, other);
+    otpp::exit_reason why = co_await server.join();
+    CHECK(why == otpp::exit_reason::shutdown());
+  });
+  pool.join();
+}
+
 TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
   // Each round ties four servers in a ring, and then all of it is undone from several threads at once. A
   // sanitizer is the judge; without one, that everybody ends.

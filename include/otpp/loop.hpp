@@ -119,7 +119,7 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     kept_.reset();
-    if (exit_order* order = pending_order(); order && !is_doomed_) {
+    if (exit_order* order = pending_order()) {
       obey(*order); // before what was sent earlier, as in OTP
     }
     if (life_ == life::ending) { // terminate has run
@@ -234,11 +234,12 @@ inline void server_core::begin_to_end() noexcept {
   }
 }
 
-/// Exit signals. One that is to end the process is taken by the first to put it into `order`: what comes
-/// while it is there would do the same. From then on the loop sees it before the next message, and the order,
-/// which is a task too, wakes a process that sleeps and reaches one whose handler waits: that handler is
-/// cancelled. Whoever runs or discards the task takes it out again. Only the process itself follows
-/// that pointer; a discarded one is discarded when nobody runs the process any more.
+/// Exit signals. One that is to end the process is put on the stack `orders`: from then on the loop sees it
+/// before the next message, and the order, which is a task too, wakes a process that sleeps and reaches one
+/// whose handler waits: that handler is cancelled. All that come are kept, as an `unlink` may still take the
+/// meaning from the first; the oldest that has one decides. Anybody pushes. Only the process itself follows the
+/// pointers, and takes out what it runs; once it is doomed nobody follows them any more, and they are left as
+/// they are, so that any number of signals costs no more than each of them.
 inline void server_core::take_exit(exit_order& order) noexcept {
   if (!order.is_kill && traps_exits()) {
     envelope& letter = order.to_message(parent());
@@ -247,15 +248,29 @@ inline void server_core::take_exit(exit_order& order) noexcept {
     }
     return;
   }
-  exit_order* nobody = nullptr;
   order.to_ = this;
-  if (!related()->order.compare_exchange_strong(
-          nobody, &order, std::memory_order_acq_rel, std::memory_order_acquire)) {
-    order.to_ = nullptr;
-    order.discard();
-    return;
+  std::atomic<exit_order*>& orders = related()->orders;
+  order.older_ = orders.load(std::memory_order_relaxed);
+  while (!orders.compare_exchange_weak(
+      order.older_, &order, std::memory_order_acq_rel, std::memory_order_relaxed)) {
   }
   submit(order);
+}
+
+inline exit_order* server_core::pending_order() const noexcept {
+  exit_order* oldest = nullptr;
+  for (exit_order* one = newest_order(); one; one = one->older_) {
+    oldest = one->is_void() ? oldest : one;
+  }
+  return oldest;
+}
+
+inline void server_core::ignore_order_from(std::uint64_t who) noexcept {
+  for (exit_order* one = newest_order(); one; one = one->older_) {
+    if (one->linked_from() == who) {
+      one->make_void();
+    }
+  }
 }
 
 inline void exit_order::run() {
@@ -264,14 +279,26 @@ inline void exit_order::run() {
 }
 
 inline void exit_order::discard() noexcept {
-  if (to_) {
-    to_->related()->order.store(nullptr, std::memory_order_release);
+  if (to_ && !to_->is_doomed_) {
+    to_->take_out(*this);
   }
   delete this;
 }
 
+inline void server_core::take_out(exit_order& order) noexcept {
+  exit_order* above = &order;
+  if (related()->orders.compare_exchange_strong(
+          above, order.older_, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    return;
+  }
+  while (above->older_ != &order) {
+    above = above->older_;
+  }
+  above->older_ = order.older_;
+}
+
 inline void server_core::obey(const exit_order& order) noexcept {
-  if (order.is_void() || mailbox_.is_closed()) {
+  if (is_doomed_ || order.is_void() || mailbox_.is_closed()) {
     return;
   }
   is_doomed_ = true;

@@ -204,12 +204,7 @@ class server_core : public observable {
   void take_exit(exit_order& order) noexcept;
 
   /// Takes the meaning from a signal of `who` that has been taken already. By the process itself.
-  void ignore_order_from(std::uint64_t who) noexcept {
-    exit_order* order = pending_order();
-    if (order && order->linked_from() == who) {
-      order->make_void();
-    }
-  }
+  void ignore_order_from(std::uint64_t who) noexcept;
 
   /// By the process itself.
   void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
@@ -476,11 +471,11 @@ class server_core : public observable {
     std::uint64_t parent = 0;                // written before it is launched
     receiver* body = nullptr;                // by the process itself
     std::atomic<bool> supervises{false};     // others end with it
-    std::atomic<exit_order*> order{nullptr}; // from when it is taken until it is run or discarded
+    std::atomic<exit_order*> orders{nullptr}; // see take_exit()
   };
-  exit_order* pending_order() const noexcept {
+  exit_order* newest_order() const noexcept {
     relations* mine = related();
-    return mine ? mine->order.load(std::memory_order_acquire) : nullptr;
+    return mine && !is_doomed_ ? mine->orders.load(std::memory_order_acquire) : nullptr;
   }
   relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
 
@@ -497,6 +492,8 @@ class server_core : public observable {
   void tell_list(reply_slot*& list) noexcept;
   void tell_ties() noexcept;
   void obey(const exit_order& order) noexcept;
+  exit_order* pending_order() const noexcept;
+  void take_out(exit_order& order) noexcept;
   void report(std::size_t dropped) noexcept;
 
   bool advance(turn& here) override {

@@ -69,7 +69,8 @@ class exit_order : public task {
   void run() final; // loop.hpp
   void discard() noexcept final;
 
-  server_core* to_ = nullptr; // in whose mailbox it is
+  server_core* to_ = nullptr;   // in whose mailbox it is
+  exit_order* older_ = nullptr; // taken before it, by the same
   bool is_void_ = false;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/bond.hpp>
+#include <otpp/exit.hpp>
 #include <otpp/start.hpp>
 #include <otpp/stop.hpp>
 
@@ -25,13 +26,15 @@ struct partner {
   int init() { return 0; }
 };
 
-// A context with one server, which has been asked to stop: whoever runs the context ends it.
+enum class fate { is_stopped, waits };
+
+// A context with one server; the first to run it ends the server, if that is its fate. It is over with that end.
 struct side {
   preemption::context context;
   std::optional<otpp::server_ref<partner>> server;
   intrusive_ptr<otpp::server_core> core;
 
-  side() {
+  explicit side(fate of) {
     auto keep = [&](std::exception_ptr error, std::optional<otpp::server_ref<partner>> made) {
       expect(!error, "not started");
       server = std::move(made);
@@ -40,12 +43,24 @@ struct side {
     context.poll();
     core = server->core();
     core->expect_relations();
-    auto ended = [&](std::exception_ptr error) {
-      expect(!error, "stopped in vain");
-      context.end();
-    };
-    server->stop(asio::bind_executor(context.get_executor(), ended));
+    if (of == fate::is_stopped) {
+      auto ended = [&](std::exception_ptr error) {
+        expect(!error, "stopped in vain");
+        context.end();
+      };
+      server->stop(asio::bind_executor(context.get_executor(), ended));
+    } else {
+      auto ended = [&](std::exception_ptr, otpp::exit_reason why) {
+        reason = why;
+        has_ended = true;
+        context.end();
+      };
+      server->join(asio::bind_executor(context.get_executor(), ended));
+    }
   }
+
+  otpp::exit_reason reason;
+  bool has_ended = false;
 };
 
 // How often somebody is told, by whomever.
@@ -60,6 +75,8 @@ class counting_bond final : public otpp::bond {
 };
 
 struct couple : preemption::scenario {
+  explicit couple(fate of_first = fate::is_stopped, fate of_second = fate::is_stopped)
+      : first(of_first), second(of_second) {}
   side first;
   side second;
   cell<int> told{0};
@@ -109,5 +126,30 @@ struct cut_or_end final : couple {
   bool was_tied = false;
 };
 const entry cut_or_end_entry("bond.cut_or_end", 2, 3, preemption::make<cut_or_end>);
+
+// Two exit signals at once, one of which loses its meaning: the other ends the process all the same.
+struct two_signals final : couple {
+  two_signals() : couple(fate::waits) {}
+  void run(int thread) override {
+    auto send = [this](otpp::exit_reason why, intrusive_ptr<otpp::bond> link) {
+      first.core->take_exit(*new otpp::detail::exit_order_for(otpp::pid(second.core), std::move(why), std::move(link)));
+    };
+    switch (thread) {
+      case 1: first.context.run(); break;
+      case 2:
+        send(otpp::exit_reason::killed(), bond);
+        bond->cut();
+        break;
+      default: send(otpp::exit_reason::shutdown(), {}); break;
+    }
+  }
+  void finish() override {
+    expect(first.has_ended, "both signals were lost");
+    expect(first.reason == otpp::exit_reason::shutdown() || first.reason == otpp::exit_reason::killed(),
+           "another reason");
+    second.context.poll();
+  }
+};
+const entry two_signals_entry("exit.two_signals", 3, 2, preemption::make<two_signals>);
 
 } // namespace

@@ -252,6 +252,15 @@ plant_text(tied_to_one_who_has_ended bond.tie_or_end loop.hpp
   }
   tie*& first]]
 )
+plant_text(one_signal_is_enough exit.two_signals loop.hpp
+  [[order.older_ = orders.load(std::memory_order_relaxed);]]
+  [[order.older_ = orders.load(std::memory_order_relaxed);
+  if (order.older_ && ::preemption::is_planted("one_signal_is_enough")) {
+    order.to_ = nullptr;
+    order.discard();
+    return;
+  }]]
+)
 plant_text(fires_and_can_be_cancelled timer.cancel_or_fire timer.hpp
   [[unlist(); // and the reference goes to expire()]]
   [[::preemption::is_planted("fires_and_can_be_cancelled") ? add_ref() : unlist();]]
