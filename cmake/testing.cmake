@@ -139,8 +139,11 @@ function(otpp_add_explorer target mutants)
   set(dir ${CMAKE_CURRENT_SOURCE_DIR}/preemption)
   set(copy ${CMAKE_CURRENT_BINARY_DIR}/${target}.headers)
   file(GLOB_RECURSE headers ${PROJECT_SOURCE_DIR}/include/*.hpp)
+  set(copies ${headers})
+  list(TRANSFORM copies REPLACE "^${PROJECT_SOURCE_DIR}/include" ${copy})
   add_custom_command(
     OUTPUT ${copy}/stamp
+    BYPRODUCTS ${copies} # else a build that makes them anew compiles nothing with them until the next one
     COMMAND ${CMAKE_COMMAND} -D FROM=${PROJECT_SOURCE_DIR}/include -D TO=${copy} -D MUTANTS=${mutants}
             -P ${dir}/instrument.cmake
     COMMAND ${CMAKE_COMMAND} -E touch ${copy}/stamp

@@ -98,7 +98,7 @@ function(otpp_plant_bugs folder)
     }")
   plant(7 mailbox.hpp
     "  struct leftovers {" "  void close_later() noexcept { closed_ = true; }\n  struct leftovers {")
-  plant(7 loop.hpp "  tell_list(watchers_);\n" "  mailbox_.close_later();\n  tell_list(watchers_);\n")
+  plant(7 loop.hpp "  tell_ties();\n  if" "  tell_ties();\n  mailbox_.close_later();\n  if")
 
   # Of those who wait for the end, one is told.
   list(APPEND bugs 8:only_one_is_told)
