@@ -33,7 +33,7 @@
 
 namespace {
 
-constexpr otpp::server_name<counter> the_counter{"cast-counter"};
+constexpr otpp::server_name<counter> the_cast_counter{"cast-counter"};
 
 // A server that is held up by its first message, with a limit to its mailbox.
 asio::awaitable<otpp::server_ref<scribe>> start_held(journal said, event go_on, std::size_t limit) {
@@ -67,7 +67,7 @@ TEST_CASE("cast: every form tells the server", "[cast]") {
     co_await otpp::cast<counter::set>(server, 1);
     int count = co_await otpp::call<counter::get>(server);
     CHECK(count == 1);
-    co_await otpp::cast<counter::set>(the_counter, 2);
+    co_await otpp::cast<counter::set>(the_cast_counter, 2);
     count = co_await otpp::call<counter::get>(server);
     CHECK(count == 2);
     co_await otpp::cast("cast-counter", three);
@@ -84,7 +84,7 @@ TEST_CASE("cast: every form tells the server", "[cast]") {
     count = co_await otpp::call<counter::get>(server);
     CHECK(count == 5);
     CHECK(otpp::try_cast<counter::set>(server, 6));
-    CHECK(otpp::try_cast(the_counter, counter::set{7}));
+    CHECK(otpp::try_cast(the_cast_counter, counter::set{7}));
     count = co_await otpp::call<counter::get>(server);
     CHECK(count == 7);
     co_await server.stop();

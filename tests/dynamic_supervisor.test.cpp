@@ -40,7 +40,7 @@ asio::awaitable<void> lose(top_ref top, std::string name, otpp::exit_reason why)
   co_await failure_of(otpp::which_children(top));
 }
 
-otpp::exit_reason boom() { return std::runtime_error("boom"); }
+otpp::exit_reason bang() { return std::runtime_error("boom"); }
 
 // Its argument cannot be copied.
 struct owner {
@@ -98,10 +98,10 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one, permanent, transient and temp
     co_await otpp::start_child(top, one(all, "u").restart(otpp::temporary));
     all->take();
     co_await lose(top, "p", otpp::exit_reason::normal());
-    co_await lose(top, "t", boom());
+    co_await lose(top, "t", bang());
     CHECK(all->take() == "-p+p-t+t");
     co_await lose(top, "t", otpp::exit_reason::shutdown());
-    co_await lose(top, "u", boom());
+    co_await lose(top, "u", bang());
     CHECK(all->take() == "-t-u");
     otpp::child_counts counts = co_await otpp::count_children(top);
     CHECK(counts.specs == 1); // the others are forgotten
@@ -118,14 +118,14 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one_escalation, a start that fails
     co_await otpp::start_child(top, one(all, "b"));
     auto begin = w.now();
     all->failures["a"] = 1;
-    co_await lose(top, "a", boom());
+    co_await lose(top, "a", bang());
     std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     CHECK(children[0].is_restarting != children[1].is_restarting);
     co_await otpp::wait_for_name<member>("a", 1s); // the one that fails
     co_await otpp::which_children(top);
     co_await otpp::wait_for_name<member>("a", 1s);
     CHECK(w.now() - begin == 300ms);
-    co_await lose(top, "b", boom()); // the third
+    co_await lose(top, "b", bang()); // the third
     otpp::exit_reason why = co_await top.join();
     CHECK(why == otpp::exit_reason::shutdown());
     CHECK(all->take() == "+a+b-a!a+a-b-a");

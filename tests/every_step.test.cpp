@@ -35,7 +35,7 @@ using namespace otpp::testing;
 namespace {
 
 std::atomic<int> states{0};
-std::atomic<int> letters{0};
+std::atomic<int> living_letters{0};
 std::atomic<int> frames{0};
 
 asio::awaitable<void> suspend(int times) {
@@ -54,31 +54,31 @@ struct shop_state {
 struct shop {
   struct handled { using reply_type = int; };
   struct plain {
-    counted_in alive{letters};
+    counted_in alive{living_letters};
     using reply_type = int;
   };
   struct slow {
-    counted_in alive{letters};
+    counted_in alive{living_letters};
     using reply_type = int;
   };
   struct parked {
-    counted_in alive{letters};
+    counted_in alive{living_letters};
     using reply_type = int;
   };
   struct release {};
   struct nested {
     otpp::server_ref<shop> to;
-    counted_in alive{letters};
+    counted_in alive{living_letters};
     using reply_type = int;
   };
   struct note {
-    counted_in alive{letters};
+    counted_in alive{living_letters};
   };
   struct slow_note {
-    counted_in alive{letters};
+    counted_in alive{living_letters};
   };
   struct go_on {
-    counted_in alive{letters};
+    counted_in alive{living_letters};
   };
   struct continued { using reply_type = int; };
 
@@ -287,7 +287,7 @@ void run_operation(world& one, const named_operation& what, Meanwhile meanwhile)
 
 void check_nothing_is_left() {
   CHECK(states == 0);
-  CHECK(letters == 0);
+  CHECK(living_letters == 0);
   CHECK(frames == 0);
 }
 

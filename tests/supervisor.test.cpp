@@ -57,7 +57,7 @@ asio::awaitable<void> lose(top_ref top, std::string name) {
 }
 
 // Completes when no child is being restarted.
-asio::awaitable<void> settle(top_ref top) {
+asio::awaitable<void> settle_all(top_ref top) {
   bool is_settled = false;
   while (!is_settled) {
     std::vector<otpp::child_info> children = co_await otpp::which_children(top);
@@ -227,7 +227,7 @@ TEST_CASE("supervisor: hanging_restart_loop, a start that fails is tried again, 
     CHECK(children[1].is_restarting);
     std::error_code code = co_await code_of(otpp::delete_child(top, "b"));
     CHECK(code == otpp::errc::running);
-    co_await settle(top);
+    co_await settle_all(top);
     CHECK(otpp::whereis<member>("b") != found);
     CHECK(all->take() == "-b!b!b!b+b");
     co_await top.stop();
@@ -256,7 +256,7 @@ TEST_CASE("supervisor: rest_for_one_other_child_fails_restart, one_for_all_other
     all->take();
     all->failures["c"] = 1;
     co_await lose(top, "a");
-    co_await settle(top);
+    co_await settle_all(top);
     CHECK(all->take() == "-a-c-b+a+b!c+c"); // b, which was started, stays
     co_await top.stop();
     all->take();
@@ -264,7 +264,7 @@ TEST_CASE("supervisor: rest_for_one_other_child_fails_restart, one_for_all_other
     all->take();
     all->failures["c"] = 1;
     co_await lose(top, "a");
-    co_await settle(top);
+    co_await settle_all(top);
     CHECK(all->take() == "-a-c-b+a+b!c-b-a+a+b+c");
     co_await top.stop();
   });

@@ -90,12 +90,12 @@ void dismiss(world& one, otpp::server_ref<post_office> server) {
 }
 
 // One order, and a time of its own.
-void in_a_world(void (*scenario)(world&)) { explore(orders::fifo(), scenario); }
+void in_one_world(void (*scenario)(world&)) { explore(orders::fifo(), scenario); }
 
 } // namespace
 
 TEST_CASE("timer: send_after sends an info when the time is over, and once", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     otpp::timer_ref timer = otpp::send_after<post_office::note>(100ms, server, "tick");
@@ -115,7 +115,7 @@ TEST_CASE("timer: send_after sends an info when the time is over, and once", "[t
 }
 
 TEST_CASE("timer: cancel_timer returns what was left, and nothing comes", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     post_office::note named{"tick"};
@@ -136,7 +136,7 @@ TEST_CASE("timer: cancel_timer returns what was left, and nothing comes", "[time
 }
 
 TEST_CASE("timer: an absolute time is kept, and one that has passed comes at once", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     otpp::send_after<post_office::note>(one.now() + 2s, server, "later");
@@ -150,7 +150,7 @@ TEST_CASE("timer: an absolute time is kept, and one that has passed comes at onc
 }
 
 TEST_CASE("timer: a time of zero comes behind what is queued", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     otpp::send_after<post_office::note>(0ms, server, "timer");
@@ -161,7 +161,7 @@ TEST_CASE("timer: a time of zero comes behind what is queued", "[timer]") {
 }
 
 TEST_CASE("timer: send_interval ticks until it is cancelled", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     otpp::timer_ref ticks = otpp::send_interval<post_office::note>(10ms, server, "t");
@@ -175,7 +175,7 @@ TEST_CASE("timer: send_interval ticks until it is cancelled", "[timer]") {
 }
 
 TEST_CASE("timer: late ticks are left out, and the others come when they were due", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     post_office::note named{"t"};
@@ -190,7 +190,7 @@ TEST_CASE("timer: late ticks are left out, and the others come when they were du
 }
 
 TEST_CASE("timer: a tick that cannot be copied is left out, and the next one is tried", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     std::atomic<int> objects{0};
     {
       journal said;
@@ -207,7 +207,7 @@ TEST_CASE("timer: a tick that cannot be copied is left out, and the next one is 
 }
 
 TEST_CASE("timer: an interval must be longer than zero", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     auto server = hire(one, journal());
     CHECK_THROWS_AS(otpp::send_interval<post_office::note>(0ms, server, "t"), std::invalid_argument);
     CHECK_THROWS_AS(otpp::send_interval<post_office::note>(-1s, server, "t"), std::invalid_argument);
@@ -215,7 +215,7 @@ TEST_CASE("timer: an interval must be longer than zero", "[timer]") {
 }
 
 TEST_CASE("timer: a timer ends with its server, and keeps nothing", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     std::atomic<int> objects{0};
     auto server = hire(one, journal());
     otpp::timer_ref once = otpp::send_after<post_office::parcel>(1h, server, objects, 0);
@@ -237,7 +237,7 @@ TEST_CASE("timer: a timer ends with its server, and keeps nothing", "[timer]") {
 }
 
 TEST_CASE("timer: of many timers each comes at its time, and many can be cancelled", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said);
     std::vector<otpp::timer_ref> timers;
@@ -257,7 +257,7 @@ TEST_CASE("timer: of many timers each comes at its time, and many can be cancell
 }
 
 TEST_CASE("timer: a name is looked up when the time has come", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal first;
     journal second;
     constexpr otpp::server_name<post_office> typed("timer-post_office");
@@ -289,7 +289,7 @@ TEST_CASE("timer: a name of a server with other callbacks gets nothing", "[timer
     int init() { return 0; }
     void handle_info(post_office::note, int&) { throw std::runtime_error("not for me"); }
   };
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     act(one, []() -> asio::awaitable<void> {
       auto server = co_await otpp::start<other>(otpp::named("timer-other"));
       otpp::send_after<post_office::note>(1s, otpp::server_name<post_office>("timer-other"), "x");
@@ -312,7 +312,7 @@ TEST_CASE("timer: outside of every context a name needs a server, whose context 
 }
 
 TEST_CASE("timer: a message of the library needs no room", "[timer]") {
-  in_a_world([](world& one) {
+  in_one_world([](world& one) {
     journal said;
     auto server = hire(one, said, otpp::options().mailbox_limit(1));
     otpp::send_after<post_office::note>(0ms, server, "a");
