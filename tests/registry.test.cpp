@@ -291,6 +291,34 @@ TEST_CASE("registry: may be destroyed before and after its servers", "[registry]
   CHECK(otpp::registered(later).empty());
 }
 
+TEST_CASE("registry: who waits for a name that has come meanwhile is told at once", "[registry]") {
+  struct waiter final : otpp::name_waiter {
+    void name_found(otpp::detail::intrusive_ptr<otpp::server_core> server) noexcept override {
+      found = std::move(server);
+    }
+    void name_lost() noexcept override { is_lost = true; }
+    bool has_given_up() const noexcept override { return false; }
+    otpp::detail::intrusive_ptr<otpp::server_core> found;
+    bool is_lost = false;
+  };
+  waiter early;
+  waiter late;
+  run([&]() -> asio::awaitable<void> {
+    otpp::registry names;
+    early.name = "a";
+    names.wait(early);
+    CHECK_FALSE(early.found);
+    auto server = co_await otpp::start<counter>(otpp::named("a").in(names), 0);
+    CHECK(early.found == server.core());
+    late.name = "a";
+    names.wait(late); // between the look-up of wait_for_name and this it may have come
+    CHECK(late.found == server.core());
+    co_await server.stop();
+  });
+  CHECK_FALSE(early.is_lost);
+  CHECK_FALSE(late.is_lost);
+}
+
 TEST_CASE("registry: the global one is one", "[registry]") {
   CHECK(&otpp::registry::global() == &otpp::registry::global());
   run([]() -> asio::awaitable<void> {

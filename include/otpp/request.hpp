@@ -57,14 +57,14 @@ class plain_message final : public envelope, public detail::cached_memory {
   const M& content() const noexcept { return content_; }
 
   void bounce(server_core&, const exit_reason& reason) noexcept override {
-    if (auto* waiting = std::exchange(sender_, nullptr)) {
-      waiting->fail(errc::exited, reason);
+    if (sender_) {
+      sender_->fail(errc::exited, reason);
     }
     delete this;
   }
   void abandon() noexcept override {
-    if (auto* waiting = std::exchange(sender_, nullptr)) {
-      waiting->leave();
+    if (sender_) {
+      sender_->leave();
     }
     delete this;
   }

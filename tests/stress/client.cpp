@@ -292,7 +292,7 @@ asio::awaitable<void> client::end(std::uint32_t slot) {
   route& to = routes[slot];
   node_ref server = *to.ref;
   bool has_ended = true;
-  switch (random.below(6)) {
+  switch (random.below(8)) {
     case 0: co_await ask<node::ask_crash>(slot, patient); break;
     case 1: co_await ask<node::ask_quit>(slot, patient); break;
     case 2:
@@ -311,6 +311,19 @@ asio::awaitable<void> client::end(std::uint32_t slot) {
       } catch (const otpp::error& error) {
         has_ended = error.code() != otpp::errc::timeout;
       }
+      break;
+    }
+    case 4: {
+      now("kill", slot);
+      otpp::kill(server);
+      otpp::exit_reason why = co_await server.join();
+      note(count::kills);
+      break;
+    }
+    case 5: {
+      now("exit", slot);
+      otpp::exit(server, otpp::exit_reason::shutdown()); // which it traps
+      has_ended = false;
       break;
     }
     default:

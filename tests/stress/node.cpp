@@ -67,6 +67,7 @@ void node::complain(count bug, const char* what, const header& h, const state& s
 
 asio::awaitable<std::unique_ptr<node::state>> node::init(birth b) {
   counted_frame frame;
+  otpp::trap_exit();
   // Whoever runs init has the name: lives are numbered in the order of their names. It tells where it is
   // itself, because whoever starts it may be destroyed meanwhile; some do it early, and get messages
   // before they are ready.
@@ -113,6 +114,62 @@ void node::cast_on(const header& h, state& s) {
   }
 }
 
+// Links it with another, monitors another, sets a timer, or gives one of these up.
+void node::tie_on(const header& h, state& s) {
+  std::uint32_t to = h.luck / 16 % static_cast<std::uint32_t>(s.routes.size());
+  route& other = s.routes[to];
+  s.all->refresh(other, to);
+  if (!other.ref || to == s.slot) {
+    return;
+  }
+  switch (h.luck / 4096 % 8) {
+    case 0:
+      otpp::link(*other.ref);
+      note(count::links);
+      break;
+    case 1: otpp::unlink(*other.ref); break;
+    case 2: case 3:
+      s.monitors.push_back(otpp::monitor(*other.ref));
+      note(count::monitors);
+      break;
+    case 4:
+      if (!s.monitors.empty()) {
+        otpp::demonitor(s.monitors.back());
+        s.monitors.pop_back();
+      }
+      break;
+    case 5: case 6: {
+      std::uint64_t number = ++s.timers_set;
+      auto patience = std::chrono::microseconds(h.luck / 32768 % 256);
+      s.timers.emplace_back(number, otpp::send_after<tick>(patience, otpp::self<node>(), number));
+      note(count::timers);
+      break;
+    }
+    default:
+      if (!s.timers.empty() && s.timers.back().second.cancel()) {
+        s.timers.pop_back(); // else its message is on its way
+      }
+  }
+}
+
+void node::handle_info(otpp::down m, state_type& s) {
+  visit here(*s, "down");
+  note(count::downs);
+  note(count::unwanted, std::erase(s->monitors, m.ref) == 1 ? 0 : 1);
+}
+
+void node::handle_info(otpp::exit_signal, state_type& s) {
+  visit here(*s, "exit_signal");
+  note(count::exit_signals);
+}
+
+void node::handle_info(tick m, state_type& s) {
+  visit here(*s, "tick");
+  note(count::ticks);
+  auto is_it = [&m](const auto& one) { return one.first == m.number; };
+  note(count::unwanted, std::erase_if(s->timers, is_it) == 1 ? 0 : 1);
+}
+
 void node::handle_cast(letter m, state_type& s) {
   visit here(*s, "letter");
   take_cast(m, *s);
@@ -145,6 +202,7 @@ void node::handle_cast(relay m, state_type& s) {
   visit here(*s, "relay");
   take_cast(m, *s);
   cast_on(m.head, *s);
+  tie_on(m.head, *s);
 }
 
 void node::handle_cast(poison m, state_type& s) {

@@ -157,6 +157,7 @@ struct node {
     caller_type from;
     answer_type value;
   };
+  struct tick { std::uint64_t number; }; // of a timer of its own
   struct alien : cargo { using cargo::cargo; using reply_type = answer_type; }; // nobody takes it
 
   // calls
@@ -199,6 +200,9 @@ struct node {
     std::vector<route> routes; // to the other servers
     std::vector<std::pair<caller_type, answer_type>> held;
     std::vector<caller_type> unanswered;
+    std::vector<otpp::monitor_ref> monitors; // that are to tell something still
+    std::vector<std::pair<std::uint64_t, otpp::timer_ref>> timers; // the same
+    std::uint64_t timers_set = 0;
     std::atomic<int> inside{0};
   };
   using state_type = std::unique_ptr<state>;
@@ -214,6 +218,9 @@ struct node {
   void handle_cast(carry m, state_type& s);
   void handle_info(letter m, state_type& s);
   asio::awaitable<void> handle_info(slow_letter m, state_type& s);
+  void handle_info(otpp::down m, state_type& s);
+  void handle_info(otpp::exit_signal m, state_type& s);
+  void handle_info(tick m, state_type& s);
 
   answer_type handle_call(ask m, state_type& s);
   asio::awaitable<answer_type> handle_call(ask_slow m, state_type& s);
@@ -296,4 +303,5 @@ struct node {
 
   static void complain(count bug, const char* what, const header& h, const state& s) noexcept;
   static void cast_on(const header& h, state& s);
+  static void tie_on(const header& h, state& s);
 };

@@ -431,6 +431,7 @@ bool check() {
   is_zero(count::orphaned, "calls that never ended");
   is_zero(count::late, "patient calls that timed out");
   is_zero(count::stale_names, "names of servers that had ended");
+  is_zero(count::unwanted, "messages of monitors and timers that were given up, or twice");
   is_zero(count::unexpected, "unexpected errors");
   good &= holds(alive() == 0, "messages are still alive");
   good &= holds(dropped() >= total(count::reported_dropped), "more casts were reported dropped than were");
@@ -479,7 +480,8 @@ void print_figures(double seconds, const char* threads) {
       "calls %lld begun %lld handled: %lld answered %lld failed %lld exited %lld no_process %lld timeout "
       "%lld cancelled %lld no_reply %lld bad_message %lld calling_self %lld deadlock %lld abandoned | "
       "%lld answered elsewhere %lld too late | starts %lld races %lld init failures %lld | "
-      "crashes %lld stops %lld joins %lld contexts destroyed %lld | names found %lld missed %lld | "
+      "crashes %lld stops %lld joins %lld kills %lld contexts destroyed %lld | "
+      "links %lld exit signals %lld monitors %lld downs %lld timers %lld ticks %lld | names found %lld missed %lld | "
       "lost %lld duplicated %lld reordered %lld | live: messages %lld states %lld frames %lld | "
       "RSS %ld KiB\n",
       ll(messages), seconds, static_cast<double>(messages) / seconds, threads, n(count::casts_sent),
@@ -490,7 +492,8 @@ void print_figures(double seconds, const char* threads) {
       n(count::calling_self), n(count::deadlock),
       n(count::abandoned), n(count::answered_elsewhere), n(count::late_answers), n(count::starts),
       n(count::start_races), n(count::init_failures), n(count::crashes), n(count::stops), n(count::joins),
-      n(count::places_destroyed), n(count::names_found), n(count::names_missed), n(count::lost),
+      n(count::kills), n(count::places_destroyed), n(count::links), n(count::exit_signals),
+      n(count::monitors), n(count::downs), n(count::timers), n(count::ticks), n(count::names_found), n(count::names_missed), n(count::lost),
       n(count::duplicated), n(count::reordered), ll(alive()),
       ll(total(count::states_made) - total(count::states_gone)),
       ll(total(count::frames_made) - total(count::frames_gone)), resident_kib());

@@ -52,6 +52,14 @@ enum class count : std::size_t {
   answered_elsewhere, // an otpp::caller that was answered from another thread or another server
   late_answers,       // that reached nobody
 
+  links,
+  monitors,
+  exit_signals,
+  downs,
+  timers,
+  ticks,
+  kills,
+
   states_made,
   states_gone,
   frames_made,
@@ -68,6 +76,7 @@ enum class count : std::size_t {
   orphaned, // a call that never ended although its caller's context was alive
   late,     // a call with a minute's patience timed out
   stale_names,
+  unwanted, // a down of a monitor, or the message of a timer, that was given up, or that came twice
   unexpected,
 
   size
