@@ -248,13 +248,23 @@ inline void server_core::take_exit(exit_order& order) noexcept {
     }
     return;
   }
+  turn* here = turn::current();
+  turn* inside = here && here->is_in(room()) ? here : nullptr;
+  context_room& gate = room();
+  if (!inside && !gate.enter()) {
+    order.discard(); // the process is going with its context; whoever takes it out would not be alone
+    return;
+  }
   order.to_ = this;
   std::atomic<exit_order*>& orders = related()->orders;
   order.older_ = orders.load(std::memory_order_relaxed);
   while (!orders.compare_exchange_weak(
       order.older_, &order, std::memory_order_acq_rel, std::memory_order_relaxed)) {
   }
-  submit(order);
+  submit_inside(order, inside);
+  if (!inside) {
+    gate.leave(); // the process may be gone
+  }
 }
 
 inline exit_order* server_core::pending_order() const noexcept {

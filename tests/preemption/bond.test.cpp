@@ -128,12 +128,14 @@ struct cut_or_end final : couple {
 const entry cut_or_end_entry("bond.cut_or_end", 2, 3, preemption::make<cut_or_end>);
 
 // Two exit signals at once, one of which loses its meaning: the other ends the process all the same.
-struct two_signals final : couple {
-  two_signals() : couple(fate::waits) {}
+struct signals : couple {
+  signals() : couple(fate::waits) {}
+  void send(otpp::exit_reason why, intrusive_ptr<otpp::bond> link) {
+    first.core->take_exit(*new otpp::detail::exit_order_for(otpp::pid(second.core), std::move(why), std::move(link)));
+  }
+};
+struct two_signals final : signals {
   void run(int thread) override {
-    auto send = [this](otpp::exit_reason why, intrusive_ptr<otpp::bond> link) {
-      first.core->take_exit(*new otpp::detail::exit_order_for(otpp::pid(second.core), std::move(why), std::move(link)));
-    };
     switch (thread) {
       case 1: first.context.run(); break;
       case 2:
@@ -151,5 +153,18 @@ struct two_signals final : couple {
   }
 };
 const entry two_signals_entry("exit.two_signals", 3, 2, preemption::make<two_signals>);
+
+// The context is destroyed while they come.
+struct signals_or_evict final : signals {
+  void run(int thread) override {
+    if (thread == 1) {
+      first.context.close();
+    } else {
+      send(otpp::exit_reason::shutdown(), {});
+    }
+  }
+  void finish() override { second.context.poll(); }
+};
+const entry signals_or_evict_entry("exit.signals_or_evict", 3, 2, preemption::make<signals_or_evict>);
 
 } // namespace
