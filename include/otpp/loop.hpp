@@ -172,7 +172,7 @@ inline envelope* server_core::next_message() noexcept {
 }
 
 /// Before it is opened.
-inline void server_core::take(envelope& item) noexcept {
+OTPP_INLINE void server_core::take(envelope& item) noexcept {
   turn_->spend();
   if (idle_ && !idle_->is(&item)) {
     item.is_system ? idle_->begin_anew() : idle_->disarm(); // any message does

@@ -247,7 +247,7 @@ class reply_slot : public task, public waiter {
 
   // ---- the caller half, on its executor ----
 
-  void stop_waiting() noexcept {
+  OTPP_INLINE void stop_waiting() noexcept {
     if (has_edge_) {
       has_edge_ = false;
       process_->edge().clear();

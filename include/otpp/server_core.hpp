@@ -455,7 +455,6 @@ class server_core : public observable {
   }
 
   std::unique_ptr<worker> worker_;
-  exit_reason reason_ = exit_reason::normal();
 
  private:
   friend class exit_order;
@@ -610,15 +609,14 @@ class server_core : public observable {
     return true;
   }
 
+  // What every message needs stands together: a server that is called after many others is read from memory
+  // line by line.
   turn* turn_ = nullptr;                         // while the loop runs
   envelope* starter_ = nullptr;                  // until it is opened
   std::unique_ptr<detail::erased_message> kept_; // while its handler runs
   detail::next_action action_;
   std::unique_ptr<idle_timer> idle_;
-  std::string_view last_message_; // whose handler ended the server
-  source_location last_where_;
-  reply_slot* last_reply_ = nullptr;
-
+  std::atomic<relations*> relations_{nullptr};
   bool stopping_ = false;
   bool loop_ready_ = false;     // to be called, whatever comes
   bool awaits_message_ = false; // to be called when there is one
@@ -630,16 +628,21 @@ class server_core : public observable {
   bool worker_is_gone_ = false;
   bool state_outlives_ = false;
   bool last_reply_is_ready_ = false;
-
   std::atomic<bool> traps_exits_{false};
   // Under the room's lock; `running` is set without it, as nobody asks for that.
   std::atomic<life> life_{life::starting};
-  bool names_freed_ = false;
+  bool names_freed_ = false; // under the room's lock, as are the three lists
   std::unique_ptr<held_name> names_;
-  std::atomic<relations*> relations_{nullptr};
   reply_slot* open_calls_ = nullptr;
   reply_slot* handed_out_ = nullptr;
 
+ protected:
+  exit_reason reason_ = exit_reason::normal();
+
+ private:
+  std::string_view last_message_; // whose handler ended the server
+  source_location last_where_;
+  reply_slot* last_reply_ = nullptr;
   const std::unique_ptr<std::string> name_;
 };
 

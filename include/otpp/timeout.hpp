@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstdint>
+#include <ratio>
 #include <type_traits>
 
 namespace otpp {
@@ -47,6 +49,18 @@ concept moment_like = timeout_like<T> || time_like<T>;
 // Years in hours::max would overflow nanoseconds: what is too long to count is for ever.
 template <class Rep, class Period>
 constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
+  if constexpr (std::same_as<std::chrono::duration<Rep, Period>, duration>) {
+    return d;
+  } else if constexpr (std::signed_integral<Rep> && std::ratio_greater_equal_v<Period, duration::period>) {
+    using units = std::chrono::duration<std::intmax_t, Period>; // without floating point, as nearly always
+    if (d > std::chrono::duration_cast<units>((duration::max)())) {
+      return (duration::max)();
+    }
+    if (d < std::chrono::duration_cast<units>((duration::min)())) {
+      return (duration::min)();
+    }
+    return std::chrono::duration_cast<duration>(d);
+  }
   using seconds = std::chrono::duration<long double>;
   if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>((duration::max)())) {
     return (duration::max)();

@@ -2,6 +2,10 @@
 
 // Feeds every file of the folders that are named to a fuzz target: the corpus, as a test, without a fuzzer.
 
+#if defined(OTPP_HAS_PLANTED_BUGS)
+#include <otpp/task.hpp> // otpp_planted_bug, of tests/explorer/planted_bugs.cmake
+#endif
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +18,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 int main(int count, char** folders) {
+#if defined(OTPP_HAS_PLANTED_BUGS)
+  if (const char* number = std::getenv("OTPP_PLANTED_BUG")) {
+    otpp_planted_bug = std::atoi(number);
+  }
+#endif
   std::size_t files = 0;
   for (int i = 1; i < count; ++i) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folders[i])) {

@@ -140,5 +140,13 @@ inline void pause_briefly() noexcept {
 #define OTPP_NOINLINE
 #endif
 
+// For what is a few instructions in the way of every message, and called from more than one place: g++ weighs
+// that against all else that a translation unit has, so that a feature which is off would cost after all.
+#if defined(__GNUC__) || defined(__clang__)
+#define OTPP_INLINE inline __attribute__((always_inline))
+#else
+#define OTPP_INLINE inline
+#endif
+
 } // namespace detail
 } // namespace otpp

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
 #include <otpp/detail/op_storage.hpp>
 
 #include <atomic>
@@ -82,7 +83,7 @@ class mpsc_queue {
   }
 
   // The oldest, left where it is.
-  Node* front() noexcept {
+  OTPP_INLINE Node* front() noexcept {
     if (!front_) {
       Node* head = head_.load(std::memory_order_relaxed);
       if (head == nullptr || head == parked() || head == barred()) {
