@@ -56,6 +56,7 @@ TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only th
   mpsc_queue<node> queue(true);
   node a, b, c;
   CHECK(queue.empty());
+  CHECK(queue.pop() == nullptr); // and it sleeps on
   CHECK(queue.push(&a) == push_result::woke);
   CHECK(queue.push(&b) == push_result::queued);
   CHECK_FALSE(queue.park());
