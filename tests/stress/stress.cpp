@@ -144,16 +144,18 @@ struct storm {
       }
       call_guard guard(never);
       header h = to.next_call(sender, life, random.roll());
+      bool later = random.below(8) == 0;
+      outsider_waits_for = later ? "an answer that comes later" : "an answer";
       std::future<node::answer_type> told =
-          random.below(8) == 0
-              ? otpp::call_for<node::ask_later>(*to.ref, patient, h, asio::use_future)
-              : otpp::call_for<node::ask>(*to.ref, patient, h, asio::use_future);
+          later ? otpp::call_for<node::ask_later>(*to.ref, patient, h, asio::use_future)
+                : otpp::call_for<node::ask>(*to.ref, patient, h, asio::use_future);
       try {
         node::answer_type answer = told.get();
         guard.answer(answer, h.answer());
       } catch (...) {
         guard.fail(std::current_exception(), patient);
       }
+      outsider_waits_for = nullptr;
     }
   }
 
@@ -170,6 +172,7 @@ struct storm {
         }
         batch.swap(all.bin);
       }
+      replier_is_at_work = true;
       for (auto& [from, value] : batch) {
         switch (random.below(8)) {
           case 0: break; // dropped
@@ -177,6 +180,7 @@ struct storm {
           default: note(from.reply(value) ? count::answered_elsewhere : count::late_answers);
         }
       }
+      replier_is_at_work = false;
     }
   }
 
@@ -225,17 +229,21 @@ struct storm {
       add_client(*mortal, passenger + 1);
     }
     all.over = true;
+    phase = "waits for the clients";
     {
       std::unique_lock lock(all.mutex);
       all.changed.wait(lock, [this] { return all.alive == 0; });
     }
+    phase = "waits for the thread outside";
     outsider.join();
+    phase = "waits for the thread that answers";
     {
       std::lock_guard lock(all.bin_mutex);
       all.bin_closed = true;
     }
     all.bin_changed.notify_all();
     replier.join();
+    phase = "stops servers";
     // Half of the servers are stopped, the others destroyed with their contexts.
     for (std::size_t slot = 0; slot < all.boxes.size(); slot += 2) {
       std::optional<node_ref> server;
@@ -251,11 +259,17 @@ struct storm {
         // It had ended.
       }
     }
+    phase = "closes contexts";
     for (std::size_t n = 0; n != all.places.size(); ++n) {
       all.places[n]->close();
     }
     all.bin.clear(); // answered when everybody is gone
   }
+
+  // For the watchdog.
+  std::atomic<const char*> phase{"goes on"};
+  std::atomic<const char*> outsider_waits_for{nullptr};
+  std::atomic<bool> replier_is_at_work{false};
 
   // What waits for what, as far as it can be seen from outside.
   void describe(std::FILE* out) {
@@ -263,6 +277,15 @@ struct storm {
         out, "storm %llu: %s, %d threads; %lld of %lld messages issued, over: %d\n",
         static_cast<unsigned long long>(number), topology_name(), threads, ll(all.issued), ll(quota),
         all.over ? 1 : 0);
+    const char* asked = outsider_waits_for;
+    std::unique_lock bin_lock(all.bin_mutex, std::try_to_lock);
+    std::fprintf(
+        out, "  it %s; the thread outside waits for %s; the one that answers is %s, and has %d calls to answer\n",
+        phase.load(), asked ? asked : "nothing", replier_is_at_work ? "at work" : "idle",
+        bin_lock ? static_cast<int>(all.bin.size()) : -1);
+    if (bin_lock) {
+      bin_lock.unlock();
+    }
     std::lock_guard lock(all.mutex);
     for (const auto& one : clients) {
       const char* doing = one->doing;
