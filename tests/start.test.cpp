@@ -20,14 +20,10 @@
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
-#include <asio/cancellation_state.hpp>
-#include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
@@ -570,50 +566,6 @@ struct counted_life {
 };
 
 } // namespace
-
-TEST_CASE("start: F91 an init that goes on although it is cancelled starts a server as any other", "[start]") {
-  struct stubborn {
-    struct look { using reply_type = bool; };
-    asio::awaitable<int> init() {
-      asio::any_io_executor executor = co_await asio::this_coro::executor;
-      asio::steady_timer never(executor, asio::steady_timer::time_point::max());
-      try {
-        co_await never.async_wait(asio::use_awaitable);
-      } catch (const std::system_error&) {
-        // The cancellation, which this one takes no notice of.
-      }
-      co_return 0;
-    }
-    asio::awaitable<bool> handle_call(look, int&) {
-      asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-      bool is_cancelled = state.cancelled() != asio::cancellation_type::none;
-      co_return is_cancelled;
-    }
-  };
-  asio::io_context context;
-  asio::cancellation_signal cancel;
-  std::optional<otpp::server_ref<stubborn>> server;
-  auto starter = [&]() -> asio::awaitable<void> {
-    auto made = co_await otpp::start<stubborn>();
-    server = made;
-  };
-  asio::co_spawn(context, starter(), asio::bind_cancellation_slot(cancel.slot(), [](std::exception_ptr) {}));
-  context.poll();
-  CHECK_FALSE(server);
-  cancel.emit(asio::cancellation_type::terminal);
-  context.restart();
-  context.poll();
-  REQUIRE(server);
-  auto later = [&]() -> asio::awaitable<void> {
-    bool is_cancelled = co_await otpp::call<stubborn::look>(*server);
-    CHECK_FALSE(is_cancelled);
-    co_await server->stop();
-  };
-  pending<> done = in_background(context.get_executor(), later());
-  context.restart();
-  context.run();
-  CHECK(done.is_done());
-}
 
 TEST_CASE("start: F91 a start that has failed already is not cancelled, and leaves nothing", "[start]") {
   asio::io_context context;
