@@ -2,18 +2,17 @@
 
 #include <otpp/bond.hpp>
 #include <otpp/exit.hpp>
-#include <otpp/start.hpp>
 #include <otpp/stop.hpp>
 
 #include <asio/bind_executor.hpp>
 
 #include <exception>
-#include <optional>
 #include <utility>
 
 #include "context.hpp"
 #include "explorer.hpp"
 #include "instrumented.hpp"
+#include "started.hpp"
 
 namespace {
 
@@ -31,31 +30,24 @@ enum class fate { is_stopped, waits };
 // A context with one server; the first to run it ends the server, if that is its fate. It is over with that end.
 struct side {
   preemption::context context;
-  std::optional<otpp::server_ref<partner>> server;
-  intrusive_ptr<otpp::server_core> core;
+  otpp::server_ref<partner> server = preemption::started<partner>(context, otpp::options());
+  intrusive_ptr<otpp::server_core> core = server.core();
 
   explicit side(fate of) {
-    auto keep = [&](std::exception_ptr error, std::optional<otpp::server_ref<partner>> made) {
-      expect(!error, "not started");
-      server = std::move(made);
-    };
-    otpp::start<partner>(otpp::options(), asio::bind_executor(context.get_executor(), keep));
-    context.poll();
-    core = server->core();
     core->expect_relations();
     if (of == fate::is_stopped) {
       auto ended = [&](std::exception_ptr error) {
         expect(!error, "stopped in vain");
         context.end();
       };
-      server->stop(asio::bind_executor(context.get_executor(), ended));
+      server.stop(asio::bind_executor(context.get_executor(), ended));
     } else {
       auto ended = [&](std::exception_ptr, otpp::exit_reason why) {
         reason = why;
         has_ended = true;
         context.end();
       };
-      server->join(asio::bind_executor(context.get_executor(), ended));
+      server.join(asio::bind_executor(context.get_executor(), ended));
     }
   }
 
@@ -131,7 +123,8 @@ const entry cut_or_end_entry("bond.cut_or_end", 2, 3, preemption::make<cut_or_en
 struct signals : couple {
   signals() : couple(fate::waits) {}
   void send(otpp::exit_reason why, intrusive_ptr<otpp::bond> link) {
-    first.core->take_exit(*new otpp::detail::exit_order_for(otpp::pid(second.core), std::move(why), std::move(link)));
+    otpp::pid from(second.core);
+    first.core->take_exit(*new otpp::detail::exit_order_for(std::move(from), std::move(why), std::move(link)));
   }
 };
 struct two_signals final : signals {

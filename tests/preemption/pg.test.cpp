@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/pg.hpp>
-#include <otpp/start.hpp>
-
-#include <asio/bind_executor.hpp>
 
 #include <array>
 #include <cstddef>
-#include <exception>
-#include <optional>
-#include <utility>
 #include <vector>
 
 #include "context.hpp"
 #include "explorer.hpp"
 #include "instrumented.hpp"
+#include "started.hpp"
 
 namespace {
 
@@ -39,20 +34,10 @@ struct order_of_changes final : preemption::scenario {
   std::array<otpp::pid, 2> joining;
 
   order_of_changes() {
-    joining = {start<member>(), start<member>()};
-    groups.monitor("readers", start<listener>(&heard));
-  }
-
-  template <class Callbacks, class... Args>
-  otpp::server_ref<Callbacks> start(Args... args) {
-    std::optional<otpp::server_ref<Callbacks>> server;
-    auto keep = [&](std::exception_ptr error, std::optional<otpp::server_ref<Callbacks>> made) {
-      expect(!error, "not started");
-      server = std::move(made);
-    };
-    otpp::start<Callbacks>(otpp::options(), args..., asio::bind_executor(here.get_executor(), keep));
-    here.poll();
-    return *server;
+    for (otpp::pid& one : joining) {
+      one = preemption::started<member>(here, otpp::options());
+    }
+    groups.monitor("readers", preemption::started<listener>(here, otpp::options(), &heard));
   }
 
   void run(int thread) override { groups.join("readers", joining[static_cast<std::size_t>(thread - 1)]); }

@@ -4,7 +4,6 @@
 #include <otpp/caller.hpp>
 #include <otpp/cast.hpp>
 #include <otpp/registry.hpp>
-#include <otpp/start.hpp>
 #include <otpp/stop.hpp>
 
 #include <asio/bind_executor.hpp>
@@ -17,6 +16,7 @@
 #include "context.hpp"
 #include "explorer.hpp"
 #include "instrumented.hpp"
+#include "started.hpp"
 
 // Whole servers. They have so many points that three preemptions would take half a minute.
 namespace {
@@ -67,15 +67,7 @@ struct house : preemption::scenario {
     if (with_name) {
       how.name("tally");
     }
-    otpp::start<tally>(
-        std::move(how), asio::bind_executor(
-                            here.get_executor(),
-                            [this](std::exception_ptr error, std::optional<otpp::server_ref<tally>> made) {
-                              expect(!error, "not started");
-                              server = std::move(made);
-                            }));
-    here.poll();
-    expect(server.has_value(), "not started");
+    server = preemption::started<tally>(here, std::move(how));
   }
 
   auto told() {

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/start.hpp>
 #include <otpp/stop.hpp>
 #include <otpp/timer.hpp>
 
 #include <asio/bind_executor.hpp>
 
 #include <exception>
-#include <optional>
 #include <utility>
 
 #include "context.hpp"
 #include "explorer.hpp"
 #include "instrumented.hpp"
+#include "started.hpp"
 
 namespace {
 
@@ -28,20 +27,10 @@ struct sleeper {
 // A timer whose time has come, for a server that a thread runs.
 struct due : preemption::scenario {
   preemption::context here;
-  std::optional<otpp::server_ref<sleeper>> server;
-  otpp::timer_ref timer;
   int woken = 0;
   bool is_cancelled = false;
-
-  due() {
-    auto keep = [&](std::exception_ptr error, std::optional<otpp::server_ref<sleeper>> made) {
-      expect(!error, "not started");
-      server = std::move(made);
-    };
-    otpp::start<sleeper>(otpp::options(), &woken, asio::bind_executor(here.get_executor(), keep));
-    here.poll();
-    timer = otpp::send_after<sleeper::wake_up>(otpp::duration::zero(), *server);
-  }
+  otpp::server_ref<sleeper> server = preemption::started<sleeper>(here, otpp::options(), &woken);
+  otpp::timer_ref timer = otpp::send_after<sleeper::wake_up>(otpp::duration::zero(), server);
 
   auto told_of_the_end() {
     return asio::bind_executor(here.get_executor(), [this](std::exception_ptr error) {
@@ -74,7 +63,7 @@ struct cancel_or_end final : due {
     switch (thread) {
       case 1: here.run(); break;
       case 2: cancel(); break;
-      default: server->stop(std::move(ended)); break;
+      default: server.stop(std::move(ended)); break;
     }
   }
   void finish() override {
