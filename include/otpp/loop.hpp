@@ -248,10 +248,8 @@ inline void server_core::take_exit(exit_order& order) noexcept {
     }
     return;
   }
-  turn* here = turn::current();
-  turn* inside = here && here->is_in(room()) ? here : nullptr;
-  context_room& gate = room();
-  if (!inside && !gate.enter()) {
+  room_visit inside(room()); // once it is submitted, the process may be gone
+  if (!inside) {
     order.discard(); // the process is going with its context; whoever takes it out would not be alone
     return;
   }
@@ -261,10 +259,7 @@ inline void server_core::take_exit(exit_order& order) noexcept {
   while (!orders.compare_exchange_weak(
       order.older_, &order, std::memory_order_acq_rel, std::memory_order_relaxed)) {
   }
-  submit_inside(order, inside);
-  if (!inside) {
-    gate.leave(); // the process may be gone
-  }
+  submit_inside(order, inside.here());
 }
 
 inline exit_order* server_core::pending_order() const noexcept {

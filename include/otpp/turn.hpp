@@ -139,22 +139,25 @@ class room_visit {
  public:
   explicit room_visit(context_room& room) noexcept : room_(room) {
     turn* here = turn::current();
-    is_at_home_ = here && here->is_in(room);
-    is_inside_ = is_at_home_ || room.enter();
+    here_ = here && here->is_in(room) ? here : nullptr;
+    is_inside_ = here_ || room.enter();
   }
   room_visit(const room_visit&) = delete;
   room_visit& operator=(const room_visit&) = delete;
   ~room_visit() {
-    if (is_inside_ && !is_at_home_) {
+    if (is_inside_ && !here_) {
       room_.leave();
     }
   }
 
   explicit operator bool() const noexcept { return is_inside_; }
 
+  /// Returns the turn by which it is inside; null if that is the gate.
+  turn* here() const noexcept { return here_; }
+
  private:
   context_room& room_;
-  bool is_at_home_ = false;
+  turn* here_ = nullptr;
   bool is_inside_ = false;
 };
 
