@@ -86,9 +86,8 @@ struct initiate_stop : initiation {
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
-    auto* stop =
-        request::make(
-            std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server, std::move(reason));
+    auto* stop = request::make(
+        std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server, std::move(reason));
     if (!stop) {
       return;
     }
