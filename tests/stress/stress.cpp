@@ -278,14 +278,13 @@ struct storm {
         static_cast<unsigned long long>(number), topology_name(), threads, ll(all.issued), ll(quota),
         all.over ? 1 : 0);
     const char* asked = outsider_waits_for;
-    std::unique_lock bin_lock(all.bin_mutex, std::try_to_lock);
+    int unanswered = -1; // not known
+    if (std::unique_lock bin_lock(all.bin_mutex, std::try_to_lock); bin_lock) {
+      unanswered = static_cast<int>(all.bin.size());
+    }
     std::fprintf(
         out, "  it %s; the thread outside waits for %s; the one that answers is %s, and has %d calls to answer\n",
-        phase.load(), asked ? asked : "nothing", replier_is_at_work ? "at work" : "idle",
-        bin_lock ? static_cast<int>(all.bin.size()) : -1);
-    if (bin_lock) {
-      bin_lock.unlock();
-    }
+        phase.load(), asked ? asked : "nothing", replier_is_at_work ? "at work" : "idle", unanswered);
     std::lock_guard lock(all.mutex);
     for (const auto& one : clients) {
       const char* doing = one->doing;
@@ -504,7 +503,8 @@ void print_figures(double seconds, const char* threads) {
       "%lld cancelled %lld no_reply %lld bad_message %lld calling_self %lld deadlock %lld abandoned | "
       "%lld answered elsewhere %lld too late | starts %lld races %lld init failures %lld | "
       "crashes %lld stops %lld joins %lld kills %lld contexts destroyed %lld | "
-      "links %lld exit signals %lld monitors %lld downs %lld timers %lld ticks %lld | names found %lld missed %lld | "
+      "links %lld exit signals %lld monitors %lld downs %lld timers %lld ticks %lld | "
+      "names found %lld missed %lld | "
       "lost %lld duplicated %lld reordered %lld | live: messages %lld states %lld frames %lld | "
       "RSS %ld KiB\n",
       ll(messages), seconds, static_cast<double>(messages) / seconds, threads, n(count::casts_sent),
@@ -516,7 +516,8 @@ void print_figures(double seconds, const char* threads) {
       n(count::abandoned), n(count::answered_elsewhere), n(count::late_answers), n(count::starts),
       n(count::start_races), n(count::init_failures), n(count::crashes), n(count::stops), n(count::joins),
       n(count::kills), n(count::places_destroyed), n(count::links), n(count::exit_signals),
-      n(count::monitors), n(count::downs), n(count::timers), n(count::ticks), n(count::names_found), n(count::names_missed), n(count::lost),
+      n(count::monitors), n(count::downs), n(count::timers), n(count::ticks), n(count::names_found),
+      n(count::names_missed), n(count::lost),
       n(count::duplicated), n(count::reordered), ll(alive()),
       ll(total(count::states_made) - total(count::states_gone)),
       ll(total(count::frames_made) - total(count::frames_gone)), resident_kib());
