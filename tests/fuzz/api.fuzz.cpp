@@ -40,8 +40,11 @@ struct counted {
   ~counted() { --alive; }
 };
 
+const char* violated = nullptr; // the first: what a handler throws only ends its server
+
 void require(bool holds, const char* what) {
   if (!holds) {
+    violated = violated ? violated : what;
     throw std::logic_error(what);
   }
 }
@@ -59,7 +62,7 @@ struct book {
 };
 
 struct state {
-  book* kept = nullptr;
+  std::shared_ptr<book> kept; // of a run that has failed too
   std::string name;
   std::uint64_t number = 0;
   bool is_busy = false;
@@ -95,7 +98,7 @@ struct shop {
 
   using messages = otpp::message_list<ask, ask_slowly, park, crash, quit, tell, tell_slowly, answer, drop>;
 
-  asio::awaitable<state> init(book* kept, std::string name, std::uint64_t number, int how) {
+  asio::awaitable<state> init(std::shared_ptr<book> kept, std::string name, std::uint64_t number, int how) {
     if (how & 1) {
       co_await asio::post(asio::use_awaitable);
     }
@@ -107,7 +110,7 @@ struct shop {
     if (!name.empty()) {
       require(++kept->living[name] == 1, "two servers with one name");
     }
-    made.kept = kept;
+    made.kept = std::move(kept);
     made.name = std::move(name);
     co_return made;
   }
@@ -175,16 +178,49 @@ struct command {
 // One run: what its clients know and do.
 struct town {
   world& one;
-  book kept;
+  std::shared_ptr<book> kept = std::make_shared<book>();
   otpp::registry names;
   std::vector<otpp::server_ref<shop>> servers;
+  std::vector<bool> waits_for_name; // by client
   std::uint64_t started = 0;
   int number = 0;
+
+  town(world& here, std::size_t clients) : one(here), waits_for_name(clients) {}
 
   static constexpr const char* name_of[] = {"", "one", "two"};
 
   otpp::duration patience(unsigned how) const {
     return how % 3 == 0 ? otpp::duration(0) : how % 3 == 1 ? otpp::duration(1ms) : otpp::infinite;
+  }
+
+  bool has_name(const otpp::server_ref<shop>& server) const {
+    for (const char* name : {"one", "two"}) {
+      auto found = otpp::whereis<shop>(name, names);
+      if (found && *found == server) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void stop_all() {
+    for (const char* name : {"one", "two"}) {
+      if (auto found = otpp::whereis<shop>(name, names)) {
+        servers.push_back(*found); // whoever started it has given up
+      }
+    }
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+      servers[i].stop(otpp::exit_reason::shutdown(), [](std::exception_ptr) {});
+    }
+    one.run_in_order();
+  }
+
+  // When nothing is left to be done.
+  void check_names() {
+    for (const char* name : {"one", "two"}) {
+      bool is_found = otpp::whereis<shop>(name, names).has_value();
+      require(is_found == (kept->living[name] == 1), "a name without a server, or a server without its name");
+    }
   }
 
   template <class Message>
@@ -226,7 +262,7 @@ struct town {
           how = otpp::named(name).in(names);
         }
         how.mailbox_limit(c.how & 8 ? 1 : 0);
-        auto made = co_await otpp::start<shop>(how, &kept, name, ++started, static_cast<int>(c.how & 7));
+        auto made = co_await otpp::start<shop>(how, kept, name, ++started, static_cast<int>(c.how & 7));
         servers.push_back(made);
         break;
       }
@@ -243,15 +279,20 @@ struct town {
         if (!servers.empty()) {
           otpp::server_ref<shop> to = servers[c.whom % servers.size()];
           co_await to.stop(otpp::exit_reason::normal(), patience(c.how));
+          require(!has_name(to), "ended, and has its name");
         }
         break;
       case 11:
         if (!servers.empty()) {
           otpp::server_ref<shop> to = servers[c.whom % servers.size()];
           co_await to.join();
+          require(!has_name(to), "ended, and has its name");
         }
         break;
-      case 12: co_await otpp::wait_for_name<shop>(name_of[1 + c.whom % 2], patience(c.how), names); break;
+      case 12:
+        waits_for_name[static_cast<std::size_t>(client)] = true;
+        co_await otpp::wait_for_name<shop>(name_of[1 + c.whom % 2], patience(c.how), names);
+        break;
       default: {
         const char* name = name_of[1 + c.whom % 2];
         if (auto found = otpp::whereis<shop>(name, names)) {
@@ -264,6 +305,7 @@ struct town {
 
   asio::awaitable<void> live(int client, std::vector<command> all) {
     for (const command& c : all) {
+      waits_for_name[static_cast<std::size_t>(client)] = false;
       try {
         co_await run(client, c);
       } catch (const otpp::error&) { // one of the closed list
@@ -286,7 +328,7 @@ void run_town(world& one, bytes input) {
     unsigned how = input.next();
     plans[i % plans.size()].push_back({what, whom, how});
   }
-  town here{one, {}, {}, {}, 0, 0};
+  town here(one, plans.size());
   std::vector<client*> clients;
   for (std::size_t i = 0; i < plans.size(); ++i) {
     std::string name(1, static_cast<char>('a' + i));
@@ -301,30 +343,28 @@ void run_town(world& one, bytes input) {
   }
   one.run();
   if (one.has_main_context()) {
-    // Whoever still waits, waits for a server or a name: when both are gone it ends.
-    for (int round = 0; round < 3; ++round) {
-      for (std::size_t i = 0; i < here.servers.size(); ++i) {
-        here.servers[i].stop(otpp::exit_reason::shutdown(), [](std::exception_ptr) {});
+    here.check_names();
+    // Whoever still waits, waits for a server or for a name: when the servers are gone, for a name.
+    std::size_t known = 0;
+    do { // whoever goes on may start another
+      known = here.servers.size();
+      here.stop_all();
+    } while (here.servers.size() != known);
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      require(clients[i]->has_ended() || here.waits_for_name[i], "waits for ever");
+      if (!clients[i]->has_ended()) {
+        clients[i]->cancel();
       }
-      one.run_in_order();
     }
-    for (client* who : clients) {
-      if (!who->has_ended()) {
-        who->cancel();
-      }
-    }
-    one.run_in_order();
+    here.stop_all(); // whoever was cancelled went on, and may have started one
     for (client* who : clients) {
       require(who->has_ended(), "a client waits for ever");
     }
-    for (const char* name : {"one", "two"}) {
-      if (auto found = otpp::whereis<shop>(name, here.names)) {
-        found->stop(otpp::exit_reason::shutdown(), [](std::exception_ptr) {});
-      }
-    }
-    one.run_in_order();
     require(!otpp::whereis<shop>("one", here.names), "a name without a server");
     require(!otpp::whereis<shop>("two", here.names), "a name without a server");
+  }
+  if (violated) {
+    throw std::logic_error(violated);
   }
 }
 
@@ -337,6 +377,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // The first half is what is done, the second in which order.
   std::size_t half = size / 2;
+  violated = nullptr;
   std::string choices(reinterpret_cast<const char*>(data) + half, size - half);
   try {
     explore(orders::from_bytes(choices), [&](world& one) { run_town(one, bytes(data, half)); });
