@@ -93,7 +93,7 @@ bool eventually(Predicate holds) {
 }
 
 // How much longer things take here than in a plain build.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(OTPP_TESTS_ARE_SLOW)
 inline constexpr int slowdown = 10;
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
