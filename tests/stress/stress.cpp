@@ -8,9 +8,12 @@
 //   otpp_stress [--messages N] [--seconds S] [--threads 1..8] [--servers N] [--seed N] [--storm N] [--soak]
 
 #include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/system_executor.hpp>
 #include <asio/use_future.hpp>
 
 #ifdef __GLIBC__
+#include <gnu/libc-version.h>
 #include <malloc.h>
 #endif
 #include <unistd.h>
@@ -24,6 +27,7 @@
 #include <fstream>
 #include <future>
 #include <string>
+#include <utility>
 
 #include "stress/client.hpp"
 
@@ -63,6 +67,19 @@ long long ll(std::int64_t n) { return static_cast<long long>(n); }
 
 double seconds_since(clock_type::time_point then) {
   return std::chrono::duration<double>(clock_type::now() - then).count();
+}
+
+// glibc 2.27 to 2.40 sometimes wakes up nobody by pthread_cond_signal, when several threads wait
+// (sourceware bug 25847). Asio's threads then sleep beside a queue that has work in it, about once in 10^9
+// messages here.
+bool loses_signals() {
+#ifdef __GLIBC__
+  int major = 0;
+  int minor = 0;
+  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 && major == 2 && minor < 41;
+#else
+  return false;
+#endif
 }
 
 // ---- one storm ----
@@ -266,6 +283,19 @@ struct storm {
     all.bin.clear(); // answered when everybody is gone
   }
 
+  // Gives the contexts with several threads something to do that does nothing: their threads look into their
+  // queues again. Whatever the library has not put there stays where it is.
+  void nudge() {
+    asio::post(asio::system_executor(), [] {});
+    std::lock_guard lock(all.places_mutex);
+    for (auto& one : all.places) {
+      if (one->threads > 1 && one->enter()) {
+        asio::post(one->executor, [] {});
+        one->leave();
+      }
+    }
+  }
+
   // For the watchdog.
   std::atomic<const char*> phase{"goes on"};
   std::atomic<const char*> outsider_waits_for{nullptr};
@@ -344,10 +374,14 @@ class watchdog {
     return samples_;
   }
 
+  // How often nothing went on until threads that slept had been woken up. After finish().
+  int lost_signals() const noexcept { return lost_signals_; }
+
  private:
   void watch() {
     std::unique_lock lock(mutex_);
     std::int64_t before = -1;
+    bool nudged = false;
     auto moved = clock_type::now();
     auto sampled = moved;
     if (how_.soak) {
@@ -358,10 +392,15 @@ class watchdog {
       std::int64_t now = handled();
       auto time = clock_type::now();
       if (now != before) {
+        lost_signals_ += std::exchange(nudged, false) ? 1 : 0;
         before = now;
         moved = time;
       } else if (time - moved > 10s * patience) {
         bark();
+      } else if (time - moved > 5s * patience && storm_ && loses_signals() && !std::exchange(nudged, true)) {
+        std::fprintf(stderr, "stress: no message handled in %d seconds: is a signal lost?\n", 5 * patience);
+        storm_->describe(stderr);
+        storm_->nudge();
       }
       if (how_.soak && time - sampled >= 5s) {
         sampled = time;
@@ -406,6 +445,7 @@ class watchdog {
   std::condition_variable changed_;
   bool finished_ = false;
   storm* storm_ = nullptr;
+  int lost_signals_ = 0;
   std::vector<sample> samples_;
   std::thread thread_;
 };
@@ -608,6 +648,12 @@ int main(int argc, char** argv) {
   }
   std::vector<sample> samples = dog.finish();
   print_figures(seconds_since(begin), how.threads ? std::to_string(how.threads).c_str() : "1,2,4,8");
+  if (dog.lost_signals() != 0) {
+    std::printf(
+        "%d times no messages were handled until threads that slept were given something to do: this glibc "
+        "loses signals (bug 25847)\n",
+        dog.lost_signals());
+  }
   if (how.soak) {
     good &= holds(is_flat(samples), "RSS grows");
   }
