@@ -83,6 +83,19 @@ struct slow_starter {
   }
 };
 
+// A handler that is a coroutine, and a terminate that waits.
+struct leaver {
+  struct think {
+    using reply_type = int;
+  };
+  int* init(int* farewells) { return farewells; }
+  asio::awaitable<int> handle_call(think, int*&) { co_return 1; }
+  asio::awaitable<void> terminate(const otpp::exit_reason&, int*& farewells) {
+    co_await asio::post(asio::use_awaitable);
+    ++*farewells;
+  }
+};
+
 // A handler that ends on another executor than it began on, and has to come home.
 struct traveller {
   struct go {
@@ -445,6 +458,28 @@ TEST_CASE("memory: a server that crashes tells everybody, whatever fails", "[mem
   });
   tell("server that crashes", count);
   CHECK(count >= 4);
+}
+
+TEST_CASE("memory: a server whose handler could not begin waits for its terminate", "[memory]") {
+  quiet no_reports;
+  long count = fail_at_every_index([] {
+    int farewells = 0;
+    auto body = [&]() -> asio::awaitable<void> {
+      otpp::server_ref<leaver> server = co_await otpp::start<leaver>(&farewells);
+      auto make = [&] { return otpp::call_for<leaver::think>(server, otpp::infinite); };
+      ended<int> how = co_await await_armed<int>(make);
+      if (has_code(how.error, otpp::errc::exited)) {
+        expect(server.has_ended(), "whoever is told of the end can see it");
+      } else {
+        expect(how.value || how.is_out_of_memory(), "neither an answer, nor the end, nor bad_alloc");
+        co_await server.stop();
+      }
+      expect(farewells == 1, "it has ended before its terminate had");
+    };
+    in_context(body);
+  });
+  tell("coroutine handler, with a terminate that waits", count);
+  CHECK(count >= 6);
 }
 
 TEST_CASE("memory: an init that is a coroutine starts its server, or does not", "[memory]") {
