@@ -46,10 +46,9 @@ void plan(long first, long second = -1) noexcept;
 long numbered() noexcept; // allocations that were numbered
 const char* complaint() noexcept; // what expect() noted; null if nothing
 
-// What a run left behind, and what it complained of; empty if all is well. `scenario` makes its own
-// world, and destroys it.
+// Runs a scenario once, and counts the blocks that it leaves behind.
 template <class Scenario>
-std::string run_once(Scenario& scenario, long first, long second = -1) {
+long blocks_left_by(Scenario& scenario, long first, long second) {
   plan(first, second);
   long before = live();
   try {
@@ -63,6 +62,20 @@ std::string run_once(Scenario& scenario, long first, long second = -1) {
   for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
        left != 0 && std::chrono::steady_clock::now() < until; left = live() - before) {
     std::this_thread::yield();
+  }
+  return left;
+}
+
+// What a run left behind, and what it complained of; empty if all is well. `scenario` makes its own
+// world, and destroys it.
+template <class Scenario>
+std::string run_once(Scenario& scenario, long first, long second = -1) {
+  long left = blocks_left_by(scenario, first, second);
+  if (left != 0 && !complaint()) {
+    // A thread of the system executor that was held up may only now have let go of what it had of the run
+    // before, or have made what it keeps for ever: the timer there, if it found the call still waiting. Each
+    // happens once; what leaks, leaks again.
+    left = blocks_left_by(scenario, first, second);
   }
   std::string text;
   if (complaint()) {
