@@ -95,7 +95,7 @@ class gen_server final : public server_core {
     if constexpr (detail::is_awaitable<returned>) {
       in_hand<Request> hold(self, request);
       try {
-        self.run_job(self.await_init(hold), worker::cancellable::yes);
+        self.run_job(self.await_init(hold));
       } catch (...) {
         self.fail_start(hold, std::current_exception()); // no memory for its frame
       }
@@ -198,9 +198,6 @@ class gen_server final : public server_core {
   template <class Held, class Start, class Conclude, class Fail>
   asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
     using returned = detail::unwrapped_t<decltype(start(mine))>;
-    if (worker_->may_be_cancelled()) {
-      co_await asio::this_coro::throw_if_cancelled(true);
-    }
     std::exception_ptr error;
     try {
       if constexpr (std::is_void_v<returned>) {

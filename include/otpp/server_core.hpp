@@ -431,14 +431,13 @@ class server_core : public observable {
   virtual void destroy_state() noexcept = 0;
 
   /// Hands a coroutine handler to the worker; what it throws before it starts ends the server.
-  void run_job(
-      asio::awaitable<void> job, worker::cancellable may_be = worker::cancellable::no) noexcept {
+  void run_job(asio::awaitable<void> job) noexcept {
     try {
       if (!worker_) {
         worker_ = std::make_unique<worker>(*this);
       }
       worker_is_gone_ = false;
-      worker_->run(std::move(job), may_be);
+      worker_->run(std::move(job));
     } catch (...) {
       stop_with(std::current_exception());
     }

@@ -53,23 +53,20 @@ class worker {
 
   /// True if what is to be resumed with this slot is the chain of coroutines that runs the handlers (deadlock.hpp).
   bool runs_with(const asio::cancellation_slot& slot) const noexcept { return slot == slot_; }
-  bool may_be_cancelled() const noexcept { return may_be_cancelled_; }
 
-  enum class cancellable : bool { no, yes };
-
-  /// Runs a job, as far as it goes without waiting; job_finished() may be called within. One that may be
-  /// cancelled begins with cancellation switched off, and switches it on for itself.
-  void run(asio::awaitable<void> job, cancellable may_be) {
+  /// Runs a job, as far as it goes without waiting; job_finished() may be called within.
+  void run(asio::awaitable<void> job) {
     job_.emplace(std::move(job));
     busy_ = true;
-    may_be_cancelled_ = may_be == cancellable::yes;
     if (exists_) {
       parked_.resume();
       return;
     }
     exists_ = true;
     starting_ = true;
-    owner_.let_dispatch(true); // so that it begins here, which takes no memory that Asio cannot do without
+    // So that it begins here: that takes no memory that Asio cannot do without, and nobody cancels a job
+    // that has not begun, whose request would stay in nobody's hand.
+    owner_.let_dispatch(true);
     try {
       asio::co_spawn(
           asio::any_io_executor(serial_executor(owner_)), work(frame_end(*this)),
@@ -90,9 +87,7 @@ class worker {
   void cancel() {
     if (busy_) {
       cancelled_ = true;
-      if (has_begun_) {
-        signal_.emit(asio::cancellation_type::terminal);
-      }
+      signal_.emit(asio::cancellation_type::terminal);
     }
   }
 
@@ -214,15 +209,6 @@ class worker {
   asio::awaitable<void> work([[maybe_unused]] frame_end keep) {
     while (!retired_) {
       std::exception_ptr error;
-      // A job that is cancelled before it has begun must begin all the same: it has a request in hand. It
-      // sets this back for itself, and so sees the cancellation where it first waits. (A coroutine that is
-      // cancelled before co_spawn has started it is never started.)
-      if (may_be_cancelled_) {
-        co_await asio::this_coro::throw_if_cancelled(false);
-      }
-      if (!std::exchange(has_begun_, true) && cancelled_) {
-        signal_.emit(asio::cancellation_type::terminal);
-      }
       asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
       slot_ = state.slot(); // each time: a job may have reset it
       try {
@@ -251,9 +237,7 @@ class worker {
   bool exists_ = false; // the coroutine
   bool starting_ = false;
   bool retired_ = false;
-  bool has_begun_ = false;
   bool busy_ = false;
-  bool may_be_cancelled_ = false;
   bool cancelled_ = false;
 };
 
