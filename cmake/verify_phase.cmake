@@ -35,6 +35,8 @@ endif()
 set(kept "")
 if(KEEP)
   string(REPLACE ";" "," output "${output}")
+  string(REPLACE "[" "(" output "${output}") # which would hold the elements of a list together
+  string(REPLACE "]" ")" output "${output}")
   string(REGEX REPLACE "\r?\n" ";" lines "${output}")
   foreach(line IN LISTS lines)
     if(line MATCHES "${KEEP}")

@@ -63,7 +63,7 @@ otpp_add_verification(
 )
 if(OTPP_STRESS_SOAK)
   otpp_add_verification(
-    soak "messages|RSS|MiB" $<TARGET_FILE:otpp_stress> --soak --seconds ${OTPP_STRESS_SOAK}
+    soak "^messages|^RSS|loses signals" $<TARGET_FILE:otpp_stress> --soak --seconds ${OTPP_STRESS_SOAK}
   )
 endif()
 
