@@ -38,8 +38,8 @@ class serial_executor {
   serial_executor require(asio::execution::blocking_t::never_t) const noexcept {
     return serial_executor(*process_);
   }
-  // What a dispatch asks for. That of co_spawn must not fail, because Asio ends the program then: an
-  // any_io_executor that says it always blocks allocates nothing.
+  // What a dispatch of Asio 1.22 asks for. That of co_spawn must not fail, because Asio ends the program
+  // then: an any_io_executor that says it always blocks allocates nothing.
   serial_executor require(asio::execution::blocking_t::possibly_t) const noexcept {
     serial_executor result(*process_);
     result.runs_at_once_ = process_->take_dispatch();
@@ -48,7 +48,7 @@ class serial_executor {
 
   template <class Function>
   void execute(Function&& function) const {
-    if (runs_at_once_) {
+    if (runs_at_once_ || process_->take_dispatch()) { // in Asio 1.30 a dispatch has asked for nothing
       std::forward<Function>(function)();
       return;
     }
