@@ -366,8 +366,8 @@ inline void server_core::act() noexcept {
         }
         if (!item) {
           if (is_observed_) {
-          tell(trace_event::kind::timeout);
-        }
+            tell(trace_event::kind::timeout);
+          }
           run_timeout();
           return;
         }
