@@ -4,6 +4,8 @@ set(results ${PROJECT_BINARY_DIR}/verify)
 set(OTPP_VERIFY_FUZZ_SECONDS 180 CACHE STRING "How long each fuzz target runs in the preset verify")
 set(OTPP_VERIFY_MUTANTS 150 CACHE STRING "How many mutants the preset verify draws")
 
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+
 # otpp_add_verification(<name> <regex> <command>...): the lines that match go into the report.
 function(otpp_add_verification name keep)
   add_test(
@@ -54,8 +56,8 @@ otpp_add_verification(
   -D SECONDS=${OTPP_VERIFY_FUZZ_SECONDS} -P ${PROJECT_SOURCE_DIR}/cmake/fuzz.cmake
 )
 otpp_add_verification(
-  mutation "\\|"
-  ${PROJECT_SOURCE_DIR}/tests/mutation/mutate --sample ${OTPP_VERIFY_MUTANTS}
+  mutation "^survived|\\|"
+  ${PROJECT_SOURCE_DIR}/tests/mutation/mutate --sample ${OTPP_VERIFY_MUTANTS} -j ${cores}
 )
 otpp_add_verification(
   coverage "^(lines|branches):"
