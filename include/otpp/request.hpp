@@ -72,7 +72,7 @@ class plain_message final : public envelope, public detail::cached_memory {
   std::string_view message_type() const noexcept override { return detail::type_name<M>(); }
   source_location where() const noexcept override { return where_; }
 
-  void put_in_line() noexcept override { sender_ = std::exchange(may_wait_, nullptr); }
+  void put_in_line() noexcept override { sender_ = may_wait_; }
   void admitted() noexcept override {
     if (auto* waiting = std::exchange(sender_, nullptr)) {
       waiting->answer();
