@@ -17,10 +17,12 @@
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -75,6 +77,7 @@ struct keeper {
     std::optional<otpp::server_ref<keeper>> to;
     using reply_type = int;
   };
+  struct wander { asio::io_context* to; using reply_type = int; }; // with a coroutine that ends elsewhere
   struct note {};
 
   struct state {
@@ -108,6 +111,11 @@ struct keeper {
       // The other's context is gone; this server goes on.
     }
     co_return answer;
+  }
+  asio::awaitable<int> handle_call(wander request, state& s) {
+    counted_in frame(frames);
+    co_await asio::post(asio::bind_executor(request.to->get_executor(), asio::use_awaitable));
+    co_return ++s.asked;
   }
   void handle_cast(note, state& s) { ++s.asked; }
   void handle_info(note, state& s) { ++s.asked; }
@@ -384,6 +392,57 @@ TEST_CASE(
   CHECK(too_often == 0);
   CHECK(answering == 0);
   CHECK(frames == 0);
+}
+
+TEST_CASE("context_room: F30 a handler on its way home when its context goes", "[context_room]") {
+  asio::io_context elsewhere;
+  ending how;
+  {
+    asio::io_context ours;
+    keeper_ref server = keeper_on(ours);
+    otpp::call_for<keeper::wander>(
+        server, otpp::infinite, &elsewhere,
+        asio::bind_executor(elsewhere, [&](std::exception_ptr error, int) { how.write(error); }));
+    settle(ours);
+    CHECK(frames == 1);
+    settle(elsewhere); // where the handler ends
+    CHECK(how.times == 0);
+  }
+  settle(elsewhere);
+  CHECK(how.times == 1);
+  CHECK(how.code == otpp::errc::exited);
+  check_nothing_is_left();
+}
+
+// The executors that callers were on outlive their context, each for itself (AddressSanitizer's).
+TEST_CASE("context_room: F11 callers of a context that is gone are let go in any order", "[context_room]") {
+  std::array<std::size_t, 3> order = {0, 1, 2};
+  do {
+    asio::io_context theirs;
+    keeper_ref server = keeper_on(theirs);
+    shelf kept;
+    std::array<ending, 3> hows;
+    {
+      asio::io_context ours;
+      for (ending& how : hows) {
+        otpp::call_for<keeper::lend>(
+            server, otpp::infinite, &kept,
+            asio::bind_executor(
+                asio::make_strand(ours), [&](std::exception_ptr error, int) { how.write(error); }));
+      }
+      settle(theirs);
+    }
+    std::vector<otpp::caller<int>> callers = kept.take();
+    REQUIRE(callers.size() == hows.size());
+    for (std::size_t which : order) {
+      otpp::caller<int> from = std::move(callers[which]);
+      CHECK_FALSE(from.reply(1));
+    }
+    for (ending& how : hows) {
+      CHECK(how.times == 0); // gone with its context
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+  check_nothing_is_left();
 }
 
 TEST_CASE("context_room: F20 an answer waits for a context that was stopped", "[context_room]") {

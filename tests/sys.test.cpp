@@ -438,6 +438,8 @@ TEST_CASE("sys: trace tells a hook what the server does") {
     co_await ask(server);
     co_await otpp::cast<clerk::rest>(server, 0s, 0s);
     co_await until([&] { return said.text() == "a timeout"; });
+    co_await otpp::cast<clerk::rest>(server, 0s, 1ms); // one that is waited for
+    co_await until([&] { return said.text() == "a timeout rested"; });
     co_await otpp::trace("traced", nullptr);
     co_await tell(server, "unseen");
     co_await otpp::trace(server, [&](const otpp::trace_event& one) { seen.push_back(one); });
@@ -456,8 +458,9 @@ TEST_CASE("sys: trace tells a hook what the server does") {
                        said_of("takes", otpp::detail::type_name<clerk::read>()),
                        said_of("answers", otpp::detail::type_name<clerk::read>()),
                        said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
+                       said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
                        "\"traced\" ends: shutdown"});
-    REQUIRE(seen.size() == 6);
+    REQUIRE(seen.size() == 8);
     CHECK(seen[0].where.line() != 0);
   });
 }

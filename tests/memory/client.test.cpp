@@ -17,6 +17,7 @@
 #endif
 
 #include <future>
+#include <utility>
 
 namespace {
 
@@ -468,28 +469,51 @@ TEST_CASE("memory: a timeout expires whatever fails", "[memory]") {
   }
 }
 
-TEST_CASE("memory: a call whose answer comes later ends once", "[memory]") {
-  long count = fail_at_every_index([] {
-    world w;
-    tally<int> how;
-    how.begin_armed([&] {
-      otpp::call_for<subject::later>(w.server(), otpp::infinite, how.handler());
-    });
-    w.context().restart();
-    w.context().poll();
-    disarm();
-    bool is_there = otpp::try_cast<subject::release>(w.server());
-    expect(is_there, "the server is there");
-    arm();
-    w.run();
-    disarm();
-    how.check();
-    expect(how.value() == 1 || how.is_out_of_memory(), "neither an answer nor bad_alloc");
-    int wanted = how.value() ? 1 : 0;
-    expect(w.ask() == wanted, "the server's state is not what it should be");
+namespace {
+
+// Begins a call that is answered later, on whatever executor `with` binds its handler to.
+template <class With>
+void call_answered_later(With with) {
+  world w;
+  tally<int> how;
+  how.begin_armed([&] {
+    otpp::call_for<subject::later>(w.server(), otpp::infinite, with(w.context(), how.handler()));
   });
-  tell("call that is answered later", count);
-  CHECK(count >= 1);
+  w.context().restart();
+  w.context().poll();
+  disarm();
+  expect(how.is_over() || !w.context().stopped(), "run() returns although a call waits");
+  bool is_there = otpp::try_cast<subject::release>(w.server());
+  expect(is_there, "the server is there");
+  arm();
+  w.run();
+  disarm();
+  how.check();
+  expect(how.value() == 1 || how.is_out_of_memory(), "neither an answer nor bad_alloc");
+  int wanted = how.value() ? 1 : 0;
+  expect(w.ask() == wanted, "the server's state is not what it should be");
+}
+
+} // namespace
+
+TEST_CASE("memory: a call whose answer comes later ends once", "[memory]") {
+  SECTION("on the executor of the context") {
+    long count = fail_at_every_index([] {
+      call_answered_later(
+          [](asio::io_context&, auto&& handler) { return std::forward<decltype(handler)>(handler); });
+    });
+    tell("call that is answered later", count);
+    CHECK(count >= 1);
+  }
+  SECTION("on an executor that takes memory for everything") {
+    long count = fail_at_every_index([] {
+      call_answered_later([](asio::io_context& context, auto&& handler) {
+        return asio::bind_executor(heavy_executor(context), std::forward<decltype(handler)>(handler));
+      });
+    });
+    tell("call from a heavy executor that is answered later", count);
+    CHECK(count >= 3);
+  }
 }
 
 namespace {

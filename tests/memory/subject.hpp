@@ -275,6 +275,7 @@ class tally {
     expect(!was_refused_ || has_struck(), "it was refused without a reason");
   }
 
+  bool is_over() const { return times_ != 0 || was_refused_; }
   bool was_refused() const { return was_refused_; }
   bool is_out_of_memory() const { return was_refused_ || is_bad_alloc(error_); }
   const std::exception_ptr& error() const { return error_; }
