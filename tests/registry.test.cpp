@@ -71,6 +71,8 @@ TEST_CASE("registry: a server may have several names, and takes all with it", "[
     CHECK(otpp::unregister_name("b", names));
     CHECK_FALSE(otpp::unregister_name("b", names));
     CHECK(otpp::registered(names) == std::vector<std::string>{"a", "c"});
+    names.add("d", otpp::pid(server)); // as a names service, see via.hpp
+    CHECK(*otpp::whereis<counter>("d", names) == server);
     CHECK_FALSE(server.has_ended());
     co_await server.stop();
     CHECK(otpp::registered(names).empty());
