@@ -57,7 +57,9 @@ TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only th
   node a, b, c;
   CHECK(queue.empty());
   CHECK(queue.pop() == nullptr); // and it sleeps on
+  CHECK(queue.is_parked());
   CHECK(queue.push(&a) == push_result::woke);
+  CHECK_FALSE(queue.is_parked());
   CHECK(queue.push(&b) == push_result::queued);
   CHECK_FALSE(queue.park());
   CHECK(queue.pop() == &a);

@@ -60,7 +60,7 @@ class turn {
   /// The process that is running has ended, and here is the reference that its room had.
   void keep(process& ended) noexcept;
 
-  bool spend() noexcept { return --budget_ >= 0; }
+  void spend() noexcept { --budget_; }
   bool is_spent() const noexcept { return budget_ <= 0; }
 
   /// Writes down one who waits for a server that this turn has claimed.
