@@ -3,6 +3,7 @@
 #include <otpp/context_room.hpp> // the header under test comes first
 
 #include <otpp/otpp.hpp>
+#include <otpp/send_request.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
@@ -26,6 +27,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -411,6 +413,61 @@ TEST_CASE("context_room: F30 a handler on its way home when its context goes", "
   settle(elsewhere);
   CHECK(how.times == 1);
   CHECK(how.code == otpp::errc::exited);
+  check_nothing_is_left();
+}
+
+namespace {
+
+// A callback without an executor. When it is asked for its cancellation slot, the server's context is held by
+// its initiation, and nothing has been sent: then the context begins to go.
+struct asked_while_it_goes {
+  using cancellation_slot_type = asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const {
+    begin_to_go();
+    return {};
+  }
+  template <class... Answer>
+  void operator()(std::exception_ptr error, Answer&&...) {
+    how->write(error);
+  }
+
+  std::function<void()> begin_to_go;
+  ending* how;
+  counted_in alive;
+};
+
+} // namespace
+
+TEST_CASE("context_room: F30 what ends at once while its context begins to go", "[context_room]") {
+  enum class what { call, stop, wait_for_response, size };
+  for (int which = 0; which != static_cast<int>(what::size); ++which) {
+    CAPTURE(which);
+    ending how;
+    std::atomic<int> alive{0};
+    auto ours = std::make_unique<asio::io_context>();
+    keeper_ref server = keeper_on(*ours);
+    auto request = otpp::send_request<keeper::ask>(server);
+    settle(*ours); // it is answered
+    otpp::detail::intrusive_ptr<otpp::context_room> room = otpp::context_room::of(ours->get_executor());
+    std::thread destroyer;
+    auto begin_to_go = [&] {
+      destroyer = std::thread([&] { ours.reset(); });
+      while (room->enter()) {
+        room->leave();
+        std::this_thread::yield();
+      }
+    };
+    asked_while_it_goes handler{begin_to_go, &how, counted_in(alive)};
+    switch (static_cast<what>(which)) {
+      case what::call: otpp::call_for<keeper::ask>(server, -1ms, std::move(handler)); break;
+      case what::stop: server.stop(otpp::exit_reason::normal(), -1ms, std::move(handler)); break;
+      default: request.wait(std::move(handler));
+    }
+    destroyer.join();
+    CHECK(how.times == 0); // gone with its context
+    // The test's own, moved from, and none besides.
+    CHECK(alive == 1);
+  }
   check_nothing_is_left();
 }
 

@@ -119,6 +119,15 @@ class reply_slot : public task, public waiter {
     }
   }
 
+  /// Ends the server half of one that could not be claimed. One that is written down nowhere is still in its
+  /// initiation, and its context, which has begun to go, would never find the caller half: that ends too.
+  void lose() noexcept {
+    if (written_down() == membership::none) {
+      abandon_waiting();
+    }
+    leave();
+  }
+
   /// The decision, taken for the server half, with the caller's context held until it is delivered.
   class claim {
    public:
@@ -232,7 +241,7 @@ class reply_slot : public task, public waiter {
     }
     claim won = try_claim();
     if (!won) {
-      leave();
+      lose();
       return false;
     }
     fill();

@@ -194,7 +194,7 @@ class set_state : public counted<set_state<Label, Reply>> {
       }
     }
     if (!won) {
-      who->leave(); // the response stays for the next who waits
+      who->lose(); // the response stays for the next who waits
       return;
     }
     who->emplace(std::move(what->label), what->request->take());

@@ -278,7 +278,7 @@ class response_wait : public answer_slot<R>, public response_listener {
   void response_came() noexcept override {
     reply_slot::claim won = this->try_claim();
     if (!won) {
-      this->leave(); // the response stays where it is, for the next
+      this->lose(); // the response stays where it is, for the next
       return;
     }
     is_answered_ = true;

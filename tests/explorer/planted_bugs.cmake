@@ -54,7 +54,7 @@ function(otpp_plant_bugs folder)
   list(APPEND bugs 3:answer_without_decision)
   plant(3 reply_slot.hpp
     "    if (!won) {
-      leave();
+      lose();
       return false;
     }
     fill();"
@@ -62,7 +62,7 @@ function(otpp_plant_bugs folder)
       if (otpp_planted_bug == 3) {
         fill();
       }
-      leave();
+      lose();
       return otpp_planted_bug == 3;
     }
     fill();")

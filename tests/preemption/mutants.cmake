@@ -123,6 +123,10 @@ plant(claimed_outside reply_slot.shutdown reply_slot.hpp
   [[!result.inside_ && !room().enter()]]
   [[!result.inside_ && (room().enter(), false)]]
 )
+plant(lost_in_its_initiation reply_slot.refused reply_slot.hpp
+  [[lose();]]
+  [[leave();]]
+)
 plant(inbox_never_parks reply_slot.inbox context_room.hpp
   [[inbox_.park()]]
   [[true]]

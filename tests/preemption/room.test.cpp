@@ -296,6 +296,29 @@ struct shutdown : exchange {
 };
 const entry shutdown_entry("reply_slot.shutdown", 3, 3, preemption::make<shutdown>);
 
+// One that is answered before it is written down anywhere, by who holds the caller's context, as it is where a
+// callback has no executor; meanwhile that begins to go.
+struct refused : exchange {
+  room_ptr room = context_room::of(context.get_executor());
+
+  void run(int thread) override {
+    if (thread == 1) {
+      context.close();
+      return;
+    }
+    if (!room->enter()) {
+      return;
+    }
+    auto* made = new slot(told());
+    made->connect(context.get_executor(), nullptr);
+    ++waiting;
+    made->fail(otpp::errc::timeout);
+    room->leave();
+  }
+  void finish() override { expect(completed == 0 && destroyed == waiting, "a handler was run, or is left"); }
+};
+const entry refused_entry("reply_slot.refused", 2, 3, preemption::make<refused>);
+
 // Two answers from two threads come through one inbox.
 struct inbox : exchange {
   slot& first = wait<slot>(told(), otpp::infinite);
