@@ -46,6 +46,7 @@ class fallback {
   fallback& operator=(const fallback&) = delete;
   ~fallback() {
     if (room_) {
+      executor_ = {}; // first: a strand's last reference needs its context
       room_->leave();
     }
   }
