@@ -4,7 +4,7 @@
 // watches a group is told of each who comes and goes; a reader that ends has left by itself.
 
 #include <otpp/otpp.hpp>
-#include <otpp/pg.hpp>
+#include <otpp/registry/pg.hpp>
 
 #include <asio/awaitable.hpp>
 

@@ -23,9 +23,9 @@
 #include "redis.hpp"
 #include "resp.hpp"
 
-#include <otpp/dynamic_supervisor.hpp>
 #include <otpp/otpp.hpp>
-#include <otpp/supervisor.hpp>
+#include <otpp/supervisor/dynamic_supervisor.hpp>
+#include <otpp/supervisor/supervisor.hpp>
 
 #include <asio.hpp>
 

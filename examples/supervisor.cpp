@@ -4,7 +4,7 @@
 // with a fresh state; whoever calls it by name reaches whichever incarnation is there.
 
 #include <otpp/otpp.hpp>
-#include <otpp/supervisor.hpp>
+#include <otpp/supervisor/supervisor.hpp>
 
 #include <asio.hpp>
 #include <chrono>

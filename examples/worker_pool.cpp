@@ -3,8 +3,8 @@
 // Jobs, each in a worker of its own, on a pool of threads. A dynamic supervisor has
 // them: no more than three at a time; one that fails is forgotten, and hurts nobody.
 
-#include <otpp/dynamic_supervisor.hpp>
 #include <otpp/otpp.hpp>
+#include <otpp/supervisor/dynamic_supervisor.hpp>
 
 #include <asio.hpp>
 #include <iostream>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/address.hpp>
+#include <otpp/address/address.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/detail/block_cache.hpp>
+#include <otpp/detail/memory/block_cache.hpp>
 #include <otpp/otpp.hpp>
 
 #include "support/catch.hpp"

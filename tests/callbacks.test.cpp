@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/callbacks.hpp>
+#include <otpp/gen_server/callbacks.hpp>
 
 #include <otpp/timeout.hpp>
 

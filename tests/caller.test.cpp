@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/caller.hpp>
+#include <otpp/gen_server/caller.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/reply.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/reply.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"

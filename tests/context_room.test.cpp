@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/context_room.hpp> // the header under test comes first
+#include <otpp/detail/runtime/context.hpp> // the header under test comes first
 
 #include <otpp/otpp.hpp>
-#include <otpp/send_request.hpp>
+#include <otpp/request/send_request.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>

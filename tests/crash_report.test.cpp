@@ -2,10 +2,10 @@
 
 #include <otpp/crash_report.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/detail/deadline_heap.hpp>
+#include <otpp/detail/queue/deadline_heap.hpp>
 
 #include "support/catch.hpp"
 

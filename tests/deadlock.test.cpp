@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/deadlock.hpp>
+#include <otpp/detail/reply/deadlock.hpp>
 
 #include <otpp/otpp.hpp>
 #include <otpp/testing.hpp>

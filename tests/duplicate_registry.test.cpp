@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/duplicate_registry.hpp>
+#include <otpp/registry/duplicate_registry.hpp>
 
 #include <otpp/otpp.hpp>
 

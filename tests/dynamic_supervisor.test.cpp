@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/dynamic_supervisor.hpp>
+#include <otpp/supervisor/dynamic_supervisor.hpp>
 
 #include <otpp/otpp.hpp>
 #include <otpp/testing.hpp>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/link.hpp>
+#include <otpp/process/link.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
 #include <otpp/error.hpp>
-#include <otpp/exit.hpp>
-#include <otpp/start.hpp>
-#include <otpp/start_link.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/start_link.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/process/exit.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/loop.hpp>
+#include <otpp/detail/server/loop.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/registry.hpp>
-#include <otpp/self.hpp>
-#include <otpp/send.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/send.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/process/self.hpp>
+#include <otpp/registry/registry.hpp>
 #include <otpp/testing.hpp>
 #include <otpp/timeout.hpp>
 

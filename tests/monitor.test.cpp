@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/monitor.hpp>
+#include <otpp/process/monitor.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
 #include <otpp/error.hpp>
-#include <otpp/start.hpp>
-#include <otpp/start_link.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/start_link.hpp>
+#include <otpp/gen_server/stop.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"

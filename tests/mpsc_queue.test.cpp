@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/detail/mpsc_queue.hpp>
+#include <otpp/detail/queue/mpsc_queue.hpp>
 
 #include "support/catch.hpp"
 

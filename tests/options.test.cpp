@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/options.hpp>
+#include <otpp/gen_server/options.hpp>
 
 #include "support/catch.hpp"
 

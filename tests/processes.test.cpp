@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/processes.hpp>
+#include <otpp/sys/processes.hpp>
 
 #include <otpp/otpp.hpp>
-#include <otpp/sys.hpp>
+#include <otpp/sys/inspect.hpp>
 
 #include "support/catch.hpp"
 #include "support/event.hpp"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/reply.hpp>
+#include <otpp/gen_server/reply.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/error_of.hpp"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/self.hpp>
+#include <otpp/process/self.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/send.hpp>
+#include <otpp/gen_server/send.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"

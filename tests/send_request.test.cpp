@@ -2,13 +2,13 @@
 
 // send_request and request_set.
 
-#include <otpp/send_request.hpp>
+#include <otpp/request/send_request.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/request_set.hpp>
-#include <otpp/self.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/process/self.hpp>
+#include <otpp/request/request_set.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/serial_executor.hpp> // the header under test comes first
+#include <otpp/detail/runtime/serial_executor.hpp> // the header under test comes first
 
 #include <otpp/otpp.hpp>
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/spawn.hpp>
+#include <otpp/process/spawn.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
+#include <otpp/address/pid.hpp>
 #include <otpp/error.hpp>
-#include <otpp/exit.hpp>
-#include <otpp/link.hpp>
-#include <otpp/pid.hpp>
-#include <otpp/receive.hpp>
-#include <otpp/registry.hpp>
-#include <otpp/send.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/send.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/process/receive.hpp>
+#include <otpp/registry/registry.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"

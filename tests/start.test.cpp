@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/start.hpp>
+#include <otpp/gen_server/start.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/registry.hpp>
-#include <otpp/send.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/send.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/registry/registry.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"

@@ -2,13 +2,13 @@
 
 #include <otpp/timer.hpp>
 
-#include <otpp/call.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/send.hpp>
-#include <otpp/start.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/send.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/registry/wait_for_name.hpp>
 #include <otpp/testing.hpp>
-#include <otpp/wait_for_name.hpp>
 
 #include "support/catch.hpp"
 #include "support/probe.hpp"

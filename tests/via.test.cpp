@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/via.hpp>
+#include <otpp/address/via.hpp>
 
 #include <otpp/otpp.hpp>
 

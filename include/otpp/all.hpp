@@ -4,17 +4,9 @@
 
 #pragma once
 
-#include <otpp/child_spec.hpp>
-#include <otpp/duplicate_registry.hpp>
-#include <otpp/dynamic_supervisor.hpp>
-#include <otpp/multi_call.hpp>
 #include <otpp/otpp.hpp>
 #include <otpp/pg.hpp>
-#include <otpp/processes.hpp>
-#include <otpp/request_set.hpp>
-#include <otpp/response.hpp>
-#include <otpp/send_request.hpp>
-#include <otpp/supervision.hpp>
+#include <otpp/registry.hpp>
+#include <otpp/request.hpp>
 #include <otpp/supervisor.hpp>
 #include <otpp/sys.hpp>
-#include <otpp/trace_event.hpp>

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <concepts>
 #include <cstdint>

@@ -1,96 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
+/// Calls whose answers are waited for later, or for many servers at once. OTP's send_request, request collections and multi_call.
+
 #pragma once
 
-#include <otpp/detail/asio.hpp>
-#include <otpp/detail/block_cache.hpp>
-#include <otpp/detail/type_name.hpp>
-#include <otpp/envelope.hpp>
-#include <otpp/message.hpp>
-#include <otpp/reply_slot.hpp>
-#include <otpp/server_core.hpp>
-
-#include <string_view>
-#include <utility>
-
-namespace otpp {
-
-/// A call on its way: the message, and the slot for its answer. One allocation, made before anything is
-/// sent; the message never moves once it is sent.
-template <call_message M>
-class call_request : public envelope, public answer_slot<reply_t<M>> {
- public:
-  using reply_type = reply_t<M>;
-  using content_type = M;
-
-  call_request(envelope::opener how, M&& content, source_location where)
-      : envelope(how), content_(std::move(content)), where_(where) {}
-
-  M& content() noexcept { return content_; }
-
-  void bounce(server_core&, const exit_reason& reason) noexcept override {
-    this->fail(errc::exited, reason);
-  }
-  void abandon() noexcept override { this->give_up(); }
-  bool expired() const noexcept override { return this->decided(); }
-  std::string_view message_type() const noexcept override { return detail::type_name<M>(); }
-  source_location where() const noexcept override { return where_; }
-
- protected:
-  ~call_request() = default;
-  std::string_view operation() const noexcept override { return "call"; }
-  std::string_view message() const noexcept override { return detail::type_name<M>(); }
-
- private:
-  M content_;
-  source_location where_;
-};
-
-/// A cast or an info on its way.
-template <message M>
-class plain_message final : public envelope, public detail::cached_memory {
- public:
-  plain_message(envelope::opener how, M&& content, source_location where)
-      : envelope(how), content_(std::move(content)), where_(where) {}
-
-  M& content() noexcept { return content_; }
-  const M& content() const noexcept { return content_; }
-
-  void bounce(server_core&, const exit_reason& reason) noexcept override {
-    if (sender_) {
-      sender_->fail(errc::exited, reason);
-    }
-    delete this;
-  }
-  void abandon() noexcept override {
-    if (sender_) {
-      sender_->leave();
-    }
-    delete this;
-  }
-  bool is_lost_silently() const noexcept override { return !sender_; }
-  std::string_view message_type() const noexcept override { return detail::type_name<M>(); }
-  source_location where() const noexcept override { return where_; }
-
-  void put_in_line() noexcept override { sender_ = may_wait_; }
-  void admitted() noexcept override {
-    if (auto* waiting = std::exchange(sender_, nullptr)) {
-      waiting->answer();
-    }
-  }
-  bool expired() const noexcept override { return sender_ && sender_->decided(); }
-  const void* sender() const noexcept override { return static_cast<const reply_slot*>(sender_); }
-
-  /// Hands over the server half of whoever sends it, in case it has to wait for room.
-  void may_wait(answer_slot<void>& waiting) noexcept { may_wait_ = &waiting; }
-
- private:
-  ~plain_message() = default;
-
-  M content_;
-  source_location where_;
-  answer_slot<void>* may_wait_ = nullptr;
-  answer_slot<void>* sender_ = nullptr; // while it stands in line
-};
-
-} // namespace otpp
+#include <otpp/request/multi_call.hpp>
+#include <otpp/request/request_set.hpp>
+#include <otpp/request/response.hpp>
+#include <otpp/request/send_request.hpp>

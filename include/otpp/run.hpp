@@ -2,11 +2,11 @@
 
 #pragma once
 
-#include <otpp/context_room.hpp>
-#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
-#include <otpp/server_core.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/stop.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/awaitable.hpp>

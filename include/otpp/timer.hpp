@@ -2,23 +2,23 @@
 
 #pragma once
 
-#include <otpp/address.hpp>
-#include <otpp/context_room.hpp>
-#include <otpp/detail/block_cache.hpp>
-#include <otpp/detail/deadline_heap.hpp>
-#include <otpp/detail/intrusive_ptr.hpp>
-#include <otpp/envelope.hpp>
+#include <otpp/address/address.hpp>
+#include <otpp/address/server_name.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/post_message.hpp>
+#include <otpp/detail/memory/block_cache.hpp>
+#include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
-#include <otpp/mailbox.hpp>
 #include <otpp/message.hpp>
-#include <otpp/post_message.hpp>
-#include <otpp/registry.hpp>
-#include <otpp/request.hpp>
-#include <otpp/server_core.hpp>
-#include <otpp/server_name.hpp>
-#include <otpp/server_ref.hpp>
+#include <otpp/registry/registry.hpp>
 #include <otpp/timeout.hpp>
-#include <otpp/turn.hpp>
 
 #include <algorithm>
 #include <concepts>

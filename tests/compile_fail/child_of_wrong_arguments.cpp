@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/otpp.hpp>
-#include <otpp/supervisor.hpp>
+#include <otpp/supervisor/supervisor.hpp>
 
 #include <memory>
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/otpp.hpp>
-#include <otpp/sys.hpp>
+#include <otpp/sys/inspect.hpp>
 
 struct counter {
   int init() { return 0; }

@@ -27,17 +27,17 @@ function(otpp_plant_bugs folder)
   file(COPY ${PROJECT_SOURCE_DIR}/include/otpp DESTINATION ${planted_in})
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.hpp)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${headers})
-  file(APPEND ${planted_in}/otpp/task.hpp "\ninline int otpp_planted_bug = 0;\n")
+  file(APPEND ${planted_in}/otpp/detail/queue/task.hpp "\ninline int otpp_planted_bug = 0;\n")
 
   set(bugs "")
 
   # The end does not answer what was left in the mailbox.
   list(APPEND bugs 1:no_drain)
-  plant(1 loop.hpp "  while (left) {\n" "  while (left && otpp_planted_bug != 1) {\n")
+  plant(1 detail/server/loop.hpp "  while (left) {\n" "  while (left && otpp_planted_bug != 1) {\n")
 
   # When a handler has ended, what came in the meantime is not looked at before the server sleeps.
   list(APPEND bugs 2:no_second_look)
-  plant(2 server_core.hpp
+  plant(2 detail/server/server_core.hpp
     "      stop_with(std::move(error));
     }
     loop_ready_ = std::exchange(awaits_job_, false);\n"
@@ -48,11 +48,11 @@ function(otpp_plant_bugs folder)
       loop_ready_ = false;
       awaits_message_ = true;
     }\n")
-  plant(2 mailbox.hpp "    return aside_ || (" "    return (aside_ && otpp_planted_bug != 2) || (")
+  plant(2 detail/queue/mailbox.hpp "    return aside_ || (" "    return (aside_ && otpp_planted_bug != 2) || (")
 
   # An answer that comes too late is written, and said to have reached somebody.
   list(APPEND bugs 3:answer_without_decision)
-  plant(3 reply_slot.hpp
+  plant(3 detail/reply/reply_slot.hpp
     "    if (!won) {
       lose();
       return false;
@@ -69,23 +69,23 @@ function(otpp_plant_bugs folder)
 
   # A name is erased by whoever had asked for it.
   list(APPEND bugs 4:erase_by_name_only)
-  plant(4 registry.hpp
+  plant(4 registry/registry.hpp
     "      if (!server) {\n        return;" "      if (!server && otpp_planted_bug != 4) {\n        return;")
-  plant(4 registry.hpp
+  plant(4 registry/registry.hpp
     "found->second.get() == server)" "(found->second.get() == server || otpp_planted_bug == 4))")
 
   # A message does not disarm the server's own timeout.
   list(APPEND bugs 5:timer_not_disarmed)
-  plant(5 loop.hpp
+  plant(5 detail/server/loop.hpp
     "  if (idle_ && !idle_->is(&item)) {" "  if (idle_ && !idle_->is(&item) && otpp_planted_bug != 5) {")
 
   # The names are freed when everybody has been told of the end.
   list(APPEND bugs 6:names_freed_last)
-  plant(6 loop.hpp "  while (names) {" "  while (names && otpp_planted_bug != 6) {")
+  plant(6 detail/server/loop.hpp "  while (names) {" "  while (names && otpp_planted_bug != 6) {")
 
   # The mailbox is emptied, and closed later.
   list(APPEND bugs 7:emptied_before_closed)
-  plant(7 mailbox.hpp
+  plant(7 detail/queue/mailbox.hpp
     "    if (!line) {
       closed_.store(true, std::memory_order_release);
       return take_messages();
@@ -96,13 +96,13 @@ function(otpp_plant_bugs folder)
       }
       return take_messages();
     }")
-  plant(7 mailbox.hpp
+  plant(7 detail/queue/mailbox.hpp
     "  struct leftovers {" "  void close_later() noexcept { closed_ = true; }\n  struct leftovers {")
-  plant(7 loop.hpp "  tell_ties();\n  if" "  tell_ties();\n  mailbox_.close_later();\n  if")
+  plant(7 detail/server/loop.hpp "  tell_ties();\n  if" "  tell_ties();\n  mailbox_.close_later();\n  if")
 
   # Of those who wait for the end, one is told.
   list(APPEND bugs 8:only_one_is_told)
-  plant(8 loop.hpp
+  plant(8 detail/server/loop.hpp
     "    tell_end(*slot, won);
     if (is_ours) {
       slot->leave();
@@ -119,14 +119,14 @@ function(otpp_plant_bugs folder)
 
   # Whoever starts a server is forgotten when the server's context is destroyed.
   list(APPEND bugs 9:starter_lost)
-  plant(9 loop.hpp
+  plant(9 detail/server/loop.hpp
     "    std::exchange(starter_, nullptr)->bounce(*this, reason_);"
     "    otpp_planted_bug == 9 ? std::exchange(starter_, nullptr)->abandon()
                           : std::exchange(starter_, nullptr)->bounce(*this, reason_);")
 
   # What comes while a handler waits is handled newest first.
   list(APPEND bugs 10:order_swapped)
-  plant(10 mailbox.hpp
+  plant(10 detail/queue/mailbox.hpp
     "    item.next = nullptr;
     if (aside_) {
       last_aside_->next = &item;"
@@ -140,7 +140,7 @@ function(otpp_plant_bugs folder)
 
   # The room of one who has given up goes to nobody.
   list(APPEND bugs 11:room_lost)
-  plant(11 mailbox.hpp
+  plant(11 detail/queue/mailbox.hpp
     "          item->next = std::exchange(given_up, item);
           continue;"
     "          item->next = std::exchange(given_up, item);
@@ -151,7 +151,7 @@ function(otpp_plant_bugs folder)
 
   # stop(reason, value) answers before the server has ended.
   list(APPEND bugs 12:answer_before_end)
-  plant(12 gen_server.hpp
+  plant(12 detail/dispatch/gen_server.hpp
     "        answer_at_end(hold.release(), result.value().has_value());
         return;"
     "        if (otpp_planted_bug == 12 && result.value()) {
@@ -163,13 +163,13 @@ function(otpp_plant_bugs folder)
 
   # A caller that the dying server's state had kept is told that it was dropped.
   list(APPEND bugs 13:end_not_told)
-  plant(13 server_core.hpp
+  plant(13 detail/server/server_core.hpp
     "(life_ == life::ending || handed_out_ == &slot)"
     "((life_ == life::ending && otpp_planted_bug != 13) || handed_out_ == &slot)")
 
   # A server that a turn has woken, and has no time for, is forgotten.
   list(APPEND bugs 14:wakeup_lost)
-  plant(14 process.hpp
+  plant(14 detail/runtime/process.hpp
     "  if (next_) {
     settle(next_);
     next_->post_activation();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/bond.hpp>
-#include <otpp/exit.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/detail/server/relation.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/process/exit.hpp>
 
 #include <asio/bind_executor.hpp>
 

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <otpp/context_room.hpp>
+#include <otpp/detail/runtime/context.hpp>
 
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/deadlock.hpp>
+#include <otpp/detail/reply/deadlock.hpp>
 
 #include <asio/any_io_executor.hpp>
 

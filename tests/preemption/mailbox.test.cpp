@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/mailbox.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
 
 #include <array>
 #include <atomic>

@@ -8,20 +8,20 @@
 
 # ---- mpsc_queue ----
 
-plant(push_tells_nobody mpsc_queue.wake_up detail/mpsc_queue.hpp
+plant(push_tells_nobody mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[return head == parked() ? push_result::woke : push_result::queued;]]
   [[return push_result::queued;]]
 )
-plant(push_publishes_nothing mpsc_queue.wake_up detail/mpsc_queue.hpp
+plant(push_publishes_nothing mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[head_.compare_exchange_weak(
         head, node, std::memory_order_acq_rel, std::memory_order_relaxed)]]
   [[head_.compare_exchange_weak(head, node, std::memory_order_relaxed, std::memory_order_relaxed)]]
 )
-plant(batch_in_two_steps mpsc_queue.wake_up detail/mpsc_queue.hpp
+plant(batch_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[back_ = head_.exchange(nullptr, std::memory_order_acquire);]]
   [[back_ = head_.load(std::memory_order_acquire); head_.store(nullptr, std::memory_order_release);]]
 )
-plant(park_in_two_steps mpsc_queue.wake_up detail/mpsc_queue.hpp
+plant(park_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[Node* expected = nullptr;
     return !front_ && head_.compare_exchange_strong(
                           expected, parked(), std::memory_order_acq_rel,
@@ -29,20 +29,20 @@ plant(park_in_two_steps mpsc_queue.wake_up detail/mpsc_queue.hpp
   [[if (front_ || head_.load(std::memory_order_acquire) != nullptr) { return false; }
     head_.store(parked(), std::memory_order_release); return true;]]
 )
-plant(park_publishes_nothing mpsc_queue.claim detail/mpsc_queue.hpp
+plant(park_publishes_nothing mpsc_queue.claim detail/queue/mpsc_queue.hpp
   [[head_.compare_exchange_strong(
                           expected, parked(), std::memory_order_acq_rel,
                           std::memory_order_relaxed)]]
   [[head_.compare_exchange_strong(
       expected, parked(), std::memory_order_relaxed, std::memory_order_relaxed)]]
 )
-plant(claim_in_two_steps mpsc_queue.claim detail/mpsc_queue.hpp
+plant(claim_in_two_steps mpsc_queue.claim detail/queue/mpsc_queue.hpp
   [[head == parked() && head_.compare_exchange_strong(
                                    head, nullptr, std::memory_order_acquire,
                                    std::memory_order_relaxed)]]
   [[head == parked() && (head_.store(nullptr, std::memory_order_relaxed), true)]]
 )
-plant(bar_in_two_steps mpsc_queue.bar detail/mpsc_queue.hpp
+plant(bar_in_two_steps mpsc_queue.bar detail/queue/mpsc_queue.hpp
   [[head_.exchange(barred(), std::memory_order_acq_rel)]]
   [[[&] {
     Node* had = head_.load(std::memory_order_acquire);
@@ -50,14 +50,14 @@ plant(bar_in_two_steps mpsc_queue.bar detail/mpsc_queue.hpp
     return had;
   }()]]
 )
-plant(extract_in_two_steps mpsc_queue.extract detail/mpsc_queue.hpp
+plant(extract_in_two_steps mpsc_queue.extract detail/queue/mpsc_queue.hpp
   [[head = head_.exchange(nullptr, std::memory_order_acquire);]]
   [[head = head_.load(std::memory_order_acquire); head_.store(nullptr, std::memory_order_release);]]
 )
 
 # ---- mailbox ----
 
-plant_text(closed_is_asked_too_late mailbox.close mailbox.hpp
+plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
   [[      return push_within_limit(*line, item, who, may_wait);
     }
 ]]
@@ -69,7 +69,7 @@ plant_text(closed_is_asked_too_late mailbox.close mailbox.hpp
     }
 ]]
 )
-plant_text(closed_is_asked_too_early mailbox.withdraw mailbox.hpp
+plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/mailbox.hpp
   [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
     std::lock_guard lock(line.mutex);
     if (is_closed()) {]]
@@ -78,14 +78,14 @@ plant_text(closed_is_asked_too_early mailbox.withdraw mailbox.hpp
     std::lock_guard lock(line.mutex);
     if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
 )
-plant(close_forgets_the_line mailbox.expire mailbox.hpp
+plant(close_forgets_the_line mailbox.expire detail/queue/mailbox.hpp
   [[last->next = waiting;]]
   [[last->next = nullptr;]]
 )
 
 # ---- the reply slot and its inbox ----
 
-plant(decided_in_two_steps reply_slot.timeout reply_slot.hpp
+plant(decided_in_two_steps reply_slot.timeout detail/reply/reply_slot.hpp
   [[!decided_.exchange(true, std::memory_order_acq_rel)]]
   [[[&] {
     bool had = decided_.load(std::memory_order_acquire);
@@ -93,17 +93,17 @@ plant(decided_in_two_steps reply_slot.timeout reply_slot.hpp
     return !had;
   }()]]
 )
-plant(gate_is_sought_in_the_slot server.reply_or_evict reply_slot.hpp
+plant(gate_is_sought_in_the_slot server.reply_or_evict detail/reply/reply_slot.hpp
   [[gate.leave();]]
   [[room().leave();]]
 )
-plant_text(cancelled_undecided reply_slot.cancel reply_slot.hpp
+plant_text(cancelled_undecided reply_slot.cancel detail/reply/reply_slot.hpp
   [[if (decide()) {
       error_ = aborted();]]
   [[if (decide() || ::preemption::is_planted("cancelled_undecided")) {
       error_ = aborted();]]
 )
-plant_text(left_in_two_steps reply_slot.inbox reply_slot.hpp
+plant_text(left_in_two_steps reply_slot.inbox detail/reply/reply_slot.hpp
   [[    if (left_.load(std::memory_order_acquire) ||]]
   [[    if (::preemption::is_planted("left_in_two_steps")) {
       bool second = left_.load(std::memory_order_acquire);
@@ -115,38 +115,38 @@ plant_text(left_in_two_steps reply_slot.inbox reply_slot.hpp
     }
     if (left_.load(std::memory_order_acquire) ||]]
 )
-plant(left_unseen reply_slot.inbox reply_slot.hpp
+plant(left_unseen reply_slot.inbox detail/reply/reply_slot.hpp
   [[left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)]]
   [[left_.exchange(true, std::memory_order_relaxed)]]
 )
-plant(claimed_outside reply_slot.shutdown reply_slot.hpp
+plant(claimed_outside reply_slot.shutdown detail/reply/reply_slot.hpp
   [[!result.inside_ && !room().enter()]]
   [[!result.inside_ && (room().enter(), false)]]
 )
-plant(lost_in_its_initiation reply_slot.refused reply_slot.hpp
+plant(lost_in_its_initiation reply_slot.refused detail/reply/reply_slot.hpp
   [[lose();]]
   [[leave();]]
 )
-plant(inbox_never_parks reply_slot.inbox context_room.hpp
+plant(inbox_never_parks reply_slot.inbox detail/runtime/context.hpp
   [[inbox_.park()]]
   [[true]]
 )
 
 # ---- what is shared ----
 
-plant(locked_without_asking brief_mutex detail/brief_mutex.hpp
+plant(locked_without_asking brief_mutex detail/util/spin_mutex.hpp
   [[mutex_.try_lock()]]
   [[mutex_.try_lock() || true]]
 )
-plant(release_in_two_steps intrusive_ptr detail/intrusive_ptr.hpp
+plant(release_in_two_steps intrusive_ptr detail/util/intrusive_ptr.hpp
   [[count_.fetch_sub(1, std::memory_order_acq_rel) == 1]]
   [[(count_.store(count_.load() - 1), count_.load()) == 0]]
 )
-plant(release_unseen intrusive_ptr detail/intrusive_ptr.hpp
+plant(release_unseen intrusive_ptr detail/util/intrusive_ptr.hpp
   [[count_.fetch_sub(1, std::memory_order_acq_rel)]]
   [[count_.fetch_sub(1, std::memory_order_relaxed)]]
 )
-plant_text(depot_unlocked depot detail/block_cache.hpp
+plant_text(depot_unlocked depot detail/memory/block_cache.hpp
   [[std::lock_guard lock(shared.mutex);
       block* first =]]
   [[std::unique_lock lock(shared.mutex, std::defer_lock);
@@ -158,38 +158,38 @@ plant_text(depot_unlocked depot detail/block_cache.hpp
 
 # ---- the gate ----
 
-plant(enter_in_two_steps gate context_room.hpp
+plant(enter_in_two_steps gate detail/runtime/context.hpp
   [[gate_.fetch_add(2, std::memory_order_acquire) & 1]]
   [[(gate_.load(std::memory_order_acquire) & 1) ? (gate_.fetch_add(2), true) : (gate_.fetch_add(2), false)]]
 )
-plant(turned_away_and_counted gate context_room.hpp
+plant(turned_away_and_counted gate detail/runtime/context.hpp
   [[leave();
       return false;]]
   [[return false;]]
 )
-plant(leave_unseen gate context_room.hpp
+plant(leave_unseen gate detail/runtime/context.hpp
   [[gate_.fetch_sub(2, std::memory_order_release);]]
   [[gate_.fetch_sub(2, std::memory_order_relaxed);]]
 )
-plant(shutdown_does_not_wait gate process.hpp
+plant(shutdown_does_not_wait gate detail/runtime/process.hpp
   [[gate_.load(std::memory_order_acquire) != 1]]
   [[(gate_.load(std::memory_order_acquire), false)]]
 )
 
 # ---- who runs a process ----
 
-plant(returned_unparked process.submit process.hpp
+plant(returned_unparked process.submit detail/runtime/process.hpp
   [[mailbox_.park()]]
   [[mailbox_.park() || true]]
 )
-plant(submitted_outside process.evict process.hpp
+plant(submitted_outside process.evict detail/runtime/process.hpp
   [[gate.enter()]]
   [[gate.enter() || true]]
 )
 
 # ---- whole servers ----
 
-plant_text(claimed_after_the_lock server.drop_or_evict loop.hpp
+plant_text(claimed_after_the_lock server.drop_or_evict detail/server/loop.hpp
   [[      won = slot->try_claim();
     }
 ]]
@@ -202,43 +202,43 @@ plant_text(claimed_after_the_lock server.drop_or_evict loop.hpp
     }
 ]]
 )
-plant(closed_and_nobody_told server.call_or_stop server_core.hpp
+plant(closed_and_nobody_told server.call_or_stop detail/server/server_core.hpp
   [[result == mailbox::result::closed]]
   [[result == mailbox::result::closed && false]]
 )
-plant_text(name_freed_after_the_end server.name_or_stop loop.hpp
+plant_text(name_freed_after_the_end server.name_or_stop detail/server/loop.hpp
   [[while (names) {]]
   [[while (names && !::preemption::is_planted("name_freed_after_the_end")) {]]
 )
 
 # ---- deadlock ----
 
-plant(refused_and_still_set deadlock.closed_by_two deadlock.hpp
+plant(refused_and_still_set deadlock.closed_by_two detail/reply/deadlock.hpp
   [[from.edge().clear_in(looking);]]
   [[(void)0;]]
 )
-plant(cleared_without_asking deadlock.looked_at wait_edge.hpp
+plant(cleared_without_asking deadlock.looked_at detail/runtime/wait_edge.hpp
   [[is_anybody_looking_.load(std::memory_order_seq_cst)]]
   [[false]]
 )
-plant(looks_and_says_nothing deadlock.looked_at wait_edge.hpp
+plant(looks_and_says_nothing deadlock.looked_at detail/runtime/wait_edge.hpp
   [[is_anybody_looking_.store(true, std::memory_order_seq_cst);]]
   [[(void)0;]]
 )
-plant_text(looked_at_once_only deadlock.phantom deadlock.hpp
+plant_text(looked_at_once_only deadlock.phantom detail/reply/deadlock.hpp
   [[if (!path[i]->is_sure() || waiting.has_ended()) {]]
   [[if ((!path[i]->is_sure() || waiting.has_ended()) && !::preemption::is_planted("looked_at_once_only")) {]]
 )
 
 # ---- ties and timers ----
 
-plant(told_in_two_steps bond.both_end bond.hpp
+plant(told_in_two_steps bond.both_end detail/server/relation.hpp
   [[whole.state_.compare_exchange_strong(
               was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)]]
   [[whole.state_.load(std::memory_order_acquire) == state::tied &&
         (whole.state_.store(state::told, std::memory_order_release), true)]]
 )
-plant(cut_in_two_steps bond.cut_or_end bond.hpp
+plant(cut_in_two_steps bond.cut_or_end detail/server/relation.hpp
   [[state_.exchange(state::cut, std::memory_order_acq_rel)]]
   [[[&] {
     state was = state_.load(std::memory_order_acquire);
@@ -246,7 +246,7 @@ plant(cut_in_two_steps bond.cut_or_end bond.hpp
     return was;
   }()]]
 )
-plant_text(tied_to_one_who_has_ended bond.tie_or_end loop.hpp
+plant_text(tied_to_one_who_has_ended bond.tie_or_end detail/server/loop.hpp
   [[if (life_ == life::ended) {
     return false;
   }
@@ -256,7 +256,7 @@ plant_text(tied_to_one_who_has_ended bond.tie_or_end loop.hpp
   }
   tie*& first]]
 )
-plant_text(one_signal_is_enough exit.two_signals loop.hpp
+plant_text(one_signal_is_enough exit.two_signals detail/server/loop.hpp
   [[order.older_ = orders.load(std::memory_order_relaxed);]]
   [[order.older_ = orders.load(std::memory_order_relaxed);
   if (order.older_ && ::preemption::is_planted("one_signal_is_enough")) {
@@ -276,7 +276,7 @@ plant_text(ended_and_can_be_cancelled timer.cancel_or_end timer.hpp
 
 # ---- pg ----
 
-plant(both_tell_at_once pg.order_of_changes pg.hpp
+plant(both_tell_at_once pg.order_of_changes registry/pg.hpp
   [[is_telling_ || outbox_.empty()]]
   [[outbox_.empty()]]
 )

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/pg.hpp>
+#include <otpp/registry/pg.hpp>
 
 #include <array>
 #include <cstddef>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/call.hpp>
-#include <otpp/caller.hpp>
-#include <otpp/cast.hpp>
-#include <otpp/registry.hpp>
-#include <otpp/stop.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/caller.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/registry/registry.hpp>
 
 #include <asio/bind_executor.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/detail/block_cache.hpp>
-#include <otpp/detail/brief_mutex.hpp>
-#include <otpp/detail/intrusive_ptr.hpp>
+#include <otpp/detail/memory/block_cache.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/spin_mutex.hpp>
 
 #include <array>
 #include <cstddef>

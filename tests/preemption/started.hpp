@@ -2,9 +2,9 @@
 
 #pragma once
 
-#include <otpp/options.hpp>
-#include <otpp/server_ref.hpp>
-#include <otpp/start.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/start.hpp>
 
 #include <asio/bind_executor.hpp>
 

@@ -2,12 +2,12 @@
 
 #pragma once
 
-#include <otpp/exit.hpp>
-#include <otpp/link.hpp>
-#include <otpp/monitor.hpp>
-#include <otpp/pid.hpp>
-#include <otpp/self.hpp>
-#include <otpp/start_link.hpp>
+#include <otpp/address/pid.hpp>
+#include <otpp/gen_server/start_link.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/process/self.hpp>
 
 #include "support/event.hpp"
 #include "support/scribe.hpp"

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <otpp/caller.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/caller.hpp>
 #include <otpp/outcome.hpp>
 
 #include "support/event.hpp"

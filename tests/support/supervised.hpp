@@ -2,13 +2,13 @@
 
 #pragma once
 
-#include <otpp/exit.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/outcome.hpp>
-#include <otpp/supervision.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/registry/wait_for_name.hpp>
+#include <otpp/supervisor/children.hpp>
 #include <otpp/testing.hpp>
 #include <otpp/timeout.hpp>
-#include <otpp/wait_for_name.hpp>
 
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"

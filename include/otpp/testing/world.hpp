@@ -2,9 +2,9 @@
 
 #pragma once
 
-#include <otpp/context_room.hpp>
 #include <otpp/detail/asio.hpp>
-#include <otpp/simulation.hpp>
+#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
 

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+
+#include <asio/use_awaitable.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+/// A reference to a process of any type: a server, or a coroutine that `spawn` has started. Erlang's pid.
+///
+/// Made implicitly from a `server_ref`; `as<Callbacks>()` is the way back. As that it keeps nothing alive, and
+/// never refers to another process. An address for `call`, `cast` and `send`, which look the message up in the
+/// server's `messages`, as they do for a string. One that is made without anything is nobody.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe for reading.
+///
+/// @par Lifetime
+/// May outlive the process, its context and the registry.
+class pid {
+ public:
+  pid() noexcept = default;
+
+  template <class Callbacks>
+  pid(const server_ref<Callbacks>& server) noexcept : core_(server.core()) {}
+  template <class Callbacks>
+  pid(server_ref<Callbacks>&& server) noexcept : core_(std::move(server).core()) {}
+
+  // Made by the library.
+  explicit pid(detail::intrusive_ptr<server_core> core) noexcept : core_(std::move(core)) {}
+
+  /// False for nobody.
+  explicit operator bool() const noexcept { return static_cast<bool>(core_); }
+
+  /// Returns the number of the process: unique in this program, never used again. Zero for nobody.
+  std::uint64_t id() const noexcept { return core_ ? core_->id() : 0; }
+
+  /// Returns true if the process has ended. It may end at any time: a false is true of the past only.
+  bool has_ended() const noexcept { return !core_ || core_->has_ended(); }
+
+  /// Returns it in words: `"counter"`, or `counter#7` for one that was started without a name.
+  std::string describe() const { return core_ ? core_->describe() : "nobody"; }
+
+  /// Returns the typed reference, or nothing if the process has other callbacks.
+  template <class Callbacks>
+  std::optional<server_ref<Callbacks>> as() const {
+    if (!core_ || core_->callbacks_type_info() != typeid(Callbacks)) {
+      return std::nullopt;
+    }
+    return server_ref<Callbacks>(core_);
+  }
+
+  /// Waits until the process has ended, whatever the cause, and returns the reason: as `server_ref::join`.
+  template <class Token = asio::use_awaitable_t<>>
+  auto join(Token&& token = {}) const; // stop.hpp
+
+  /// As `server_ref::stop`.
+  template <class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason = exit_reason::normal(), duration timeout = infinite, Token&& token = {}) const;
+
+  /// Returns the process behind it, for the library's verbs.
+  const detail::intrusive_ptr<server_core>& core() const noexcept { return core_; }
+
+  friend bool operator==(const pid& a, const pid& b) noexcept { return a.core_ == b.core_; }
+
+  /// Prints `describe()`.
+  template <class Stream>
+    requires requires(Stream& out, const std::string& text) { out.write(text.data(), 1) << text; }
+  friend Stream& operator<<(Stream& out, const pid& who) {
+    out << who.describe();
+    return out;
+  }
+
+ private:
+  detail::intrusive_ptr<server_core> core_;
+};
+
+} // namespace otpp
+
+template <>
+struct std::hash<otpp::pid> {
+  std::size_t operator()(const otpp::pid& who) const noexcept { return std::hash<std::uint64_t>()(who.id()); }
+};

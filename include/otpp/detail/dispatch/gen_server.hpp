@@ -1,0 +1,647 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/unanswered.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/server/loop.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/type_name.hpp>
+#include <otpp/gen_server/callbacks.hpp>
+#include <otpp/gen_server/caller.hpp>
+#include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/sys/format_status.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+/// A server: the loop of server_core with a callbacks class and its state.
+///
+/// Users start one with `otpp::start<Callbacks>(...)` and talk to it through a `server_ref`; they do
+/// not make objects of this class. Here each message finds its handler, and here it is decided, once,
+/// whether a handler is a plain function or a coroutine.
+template <class Callbacks, class State = state_t<Callbacks>>
+class gen_server final : public server_core {
+  static_assert(detail::check_callbacks<Callbacks>());
+  static_assert(
+      std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
+
+ public:
+  using callbacks_type = Callbacks;
+  using state_type = State;
+
+  gen_server(
+      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+      : server_core(std::move(home), mailbox_limit, std::move(name)) {}
+
+  ~gen_server() override { destroy_state(); }
+
+  // ---- how envelopes open themselves ----
+
+  template <class M>
+  static void open_call(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    auto& request = static_cast<call_request<M>&>(item);
+    self.handles(&detail::type_name<M>);
+    if constexpr (detail::calls_with_caller<Callbacks, M>) {
+      self.handle_with_caller(request);
+    } else {
+      self.handle(request);
+    }
+  }
+
+  template <class M>
+  static void open_cast(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    using returned = decltype(self.callbacks_.handle_cast(std::declval<M>(), self.state()));
+    self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
+      return callbacks.handle_cast(std::move(content), state);
+    });
+  }
+
+  template <class M>
+  static void open_info(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    using returned = decltype(self.callbacks_.handle_info(std::declval<M>(), self.state()));
+    self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
+      return callbacks.handle_info(std::move(content), state);
+    });
+  }
+
+  /// Runs `init`; the request is a start_request, which has the arguments.
+  template <class Request>
+  static void open_start(server_core& core, envelope& item) {
+    auto& self = static_cast<gen_server&>(core);
+    auto& request = static_cast<Request&>(item);
+    using returned = decltype(request.init(self.callbacks_));
+    if constexpr (detail::is_awaitable<returned>) {
+      in_hand<Request> hold(self, request);
+      try {
+        self.run_job(self.await_init(hold));
+      } catch (...) {
+        self.fail_start(hold, std::current_exception()); // no memory for its frame
+      }
+      self.settle_if_busy();
+    } else {
+      in_hand<Request> hold(self, request);
+      try {
+        if constexpr (detail::is_init_result<returned>) {
+          self.begin(hold, request.init(self.callbacks_));
+        } else {
+          ::new (self.place()) State(request.init(self.callbacks_)); // made in its place: it never moves
+          self.begin(hold);
+        }
+      } catch (...) {
+        self.fail_start(hold, std::current_exception());
+      }
+    }
+  }
+
+  // A process that is one coroutine takes its messages itself (spawn.hpp).
+  static void open_never(server_core&, envelope& item) { item.abandon(); }
+
+  static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
+  std::string show_state() override { return detail::show_state(callbacks_, state()); }
+  const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
+  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
+
+  envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
+    envelope::opener found = nullptr;
+    if constexpr (requires { typename Callbacks::messages; }) {
+      each_listed(std::type_identity<typename Callbacks::messages>(), [&]<class M>(std::type_identity<M>) {
+        if (typeid(M) != type) {
+          return;
+        }
+        if constexpr (handles_call<Callbacks, M>) {
+          found = kind == verb::call ? &open_call<M> : found;
+        }
+        if constexpr (handles_cast<Callbacks, M>) {
+          found = kind == verb::cast ? &open_cast<M> : found;
+        }
+        if constexpr (handles_info<Callbacks, M>) {
+          found = kind == verb::info ? &open_info<M> : found;
+        }
+      });
+    }
+    if (kind == verb::info) {
+      if constexpr (handles_info<Callbacks, down>) {
+        found = type == typeid(down) ? &open_info<down> : found;
+      }
+      if constexpr (handles_info<Callbacks, exit_signal>) {
+        found = type == typeid(exit_signal) ? &open_info<exit_signal> : found;
+      }
+      if constexpr (requires { typename Callbacks::takes_any_message; }) {
+        found = &open_never;
+      }
+    }
+    return found;
+  }
+
+ private:
+  // ---- call ----
+
+  template <class M>
+  void handle(call_request<M>& request) {
+    using returned = detail::call_result_t<Callbacks, M>;
+    in_hand<call_request<M>> hold(*this, request);
+    if constexpr (detail::is_awaitable<returned>) {
+      try {
+        run_job(await_call<M>(hold));
+      } catch (...) {
+        crash(hold, std::current_exception()); // no memory for its frame
+      }
+      settle_if_busy();
+    } else {
+      try {
+        if constexpr (std::is_void_v<returned>) {
+          callbacks_.handle_call(std::move(request.content()), state());
+          answer(hold);
+        } else if constexpr (detail::is_outcome<returned>) {
+          conclude(hold, callbacks_.handle_call(std::move(request.content()), state()));
+        } else {
+          answer(hold, callbacks_.handle_call(std::move(request.content()), state()));
+        }
+      } catch (...) {
+        crash(hold, std::current_exception());
+      }
+    }
+  }
+
+  // The handler waits for something: its caller is written down.
+  void settle_if_busy() noexcept {
+    if (worker_ && worker_->is_busy()) {
+      turn::current()->settle(this);
+    }
+  }
+
+  // Runs a coroutine handler. `mine` is what must live as long as it: it is moved into the frame, and given
+  // to the three others, which say `this->` because Clang 19 takes their capture for unused. A handler may
+  // end on another executor than it began on; it comes home before anything of the server is touched.
+  template <class Held, class Start, class Conclude, class Fail>
+  asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
+    using returned = detail::unwrapped_t<decltype(start(mine))>;
+    std::exception_ptr error;
+    try {
+      if constexpr (std::is_void_v<returned>) {
+        co_await start(mine);
+        if (!is_running_here()) {
+          co_await worker_->come_home();
+        }
+        conclude(mine);
+      } else {
+        returned result = co_await start(mine);
+        if (!is_running_here()) {
+          co_await worker_->come_home();
+        }
+        conclude(mine, std::move(result));
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    if (error) {
+      if (!is_running_here()) {
+        co_await worker_->come_home();
+      }
+      fail(mine, std::move(error));
+    }
+  }
+
+  template <class M>
+  asio::awaitable<void> await_call(in_hand<call_request<M>>& hold) {
+    using taken = taken_in_hand<call_request<M>>;
+    return await_handler(
+        taken(hold),
+        [this](taken& mine) { return callbacks_.handle_call(std::move((*mine)->content()), state()); },
+        [this]<class... Result>(taken& mine, Result&&... result) {
+          if constexpr ((detail::is_outcome<Result> || ...)) {
+            conclude(*mine, std::move(result)...);
+          } else {
+            this->answer(*mine, std::move(result)...);
+          }
+        },
+        [this](taken& mine, std::exception_ptr error) { crash(*mine, std::move(error)); });
+  }
+
+  template <class Request, class... Value>
+  void answer(in_hand<Request>& hold, Value&&... value) noexcept {
+    replies(&detail::type_name<typename Request::content_type>);
+    hold.release().answer(std::forward<Value>(value)...);
+  }
+
+  template <class Request, class R>
+  void conclude(in_hand<Request>& hold, outcome<R> result) {
+    next(std::move(result.action()));
+    if (result.kind() == detail::outcome_kind::fail || result.value()) {
+      replies(&detail::type_name<typename Request::content_type>);
+    }
+    switch (result.kind()) {
+      case detail::outcome_kind::value: answer_with(hold, result); return;
+      case detail::outcome_kind::fail: hold.release().fail(std::move(result.error())); return;
+      case detail::outcome_kind::stop:
+        if (result.value()) {
+          hold->prepare(std::move(*result.value()));
+        }
+        stop_with(std::move(result.reason()), hold->message_type(), hold->where());
+        answer_at_end(hold.release(), result.value().has_value());
+        return;
+      case detail::outcome_kind::no_reply:
+      case detail::outcome_kind::ignore: break;
+    }
+    // no_reply, and nobody has the otpp::caller.
+    hold.release().fail(errc::no_reply);
+  }
+
+  template <class Request, class R>
+  static void answer_with(in_hand<Request>& hold, outcome<R>& result) noexcept {
+    if constexpr (std::is_void_v<R>) {
+      hold.release().answer();
+    } else {
+      hold.release().answer(std::move(*result.value()));
+    }
+  }
+
+  // The handler threw: the server ends, and this caller hears why when it has.
+  template <class Request>
+  void crash(in_hand<Request>& hold, std::exception_ptr error) noexcept {
+    stop_with(std::move(error), hold->message_type(), hold->where());
+    answer_at_end(hold.release(), false);
+  }
+
+  // ---- call, with an otpp::caller ----
+
+  template <class M>
+  void handle_with_caller(call_request<M>& request) {
+    using returned = detail::call_result_t<Callbacks, M>;
+    // The otpp::caller may go to any thread.
+    turn::current()->settle(this);
+    open(request);
+    if constexpr (detail::is_awaitable<returned>) {
+      try {
+        run_job(await_with_caller<M>(request));
+      } catch (...) {
+        stop_with(std::current_exception(), detail::type_name<M>());
+      }
+    } else {
+      std::string_view type = request.message_type();
+      source_location where = request.where();
+      try {
+        caller<reply_t<M>> from(request);
+        if constexpr (std::is_void_v<returned>) {
+          callbacks_.handle_call(std::move(request.content()), std::move(from), state());
+          settle_with_caller(request, no_reply);
+        } else {
+          // Two statements: GCC destroys the handler's otpp::caller at the end of the full expression.
+          auto result = callbacks_.handle_call(std::move(request.content()), std::move(from), state());
+          settle_with_caller(request, std::move(result));
+        }
+      } catch (...) {
+        stop_with(std::current_exception(), type, where);
+      }
+    }
+  }
+
+  // The message is the frame's own: the request may be gone as soon as the otpp::caller has answered.
+  template <class M>
+  struct with_caller {
+    caller<reply_t<M>> from;
+    M content;
+    call_request<M>* request;
+    std::string_view type;
+    source_location where;
+  };
+
+  template <class M>
+  asio::awaitable<void> await_with_caller(call_request<M>& request) {
+    using held_type = with_caller<M>;
+    return await_handler(
+        held_type{caller<reply_t<M>>(request), std::move(request.content()), &request, request.message_type(),
+                  request.where()},
+        [this](held_type& mine) {
+          return callbacks_.handle_call(std::move(mine.content), std::move(mine.from), state());
+        },
+        [this]<class... Result>(held_type& mine, Result&&... result) {
+          if constexpr (sizeof...(Result) == 0) {
+            this->settle_with_caller(*mine.request, no_reply);
+          } else {
+            this->settle_with_caller(*mine.request, std::move(result)...);
+          }
+        },
+        [this](auto& mine, std::exception_ptr why) { stop_with(std::move(why), mine.type, mine.where); });
+  }
+
+  // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped.
+  template <class Request, class Result>
+  void settle_with_caller(Request& request, Result result) {
+    reply_slot::claim won;
+    switch (take_back(request, is_answer(result), won)) {
+      case held::by_loop: {
+        in_hand<Request> hold(*this, request);
+        conclude_returned(hold, std::move(result));
+        return;
+      }
+      case held::by_somebody:
+        if (won) {
+          write_returned(request, result);
+          replies(&detail::type_name<typename Request::content_type>);
+          request.deliver(won);
+        }
+        break;
+      case held::by_nobody: break;
+    }
+    if constexpr (detail::is_outcome<Result>) {
+      next(std::move(result.action()));
+      if (result.kind() == detail::outcome_kind::stop) {
+        stop_with(std::move(result.reason()), detail::type_name<typename Request::content_type>());
+      }
+    }
+  }
+
+  template <class Result>
+  static bool is_answer(Result& result) noexcept {
+    if constexpr (detail::is_outcome<Result>) {
+      return result.kind() == detail::outcome_kind::value || result.kind() == detail::outcome_kind::fail;
+    } else {
+      return !std::is_same_v<Result, no_reply_t>;
+    }
+  }
+
+  template <class Request, class Result>
+  void conclude_returned(in_hand<Request>& hold, Result result) {
+    if constexpr (detail::is_outcome<Result>) {
+      conclude(hold, std::move(result));
+    } else if constexpr (std::is_same_v<Result, no_reply_t>) {
+      conclude(hold, outcome<typename Request::reply_type>(no_reply));
+    } else {
+      answer(hold, std::move(result));
+    }
+  }
+
+  template <class Request, class Result>
+  static void write_returned(Request& request, Result& result) noexcept {
+    if constexpr (detail::is_outcome<Result>) {
+      if (result.kind() == detail::outcome_kind::fail) {
+        request.write_error(std::move(result.error()));
+      } else {
+        write_value<typename Request::reply_type>(request, result.value());
+      }
+    } else if constexpr (!std::is_same_v<Result, no_reply_t>) {
+      request.emplace(std::move(result));
+    }
+  }
+
+  template <class R, class Request, class Value>
+  static void write_value(Request& request, Value& value) noexcept {
+    if constexpr (std::is_void_v<R>) {
+      request.emplace();
+    } else {
+      request.emplace(std::move(*value));
+    }
+  }
+
+  // ---- cast, info, continue, terminate ----
+
+  template <class M, class Returned, class Invoke>
+  void handle_plain(envelope& item, Invoke invoke) {
+    static_assert(detail::check_plain_result<Returned>());
+    handles(&detail::type_name<M>);
+    envelope_ptr hold(&item);
+    auto& letter = static_cast<plain_message<M>&>(item);
+    if constexpr (detail::is_awaitable<Returned>) {
+      try {
+        run_job(await_handler(
+            std::move(hold),
+            [this, invoke](envelope_ptr& mine) {
+              return invoke(callbacks_, std::move(static_cast<plain_message<M>&>(*mine).content()), state());
+            },
+            [this]<class... Result>(envelope_ptr& mine, Result&&... result) {
+              this->go_on(std::move(result)..., mine->message_type(), mine->where());
+            },
+            [this](envelope_ptr& mine, std::exception_ptr error) {
+              stop_with(std::move(error), mine->message_type(), mine->where());
+            }));
+      } catch (...) {
+        stop_with(std::current_exception(), detail::type_name<M>());
+      }
+    } else {
+      try {
+        if constexpr (std::is_void_v<Returned>) {
+          invoke(callbacks_, std::move(letter.content()), state());
+        } else {
+          go_on(invoke(callbacks_, std::move(letter.content()), state()), item.message_type(), item.where());
+        }
+      } catch (...) {
+        stop_with(std::current_exception(), item.message_type(), item.where());
+      }
+    }
+  }
+
+  // A message that the server left for itself; the loop keeps it while its handler runs.
+  template <class M, class Invoke>
+  void handle_own(M& content, Invoke invoke) noexcept {
+    using returned = decltype(invoke(callbacks_, std::move(content), state()));
+    static_assert(detail::check_plain_result<returned>());
+    handles(&detail::type_name<M>);
+    try {
+      if constexpr (detail::is_awaitable<returned>) {
+        run_job(await_handler(
+            &content,
+            [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
+            [this]<class... Result>(M*, Result&&... result) {
+              this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
+            },
+            [this](M*, std::exception_ptr error) { stop_with(std::move(error), detail::type_name<M>()); }));
+      } else if constexpr (std::is_void_v<returned>) {
+        invoke(callbacks_, std::move(content), state());
+      } else {
+        go_on(invoke(callbacks_, std::move(content), state()), detail::type_name<M>(), {});
+      }
+    } catch (...) {
+      stop_with(std::current_exception(), detail::type_name<M>());
+    }
+  }
+
+  void go_on(outcome<> result, std::string_view message, source_location where) noexcept {
+    next(std::move(result.action()));
+    if (result.kind() == detail::outcome_kind::stop) {
+      stop_with(std::move(result.reason()), message, where);
+    } else if (result.kind() == detail::outcome_kind::fail) {
+      stop_with(std::move(result.error()), message, where); // there is nobody to tell but the server
+    }
+  }
+  void go_on(std::string_view, source_location) noexcept {} // a handler of void
+  template <class Other>
+  void go_on(Other&&, std::string_view, source_location) noexcept {} // no_reply, or check_plain_result() has said it
+
+  // An outcome does not name the message that it left, so that its type is looked for: where the handler is
+  // not overloaded it is the handler's parameter, else one of those that are listed.
+  template <class Handler>
+  void run_own(detail::erased_message& message) noexcept {
+    bool found = false;
+    auto run = [&]<class M>(std::type_identity<M>) {
+      if constexpr (Handler::template takes<M>) {
+        if (!found && message.type() == typeid(M)) {
+          found = true;
+          handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& content, State& state) {
+            return Handler::invoke(callbacks, std::move(content), state);
+          });
+        }
+      }
+    };
+    if constexpr (requires { Handler::signature(); }) {
+      run(std::type_identity<typename decltype(Handler::signature())::first>());
+    }
+    each_candidate(run);
+    if (!found) {
+      refuse_own(Handler::name);
+    }
+  }
+
+  void run_continue(detail::erased_message& message) noexcept override {
+    run_own<detail::continue_handler<Callbacks>>(message);
+  }
+
+  void run_info(detail::erased_message& message) noexcept override { run_own<detail::info_handler<Callbacks>>(message); }
+
+  void run_timeout() noexcept override {
+    if constexpr (handles_info<Callbacks, timeout>) {
+      handle_own(timeout_message_, [](Callbacks& callbacks, timeout&& m, State& state) {
+        return callbacks.handle_info(std::move(m), state);
+      });
+    } else {
+      refuse_own("handle_info(otpp::timeout, State&)");
+    }
+  }
+
+  void run_terminate(const exit_reason& reason) noexcept override {
+    if constexpr (detail::terminates<Callbacks>) {
+      using returned = decltype(callbacks_.terminate(reason, state()));
+      try {
+        if constexpr (detail::is_awaitable<returned>) {
+          run_job(await_handler(
+              reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
+              [](const exit_reason&) {},
+              [this](const exit_reason&, std::exception_ptr error) {
+                terminate_failed(std::move(error));
+              }));
+        } else {
+          callbacks_.terminate(reason, state());
+        }
+      } catch (...) {
+        terminate_failed(std::current_exception());
+      }
+    }
+  }
+
+  // A handler left a message for the server itself, and the server has no handler for it.
+  void refuse_own(std::string_view handler) noexcept {
+    stop_with(exit_reason(detail::make_error(
+        errc::bad_message,
+        std::string(handler) + ": no handler for a message of its own (where it is overloaded, list the "
+                               "message in `using messages = otpp::message_list<...>`)",
+        {}, describe())));
+  }
+
+  // ---- init ----
+
+  template <class Request>
+  asio::awaitable<void> await_init(in_hand<Request>& hold) {
+    using taken = taken_in_hand<Request>;
+    return await_handler(
+        taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
+        [this]<class Result>(taken& mine, Result&& result) {
+          if constexpr (detail::is_init_result<Result>) {
+            begin(*mine, std::move(result));
+          } else {
+            ::new (place()) State(std::move(result));
+            begin(*mine);
+          }
+        },
+        [this](taken& mine, std::exception_ptr error) { fail_start(*mine, std::move(error)); });
+  }
+
+  template <class Request>
+  void begin(in_hand<Request>& hold) noexcept {
+    has_state_ = true;
+    initialised();
+    hold.release().answer(server_ref<Callbacks>(detail::intrusive_ptr<server_core>(this)));
+  }
+
+  template <class Request>
+  void begin(in_hand<Request>& hold, init_result<State> result) {
+    switch (result.kind()) {
+      case detail::outcome_kind::value:
+        ::new (place()) State(std::move(*result.state()));
+        next(std::move(result.action()));
+        begin(hold);
+        return;
+      case detail::outcome_kind::ignore:
+        fail_start(hold, detail::make_error(errc::ignored, "start", {}, describe()), true);
+        return;
+      default: break;
+    }
+    std::exception_ptr why = result.reason().exception();
+    if (!why) {
+      why = detail::make_error(errc::exited, "start", {}, describe(), result.reason());
+    }
+    fail_start(hold, std::move(why));
+  }
+
+  // terminate is not called; the starter hears of it when the name is free again.
+  template <class Request>
+  void fail_start(in_hand<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
+    hold->failure = is_doomed() ? nullptr : why;
+    stop_with(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
+    answer_at_end(hold.release(), false);
+  }
+
+  // ---- the state ----
+
+  void* place() noexcept { return static_cast<void*>(state_); }
+  State& state() noexcept { return *std::launder(reinterpret_cast<State*>(state_)); }
+
+  void destroy_state() noexcept override {
+    if (std::exchange(has_state_, false)) {
+      state().~State();
+    }
+  }
+
+  // ---- the messages that the callbacks class lists ----
+
+  template <class... Messages, class Visit>
+  static void each_listed(
+      std::type_identity<message_list<Messages...>>, [[maybe_unused]] Visit visit) {
+    (visit(std::type_identity<Messages>()), ...);
+  }
+
+  template <class Visit>
+  static void each_candidate(Visit visit) {
+    if constexpr (requires { typename Callbacks::messages; }) {
+      each_listed(std::type_identity<typename Callbacks::messages>(), visit);
+    }
+  }
+
+  [[no_unique_address]] Callbacks callbacks_{};
+  [[no_unique_address]] timeout timeout_message_{};
+  bool has_state_ = false;
+  alignas(State) std::byte state_[sizeof(State)];
+};
+
+} // namespace otpp

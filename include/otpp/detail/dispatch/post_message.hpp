@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/trailing_token.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/call.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+// What cast and send share: they differ in the handler only.
+
+namespace otpp::detail {
+
+// One who sends, while the mailbox has not taken the message.
+template <message M>
+class sending : public answer_slot<void> {
+ public:
+  explicit sending(std::string_view verb) noexcept : verb_(verb) {}
+
+  // Only what still stands in line can be taken back.
+  void cancel() override {
+    if (!this->server) {
+      return; // nobody was found, and that is on its way
+    }
+    envelope* letter = static_cast<server_core&>(*this->server).withdraw(static_cast<reply_slot*>(this));
+    if (letter) {
+      reply_slot::cancel();
+      letter->abandon(); // it has the server half
+    }
+  }
+
+ protected:
+  ~sending() = default;
+  std::string_view operation() const noexcept override { return verb_; }
+  std::string_view message() const noexcept override { return type_name<M>(); }
+
+ private:
+  std::string_view verb_;
+};
+
+template <message M>
+using letter_ptr = std::unique_ptr<plain_message<M>, envelope_abandoner>;
+
+template <message M, class Content>
+letter_ptr<M> make_letter(const destination& target, Content&& content) {
+  return letter_ptr<M>(new plain_message<M>(target.open, std::forward<Content>(content), target.where));
+}
+
+template <server_core::verb Verb, message M>
+struct initiate_post : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
+    using request = operation<sending<M>, void, std::decay_t<Handler>>;
+    fallback otherwise(handler, target.server);
+    auto* sender =
+        request::make(
+            std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb_name<Verb>());
+    if (!sender) {
+      return;
+    }
+    if (target.error) {
+      sender->fail(std::move(target.error));
+      return;
+    }
+    sender->server = target.server;
+    if (!sender->room().enroll(*sender)) {
+      sender->abandon_waiting();
+      sender->leave();
+      return;
+    }
+    server_core& server = *target.server;
+    mailbox::result result = mailbox::result::full;
+    if (sender->is_inside(server)) {
+      result = server.send<&mailbox::try_push>(*letter); // waiting here could never end
+    } else {
+      letter->may_wait(*sender);
+      result = server.send<&mailbox::push>(*letter);
+    }
+    switch (result) {
+      case mailbox::result::waiting:
+        letter.release(); // the server half is the letter's
+        return;
+      case mailbox::result::full: sender->fail(errc::mailbox_full); return;
+      case mailbox::result::closed: sender->fail(errc::no_process); return;
+      case mailbox::result::taken:
+      case mailbox::result::woke:
+        letter.release();
+        sender->answer();
+        return;
+    }
+  }
+};
+
+// With the default token nothing is posted and nobody is suspended, unless there is no room.
+template <server_core::verb Verb, message M>
+asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
+  if (target.error) {
+    std::rethrow_exception(std::move(target.error));
+  }
+  mailbox::result result = target.server->template send<&mailbox::try_push>(*letter);
+  if (result == mailbox::result::taken) {
+    letter.release();
+    co_return;
+  }
+  if (result == mailbox::result::closed) {
+    std::rethrow_exception(make_error(
+        errc::no_process, verb_name<Verb>(), type_name<M>(), target.server->describe()));
+  }
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
+      initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(letter));
+}
+
+template <server_core::verb Verb, message M, class Token>
+auto post(destination target, letter_ptr<M> letter, Token&& token) {
+  if constexpr (std::is_same_v<std::decay_t<Token>, asio::use_awaitable_t<>>) {
+    return post_or_wait<Verb, M>(std::move(target), std::move(letter));
+  } else {
+    return asio::async_initiate<Token, void(std::exception_ptr)>(
+        initiate_post<Verb, M>(), token, std::move(target), std::move(letter));
+  }
+}
+
+template <server_core::verb Verb, class M, class Address, class... Args>
+auto post_in_place(Address to, Args&&... args) {
+  static_assert(check_sent<Verb, M, Address>());
+  if constexpr (can_be_sent<Verb, M, Address>()) {
+    destination target = find<Verb, M>(std::move(to));
+    if constexpr (makes<M, Args...>) {
+      auto letter = make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
+      return post<Verb, M>(std::move(target), std::move(letter), asio::use_awaitable);
+    } else {
+      static_assert(
+          makes_without_last<M, Args...>(), "otpp: the message cannot be made from these arguments");
+      return apply_without_last(
+          [&](auto&& token, auto&&... rest) {
+            auto letter =
+                make_letter<M>(target, make_message<M>(std::forward<decltype(rest)>(rest)...));
+            return post<Verb, M>(
+                std::move(target), std::move(letter), std::forward<decltype(token)>(token));
+          },
+          std::forward<Args>(args)...);
+    }
+  }
+}
+
+template <server_core::verb Verb, class Address, class Message, class Token>
+auto post_message(Address to, Message&& content, Token&& token) {
+  using M = std::decay_t<Message>;
+  static_assert(check_temporary<Message, Token>());
+  static_assert(check_sent<Verb, M, Address>());
+  if constexpr (can_be_sent<Verb, M, Address>()) {
+    destination target = find<Verb, M>(std::move(to));
+    auto letter = make_letter<M>(target, M(std::forward<Message>(content)));
+    return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
+  }
+}
+
+// With a server_ref nothing is looked up, and nothing goes on after this: no reference is counted.
+template <server_core::verb Verb, class M, class Callbacks, class... Args>
+bool try_post_borrowed(const borrowed_ref<Callbacks>& to, Args&&... args) noexcept {
+  static_assert(check_sent<Verb, M, server_ref<Callbacks>>());
+  if constexpr (can_be_sent<Verb, M, server_ref<Callbacks>>()) {
+    try {
+      letter_ptr<M> letter(new plain_message<M>(
+          opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), to.where()));
+      if (to.borrowed_core().template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
+        return false;
+      }
+      letter.release();
+      return true;
+    } catch (...) {
+      return false; // no memory, or the message could not be made
+    }
+  }
+}
+
+template <server_core::verb Verb, class M, class Address, class... Args>
+bool try_post(Address to, Args&&... args) noexcept {
+  static_assert(check_sent<Verb, M, Address>());
+  if constexpr (can_be_sent<Verb, M, Address>()) {
+    try {
+      destination target = find<Verb, M>(std::move(to));
+      if (target.error) {
+        return false;
+      }
+      auto letter = make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
+      if (target.server->template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
+        return false;
+      }
+      letter.release();
+      return true;
+    } catch (...) {
+      return false; // no memory, or the message could not be made
+    }
+  }
+}
+
+} // namespace otpp::detail

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/memory/op_storage.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace otpp::detail {
+
+enum class push_result : std::uint8_t {
+  queued,  // the consumer is awake, or somebody else is waking it
+  woke,    // the consumer was parked: whoever gets this answer must wake it
+  refused, // barred: nothing was taken
+};
+
+// An intrusive queue with many producers and one consumer that can park.
+//
+// One word says everything. `head_` is
+//   parked    nothing is queued and the consumer sleeps
+//   null      nothing is queued and the consumer is awake
+//   barred    closed for ever
+//   a node    the newest of a list, linked to the older ones; the consumer is awake, or being woken
+//
+// Who may move it:
+//   producer  parked -> node (and must wake the consumer), null -> node, node -> node
+//   claimer   parked -> null: becomes the consumer without queueing anything
+//   consumer  node -> null (takes the batch), null -> parked, anything -> barred
+//
+// One RMW to push, one to take a batch, one to park. There is no moment between "nothing there" and
+// "asleep" in which a push could be missed, because both are the same word.
+//
+// What the consumer's own thread pushes goes to the end of the batch that it has taken, with no RMW at
+// all, as long as nobody else has pushed since: then nothing older can be in head_.
+//
+// Node needs a member `Node* next`. Nothing here allocates, throws or calls user code.
+template <class Node>
+class mpsc_queue {
+ public:
+  explicit mpsc_queue(bool is_parked) noexcept : head_(is_parked ? parked() : nullptr) {}
+
+  // Any thread.
+  push_result push(Node* node) noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    do {
+      if (head == barred()) {
+        return push_result::refused;
+      }
+      node->next = head == parked() ? nullptr : head;
+    } while (!head_.compare_exchange_weak(
+        head, node, std::memory_order_acq_rel, std::memory_order_relaxed));
+    return head == parked() ? push_result::woke : push_result::queued;
+  }
+
+  // Any thread: takes over a parked consumer's place.
+  bool claim() noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    return head == parked() && head_.compare_exchange_strong(
+                                   head, nullptr, std::memory_order_acquire,
+                                   std::memory_order_relaxed);
+  }
+
+  // Any thread: true of the past only.
+  bool is_parked() const noexcept { return head_.load(std::memory_order_acquire) == parked(); }
+
+  bool is_barred() const noexcept { return head_.load(std::memory_order_acquire) == barred(); }
+
+  // The rest is the consumer's.
+
+  // As push, by whoever has the consumer's place. Relaxed: a push that happened before this one is
+  // seen, and the others are in no order with it.
+  push_result push_owned(Node* node) noexcept {
+    if (head_.load(std::memory_order_relaxed) != nullptr) {
+      return push(node);
+    }
+    node->next = nullptr;
+    (front_ ? back_->next : front_) = node;
+    back_ = node;
+    return push_result::queued;
+  }
+
+  // The oldest, left where it is.
+  OTPP_INLINE Node* front() noexcept {
+    if (!front_) {
+      Node* head = head_.load(std::memory_order_relaxed);
+      if (head == nullptr || head == parked() || head == barred()) {
+        return nullptr;
+      }
+      back_ = head_.exchange(nullptr, std::memory_order_acquire);
+      front_ = oldest_first(back_);
+    }
+    return front_;
+  }
+
+  Node* pop() noexcept {
+    Node* node = front();
+    if (node) {
+      front_ = node->next;
+    }
+    return node;
+  }
+
+  // Takes out those of which `wanted` is true, oldest first.
+  template <class Wanted>
+  Node* extract(Wanted wanted) noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    if (head != nullptr && head != parked() && head != barred()) {
+      head = head_.exchange(nullptr, std::memory_order_acquire);
+      (front_ ? back_->next : front_) = oldest_first(head);
+      back_ = head;
+    }
+    Node* result = nullptr;
+    Node** end = &result;
+    back_ = nullptr;
+    for (Node** at = &front_; *at;) {
+      Node* node = *at;
+      if (wanted(*node)) {
+        *at = node->next;
+        node->next = nullptr;
+        *end = node;
+        end = &node->next;
+      } else {
+        back_ = node;
+        at = &node->next;
+      }
+    }
+    return result;
+  }
+
+  bool empty() const noexcept {
+    Node* head = head_.load(std::memory_order_relaxed);
+    return !front_ && (head == nullptr || head == parked() || head == barred());
+  }
+
+  // False if there is something to pop, or the queue is barred.
+  bool park() noexcept {
+    Node* expected = nullptr;
+    return !front_ && head_.compare_exchange_strong(
+                          expected, parked(), std::memory_order_acq_rel,
+                          std::memory_order_relaxed);
+  }
+
+  // Closes the queue and takes all that was in it, oldest first, in one step.
+  Node* bar() noexcept {
+    Node* head = head_.exchange(barred(), std::memory_order_acq_rel);
+    Node* rest = head == parked() || head == barred() ? nullptr : oldest_first(head);
+    if (!front_) {
+      return rest;
+    }
+    back_->next = rest;
+    return std::exchange(front_, nullptr);
+  }
+
+ private:
+  static Node* parked() noexcept { return reinterpret_cast<Node*>(std::uintptr_t{1}); }
+  static Node* barred() noexcept { return reinterpret_cast<Node*>(std::uintptr_t{2}); }
+
+  static Node* oldest_first(Node* node) noexcept {
+    Node* result = nullptr;
+    while (node) {
+      Node* next = node->next;
+      node->next = result;
+      result = node;
+      node = next;
+    }
+    return result;
+  }
+
+  std::atomic<Node*> head_;
+
+ public:
+  // For whoever is told to wake the consumer: there is one at a time. It lies here to keep what the
+  // producers write off the cache line of what the consumer does.
+  op_storage wake_storage;
+
+ private:
+  Node* front_ = nullptr; // taken, not yet popped
+  Node* back_ = nullptr;  // its last; of meaning only while front_ is set
+};
+
+} // namespace otpp::detail

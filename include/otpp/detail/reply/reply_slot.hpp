@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/runtime/serial_executor.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/outcome.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/error.hpp>
+
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace otpp {
+
+/// Where one answer goes: decided once, delivered once, freed once.
+///
+/// It has two halves, each with one owner at a time.
+///
+///   server half   a mailbox, then the server's loop, then perhaps an `otpp::caller`
+///   caller half   the room (or turn) in which it is written down, then the queue that resumes it
+///
+/// `decided_` goes from false to true once, by an exchange; whoever made it may write the value or
+/// the error, and delivers. They who race for it: the reply, the server's end and a dropped
+/// `otpp::caller` (all for the server half), the timeout, the cancellation and the end of the caller's
+/// context. Whoever loses, loses silently.
+///
+/// Delivering puts the slot itself, which is a task, where the caller's executor runs it. Its value
+/// lives here, never in the caller's frame, and nothing is allocated.
+///
+/// `left_` is set by the first half that is done; the second frees the slot.
+class reply_slot : public task, public waiter {
+ public:
+  // ---- the caller, before anything is sent ----
+
+  /// Finds out where a completion on `executor` is to run. May throw std::bad_alloc.
+  void locate(const asio::any_io_executor& executor, turn* here) {
+    if (here && here->here().serves(executor)) {
+      lane_ = &here->here();
+    } else if (auto* serial = detail::executor_target<serial_executor>(executor)) {
+      process_ = serial->owner();
+      lane_ = process_->home().get();
+    } else {
+      private_lane_ = context_room::of(executor)->lane_for(executor);
+      lane_ = private_lane_.get();
+    }
+  }
+
+  // ---- deadlock.hpp ----
+
+  /// The handler of `who`, where this is resumed, is about to wait here.
+  void set_edge(process& who) noexcept {
+    has_edge_ = true;
+    who.edge().set(*this);
+  }
+  void forget_edge() noexcept { has_edge_ = false; }
+
+  /// Any thread, while it looks: true if only the server's loop can answer, and has not.
+  bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
+
+  /// Somebody else may answer from now on.
+  void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
+
+  lane& home() const noexcept { return *lane_; }
+  context_room& room() const noexcept { return lane_->room(); }
+
+  /// Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
+  virtual void cancel() {
+    if (decide()) {
+      error_ = aborted();
+      deliver();
+    }
+  }
+
+  // ---- the server half ----
+
+  /// True if the answer would reach nobody any more.
+  bool decided() const noexcept { return decided_.load(std::memory_order_acquire); }
+
+  /// Answers with an error, unless it is too late, and ends this half.
+  bool fail(std::exception_ptr error) noexcept {
+    return settle([&]() noexcept { error_ = std::move(error); });
+  }
+
+  /// Answers with one of the library's errors, unless it is too late, and ends this half.
+  bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
+    return settle([&]() noexcept { error_ = say(code, reason); });
+  }
+
+  /// Answers that the call is not sent, as waiting for `whom` could never end.
+  bool refuse(errc code, std::string_view whom) noexcept {
+    return settle([&]() noexcept { error_ = detail::make_error(code, operation(), message(), whom); });
+  }
+
+  /// The server half ends without a claim: nobody waits, or nobody can be told.
+  void give_up() noexcept {
+    if (is_listed_fresh()) {
+      turn::current()->remove_fresh(*this);
+    }
+    leave();
+  }
+
+  /// This half is done. The slot may be gone afterwards.
+  void leave() noexcept {
+    if (left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)) {
+      destroy();
+    }
+  }
+
+  /// Ends the server half of one that could not be claimed. One that is written down nowhere is still in its
+  /// initiation, and its context, which has begun to go, would never find the caller half: that ends too.
+  void lose() noexcept {
+    if (written_down() == membership::none) {
+      abandon_waiting();
+    }
+    leave();
+  }
+
+  /// The decision, taken for the server half, with the caller's context held until it is delivered.
+  class claim {
+   public:
+    explicit operator bool() const noexcept { return won_; }
+
+   private:
+    friend class reply_slot;
+    bool won_ = false;
+    bool inside_ = false; // of the caller's context, so that it needs no gate
+    turn* here_ = nullptr;
+  };
+
+  /// Takes the decision if nobody has. Whoever gets it must write the answer and deliver. Touches
+  /// atomics only, so that it may be called under a lock.
+  claim try_claim() noexcept {
+    claim result;
+    result.here_ = turn::current();
+    result.inside_ = result.here_ && result.here_->is_in(room());
+    if (!result.inside_ && !room().enter()) {
+      return result; // the caller's context is gone, and the caller with it
+    }
+    result.won_ = decide();
+    if (is_listed_fresh()) {
+      if (result.won_) {
+        result.here_->answer_fresh(*this);
+      } else {
+        result.here_->remove_fresh(*this);
+      }
+    }
+    if (!result.won_ && !result.inside_) {
+      room().leave();
+    }
+    return result;
+  }
+
+  /// Delivers what was claimed. Without the server half the slot may be gone afterwards.
+  void deliver(const claim& won) noexcept {
+    context_room& gate = room();
+    deliver(won.here_);
+    if (!won.inside_) {
+      gate.leave();
+    }
+  }
+
+  /// Delivers what was claimed, and ends this half.
+  void deliver_and_leave(const claim& won) noexcept {
+    if (!process_ && won.here_ && &won.here_->here() == lane_) {
+      // Nothing but the slot itself goes on from here, and the other half has not left: it has yet to be
+      // resumed.
+      left_.store(true, std::memory_order_relaxed);
+      won.here_->run_later(*this);
+    } else {
+      deliver(won);
+      leave();
+    }
+  }
+
+  /// Writes an error, once it is claimed.
+  void write_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
+
+  /// Writes what the one who waits is told when the server has ended.
+  virtual void write_end(const exit_reason& reason) noexcept { error_ = say(errc::exited, reason); }
+
+  /// The server whose answer is awaited.
+  detail::intrusive_ptr<process> server;
+
+  // ---- the server's list of those whom it has not answered, under its room's lock ----
+  reply_slot* next_open = nullptr;
+  reply_slot* before_open = nullptr;
+  bool is_open = false;
+  bool is_orphan = false; // the server's end has the server half, nobody else
+
+ protected:
+  ~reply_slot() = default;
+
+  virtual void destroy() noexcept = 0;
+
+  /// "call", "stop": for error texts.
+  virtual std::string_view operation() const noexcept = 0;
+  virtual std::string_view message() const noexcept { return {}; }
+
+  std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
+    try {
+      return detail::make_error(
+          code, operation(), message(), server ? server->describe() : std::string(), reason);
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+
+  static std::exception_ptr aborted() noexcept {
+    try {
+      return std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
+    } catch (...) {
+      return std::current_exception(); // no memory for its text
+    }
+  }
+
+  /// The server half's way to an answer: decides, lets `fill` write it, delivers, and leaves.
+  template <class Fill>
+  bool settle(Fill&& fill) noexcept {
+    if (is_listed_fresh() && !is_cancellable_ && !process_) {
+      // The way of a call that is answered where it was made: its thread alone knows of it.
+      turn& here = *turn::current();
+      here.answer_fresh(*this);
+      decided_.store(true, std::memory_order_relaxed);
+      fill();
+      left_.store(true, std::memory_order_relaxed);
+      here.run_later(*this);
+      return true;
+    }
+    claim won = try_claim();
+    if (!won) {
+      lose();
+      return false;
+    }
+    fill();
+    deliver_and_leave(won);
+    return true;
+  }
+
+  /// Hands the slot, decided, to where the caller is resumed.
+  void deliver() noexcept { deliver(turn::current()); }
+
+  std::exception_ptr error_;
+
+  // ---- the caller half, on its executor ----
+
+  OTPP_INLINE void stop_waiting() noexcept {
+    if (has_edge_) {
+      has_edge_ = false;
+      process_->edge().clear();
+    }
+    if (written_down() != membership::none) {
+      room().dismiss(*this);
+    }
+  }
+
+  bool decide() noexcept { return !decided_.exchange(true, std::memory_order_acq_rel); }
+
+  bool is_cancellable_ = false;  // then another thread may, while it is fresh
+  bool is_handlers_own_ = false; // the handler that runs now waits here, and nothing that it has started
+  bool has_edge_ = false;        // the caller half's
+
+ private:
+  void deliver(turn* here) noexcept {
+    if (process_) {
+      process* owner = process_.get();
+      owner->submit_inside(*this, here && here->is_in(owner->room()) ? here : nullptr);
+    } else if (here && &here->here() == lane_) {
+      here->run_later(*this);
+    } else {
+      lane_->deliver(*this);
+    }
+  }
+
+  bool claim_expired() noexcept final { return decide(); }
+  void expire() noexcept final {
+    error_ = say(errc::timeout);
+    deliver();
+  }
+
+  std::atomic<bool> decided_{false};
+  std::atomic<bool> left_{false};
+  std::atomic<bool> is_handed_out_{false};
+  detail::intrusive_ptr<process> process_; // if the caller is inside a server's handler
+  detail::intrusive_ptr<lane> private_lane_;
+};
+
+/// A slot for an answer of type R.
+template <class R>
+class answer_slot : public reply_slot {
+ public:
+  /// Answers, unless it is too late, and ends the server half. What the value's constructor throws goes
+  /// to the caller.
+  template <class... Args>
+  bool answer(Args&&... args) noexcept {
+    return settle([&]() noexcept { emplace(std::forward<Args>(args)...); });
+  }
+
+  /// Puts the value where it will be, before anybody has decided: the caller looks at it only if
+  /// there is no error. May throw what the value's constructor throws.
+  template <class... Args>
+  void prepare(Args&&... args) {
+    value_.emplace(std::forward<Args>(args)...);
+  }
+
+  /// Writes the answer, once it is claimed.
+  template <class... Args>
+  void emplace(Args&&... args) noexcept {
+    try {
+      value_.emplace(std::forward<Args>(args)...);
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+
+ protected:
+  ~answer_slot() = default;
+
+  std::optional<detail::stored_t<R>> value_;
+};
+
+} // namespace otpp

@@ -1,0 +1,609 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/memory/op_storage.hpp>
+#include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/queue/mpsc_queue.hpp>
+#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/resident.hpp>
+#include <otpp/detail/runtime/virtual_time.hpp>
+#include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/spin_mutex.hpp>
+#include <otpp/error.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/prefer.hpp>
+#include <asio/query.hpp>
+#include <asio/require.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace otpp {
+
+class context_room;
+
+namespace detail {
+class context_service;
+}
+
+/// One executor of one context, as servers run on it and callers wait on it.
+///
+/// Servers that run on equal executors share one. It keeps the executor in the form that posts
+/// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
+class lane : public detail::counted<lane> {
+ public:
+  lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor);
+  ~lane();
+
+  context_room& room() const noexcept { return *room_; }
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+  /// Returns what simulates its context, or null, which is the usual case.
+  simulation* simulated() const noexcept { return simulation_; }
+
+  /// True if a completion that asks for `executor` may be run by whoever runs here.
+  bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
+
+  /// Posts a function; with `storage`, without allocating where the executor is Asio's own.
+  /// The context must be alive: inside it, or behind the room's gate.
+  template <class Function>
+  void post(Function&& function, detail::op_storage* storage = nullptr) const {
+    detail::op_allocator<void> allocator(storage);
+    if (on_io_context_) {
+      detail::hand_to(
+          asio::prefer(*on_io_context_, asio::execution::allocator(allocator)),
+          std::forward<Function>(function));
+    } else if (on_thread_pool_) {
+      detail::hand_to(
+          asio::prefer(*on_thread_pool_, asio::execution::allocator(allocator)),
+          std::forward<Function>(function));
+    } else {
+      detail::hand_to(posting_, std::forward<Function>(function));
+    }
+  }
+
+  /// Hands in a task from another context, to be run here. Behind the room's gate.
+  void deliver(task& item) noexcept;
+
+  /// Takes what was handed in, and parks the inbox.
+  task_list take_inbox() noexcept;
+
+ private:
+  friend class context_room;
+
+  // All that must not outlive the context.
+  struct executors {
+    asio::any_io_executor own;
+    asio::any_io_executor posting;
+    std::optional<asio::io_context::executor_type> on_io_context;
+    std::optional<asio::thread_pool::executor_type> on_thread_pool;
+  };
+  executors take_executors() noexcept;
+
+  detail::intrusive_ptr<context_room> room_;
+  asio::any_io_executor executor_;
+  asio::any_io_executor posting_; // never blocks
+  // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
+  std::optional<asio::io_context::executor_type> on_io_context_;
+  std::optional<asio::thread_pool::executor_type> on_thread_pool_;
+  detail::mpsc_queue<queued> inbox_{true};
+  simulation* simulation_;
+  lane* next_in_room_ = nullptr;
+  lane* before_in_room_ = nullptr;
+  bool listed_ = false;
+};
+
+/// What the library keeps for one execution context: the servers that run there, in the order in which
+/// they started, and the callers that wait there, with their deadlines.
+///
+/// It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
+/// running inside the context passes its gate before touching anything that belongs to it; the gate
+/// closes when the context is destroyed, after the last one inside has left.
+class context_room : public detail::counted<context_room> {
+ public:
+  /// Returns the room of the context behind an executor, which is made at its first use.
+  static detail::intrusive_ptr<context_room> of(const asio::any_io_executor& executor);
+
+  // ---- the gate ----
+
+  /// Any thread: true if the context is there, and stays until leave().
+  bool enter() noexcept {
+    if (gate_.fetch_add(2, std::memory_order_acquire) & 1) {
+      leave();
+      return false;
+    }
+    return true;
+  }
+
+  void leave() noexcept { gate_.fetch_sub(2, std::memory_order_release); }
+
+  /// Returns the context, which may be gone already.
+  asio::execution_context& context() const noexcept { return *context_; }
+
+  // ---- lanes ----
+
+  /// Returns the lane of an executor, if it is one of the few that are shared; else null.
+  lane* find_lane(const asio::any_io_executor& executor) noexcept {
+    for (std::atomic<lane*>& shared : shared_) {
+      lane* found = shared.load(std::memory_order_acquire);
+      if (!found || found->serves(executor)) {
+        return found;
+      }
+    }
+    return nullptr;
+  }
+
+  /// Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
+  detail::intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
+
+  // ---- residents ----
+
+  void add(resident& server) noexcept {
+    std::lock_guard lock(mutex_);
+    server.listed_ = true;
+    server.older_ = newest_;
+    server.newer_ = nullptr;
+    (newest_ ? newest_->newer_ : oldest_) = &server;
+    newest_ = &server;
+    server.retain();
+  }
+
+  /// True if it was here: then the room's reference is the caller's.
+  bool remove(resident& server) noexcept {
+    std::lock_guard lock(mutex_);
+    if (!server.listed_) {
+      return false;
+    }
+    unlist(server);
+    return true;
+  }
+
+  /// Returns the server that started last and still lives, of those that `wanted` lets pass, retained; or
+  /// null. `wanted` is called in the lock.
+  template <class Wanted>
+  resident* newest(Wanted wanted) noexcept {
+    std::lock_guard lock(mutex_);
+    for (resident* server = newest_; server; server = server->older_) {
+      if (wanted(*server)) {
+        server->retain();
+        return server;
+      }
+    }
+    return nullptr;
+  }
+
+  /// Calls `visit` with each server that lives, oldest first, in the lock.
+  template <class Visit>
+  void each_resident(Visit visit) noexcept {
+    std::lock_guard lock(mutex_);
+    for (resident* server = oldest_; server; server = server->newer_) {
+      visit(*server);
+    }
+  }
+
+  /// Calls `visit` with each room whose context has not been destroyed, in the lock of all rooms.
+  template <class Visit>
+  static void each_room(Visit visit) noexcept {
+    std::lock_guard lock(all().mutex);
+    for (context_room* room = all().first; room; room = room->next_room_) {
+      visit(*room);
+    }
+  }
+
+  // ---- waiters ----
+
+  /// Writes down one who waits on this context, and arms its deadline. False if the context is going, or
+  /// if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
+  bool enroll(waiter& one, waiter::membership was = waiter::membership::none) noexcept {
+    return enroll_and(one, was, [] {});
+  }
+
+  /// As above, and does what must have been done before the deadline can pass, in the lock. Afterwards
+  /// `one` may be gone: by who is inside the context or its gate.
+  template <class Action>
+  bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
+    auto at = when_over(one.timeout);
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_ || one.written_down() != was) {
+        return false;
+      }
+      sweep_due = enroll_locked(one, at);
+      action();
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+    return true;
+  }
+
+  /// It waits no more.
+  void dismiss(waiter& one) noexcept {
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (one.membership_.load(std::memory_order_relaxed) != waiter::membership::enrolled) {
+        one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
+        return;
+      }
+      unlist(one);
+      sweep_due = note_if_idle();
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+  }
+
+  /// Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
+  void arm(detail::deadline& item, detail::moment after, lane& here) noexcept {
+    arm_if(item, when_over(after), here, [] { return true; });
+  }
+
+  /// As above, unless `wanted`, which is asked in the lock, says no.
+  template <class Wanted>
+  void arm_if(
+      detail::deadline& item, detail::deadline::time_point at, lane& here, Wanted wanted) noexcept {
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_ || !wanted()) {
+        return;
+      }
+      remember_lane(here);
+      deadlines_.remove(item);
+      deadlines_.add(item, at);
+      sweep_due = (!timer_armed_ || at < timer_at_) && !sweep_posted_;
+      sweep_posted_ |= sweep_due;
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+  }
+
+  void disarm(detail::deadline& item) noexcept {
+    disarm_if(item, [] { return true; });
+  }
+
+  /// As above, unless `wanted`, which is asked in the lock, says no.
+  template <class Wanted>
+  void disarm_if(detail::deadline& item, Wanted wanted) noexcept {
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (!wanted()) {
+        return;
+      }
+      deadlines_.remove(item);
+      sweep_due = note_if_idle();
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+  }
+
+  /// Returns the time. For those who are inside the context, as what follows is.
+  detail::deadline::time_point now() const noexcept {
+    return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
+  }
+
+  detail::deadline::time_point when_over(detail::moment after) const noexcept {
+    if (after.is_absolute) {
+      return detail::deadline::time_point(after.count);
+    }
+    return after.count == infinite ? (detail::deadline::time_point::max)()
+                                   : detail::deadline_after(after.count, now());
+  }
+
+  bool is_over(detail::moment after) const noexcept {
+    return after.count <= (after.is_absolute ? now().time_since_epoch() : duration::zero());
+  }
+
+  /// Guards what belongs to the servers of this context and is touched rarely: their names, watchers
+  /// and open calls. Held for pointer work only.
+  detail::brief_mutex& mutex() noexcept { return mutex_; }
+
+  /// The context is being destroyed. Asio calls it once or twice, depending on its version.
+  void shutdown() noexcept;
+
+  /// The time has come for which the timer was armed. By the timer, or by what simulates the context.
+  void timer_fired(std::error_code error, detail::deadline::time_point at);
+
+ private:
+  friend class lane;
+  friend class turn;
+
+  bool enroll_locked(waiter& one, detail::deadline::time_point at) noexcept {
+    lane& here = *one.lane_;
+    if (!std::exchange(one.holds_lane_, true)) {
+      here.add_ref();
+    }
+    one.membership_.store(waiter::membership::enrolled, std::memory_order_relaxed);
+    one.next_ = nullptr;
+    one.before_ = last_waiter_;
+    (last_waiter_ ? last_waiter_->next_ : first_waiter_) = &one;
+    last_waiter_ = &one;
+    bool needs_sweep = waiting_++ == 0 && !hold_work(here);
+    remember_lane(here);
+    if (at != (detail::deadline::time_point::max)()) {
+      deadlines_.add(one, at);
+      needs_sweep |= !timer_armed_ || at < timer_at_;
+    }
+    bool sweep_due = needs_sweep && !sweep_posted_;
+    sweep_posted_ |= sweep_due;
+    return sweep_due;
+  }
+
+  // False if there was no memory for it, which an executor that is not Asio's own may want, a strand's too:
+  // then a sweep, which is work itself, tries again.
+  bool hold_work(lane& here) noexcept {
+    try {
+      if (!work_) {
+        work_ = asio::prefer(here.executor_, asio::execution::outstanding_work.tracked);
+      }
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  // True if a sweep has to let go of the work or of the timer.
+  bool note_if_idle() noexcept {
+    bool due = !closed_ && !sweep_posted_ &&
+               ((waiting_ == 0 && work_) || (timer_armed_ && deadlines_.empty()));
+    sweep_posted_ |= due;
+    return due;
+  }
+
+  void unlist(waiter& one) noexcept {
+    one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
+    (one.before_ ? one.before_->next_ : first_waiter_) = one.next_;
+    (one.next_ ? one.next_->before_ : last_waiter_) = one.before_;
+    deadlines_.remove(one);
+    --waiting_;
+  }
+
+  void unlist(lane& here) noexcept {
+    (here.before_in_room_ ? here.before_in_room_->next_in_room_ : lanes_) = here.next_in_room_;
+    if (here.next_in_room_) {
+      here.next_in_room_->before_in_room_ = here.before_in_room_;
+    }
+    here.listed_ = false;
+  }
+
+  void unlist(resident& server) noexcept {
+    server.listed_ = false;
+    (server.older_ ? server.older_->newer_ : oldest_) = server.newer_;
+    (server.newer_ ? server.newer_->older_ : newest_) = server.older_;
+  }
+
+  void remember_lane(lane& here) noexcept {
+    if (!sweep_lane_) {
+      sweep_lane_ = detail::intrusive_ptr<lane>(&here);
+    }
+  }
+
+  struct sweep_function;
+  void post_sweep() noexcept;
+  void sweep();
+  void arm_timer(lane& here, detail::deadline::time_point at);
+
+  friend class detail::context_service;
+
+  explicit context_room(asio::execution_context& context)
+      : context_(&context), simulation_(detail::simulation_service::of(context)) {}
+
+  asio::execution_context* context_;
+  simulation* simulation_;
+  std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
+
+  detail::brief_mutex mutex_;
+  bool closed_ = false;
+  resident* oldest_ = nullptr;
+  resident* newest_ = nullptr;
+  waiter* first_waiter_ = nullptr;
+  waiter* last_waiter_ = nullptr;
+  std::size_t waiting_ = 0;
+  asio::any_io_executor work_; // held while somebody waits, so that run() does not return
+  detail::deadline_heap deadlines_;
+
+  // The one timer. It is looked after by a sweep that is posted, not at each call: a call that is
+  // answered before its context comes round again never touches the timer (performance.md, 9).
+  std::optional<asio::steady_timer> timer_;
+  detail::deadline::time_point timer_at_{};
+  bool timer_armed_ = false;
+  bool sweep_posted_ = false;
+  detail::intrusive_ptr<lane> sweep_lane_;
+  detail::op_storage sweep_storage_;
+
+  // All rooms, so that somebody may see what lives.
+  struct list {
+    detail::brief_mutex mutex;
+    context_room* first = nullptr;
+  };
+  static list& all() noexcept {
+    static list* instance = new list; // never destroyed: contexts may be static
+    return *instance;
+  }
+  void join_all() noexcept {
+    std::lock_guard lock(all().mutex);
+    is_joined_ = true;
+    next_room_ = all().first;
+    if (next_room_) {
+      next_room_->before_room_ = this;
+    }
+    all().first = this;
+  }
+  void leave_all() noexcept {
+    std::lock_guard lock(all().mutex);
+    if (!std::exchange(is_joined_, false)) {
+      return;
+    }
+    (before_room_ ? before_room_->next_room_ : all().first) = next_room_;
+    if (next_room_) {
+      next_room_->before_room_ = before_room_;
+    }
+  }
+
+  context_room* next_room_ = nullptr;
+  context_room* before_room_ = nullptr;
+  bool is_joined_ = false;
+  lane* lanes_ = nullptr;
+  std::array<std::atomic<lane*>, 4> shared_{};
+};
+
+/// Inside a room's gate for as long as this lives. Throws `errc::no_process` if the gate is closed.
+class room_pass {
+ public:
+  explicit room_pass(context_room& room) : room_(room) {
+    if (!room_.enter()) {
+      throw error(errc::no_process, "otpp: start in a context that is being destroyed");
+    }
+  }
+  room_pass(const room_pass&) = delete;
+  room_pass& operator=(const room_pass&) = delete;
+  ~room_pass() { room_.leave(); }
+
+ private:
+  context_room& room_;
+};
+
+// ---- implementation ----
+
+namespace detail {
+
+class context_service : public asio::execution_context::service {
+ public:
+  using key_type = context_service;
+  static inline asio::execution_context::id id;
+
+  explicit context_service(asio::execution_context& context)
+      : asio::execution_context::service(context), room_(new context_room(context)) {
+    room_->join_all();
+  }
+  ~context_service() override { room_->leave_all(); } // one that came too late to be used is not shut down
+
+  const intrusive_ptr<context_room>& room() const noexcept { return room_; }
+
+ private:
+  void shutdown() noexcept override { room_->shutdown(); }
+
+  intrusive_ptr<context_room> room_;
+};
+
+} // namespace detail
+
+inline detail::intrusive_ptr<context_room> context_room::of(const asio::any_io_executor& executor) {
+  // Services are shut down newest first. That of the timers may be newer than ours, as may that of any
+  // socket: then what a handler waits for is destroyed, with the handler's frame, before its server is
+  // evicted. No timer is made here all the same: it would make an io_context sleep in epoll, from which a
+  // thread is harder to wake, in programs that have neither timers nor sockets.
+  auto& context = asio::query(executor, asio::execution::context);
+  return asio::use_service<detail::context_service>(context).room();
+}
+
+inline lane::lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor)
+    : room_(std::move(room)),
+      executor_(executor),
+      posting_(asio::require(executor, asio::execution::blocking.never)),
+      simulation_(room_->simulation_) {
+  if (auto* io = detail::executor_target<asio::io_context::executor_type>(posting_)) {
+    on_io_context_ = *io;
+  } else if (auto* pool = detail::executor_target<asio::thread_pool::executor_type>(posting_)) {
+    on_thread_pool_ = *pool;
+  }
+}
+
+inline waiter::~waiter() {
+  if (holds_lane_) {
+    lane_->release();
+  }
+}
+
+inline lane::~lane() {
+  // The last half of a slot may be left by a thread of another context, while this one's is being
+  // destroyed: what belongs to the context goes under the lock, so that shutdown() cannot overtake it.
+  std::lock_guard lock(room_->mutex_);
+  if (listed_) {
+    room_->unlist(*this);
+  }
+  take_executors();
+}
+
+inline lane::executors lane::take_executors() noexcept {
+  return {std::exchange(executor_, {}), std::exchange(posting_, {}),
+          std::exchange(on_io_context_, std::nullopt), std::exchange(on_thread_pool_, std::nullopt)};
+}
+
+inline task_list lane::take_inbox() noexcept {
+  task_list result;
+  while (true) {
+    if (queued* item = inbox_.pop()) {
+      result.push_back(static_cast<task&>(*item));
+    } else if (inbox_.park()) {
+      return result; // whoever comes next posts again
+    }
+  }
+}
+
+struct context_room::sweep_function {
+  detail::intrusive_ptr<context_room> room;
+  void operator()() const {
+    {
+      // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
+      std::lock_guard lock(room->mutex_);
+      room->sweep_posted_ = false;
+    }
+    room->sweep();
+  }
+};
+
+inline void context_room::post_sweep() noexcept {
+  while (true) {
+    try {
+      sweep_lane_->post(sweep_function{detail::intrusive_ptr<context_room>(this)}, &sweep_storage_);
+      return;
+    } catch (const std::bad_alloc&) {
+      std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
+    }
+  }
+}
+
+inline detail::intrusive_ptr<lane> context_room::lane_for(const asio::any_io_executor& executor) {
+  using lane_ptr = detail::intrusive_ptr<lane>;
+  if (lane* found = find_lane(executor)) {
+    return lane_ptr(found);
+  }
+  lane_ptr made(new lane(detail::intrusive_ptr<context_room>(this), executor));
+  std::lock_guard lock(mutex_);
+  made->next_in_room_ = lanes_;
+  if (lanes_) {
+    lanes_->before_in_room_ = made.get();
+  }
+  lanes_ = made.get();
+  made->listed_ = true;
+  for (std::atomic<lane*>& shared : shared_) {
+    if (!shared.load(std::memory_order_relaxed)) {
+      made->add_ref(); // until shutdown()
+      shared.store(made.get(), std::memory_order_release);
+      break;
+    }
+  }
+  return made;
+}
+
+} // namespace otpp

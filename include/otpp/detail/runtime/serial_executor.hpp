@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+
+#include <asio/execution.hpp>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+/// A server's own executor: what is submitted to it runs between the steps of the server's loop, never
+/// at the same time as one of its handlers.
+///
+/// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server
+/// runs, which need be no strand. It never runs anything before `execute` returns, but for the worker's
+/// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending
+/// does, and so does a handler that is waiting.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe.
+class serial_executor {
+ public:
+  explicit serial_executor(process& owner) noexcept : process_(&owner) {}
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept {
+    return process_->room().context();
+  }
+  asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept {
+    return runs_at_once_ ? asio::execution::blocking_t(asio::execution::blocking.always)
+                         : asio::execution::blocking_t(asio::execution::blocking.never);
+  }
+  serial_executor require(asio::execution::blocking_t::never_t) const noexcept {
+    return serial_executor(*process_);
+  }
+  // What a dispatch of Asio 1.22 asks for. That of co_spawn must not fail, because Asio ends the program
+  // then: an any_io_executor that says it always blocks allocates nothing.
+  serial_executor require(asio::execution::blocking_t::possibly_t) const noexcept {
+    serial_executor result(*process_);
+    result.runs_at_once_ = process_->take_dispatch();
+    return result;
+  }
+
+  template <class Function>
+  void execute(Function&& function) const {
+    if (runs_at_once_ || process_->take_dispatch()) { // in Asio 1.30 a dispatch has asked for nothing
+      std::forward<Function>(function)();
+      return;
+    }
+    process_->submit(*new function_task<std::decay_t<Function>>(std::forward<Function>(function)));
+  }
+
+  /// Returns the server behind it.
+  const detail::intrusive_ptr<process>& owner() const noexcept { return process_; }
+
+  friend bool operator==(const serial_executor& a, const serial_executor& b) noexcept {
+    return a.process_ == b.process_;
+  }
+  friend bool operator!=(const serial_executor& a, const serial_executor& b) noexcept {
+    return !(a == b);
+  }
+
+ private:
+  template <class Function>
+  class function_task final : public task {
+   public:
+    template <class F>
+    explicit function_task(F&& function) : function_(std::forward<F>(function)) {}
+
+    void run() override {
+      Function function(std::move(function_));
+      delete this;
+      std::move(function)();
+    }
+
+    void discard() noexcept override { delete this; }
+
+   private:
+    Function function_;
+  };
+
+  detail::intrusive_ptr<process> process_;
+  bool runs_at_once_ = false;
+};
+
+} // namespace otpp

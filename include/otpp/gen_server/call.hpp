@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/reply/deadlock.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/trailing_token.hpp>
+#include <otpp/error.hpp>
+#include <otpp/message.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/system_executor.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+// Where a handler without an executor of its own is run: as Asio does it, on the object's, here the server's.
+// The server's context may be going away on another thread: while this lives, it stays.
+class fallback {
+ public:
+  template <class Handler>
+  fallback(const Handler&, const intrusive_ptr<server_core>& server) {
+    if constexpr (!requires { typename Handler::executor_type; }) {
+      if (server && server->room().enter()) {
+        room_ = &server->room();
+        executor_ = server->home()->executor();
+      } else {
+        executor_ = asio::system_executor();
+      }
+    }
+  }
+  fallback(const fallback&) = delete;
+  fallback& operator=(const fallback&) = delete;
+  ~fallback() {
+    if (room_) {
+      executor_ = {}; // first: a strand's last reference needs its context
+      room_->leave();
+    }
+  }
+
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+ private:
+  context_room* room_ = nullptr;
+  asio::any_io_executor executor_; // none, if the handler has one
+};
+
+// Answers that might throw while Asio moves them travel in a box.
+template <class R, class Token>
+inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::decay_t<Token>> &&
+                                 !std::is_nothrow_move_constructible_v<stored_t<R>>;
+
+template <call_message M, class Address, bool Boxed>
+class initiate_call : public initiation {
+ public:
+  // A constructor, so that it is no aggregate: it stands in a co_await expression (GCC PR 101976).
+  initiate_call(Address address, duration patience) : to_(std::move(address)), timeout_(patience) {}
+
+  template <class Handler>
+  void operator()(Handler&& handler, M&& content) {
+    using reply = reply_t<M>;
+    using request = operation<call_request<M>, reply, std::decay_t<Handler>, Boxed>;
+    destination target = find<server_core::verb::call, M>(std::move(to_));
+    duration patience = timeout_;
+    fallback otherwise(handler, target.server);
+    turn* here = turn::current();
+    auto* call = request::make(
+        std::forward<Handler>(handler), otherwise.executor(), here, target.open, std::move(content),
+        target.where);
+    // From here on neither this object nor the handler may be touched: both may be gone with the caller.
+    if (!call) {
+      return;
+    }
+    call->timeout = patience;
+    if (target.error) {
+      call->fail(std::move(target.error));
+      return;
+    }
+    server_core& server = *target.server;
+    call->server = std::move(target.server);
+    if (call->is_inside(server)) {
+      call->fail(errc::calling_self);
+    } else if (patience < duration::zero()) {
+      call->fail(errc::timeout);
+    } else if (!is_refused_as_deadlock(*call, server)) {
+      server.send_call(*call, here);
+    }
+  }
+
+ private:
+  Address to_;
+  duration timeout_;
+};
+
+template <class M, class Address>
+asio::awaitable<reply_t<M>> call_boxed(Address to, duration timeout, M content) {
+  using box = std::unique_ptr<reply_t<M>>;
+  box value = co_await asio::async_initiate<
+      const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
+      initiate_call<M, Address, true>(std::move(to), timeout), asio::use_awaitable, std::move(content));
+  co_return std::move(*value);
+}
+
+template <class M, class Address, class Token>
+auto start_call(Address&& to, duration timeout, M&& content, Token&& token) {
+  using address_type = std::decay_t<Address>;
+  using message_type = std::decay_t<M>;
+  if constexpr (can_be_sent<server_core::verb::call, message_type, address_type>()) {
+    using reply = reply_t<message_type>;
+    static_assert(check_token<reply, Token>());
+    if constexpr (is_boxed<reply, Token>) {
+      return call_boxed<message_type, address_type>(
+          std::forward<Address>(to), timeout, std::forward<M>(content));
+    } else {
+      return asio::async_initiate<Token, completion_signature_t<reply>>(
+          initiate_call<message_type, address_type, false>(std::forward<Address>(to), timeout), token,
+          std::forward<M>(content));
+    }
+  }
+}
+
+template <class Address, class Message, class Token>
+auto start_call_with(Address to, Message&& content, duration timeout, Token&& token) {
+  using M = std::decay_t<Message>;
+  static_assert(check_temporary<Message, Token>());
+  static_assert(check_sent<server_core::verb::call, M, Address>());
+  return start_call(
+      std::move(to), timeout, M(std::forward<Message>(content)), std::forward<Token>(token));
+}
+
+// The last argument is a completion token if the message cannot be made from all of them.
+template <class M, class Address, class... Args>
+auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
+  static_assert(check_sent<server_core::verb::call, M, std::decay_t<Address>>());
+  if constexpr (!can_be_sent<server_core::verb::call, M, std::decay_t<Address>>()) {
+    return;
+  } else if constexpr (makes<M, Args...>) {
+    return start_call(
+        std::forward<Address>(to), timeout, make_message<M>(std::forward<Args>(args)...),
+        asio::use_awaitable);
+  } else {
+    static_assert(
+        sizeof...(Args) != 0 && makes_without_last<M, Args...>(),
+        "otpp: the message cannot be made from these arguments");
+    if constexpr (sizeof...(Args) != 0) {
+      return apply_without_last(
+          [&](auto&& token, auto&&... rest) {
+            return start_call(
+                std::forward<Address>(to), timeout,
+                make_message<M>(std::forward<decltype(rest)>(rest)...),
+                std::forward<decltype(token)>(token));
+          },
+          std::forward<Args>(args)...);
+    }
+  }
+}
+
+} // namespace detail
+
+/// Asks a server and waits for its answer; builds the message in place. OTP's `gen_server:call/2,3`.
+///
+/// The message goes to the end of the server's mailbox; `handle_call` sees it when every earlier message
+/// has been handled. The server answers by returning a value, or later through an `otpp::caller`. A call
+/// always completes, exactly once.
+///
+/// @param to    Whom to ask: a `server_ref`, a `server_name`, or a string.
+/// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
+///              completion token.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, Message::reply_type)`; for `void`, `void(std::exception_ptr)`
+///
+/// @par Errors
+/// - `errc::no_process`: nobody has that name, or the server has ended.
+/// - `errc::exited`: the server ended before it answered; `error::reason()` says why.
+/// - `errc::timeout`: no answer within five seconds, or the time given. The server still handles the
+///   message; its late answer is dropped and reaches nobody.
+/// - `errc::no_reply`: the handler dropped the `otpp::caller`.
+/// - `errc::calling_self`: a handler asked its own server, which could never end.
+/// - `errc::deadlock`: a handler asked a server that waits, inside a handler of its own, for this one, at once
+///   or through others; the text names them. Nothing is sent. OTP waits for the timeout here. It is said only
+///   where all of it is certain: each handler itself waits for its call (in `a || b` none does), and none of the
+///   calls has been given to an `otpp::caller`. Then only a timeout, a cancellation or an exit signal could end it.
+/// - `errc::bad_message`: the server does not take this message (string addresses), or the name belongs
+///   to a server of another type.
+/// - any exception that the handler answers with, by `otpp::fail`.
+///
+/// @par Cancellation
+/// All types end the wait with `asio::error::operation_aborted`. As with a timeout, the message stays
+/// with the server.
+///
+/// @par Thread safety
+/// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never
+/// inside this call or inside another's handler. A server that is woken from code that the library has
+/// resumed runs when that code suspends: waiting there for an answer with a blocking `std::future::get`
+/// waits for ever, as it would on any Asio thread.
+///
+/// @par Lifetime
+/// The address may be destroyed at once; a `server_name` views its text. A caller whose context is
+/// destroyed while it waits is destroyed with it.
+///
+/// @par Example
+/// @code
+/// int count = co_await otpp::call<counter::add>(server, 5);
+/// @endcode
+///
+/// @see call_for for another timeout; cast for a message that needs no answer.
+template <class Message, address Address, class... Args>
+auto call(Address to, Args&&... args) {
+  return detail::start_call_in_place<Message>(
+      std::move(to), default_timeout, std::forward<Args>(args)...);
+}
+
+/// Asks a server, and waits for its answer as long as `timeout`; builds the message in place.
+///
+/// Zero sends the message and takes only an answer that is there at once; a negative timeout is
+/// `errc::timeout` and nothing is sent; `otpp::infinite` waits for ever. All else as `call`.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, Message::reply_type)`
+///
+/// @par Errors
+/// As `call`.
+///
+/// @par Cancellation
+/// As `call`.
+///
+/// @par Thread safety
+/// As `call`.
+///
+/// @par Lifetime
+/// As `call`.
+///
+/// @par Example
+/// @code
+/// int count = co_await otpp::call_for<counter::add>(server, 100ms, 5);
+/// @endcode
+template <class Message, address Address, detail::timeout_like Duration, class... Args>
+auto call_for(Address to, Duration timeout, Args&&... args) {
+  return detail::start_call_in_place<Message>(
+      std::move(to), detail::saturate(timeout), std::forward<Args>(args)...);
+}
+
+/// Asks a server with a message that is made already. Takes, after it, a timeout, a token, or both.
+///
+/// On GCC before 13 a message that is an aggregate must be named first (README, "GCC 12"); the form with
+/// the arguments needs no such care. All else as above.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, Message::reply_type)`
+///
+/// @par Errors
+/// As above.
+///
+/// @par Cancellation
+/// As above.
+///
+/// @par Thread safety
+/// As above.
+///
+/// @par Lifetime
+/// As above; the message is moved or copied before this returns.
+///
+/// @par Example
+/// @code
+/// counter::add five{5};
+/// int count = co_await otpp::call(server, five, 100ms);
+/// otpp::call(server, five, [](std::exception_ptr error, int count) { ... });
+/// @endcode
+template <address Address, class Message, class Token = asio::use_awaitable_t<>>
+  requires(!detail::timeout_like<Token>)
+auto call(Address to, Message&& message, Token&& token = {}) {
+  return detail::start_call_with(
+      std::move(to), std::forward<Message>(message), default_timeout, std::forward<Token>(token));
+}
+
+template <
+    address Address, class Message, detail::timeout_like Duration,
+    class Token = asio::use_awaitable_t<>>
+auto call(Address to, Message&& message, Duration timeout, Token&& token = {}) {
+  return detail::start_call_with(
+      std::move(to), std::forward<Message>(message), detail::saturate(timeout),
+      std::forward<Token>(token));
+}
+
+} // namespace otpp

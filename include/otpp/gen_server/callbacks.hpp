@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/gen_server/caller.hpp>
+#include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
+
+#include <asio/awaitable.hpp>
+
+#include <concepts>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+// ---- what a callback returns: R or awaitable<R> ----
+
+template <class T>
+struct unwrapped {
+  using type = T;
+};
+template <class T, class Executor>
+struct unwrapped<asio::awaitable<T, Executor>> {
+  using type = T;
+};
+template <class T>
+using unwrapped_t = typename unwrapped<T>::type;
+template <class T>
+inline constexpr bool is_awaitable = !std::is_same_v<unwrapped_t<T>, T>;
+
+template <class T>
+struct init_state {
+  using type = T;
+};
+template <class State>
+struct init_state<init_result<State>> {
+  using type = State;
+};
+template <class T>
+inline constexpr bool is_init_result = !std::is_same_v<typename init_state<T>::type, T>;
+
+template <class T>
+inline constexpr bool is_outcome = false;
+template <class R>
+inline constexpr bool is_outcome<outcome<R>> = true;
+
+// ---- the parameters of a member function that is not overloaded ----
+
+template <class... Parameters>
+struct first_parameter {
+  using type = void;
+};
+template <class First, class... Rest>
+struct first_parameter<First, Rest...> {
+  using type = std::remove_cvref_t<First>;
+};
+
+template <class Result, class... Parameters>
+struct signature {
+  using result = Result;
+  using first = typename first_parameter<Parameters...>::type;
+};
+template <class C, class R, class... P>
+signature<R, P...> signature_of(R (C::*)(P...));
+template <class C, class R, class... P>
+signature<R, P...> signature_of(R (C::*)(P...) const);
+template <class R, class... P>
+signature<R, P...> signature_of(R (*)(P...));
+
+// Is there a member of this name at all? With a second base that has it too, naming it is ambiguous.
+struct has_names {
+  void init();
+  void terminate();
+};
+template <class Callbacks>
+struct twice : Callbacks, has_names {};
+
+template <class Callbacks>
+consteval bool names_init() {
+  if constexpr (std::is_class_v<Callbacks> && !std::is_final_v<Callbacks>) {
+    return !requires { &twice<Callbacks>::init; };
+  } else {
+    return false;
+  }
+}
+template <class Callbacks>
+consteval bool names_terminate() {
+  if constexpr (std::is_class_v<Callbacks> && !std::is_final_v<Callbacks>) {
+    return !requires { &twice<Callbacks>::terminate; };
+  } else {
+    return false;
+  }
+}
+
+template <class Callbacks>
+consteval auto find_state() {
+  if constexpr (requires { typename Callbacks::state_type; }) {
+    return std::type_identity<typename Callbacks::state_type>();
+  } else if constexpr (requires { signature_of(&Callbacks::init); }) {
+    using returned = typename decltype(signature_of(&Callbacks::init))::result;
+    static_assert(
+        !std::is_void_v<unwrapped_t<returned>>,
+        "otpp: init returns nothing: it returns the server's state; where there is nothing to remember, "
+        "an int will do");
+    return std::type_identity<typename init_state<unwrapped_t<returned>>::type>();
+  } else {
+    static_assert(
+        names_init<Callbacks>(),
+        "otpp: init is missing: a callbacks class needs `State init(arguments...)`, which makes the "
+        "server's state");
+    static_assert(
+        !names_init<Callbacks>(),
+        "otpp: init is overloaded or a template, so that its state type cannot be seen: add `using "
+        "state_type = ...;` to the callbacks class");
+    return std::type_identity<int>();
+  }
+}
+
+} // namespace detail
+
+/// The state of a callbacks class: what its `init` returns, or its `state_type`.
+template <class Callbacks>
+using state_t = typename decltype(detail::find_state<Callbacks>())::type;
+
+namespace detail {
+
+template <class Callbacks, class M>
+concept calls_plainly = requires(Callbacks& callbacks, M&& message, state_t<Callbacks>& state) {
+  callbacks.handle_call(std::move(message), state);
+};
+template <class Callbacks, class M>
+concept calls_with_caller =
+    requires(Callbacks& callbacks, M&& message, caller<reply_t<M>>&& from, state_t<Callbacks>& state) {
+      callbacks.handle_call(std::move(message), std::move(from), state);
+    };
+template <class Callbacks, class M>
+concept calls_without_state = requires(Callbacks& callbacks, M&& message) {
+  callbacks.handle_call(std::move(message));
+};
+
+template <class Callbacks, class M>
+consteval auto find_call_result() {
+  if constexpr (calls_with_caller<Callbacks, M>) {
+    return std::type_identity<decltype(std::declval<Callbacks&>().handle_call(
+        std::declval<M>(), std::declval<caller<reply_t<M>>>(), std::declval<state_t<Callbacks>&>()))>();
+  } else {
+    return std::type_identity<decltype(std::declval<Callbacks&>().handle_call(
+        std::declval<M>(), std::declval<state_t<Callbacks>&>()))>();
+  }
+}
+template <class Callbacks, class M>
+using call_result_t = typename decltype(find_call_result<Callbacks, M>())::type;
+
+// R, outcome<R>; with a caller also void and no_reply.
+template <class Callbacks, class M>
+consteval bool call_result_fits() {
+  using returned = unwrapped_t<call_result_t<Callbacks, M>>;
+  using reply = reply_t<M>;
+  if constexpr (is_outcome<returned>) {
+    return std::is_same_v<returned, outcome<reply>>;
+  } else if constexpr (calls_with_caller<Callbacks, M>) {
+    return std::is_void_v<returned> || std::is_same_v<returned, no_reply_t> ||
+           std::is_convertible_v<returned, reply>;
+  } else if constexpr (std::is_void_v<reply>) {
+    return std::is_void_v<returned>;
+  } else {
+    return std::is_convertible_v<returned, reply>;
+  }
+}
+
+} // namespace detail
+
+/// Says that a server with these callbacks answers a call message.
+template <class Callbacks, class M>
+concept handles_call = call_message<M> && (detail::calls_plainly<Callbacks, M> ||
+                                           detail::calls_with_caller<Callbacks, M>);
+
+/// Says that a server with these callbacks takes a message with `cast`.
+template <class Callbacks, class M>
+concept handles_cast = message<M> && requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+  callbacks.handle_cast(std::move(m), state);
+};
+
+/// Says that a server with these callbacks takes a message with `send`.
+template <class Callbacks, class M>
+concept handles_info = message<M> && requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+  callbacks.handle_info(std::move(m), state);
+};
+
+/// Says that a server with these callbacks takes a message with `outcome::then`.
+template <class Callbacks, class M>
+concept handles_continue =
+    message<M> && requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+      callbacks.handle_continue(std::move(m), state);
+    };
+
+namespace detail {
+
+template <class Callbacks>
+concept terminates = requires(
+    Callbacks& callbacks, const exit_reason& reason, state_t<Callbacks>& state) {
+  callbacks.terminate(reason, state);
+};
+
+// The two handlers of the messages that a server leaves for itself.
+template <class Callbacks>
+struct continue_handler {
+  static constexpr std::string_view name = "handle_continue";
+  template <class M>
+  static constexpr bool takes = handles_continue<Callbacks, M>;
+  template <class C = Callbacks>
+  static auto signature() -> decltype(signature_of(&C::handle_continue));
+  template <class M>
+  static auto invoke(Callbacks& callbacks, M&& content, state_t<Callbacks>& state) {
+    return callbacks.handle_continue(std::move(content), state);
+  }
+};
+template <class Callbacks>
+struct info_handler {
+  static constexpr std::string_view name = "handle_info";
+  template <class M>
+  static constexpr bool takes = handles_info<Callbacks, M>;
+  template <class C = Callbacks>
+  static auto signature() -> decltype(signature_of(&C::handle_info));
+  template <class M>
+  static auto invoke(Callbacks& callbacks, M&& content, state_t<Callbacks>& state) {
+    return callbacks.handle_info(std::move(content), state);
+  }
+};
+
+// One sentence for each mistake, in the order in which a user would mend them.
+
+template <class M>
+consteval bool check_message() {
+  static_assert(
+      std::move_constructible<M> && std::is_nothrow_destructible_v<M>,
+      "otpp: a message must be movable, and its destructor must not throw");
+  static_assert(
+      !message_borrows<M>(),
+      "otpp: this message would dangle: it holds a reference, a string_view or a span, and it outlives "
+      "what it points to; let it own its data, or specialise otpp::borrows");
+  return true;
+}
+
+template <class Callbacks, class M>
+consteval bool check_call() {
+  static_assert(
+      call_message<M>, "otpp: a message for call must name its answer: add `using reply_type = ...;`");
+  if constexpr (call_message<M> && check_message<M>()) {
+    constexpr bool handled = handles_call<Callbacks, M>;
+    static_assert(
+        handled || !calls_without_state<Callbacks, M>,
+        "otpp: handle_call has the wrong number of parameters: it takes (Message, State&) or (Message, "
+        "otpp::caller<Message::reply_type>, State&), the state last and by reference");
+    static_assert(
+        handled || calls_without_state<Callbacks, M>,
+        "otpp: no handle_call for this message: add `reply_type handle_call(Message, State&)` to the "
+        "callbacks class");
+    if constexpr (handled) {
+      static_assert(
+          call_result_fits<Callbacks, M>(),
+          "otpp: handle_call returns the wrong type: it returns Message::reply_type or "
+          "otpp::outcome<reply_type>, as a value or as asio::awaitable");
+    }
+  }
+  return true;
+}
+
+template <class Callbacks, class M>
+consteval bool check_cast() {
+  check_message<M>();
+  static_assert(
+      !message<M> || handles_cast<Callbacks, M>,
+      "otpp: no handle_cast for this message: add `void handle_cast(Message, State&)` to the callbacks "
+      "class");
+  return true;
+}
+
+template <class Callbacks, class M>
+consteval bool check_info() {
+  check_message<M>();
+  static_assert(
+      !message<M> || handles_info<Callbacks, M>,
+      "otpp: no handle_info for this message: add `void handle_info(Message, State&)` to the callbacks "
+      "class");
+  return true;
+}
+
+// void, outcome<>, or an awaitable of them.
+template <class Returned>
+consteval bool check_plain_result() {
+  static_assert(
+      std::is_void_v<unwrapped_t<Returned>> || std::is_same_v<unwrapped_t<Returned>, outcome<>> ||
+          std::is_same_v<unwrapped_t<Returned>, no_reply_t>,
+      "otpp: handle_cast, handle_info and handle_continue return void or otpp::outcome<>, as a value or "
+      "as asio::awaitable");
+  return true;
+}
+
+template <class Callbacks>
+consteval bool check_callbacks() {
+  static_assert(
+      std::is_default_constructible_v<Callbacks>,
+      "otpp: a callbacks class is default-constructible; what it needs belongs into the state that init "
+      "makes");
+  if constexpr (names_terminate<Callbacks>()) {
+    static_assert(
+        terminates<Callbacks>,
+        "otpp: terminate takes the wrong parameters: it is `void terminate(const otpp::exit_reason&, "
+        "State&)`");
+  }
+  return true;
+}
+
+} // namespace detail
+} // namespace otpp

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/via.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/registry/registry.hpp>
+
+#include <asio/any_io_executor.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace otpp {
+
+/// How a server is started: its name, where it runs, how much its mailbox holds.
+///
+/// @par Example
+/// @code
+/// auto server = co_await otpp::start<counter>(otpp::named("counter").mailbox_limit(1000), 0);
+/// @endcode
+class options {
+ public:
+  options() {}
+
+  /// Registers the server under this name before `init` runs, and frees it when it has ended.
+  options& name(std::string text) & { name_ = std::move(text); return *this; }
+  options name(std::string text) && { return std::move(name(std::move(text))); }
+
+  /// Runs the server on this executor, instead of that of whoever starts it.
+  options& on(asio::any_io_executor executor) & { executor_ = std::move(executor); return *this; }
+  options on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
+
+  /// How many messages the mailbox holds; zero, the default, means any number. Library messages do not
+  /// count.
+  options& mailbox_limit(std::size_t messages) & { limit_ = messages; return *this; }
+  options mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
+
+  /// Registers the name here, instead of in the global registry. It must outlive the start.
+  options& in(registry& names) & { registry_ = &names; add_ = nullptr; return *this; }
+  options in(registry& names) && { return std::move(in(names)); }
+
+  /// As above, in a registry of any class, which must outlive the server: when that has ended, `remove` is
+  /// called, if `find` still returns it.
+  template <name_registry Names>
+    requires(!std::same_as<Names, registry>)
+  options& in(Names& names) & {
+    other_names_ = &names;
+    add_ = &add_to<Names>;
+    return *this;
+  }
+  template <name_registry Names>
+    requires(!std::same_as<Names, registry>)
+  options in(Names& names) && { return std::move(in(names)); }
+
+  // By start_link.
+  options link_to(pid parent) && { parent_ = std::move(parent); return std::move(*this); }
+  const pid& linked_to() const noexcept { return parent_; }
+
+  const std::optional<std::string>& name() const noexcept { return name_; }
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+  std::size_t mailbox_limit() const noexcept { return limit_; }
+  registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
+
+  // Gives a server its name, where the options say.
+  void add_name_of(server_core& server) const {
+    if (add_) {
+      add_(other_names_, *name_, server);
+    } else {
+      names().add(*name_, server);
+    }
+  }
+
+ private:
+  // A name in a registry of any class, which knows nothing of a server's end.
+  template <class Names>
+  struct held_in final : held_name {
+    held_in(Names& where, const std::string& text) : names(&where), name(text) {}
+    ~held_in() override {
+      try {
+        if (server && pid(names->find(name)).core().get() == server) {
+          names->remove(name);
+        }
+      } catch (...) {
+        // The registry's own; the server ends all the same.
+      }
+    }
+
+    Names* names;
+    std::string name;
+    const server_core* server = nullptr; // once it has the name
+  };
+
+  template <class Names>
+  static void add_to(void* where, const std::string& name, server_core& server) {
+    Names& names = *static_cast<Names*>(where);
+    auto mine = std::make_unique<held_in<Names>>(names, name);
+    held_in<Names>* const kept = mine.get();
+    std::unique_ptr<held_name> holding = std::move(mine);
+    names.add(name, pid(detail::intrusive_ptr<server_core>(&server)));
+    kept->server = &server;
+    server.hold_name(holding); // it has not begun: if it is gone, `holding` takes the name away
+  }
+
+  std::optional<std::string> name_;
+  asio::any_io_executor executor_;
+  std::size_t limit_ = 0;
+  registry* registry_ = nullptr;
+  void* other_names_ = nullptr;
+  void (*add_)(void*, const std::string&, server_core&) = nullptr;
+  pid parent_;
+};
+
+/// Returns options with a name. `start` with it is OTP's `start({local, Name}, ...)`.
+inline options named(std::string name) { return options().name(std::move(name)); }
+
+} // namespace otpp

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/gen_server/caller.hpp>
+
+#include <asio/associated_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/system_executor.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <concepts>
+#include <exception>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+class replying : public answer_slot<void> {
+ protected:
+  ~replying() = default;
+  std::string_view operation() const noexcept override { return "reply"; }
+};
+
+struct initiate_done : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler) {
+    using request = operation<replying, void, std::decay_t<Handler>>;
+    auto* done = request::make(std::forward<Handler>(handler), asio::system_executor(), turn::current());
+    if (done) {
+      done->answer();
+    }
+  }
+};
+
+template <class Token>
+auto complete_at_once(Token&& token) {
+  return asio::async_initiate<Token, void(std::exception_ptr)>(initiate_done(), token);
+}
+
+} // namespace detail
+
+/// Answers a call later, from any coroutine. OTP's `gen_server:reply/2`.
+///
+/// Whether anybody still waited makes no difference here; `caller::reply` tells. The answer is given
+/// when this is called, before it is awaited.
+///
+/// @param to     Who called; moved from.
+/// @param value  The answer, converted to the call's `reply_type`. Absent where that is void.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr)`
+///
+/// @par Errors
+/// None: an answer that comes too late is dropped.
+///
+/// @par Cancellation
+/// None: it completes at once.
+///
+/// @par Thread safety
+/// Safe from any thread. The caller is resumed on its own executor.
+///
+/// @par Lifetime
+/// The server, the caller and their contexts may be gone.
+///
+/// @par Example
+/// @code
+/// co_await otpp::reply(std::move(caller), "done");
+/// @endcode
+template <class Reply, class Value, class Token = asio::use_awaitable_t<>>
+  requires std::convertible_to<Value, detail::stored_t<Reply>>
+auto reply(caller<Reply> to, Value&& value, Token&& token = {}) {
+  to.reply(std::forward<Value>(value));
+  return detail::complete_at_once(std::forward<Token>(token));
+}
+
+/// Answers a call whose `reply_type` is void. All else as above.
+template <class Token = asio::use_awaitable_t<>>
+auto reply(caller<void> to, Token&& token = {}) {
+  to.reply();
+  return detail::complete_at_once(std::forward<Token>(token));
+}
+
+} // namespace otpp

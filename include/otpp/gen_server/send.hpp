@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/post_message.hpp>
+#include <otpp/detail/server/server_core.hpp>
+
+#include <asio/use_awaitable.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+/// Sends a message to a server's `handle_info`; builds it in place. What `Pid ! Message` is in Erlang.
+///
+/// Completes when the mailbox has taken the message, which `handle_info` sees when every earlier message
+/// has been handled. With the default token a mailbox without a limit makes nobody wait.
+///
+/// @param to    Whom to send to: a `server_ref`, a `server_name`, or a string.
+/// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
+///              completion token.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr)`
+///
+/// @par Errors
+/// - `errc::no_process`: nobody has that name, or the server has ended. In OTP it is an
+///   error for a name only.
+/// - `errc::exited`: the server ended while this waited for room.
+/// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox.
+/// - `errc::bad_message`: as for `call`.
+///
+/// @par Cancellation
+/// All types end a wait for room with `asio::error::operation_aborted`; then nothing was sent.
+///
+/// @par Thread safety
+/// Safe from any thread, and from inside any handler.
+///
+/// @par Lifetime
+/// As for `call`.
+///
+/// @par Example
+/// @code
+/// co_await otpp::send<ticker::tick>(server);
+/// @endcode
+template <class Message, address Address, class... Args>
+auto send(Address to, Args&&... args) {
+  return detail::post_in_place<server_core::verb::info, Message>(
+      std::move(to), std::forward<Args>(args)...);
+}
+
+/// Sends a message that is made already. All else as above.
+template <address Address, class Message, class Token = asio::use_awaitable_t<>>
+auto send(Address to, Message&& message, Token&& token = {}) {
+  return detail::post_message<server_core::verb::info>(
+      std::move(to), std::forward<Message>(message), std::forward<Token>(token));
+}
+
+/// Sends a message if it can be sent at once: never waits, never throws. Returns false if
+/// there is no such server, the server does not take the message, its mailbox is full, or there is no
+/// memory.
+///
+/// @par Thread safety
+/// Safe from any thread.
+template <detail::name_address Address, class Message>
+bool try_send(Address to, Message&& message) noexcept {
+  return detail::try_post<server_core::verb::info, std::decay_t<Message>>(
+      std::move(to), std::forward<Message>(message));
+}
+
+/// As above, with the message built in place.
+template <class Message, detail::name_address Address, class... Args>
+  requires detail::makes<Message, Args...>
+bool try_send(Address to, Args&&... args) noexcept {
+  return detail::try_post<server_core::verb::info, Message>(
+      std::move(to), std::forward<Args>(args)...);
+}
+
+/// As above, to a `server_ref`.
+template <class Callbacks, class Message>
+bool try_send(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
+  return detail::try_post_borrowed<server_core::verb::info, std::decay_t<Message>>(
+      to, std::forward<Message>(message));
+}
+
+/// As above, to a `server_ref`, with the message built in place.
+template <class Message, class Callbacks, class... Args>
+  requires detail::makes<Message, Args...>
+bool try_send(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
+  return detail::try_post_borrowed<server_core::verb::info, Message>(to, std::forward<Args>(args)...);
+}
+
+} // namespace otpp

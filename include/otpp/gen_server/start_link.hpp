@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/server_ref.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/process/self.hpp>
+
+#include <asio/awaitable.hpp>
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+/// Starts a server that is linked with this process, which is its parent. OTP's `gen_server:start_link/3,4`.
+///
+/// The link is there before `init` runs, so that the two cannot miss each other's end. A start that fails is told
+/// by what this throws, and by no exit signal; OTP sends both. When the parent ends, a server that traps exits
+/// ends too, after its `terminate`.
+///
+/// To be called inside a callback, or the body of a spawned coroutine; elsewhere throws `errc::no_process`. All
+/// else as `start`.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`
+///
+/// @par Errors
+/// As `start`.
+///
+/// @par Cancellation
+/// As `start`.
+///
+/// @par Thread safety
+/// It is about the process whose step this is; the server may run anywhere.
+///
+/// @par Lifetime
+/// As `start`.
+///
+/// @par Example
+/// @code
+/// auto connection = co_await otpp::start_link<session>(std::move(socket));
+/// @endcode
+template <class Callbacks, class... Args>
+auto start_link(options how, Args&&... args) {
+  return otpp::start<Callbacks>(std::move(how).link_to(self()), std::forward<Args>(args)...);
+}
+
+/// Starts a linked server without a name, where it is called. All else as above.
+template <class Callbacks, class... Args>
+  requires(
+      sizeof...(Args) == 0 ||
+      !std::is_same_v<std::remove_cvref_t<std::tuple_element_t<0, std::tuple<Args..., int>>>, options>)
+auto start_link(Args&&... args) {
+  return otpp::start_link<Callbacks>(options(), std::forward<Args>(args)...);
+}
+
+/// What `start_monitor` returns.
+template <class Callbacks>
+struct monitored {
+  monitored(server_ref<Callbacks> s, monitor_ref m) noexcept : server(std::move(s)), ref(std::move(m)) {}
+
+  server_ref<Callbacks> server;
+  monitor_ref ref;
+};
+
+/// Starts a server that this process monitors. OTP's `gen_server:start_monitor/3,4`.
+///
+/// It is `start`, and then `monitor`, which misses nothing: of a server that has ended in between, `down` says why.
+/// To be awaited inside a callback, or the body of a spawned coroutine.
+///
+/// @par Errors
+/// As `start`, and `monitor`.
+template <class Callbacks, class... Args>
+asio::awaitable<monitored<Callbacks>> start_monitor(options how, Args... args) {
+  server_ref<Callbacks> server = co_await otpp::start<Callbacks>(std::move(how), std::move(args)...);
+  monitor_ref ref = monitor(server);
+  co_return monitored<Callbacks>(std::move(server), std::move(ref));
+}
+
+} // namespace otpp

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/deadlock.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/call.hpp>
+
+#include <asio/async_result.hpp>
+
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+// stop and join of server_ref and pid.
+
+namespace otpp {
+
+namespace detail {
+
+// A stop on its way: a message like any other, and then one who waits for the end.
+class stop_request : public envelope, public answer_slot<void> {
+ public:
+  stop_request(server_core& to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
+    to.expect_relations();
+    is_system = true;
+  }
+
+  void bounce(server_core&, const exit_reason& reason) noexcept override {
+    auto won = try_claim();
+    if (won) {
+      write_end(reason);
+      deliver_and_leave(won);
+    } else {
+      leave();
+    }
+  }
+  void abandon() noexcept override { leave(); }
+
+  /// It has been stopped as wanted, or by something else first.
+  void write_end(const exit_reason& reason) noexcept override {
+    if (reason == wanted_) {
+      emplace();
+    } else {
+      write_error(say(errc::exited, reason));
+    }
+  }
+
+ protected:
+  ~stop_request() = default;
+  std::string_view operation() const noexcept override { return "stop"; }
+
+ private:
+  static void opened(server_core& server, envelope& item) {
+    auto& self = static_cast<stop_request&>(item);
+    server.stop_with(self.wanted_);
+    server.watch(self);
+  }
+
+  exit_reason wanted_;
+};
+
+class join_request : public answer_slot<exit_reason> {
+ public:
+  explicit join_request(server_core& to) { to.expect_relations(); }
+  void write_end(const exit_reason& reason) noexcept override { emplace(reason); }
+
+ protected:
+  ~join_request() = default;
+  std::string_view operation() const noexcept override { return "join"; }
+};
+
+struct initiate_stop : initiation {
+  template <class Handler>
+  void operator()(
+      Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
+    using request = operation<stop_request, void, std::decay_t<Handler>>;
+    fallback otherwise(handler, server);
+    auto* stop = request::make(
+        std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server, std::move(reason));
+    if (!stop) {
+      return;
+    }
+    stop->server = server;
+    stop->timeout = timeout;
+    if (stop->is_inside(*server)) {
+      stop->fail(errc::calling_self);
+    } else if (timeout < duration::zero()) {
+      stop->fail(errc::timeout);
+    } else if (!is_refused_as_deadlock(*stop, *server)) {
+      server->send_enrolled<&mailbox::push_library_message>(*stop, turn::current());
+    }
+  }
+};
+
+// With a patience it is a supervisor's, which has told the server to end: it is not refused.
+struct initiate_join : initiation {
+  template <class Handler>
+  void operator()(
+      Handler&& handler, intrusive_ptr<server_core> server,
+      std::optional<duration> patience = std::nullopt) {
+    using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
+    fallback otherwise(handler, server);
+    auto* join =
+        request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server);
+    if (!join) {
+      return;
+    }
+    join->server = server;
+    join->timeout = patience.value_or(infinite);
+    if (process* waiting = patience ? join->waiting_handler() : nullptr) {
+      join->set_edge(*waiting); // what its terminate asks of the one who waits is refused
+    }
+    if (join->is_inside(*server)) {
+      join->fail(errc::calling_self);
+    } else if (!patience && is_refused_as_deadlock(*join, *server)) {
+      return;
+    } else if (!join->room().enroll(*join)) {
+      join->abandon_waiting();
+      join->leave();
+    } else {
+      server->watch(*join);
+    }
+  }
+};
+
+} // namespace detail
+
+template <class Callbacks>
+template <detail::timeout_like Duration, class Token>
+auto server_ref<Callbacks>::stop(exit_reason reason, Duration timeout, Token&& token) const {
+  return asio::async_initiate<Token, void(std::exception_ptr)>(
+      detail::initiate_stop(), token, core(), std::move(reason), detail::saturate(timeout));
+}
+
+template <class Callbacks>
+template <class Token>
+auto server_ref<Callbacks>::join(Token&& token) const {
+  static_assert(detail::check_token<exit_reason, Token>());
+  return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
+      detail::initiate_join(), token, core());
+}
+
+template <class Token>
+auto pid::stop(exit_reason reason, duration timeout, Token&& token) const {
+  return asio::async_initiate<Token, void(std::exception_ptr)>(
+      detail::initiate_stop(), token, core_, std::move(reason), timeout);
+}
+
+template <class Token>
+auto pid::join(Token&& token) const {
+  static_assert(detail::check_token<exit_reason, Token>());
+  return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
+      detail::initiate_join(), token, core_);
+}
+
+} // namespace otpp

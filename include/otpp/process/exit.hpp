@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/relation.hpp>
+#include <otpp/detail/server/relation_end.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/process/self.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+/// What a process that traps exits is sent instead of being ended: an exit signal from a process that is linked,
+/// or from `otpp::exit`. Goes to `handle_info(otpp::exit_signal, State&)`. OTP's `{'EXIT', Pid, Reason}`.
+class exit_signal {
+ public:
+  exit_signal(pid who, exit_reason why, detail::intrusive_ptr<bond> link = {}) noexcept
+      : from(std::move(who)), reason(std::move(why)), link_(std::move(link)) {}
+
+  pid from;           ///< Who has ended, or has called `otpp::exit`; nobody if that was no process.
+  exit_reason reason; ///< Why.
+
+  /// True if it came through a link that has been cut: then the library drops it.
+  bool is_void() const noexcept { return link_ && link_->is_cut(); }
+
+ private:
+  detail::intrusive_ptr<bond> link_;
+};
+
+namespace detail {
+
+// An exit signal with its two forms, made before it is sent.
+class exit_order_for final : public exit_order {
+ public:
+  explicit exit_order_for(pid from, exit_reason why = {}, intrusive_ptr<bond> link = {})
+      : exit_order(std::move(why)),
+        letter_(new plain_message<exit_signal>(&opened, exit_signal({}, {}), source_location())),
+        from_(std::move(from)),
+        link_(std::move(link)) {}
+
+  std::uint64_t linked_from() const noexcept override { return link_ ? from_.id() : 0; }
+
+  /// From here on it may be cut, and holds its link.
+  void came_through(intrusive_ptr<bond> link) noexcept { link_ = std::move(link); }
+
+  envelope& to_message(std::uint64_t parent) noexcept override {
+    plain_message<exit_signal>& letter = *letter_.release();
+    letter.is_system = from_ && from_.id() == parent; // it ends a server that is suspended too
+    letter.content() = exit_signal(std::move(from_), std::move(reason), std::move(link_));
+    delete this;
+    return letter;
+  }
+
+  // A server ends with its parent, as in OTP, which is not for its handler to decide.
+  static void opened(server_core& server, envelope& item) {
+    auto& content = static_cast<plain_message<exit_signal>&>(item).content();
+    envelope::opener open = nullptr;
+    if (content.is_void()) {
+      // as if it had never been sent
+    } else if (content.from && content.from.id() == server.parent()) {
+      server.stop_with(content.reason);
+    } else {
+      open = server.find_opener(server_core::verb::info, typeid(exit_signal));
+    }
+    open ? open(server, item) : item.abandon();
+  }
+
+ private:
+  ~exit_order_for() override = default;
+  bool link_is_cut() const noexcept override { return link_ && link_->is_cut(); }
+
+  std::unique_ptr<plain_message<exit_signal>, envelope_abandoner> letter_;
+  pid from_;
+  intrusive_ptr<bond> link_;
+};
+
+inline pid running_pid() noexcept {
+  turn* here = turn::current();
+  return pid(intrusive_ptr<server_core>(here ? dynamic_cast<server_core*>(here->running()) : nullptr));
+}
+
+} // namespace detail
+
+/// Makes this process trap exits: an exit signal becomes an `exit_signal` message, and only `kill`, and the end
+/// of its parent, ends it. OTP's `process_flag(trap_exit, true)`.
+///
+/// To be called inside a callback, mostly `init`, or the body of a spawned coroutine; elsewhere throws
+/// `errc::no_process`. A server that has no `handle_info(otpp::exit_signal, State&)` ignores the messages;
+/// when its parent ends, or its supervisor shuts it down, its `terminate` is called, which without this it is not.
+///
+/// @par Thread safety
+/// It is about the process whose step this is.
+///
+/// @par Example
+/// @code
+/// state init() { otpp::trap_exit(); return state(); }
+/// @endcode
+inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->trap_exits(on); }
+
+/// Sends a process an exit signal. OTP's `exit/2`.
+///
+/// A process that does not trap exits ends with the reason, at once: what is in its mailbox is not handled,
+/// a handler that waits is cancelled (`asio::cancellation_type::terminal`) and its `terminate` is not called.
+/// What is `normal` ends only the process that sends it to itself. One that traps exits is sent an
+/// `exit_signal`. A function handler is never interrupted, nor a coroutine that takes no notice of the
+/// cancellation: the process ends when it returns.
+///
+/// @par Errors
+/// std::bad_alloc; then nothing is sent. To one that has ended, or to nobody, it does nothing.
+///
+/// @par Thread safety
+/// Safe from any thread, and inside any handler.
+///
+/// @par Example
+/// @code
+/// otpp::exit(worker, otpp::exit_reason::shutdown());
+/// @endcode
+inline void exit(const pid& target, exit_reason reason) {
+  if (!target) {
+    return;
+  }
+  pid from = detail::running_pid();
+  if (reason == exit_reason::normal() && from != target && !target.core()->traps_exits()) {
+    return;
+  }
+  target.core()->expect_relations();
+  target.core()->take_exit(*new detail::exit_order_for(std::move(from), std::move(reason)));
+}
+
+/// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
+inline void kill(const pid& target) {
+  if (target) {
+    target.core()->expect_relations();
+    auto* order = new detail::exit_order_for(detail::running_pid(), exit_reason::killed());
+    order->is_kill = true;
+    target.core()->take_exit(*order);
+  }
+}
+
+} // namespace otpp

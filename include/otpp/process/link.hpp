@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/detail/server/relation.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/self.hpp>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+struct order_discarder {
+  void operator()(exit_order_for* order) const noexcept { static_cast<task*>(order)->discard(); }
+};
+
+class link_bond final : public bond {
+ public:
+  link_bond(core_ptr one, core_ptr other)
+      : bond(one, other, true),
+        to_first_(new exit_order_for(pid(std::move(other)))),
+        to_second_(new exit_order_for(pid(std::move(one)))) {}
+
+  void told(const server_core& who, const exit_reason& reason) noexcept override {
+    bool first_ended = &who == first().get();
+    server_core& left = first_ended ? *second() : *first();
+    if (!who.has_run() && who.parent() == left.id()) {
+      return; // its start has failed, which whoever starts it is told by start
+    }
+    if (reason == exit_reason::normal() && !left.traps_exits()) {
+      return;
+    }
+    exit_order_for& order = first_ended ? *to_second_.release() : *to_first_.release();
+    order.reason = reason;
+    order.came_through(intrusive_ptr<bond>(this));
+    left.take_exit(order);
+  }
+
+ private:
+  std::unique_ptr<exit_order_for, order_discarder> to_first_;
+  std::unique_ptr<exit_order_for, order_discarder> to_second_;
+};
+
+} // namespace detail
+
+/// Links this process with another: when one of them ends, the other is sent an exit signal with the reason. OTP's
+/// `link/1`.
+///
+/// By it the other ends too, without `terminate`, unless the reason is `normal` or it traps exits (`trap_exit`);
+/// then it is sent an `exit_signal`. Two processes have at most one link. With one that has ended already, the
+/// signal comes at once, and its reason is `errc::no_process`.
+///
+/// To be called inside a callback, or the body of a spawned coroutine. `start_link` starts a server and links it in
+/// one step.
+///
+/// @par Errors
+/// - `errc::no_process`: it is no process that calls this.
+/// - std::bad_alloc; then nothing is linked.
+///
+/// @par Thread safety
+/// It is about the process whose step this is; the other may be anywhere.
+///
+/// @par Lifetime
+/// A link ends with either process, or by `unlink`. It keeps neither alive.
+///
+/// @par Complexity
+/// Linear in the links and monitors of the other; constant at the end.
+inline void link(const pid& other) {
+  detail::intrusive_ptr<server_core> mine = detail::running_process("link");
+  if (!other) {
+    std::rethrow_exception(detail::make_error(errc::no_process, "link", {}, "nobody"));
+  }
+  if (other.core() == mine) {
+    return;
+  }
+  bool is_linked = false;
+  other.core()->find_link(mine->id(), [&](tie&) { is_linked = true; });
+  if (is_linked) {
+    return;
+  }
+  mine->expect_relations();
+  other.core()->expect_relations();
+  detail::intrusive_ptr<detail::link_bond> made(new detail::link_bond(mine, other.core()));
+  if (!made->tie_up()) {
+    made->told(*other.core(), detail::make_error(errc::no_process, "link", {}, other.describe()));
+  }
+}
+
+/// Takes a link away. No exit signal comes through it afterwards, also if it was on its way. OTP's `unlink/1`, with
+/// what its documentation says to flush.
+///
+/// @par Errors
+/// `errc::no_process`: it is no process that calls this.
+///
+/// @par Thread safety
+/// It is about the process whose step this is; the other may be anywhere.
+inline void unlink(const pid& other) {
+  detail::intrusive_ptr<server_core> mine = detail::running_process("unlink");
+  detail::intrusive_ptr<bond> found;
+  mine->find_link(other.id(), [&](tie& one) { found = detail::intrusive_ptr<bond>(&bond_of(one)); });
+  if (found) {
+    found->cut();
+  }
+  mine->ignore_order_from(other.id());
+}
+
+} // namespace otpp

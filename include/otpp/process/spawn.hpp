@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/server_ref.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/start_link.hpp>
+#include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/process/receive.hpp>
+#include <otpp/process/self.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace otpp {
+
+/// The callbacks of a process that is one coroutine: what `spawn` starts. Users name it only in
+/// `server_ref<otpp::spawned>`, which `spawn` returns and which takes any message by `send`.
+struct spawned {
+  using takes_any_message = void;
+
+  class state_type {
+   public:
+    explicit state_type(asio::awaitable<void> body)
+        : inbox(std::make_unique<detail::inbox>(*detail::running_process("spawn"))), body_(std::move(body)) {}
+
+    asio::awaitable<void> take_body() noexcept { return std::move(body_); }
+
+    std::unique_ptr<detail::inbox> inbox;
+
+   private:
+    asio::awaitable<void> body_;
+  };
+
+  class begin {};
+  using messages = message_list<begin>;
+
+  init_result<state_type> init(asio::awaitable<void> body) {
+    return init_result<state_type>(state_type(std::move(body))).then(begin());
+  }
+
+  // A template, so that only who spawns pays for compiling it.
+  template <class State>
+  asio::awaitable<outcome<>> handle_continue(begin, State& state) {
+    asio::awaitable<void> body = state.take_body();
+    co_await std::move(body);
+    co_return stop();
+  }
+
+  // Never called: while the body runs, which is always, messages wait for receive().
+  template <message M>
+  void handle_info(M, state_type&) {}
+};
+
+/// Makes a coroutine a process: it has a `pid`, links, monitors, and a mailbox of any message type. Erlang's
+/// `spawn/1`.
+///
+/// The body runs on the process's own serial executor, as a server's handler does. In it `self()`, `receive`,
+/// `monitor`, `link` and `trap_exit` work. The process ends when the body returns, with the reason `normal`, or with
+/// what it throws, of which a crash report tells. Exit signals cancel what it waits for
+/// (`asio::cancellation_type::terminal`), and so does `stop`.
+///
+/// @param how   Name, executor and mailbox limit, as for `start`.
+/// @param body  The coroutine.
+/// @param token  A completion token.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, otpp::server_ref<otpp::spawned>)`, when the body is about to begin.
+///
+/// @par Errors
+/// `errc::name_taken`, `errc::no_process` as `start`.
+///
+/// @par Cancellation
+/// As `start`.
+///
+/// @par Thread safety
+/// Safe from any thread.
+///
+/// @par Lifetime
+/// The process lives until its body has ended, or its context is destroyed. One that waits in `receive` without a
+/// timeout does not keep a context's `run()` from returning, as an idle server does not.
+///
+/// @par Example
+/// @code
+/// otpp::pid printer = co_await otpp::spawn(otpp::named("printer"), print_lines());
+/// co_await otpp::send<line>(printer, "hello");
+/// @endcode
+template <class Token = asio::use_awaitable_t<>>
+auto spawn(options how, asio::awaitable<void> body, Token&& token = {}) {
+  return otpp::start<spawned>(std::move(how), std::move(body), std::forward<Token>(token));
+}
+
+/// Spawns a process without a name, where it is called. All else as above.
+template <class Token = asio::use_awaitable_t<>>
+auto spawn(asio::awaitable<void> body, Token&& token = {}) {
+  return otpp::spawn(options(), std::move(body), std::forward<Token>(token));
+}
+
+/// Spawns a process that is linked with this one. Erlang's `spawn_link/1`. To be called inside a callback or
+/// another process's body.
+template <class Token = asio::use_awaitable_t<>>
+auto spawn_link(options how, asio::awaitable<void> body, Token&& token = {}) {
+  return otpp::start_link<spawned>(std::move(how), std::move(body), std::forward<Token>(token));
+}
+template <class Token = asio::use_awaitable_t<>>
+auto spawn_link(asio::awaitable<void> body, Token&& token = {}) {
+  return otpp::spawn_link(options(), std::move(body), std::forward<Token>(token));
+}
+
+/// Spawns a process that this one monitors. Erlang's `spawn_monitor/1`.
+// A template for the same reason.
+template <class Process = spawned>
+asio::awaitable<monitored<Process>> spawn_monitor(asio::awaitable<void> body) {
+  return otpp::start_monitor<Process>(options(), std::move(body));
+}
+
+} // namespace otpp

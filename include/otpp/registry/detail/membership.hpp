@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace otpp {
+
+/// Which processes belong to which key: any number to one key, and one any number of times. What pg and
+/// duplicate_registry have in common.
+///
+/// A membership ends with its process, as a name does and at the same time: before anybody is told of the end.
+/// It is held by the process (`held_name`) and listed here; whoever takes it out of the list, in the lock,
+/// has ended it. Shared by the process, so that it may outlive the group or be outlived.
+class membership_table : public detail::counted<membership_table> {
+ public:
+  enum class change : bool { joined, left };
+
+  virtual ~membership_table() = default;
+
+  /// Throws `errc::no_process` for one that has ended, and std::bad_alloc; both without effect.
+  void add(std::string_view key, const pid& who) {
+    if (!who) {
+      refuse(key, who);
+    }
+    auto mine = std::make_unique<membership>(detail::intrusive_ptr<membership_table>(this), key);
+    membership* const kept = mine.get();
+    std::unique_ptr<held_name> holding = std::move(mine);
+    bool is_held = false;
+    {
+      std::lock_guard lock(mutex_);
+      members& all = keys_[std::string(key)];
+      try {
+        all.push_back({who, kept});
+        kept->is_listed = true; // first: the process may end as soon as it holds it
+        is_held = who.core()->hold_name(holding);
+      } catch (...) {
+        forget_if_empty(key);
+        throw;
+      }
+      if (is_held) {
+        ++count_;
+        changed(key, change::joined, who);
+      } else {
+        kept->is_listed = false;
+        all.pop_back();
+        forget_if_empty(key);
+      }
+    }
+    if (!is_held) {
+      refuse(key, who);
+    }
+    tell();
+  }
+
+  /// Ends one membership. False if there is none.
+  bool remove(std::string_view key, const pid& who) {
+    membership* ended = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      ended = unlist(key, [&](const entry& one) { return one.who == who; });
+    }
+    if (!ended) {
+      return false;
+    }
+    who.core()->give_up_name([&](const held_name& one) { return &one == ended; });
+    tell();
+    return true;
+  }
+
+  /// Those of a key, in the order in which they came.
+  std::vector<pid> find(std::string_view key) const {
+    std::vector<pid> result;
+    std::shared_lock lock(mutex_);
+    if (auto found = keys_.find(key); found != keys_.end()) {
+      result.reserve(found->second.size());
+      for (const entry& one : found->second) {
+        result.push_back(one.who);
+      }
+    }
+    return result;
+  }
+
+  /// As above; throws `errc::bad_message` if one of them has other callbacks.
+  template <class Callbacks>
+  std::vector<server_ref<Callbacks>> find_as(std::string_view key) const {
+    std::vector<server_ref<Callbacks>> result;
+    for (const pid& who : find(key)) {
+      auto known = who.as<Callbacks>();
+      if (!known) {
+        std::rethrow_exception(detail::make_error(
+            errc::bad_message, "looking up \"" + std::string(key) + '"', {},
+            who.describe() + ", whose callbacks are " + std::string(who.core()->type_name())));
+      }
+      result.push_back(*known);
+    }
+    return result;
+  }
+
+  /// All keys that have somebody, sorted; or those that `who` has.
+  std::vector<std::string> keys(const pid& who = pid()) const {
+    std::vector<std::string> result;
+    {
+      std::shared_lock lock(mutex_);
+      for (const auto& [key, all] : keys_) {
+        if (!who || std::any_of(all.begin(), all.end(), [&](const entry& one) { return one.who == who; })) {
+          result.push_back(key);
+        }
+      }
+    }
+    std::sort(result.begin(), result.end());
+    return result;
+  }
+
+  /// How many memberships there are.
+  std::size_t count() const {
+    std::shared_lock lock(mutex_);
+    return count_;
+  }
+  std::size_t count(std::string_view key) const {
+    std::shared_lock lock(mutex_);
+    auto found = keys_.find(key);
+    return found == keys_.end() ? 0 : found->second.size();
+  }
+
+ protected:
+  // What pg tells those who monitor: `changed` in the lock, `tell` in none.
+  virtual void changed(std::string_view, change, const pid&) noexcept {}
+  virtual void tell() noexcept {}
+
+  std::shared_mutex& mutex() const noexcept { return mutex_; }
+
+  // In the lock.
+  std::vector<pid> members_of(std::string_view key) const {
+    std::vector<pid> result;
+    if (auto found = keys_.find(key); found != keys_.end()) {
+      for (const entry& one : found->second) {
+        result.push_back(one.who);
+      }
+    }
+    return result;
+  }
+
+ private:
+  struct membership final : held_name {
+    membership(detail::intrusive_ptr<membership_table> table, std::string_view text)
+        : in(std::move(table)), key(text) {}
+    ~membership() override {
+      if (is_listed) {
+        in->end(*this);
+      }
+    }
+
+    detail::intrusive_ptr<membership_table> in;
+    std::string key;
+    bool is_listed = false; // once; by the one who adds it
+  };
+
+  struct entry {
+    pid who;
+    membership* held; // for what it is the entry
+  };
+  using members = std::vector<entry>;
+
+  struct hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+
+  [[noreturn]] static void refuse(std::string_view key, const pid& who) {
+    std::rethrow_exception(
+        detail::make_error(errc::no_process, "joining \"" + std::string(key) + '"', {}, who.describe()));
+  }
+
+  // Its process ends, or has given it up.
+  void end(const membership& one) noexcept {
+    {
+      pid last; // let go of in no lock
+      std::lock_guard lock(mutex_);
+      unlist(one.key, [&](const entry& at) {
+        if (at.held == &one) {
+          last = at.who;
+        }
+        return at.held == &one;
+      });
+    }
+    tell();
+  }
+
+  template <class Is>
+  membership* unlist(std::string_view key, Is is) noexcept {
+    auto found = keys_.find(key);
+    if (found == keys_.end()) {
+      return nullptr;
+    }
+    auto at = std::find_if(found->second.begin(), found->second.end(), is);
+    if (at == found->second.end()) {
+      return nullptr;
+    }
+    membership* ended = at->held;
+    pid who = std::move(at->who);
+    found->second.erase(at);
+    forget_if_empty(key);
+    --count_;
+    changed(key, change::left, who);
+    return ended;
+  }
+
+  void forget_if_empty(std::string_view key) noexcept {
+    if (auto found = keys_.find(key); found != keys_.end() && found->second.empty()) {
+      keys_.erase(found);
+    }
+  }
+
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, members, hash, std::equal_to<>> keys_;
+  std::size_t count_ = 0;
+};
+
+} // namespace otpp

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/registry/detail/membership.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace otpp {
+
+/// A registry in which a key may have many servers, and a server many keys: for publish and subscribe within
+/// one component. Elixir's `Registry` with `keys: :duplicate`.
+///
+/// It holds no server alive; an entry goes when its server ends, before anybody is told of that. A key is any
+/// text. `otpp::pg` is the same with monitors, and there is a global one of it.
+///
+/// @par Errors
+/// - `errc::no_process`, from `add`: the server has ended.
+/// - `errc::bad_message`, from what asks for `Callbacks`: a server of that key has others.
+///
+/// @par Thread safety
+/// Shared objects: safe.
+///
+/// @par Lifetime
+/// May be destroyed before or after the servers in it and their contexts.
+///
+/// @par Complexity
+/// A look-up is linear in how many the key has; `remove` and a server's end are, too, for each of its keys.
+///
+/// @par Example
+/// @code
+/// otpp::duplicate_registry topics;
+/// topics.add("rain", otpp::self<garden>());
+/// topics.dispatch<garden>("rain", [](const otpp::server_ref<garden>& one) { otpp::try_cast<wet>(one); });
+/// @endcode
+class duplicate_registry {
+ public:
+  duplicate_registry() : table_(new membership_table) {}
+  duplicate_registry(const duplicate_registry&) = delete;
+  duplicate_registry& operator=(const duplicate_registry&) = delete;
+  ~duplicate_registry() = default;
+
+  /// Adds an entry, also if there is one already. `Registry.register/3`.
+  void add(std::string_view key, const pid& who) { table_->add(key, who); }
+
+  /// Takes away all entries that `who` has under the key, and returns how many there were.
+  /// `Registry.unregister/2`.
+  std::size_t remove(std::string_view key, const pid& who) {
+    std::size_t removed = 0;
+    while (table_->remove(key, who)) {
+      ++removed;
+    }
+    return removed;
+  }
+
+  /// Returns who is there under a key, in the order in which they came. `Registry.lookup/2`.
+  std::vector<pid> lookup(std::string_view key) const { return table_->find(key); }
+
+  /// As above, of servers whose callbacks are known.
+  template <class Callbacks>
+  std::vector<server_ref<Callbacks>> lookup(std::string_view key) const {
+    return table_->find_as<Callbacks>(key);
+  }
+
+  /// Calls `visit` with each, in no lock, and returns how many there were. `Registry.dispatch/3`.
+  template <class Visit>
+  std::size_t dispatch(std::string_view key, Visit visit) const {
+    std::vector<pid> all = table_->find(key);
+    for (const pid& one : all) {
+      visit(one);
+    }
+    return all.size();
+  }
+
+  /// As above, with a `server_ref<Callbacks>` of each.
+  template <class Callbacks, class Visit>
+  std::size_t dispatch(std::string_view key, Visit visit) const {
+    std::vector<server_ref<Callbacks>> all = table_->find_as<Callbacks>(key);
+    for (const server_ref<Callbacks>& one : all) {
+      visit(one);
+    }
+    return all.size();
+  }
+
+  /// Returns the keys that a server has, sorted. `Registry.keys/2`.
+  std::vector<std::string> keys(const pid& who) const { return table_->keys(who); }
+
+  /// Returns the keys that anybody has, sorted.
+  std::vector<std::string> keys() const { return table_->keys(); }
+
+  /// Returns how many entries there are, or how many of a key. `Registry.count/1`, `count_match/3`.
+  std::size_t count() const { return table_->count(); }
+  std::size_t count(std::string_view key) const { return table_->count(key); }
+
+ private:
+  detail::intrusive_ptr<membership_table> table_;
+};
+
+} // namespace otpp

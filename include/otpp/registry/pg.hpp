@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/send.hpp>
+#include <otpp/message.hpp>
+#include <otpp/registry/detail/membership.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace otpp {
+
+class pg;
+
+/// Which monitor of a group it was: what `pg::monitor` returns and `group_change` has.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe for reading.
+class group_monitor {
+ public:
+  group_monitor() = default;
+
+  // Made by the library.
+  explicit group_monitor(std::shared_ptr<std::atomic<bool>> is_over) noexcept : is_over_(std::move(is_over)) {}
+
+  /// True if it was given up, or who monitors has ended.
+  bool is_over() const noexcept { return !is_over_ || is_over_->load(std::memory_order_acquire); }
+
+  friend bool operator==(const group_monitor& a, const group_monitor& b) noexcept {
+    return a.is_over_ == b.is_over_;
+  }
+
+ private:
+  friend class pg;
+  void give_up() const noexcept { is_over_->store(true, std::memory_order_release); }
+
+  std::shared_ptr<std::atomic<bool>> is_over_;
+};
+
+/// Somebody has joined a group that is monitored, or left it, also by its end. Goes to
+/// `handle_info(otpp::group_change, State&)`. What `pg:monitor/1` sends.
+struct group_change {
+  enum class kind : bool { joined, left };
+
+  group_monitor ref; ///< Which monitor it was.
+  std::string group;
+  kind what;
+  pid who;
+};
+
+/// What `pg::monitor` returns.
+struct monitored_group {
+  group_monitor ref;
+  std::vector<pid> members; ///< When it began: what changes afterwards comes as messages.
+};
+
+/// Groups of processes, by name: whoever sends to a group need not know who is in it. OTP's `pg`, and one `pg`
+/// is one scope.
+///
+/// A group is there while it has members. A process may join several, and one several times: then it is several
+/// times among the members, and leaves as often. Members may be of different types. A membership ends with its
+/// process, before anybody is told of that end. The groups of one program know nothing of another's.
+///
+/// @par Errors
+/// - `errc::no_process`, from `join` and `monitor`: the process has ended.
+/// - `errc::bad_message`, from `members<Callbacks>`: a member has other callbacks.
+///
+/// @par Thread safety
+/// Shared objects: safe.
+///
+/// @par Lifetime
+/// May be destroyed before or after the members and their contexts.
+///
+/// @par Complexity
+/// `members` and what sends is linear in the members of the group; `leave` and a process's end are, too, for
+/// each of its groups; all three, and `join`, for each of the scope's monitors.
+///
+/// @par Example
+/// @code
+/// otpp::pg::global().join("readers", otpp::self<reader>());
+/// std::size_t taken = otpp::pg::global().cast("readers", news{"rain"});
+/// @endcode
+class pg {
+ public:
+  pg() : scope_(new scope) {}
+  pg(const pg&) = delete;
+  pg& operator=(const pg&) = delete;
+  ~pg() = default;
+
+  /// Returns the scope for those who need none of their own. It is never destroyed.
+  static pg& global() {
+    static pg* instance = new pg;
+    return *instance;
+  }
+
+  /// Makes a process a member, once more if it is one already. `pg:join/2`.
+  void join(std::string_view group, const pid& who) { scope_->add(group, who); }
+
+  /// Ends one membership. False if there is none. `pg:leave/2`.
+  bool leave(std::string_view group, const pid& who) { return scope_->remove(group, who); }
+
+  /// Returns the members, in the order in which they joined. `pg:get_members/1`.
+  std::vector<pid> members(std::string_view group) const { return scope_->find(group); }
+
+  /// As above, of groups whose members all have these callbacks.
+  template <class Callbacks>
+  std::vector<server_ref<Callbacks>> members(std::string_view group) const {
+    return scope_->find_as<Callbacks>(group);
+  }
+
+  /// Returns the groups that have members, sorted. `pg:which_groups/0`.
+  std::vector<std::string> which_groups() const { return scope_->keys(); }
+
+  /// Casts a copy of a message to each member, without waiting, and returns how many have taken it. As with any
+  /// address that is no `server_ref`, the message is one that the member's `messages` list.
+  template <message M>
+    requires std::copy_constructible<M>
+  std::size_t cast(std::string_view group, const M& content) const {
+    std::size_t taken = 0;
+    for (pid& one : scope_->find(group)) {
+      taken += try_cast(std::move(one), content) ? 1u : 0u;
+    }
+    return taken;
+  }
+
+  /// Sends a copy of a message to each member's `handle_info`. All else as `cast`.
+  template <message M>
+    requires std::copy_constructible<M>
+  std::size_t send(std::string_view group, const M& content) const {
+    std::size_t taken = 0;
+    for (pid& one : scope_->find(group)) {
+      taken += try_send(std::move(one), content) ? 1u : 0u;
+    }
+    return taken;
+  }
+
+  /// Sends a server a `group_change` for each who joins or leaves from now on, in that order, and returns who is
+  /// there now. `pg:monitor/1`.
+  ///
+  /// It lasts until `demonitor` or the server's end. Where there is no memory for a message, it is not sent.
+  template <class Callbacks>
+  monitored_group monitor(std::string_view group, const server_ref<Callbacks>& by) {
+    static_assert(detail::check_sent<server_core::verb::info, group_change, server_ref<Callbacks>>());
+    return scope_->watch(std::string(group), false, by.core(), &scope::template opened<Callbacks>);
+  }
+
+  /// As above, of all groups; the members are not returned. `pg:monitor_scope/0`.
+  template <class Callbacks>
+  group_monitor monitor_scope(const server_ref<Callbacks>& by) {
+    static_assert(detail::check_sent<server_core::verb::info, group_change, server_ref<Callbacks>>());
+    return scope_->watch({}, true, by.core(), &scope::template opened<Callbacks>).ref;
+  }
+
+  /// Ends a monitor. What it has sent and is not handled yet is dropped. False if it was over. `pg:demonitor/1`.
+  bool demonitor(const group_monitor& ref) { return scope_->unwatch(ref); }
+
+ private:
+  // Messages are made in the lock, so that all monitors see one order, and sent in none, by one at a time.
+  class scope final : public membership_table {
+   public:
+    monitored_group watch(
+        std::string group, bool is_of_all, detail::intrusive_ptr<server_core> by, envelope::opener open) {
+      monitored_group result;
+      result.ref = group_monitor(std::make_shared<std::atomic<bool>>(false));
+      auto mine = std::make_unique<held_watch>(detail::intrusive_ptr<scope>(this), result.ref);
+      held_watch* const kept = mine.get();
+      std::unique_ptr<held_name> holding = std::move(mine);
+      bool is_held = false;
+      {
+        std::lock_guard lock(mutex());
+        if (!is_of_all) {
+          result.members = members_of(group);
+        }
+        watches_.push_back({std::move(group), is_of_all, by, open, result.ref, kept});
+        is_held = by->hold_name(holding);
+        if (!is_held) {
+          watches_.pop_back();
+        }
+      }
+      if (!is_held) {
+        std::rethrow_exception(
+            detail::make_error(errc::no_process, "monitoring a group", {}, by->describe()));
+      }
+      return result;
+    }
+
+    bool unwatch(const group_monitor& ref) noexcept {
+      watch_entry ended;
+      {
+        std::lock_guard lock(mutex());
+        auto at = std::find_if(
+            watches_.begin(), watches_.end(), [&](const watch_entry& one) { return one.ref == ref; });
+        if (at == watches_.end()) {
+          return false;
+        }
+        ended = std::move(*at);
+        watches_.erase(at);
+        ref.give_up();
+      }
+      ended.by->give_up_name([&](const held_name& one) { return &one == ended.held; });
+      return true;
+    }
+
+    template <class Callbacks>
+    static void opened(server_core& server, envelope& item) {
+      if (static_cast<plain_message<group_change>&>(item).content().ref.is_over()) {
+        item.abandon();
+      } else {
+        detail::opener_of<server_core::verb::info, group_change, Callbacks>()(server, item);
+      }
+    }
+
+   private:
+    // Ends the monitor with its server.
+    struct held_watch final : held_name {
+      held_watch(detail::intrusive_ptr<scope> where, group_monitor which)
+          : in(std::move(where)), ref(std::move(which)) {}
+      ~held_watch() override { in->unwatch(ref); }
+      detail::intrusive_ptr<scope> in;
+      group_monitor ref;
+    };
+
+    struct watch_entry {
+      std::string group;
+      bool is_of_all = false;
+      detail::intrusive_ptr<server_core> by;
+      envelope::opener open = nullptr;
+      group_monitor ref;
+      const held_name* held = nullptr;
+    };
+
+    struct delivery {
+      detail::intrusive_ptr<server_core> to;
+      envelope_ptr letter;
+    };
+
+    void changed(std::string_view group, change what, const pid& who) noexcept override {
+      for (const watch_entry& one : watches_) {
+        if (!one.is_of_all && one.group != group) {
+          continue;
+        }
+        try {
+          auto kind = what == change::joined ? group_change::kind::joined : group_change::kind::left;
+          group_change said{one.ref, std::string(group), kind, who};
+          envelope_ptr letter(new plain_message<group_change>(one.open, std::move(said), source_location()));
+          outbox_.push_back({one.by, std::move(letter)});
+        } catch (...) {
+          // No memory: a server that ends cannot wait for some.
+        }
+      }
+    }
+
+    void tell() noexcept override {
+      while (true) {
+        std::vector<delivery> all;
+        {
+          std::lock_guard lock(mutex());
+          if (is_telling_ || outbox_.empty()) {
+            return; // whoever is at it takes the rest, too
+          }
+          is_telling_ = true;
+          all.swap(outbox_);
+        }
+        for (delivery& one : all) {
+          if (one.to->send<&mailbox::push_library_message>(*one.letter) == mailbox::result::taken) {
+            one.letter.release();
+          }
+        }
+        std::lock_guard lock(mutex());
+        is_telling_ = false;
+      }
+    }
+
+    std::vector<watch_entry> watches_;
+    std::vector<delivery> outbox_;
+    bool is_telling_ = false;
+  };
+
+  detail::intrusive_ptr<scope> scope_;
+};
+
+} // namespace otpp

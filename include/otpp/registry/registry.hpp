@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace otpp {
+
+/// One who waits for a name to be registered.
+class name_waiter {
+ public:
+  /// The name is there. Called in no lock; ends the registry's claim on the waiter.
+  virtual void name_found(detail::intrusive_ptr<server_core> server) noexcept = 0;
+  /// The registry is gone.
+  virtual void name_lost() noexcept = 0;
+  /// True if it has given up.
+  virtual bool has_given_up() const noexcept = 0;
+
+  std::string name;
+  name_waiter* next = nullptr; ///< Belongs to the registry.
+
+ protected:
+  ~name_waiter() = default;
+};
+
+/// Names of servers. The verbs use the global one unless told otherwise; tests and components may have
+/// their own.
+///
+/// It holds no server alive. A name is any text of 1 to 255 bytes.
+///
+/// @par Thread safety
+/// Shared objects: safe.
+///
+/// @par Lifetime
+/// May be destroyed before or after the servers in it and their contexts.
+class registry {
+ public:
+  static constexpr std::size_t longest_name = 255;
+
+  registry() : table_(std::make_shared<table>()) {}
+  registry(const registry&) = delete;
+  registry& operator=(const registry&) = delete;
+  ~registry() {
+    name_waiter* waiting = nullptr;
+    {
+      std::lock_guard lock(table_->mutex);
+      waiting = std::exchange(table_->waiting, nullptr);
+    }
+    while (waiting) {
+      std::exchange(waiting, waiting->next)->name_lost();
+    }
+  }
+
+  /// Returns the registry that is used where none is named. It is never destroyed, so that static
+  /// objects may use it.
+  static registry& global() {
+    static registry* instance = new registry;
+    return *instance;
+  }
+
+  /// Returns the server of a name, or null. O(1).
+  detail::intrusive_ptr<server_core> find(std::string_view name) const {
+    std::shared_lock lock(table_->mutex);
+    auto found = table_->names.find(name);
+    return found == table_->names.end() ? detail::intrusive_ptr<server_core>() : found->second;
+  }
+
+  /// Gives a server a name. Throws std::invalid_argument for a name that cannot be one,
+  /// `errc::name_taken`, and `errc::no_process` if the server has ended.
+  void add(std::string_view name, server_core& server) {
+    check_name(name);
+    auto mine = std::make_unique<held>(table_, std::string(name));
+    held* const kept = mine.get();
+    std::unique_ptr<held_name> holding = std::move(mine);
+    name_waiter* waiting = nullptr;
+    {
+      std::lock_guard lock(table_->mutex);
+      auto [at, added] =
+          table_->names.try_emplace(std::string(name), detail::intrusive_ptr<server_core>(&server));
+      if (!added) {
+        std::rethrow_exception(
+            detail::make_error(errc::name_taken, "registering", {}, '"' + std::string(name) + '"'));
+      }
+      kept->server = &server;
+      if (!server.hold_name(holding)) {
+        kept->server = nullptr;
+        table_->names.erase(at); // not the last reference: the caller has one
+        std::rethrow_exception(
+            detail::make_error(errc::no_process, "registering", {}, '"' + std::string(name) + '"'));
+      }
+      waiting = table_->take_waiting_for(name);
+    }
+    while (waiting) {
+      std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<server_core>(&server));
+    }
+  }
+
+  /// As above, of a process of any type.
+  void add(std::string_view name, const pid& who) {
+    if (!who) {
+      std::rethrow_exception(detail::make_error(errc::no_process, "registering", {}, "nobody"));
+    }
+    add(name, *who.core());
+  }
+
+  /// Takes a name away from whoever has it. Returns false if nobody has.
+  bool remove(std::string_view name) {
+    detail::intrusive_ptr<server_core> server;
+    {
+      std::lock_guard lock(table_->mutex);
+      auto found = table_->names.find(name);
+      if (found == table_->names.end()) {
+        return false;
+      }
+      server = std::move(found->second);
+      table_->names.erase(found);
+    }
+    auto given_up = server->give_up_name([&](const held_name& one) {
+      auto* ours = dynamic_cast<const held*>(&one);
+      return ours && ours->names == table_ && ours->name == name;
+    });
+    if (given_up) {
+      static_cast<held&>(*given_up).server = nullptr; // it has been taken from the table already
+    }
+    return true;
+  }
+
+  /// Returns all names, sorted.
+  std::vector<std::string> names() const {
+    std::vector<std::string> result;
+    {
+      std::shared_lock lock(table_->mutex);
+      for (const auto& [name, server] : table_->names) {
+        result.push_back(name);
+      }
+    }
+    std::sort(result.begin(), result.end());
+    return result;
+  }
+
+  /// Tells `one` when its name is there, which may be at once.
+  void wait(name_waiter& one) {
+    name_waiter* given_up = nullptr;
+    detail::intrusive_ptr<server_core> server;
+    {
+      std::lock_guard lock(table_->mutex);
+      given_up = table_->take_if([](const name_waiter& w) { return w.has_given_up(); });
+      auto found = table_->names.find(one.name);
+      if (found != table_->names.end()) {
+        server = found->second;
+      } else {
+        one.next = table_->waiting;
+        table_->waiting = &one;
+      }
+    }
+    while (given_up) {
+      std::exchange(given_up, given_up->next)->name_lost();
+    }
+    if (server) {
+      one.name_found(std::move(server));
+    }
+  }
+
+  /// Throws std::invalid_argument for a name that cannot be one.
+  static void check_name(std::string_view name) {
+    if (name.empty() || name.size() > longest_name) {
+      throw std::invalid_argument(
+          "otpp: a name has 1 to 255 bytes; this one has " + std::to_string(name.size()));
+    }
+  }
+
+ private:
+  struct hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+
+  struct table {
+    mutable std::shared_mutex mutex;
+    std::unordered_map<std::string, detail::intrusive_ptr<server_core>, hash, std::equal_to<>> names;
+    name_waiter* waiting = nullptr;
+
+    template <class Predicate>
+    name_waiter* take_if(Predicate predicate) noexcept {
+      name_waiter* taken = nullptr;
+      for (name_waiter** at = &waiting; *at;) {
+        name_waiter* one = *at;
+        if (predicate(*one)) {
+          *at = one->next;
+          one->next = taken;
+          taken = one;
+        } else {
+          at = &one->next;
+        }
+      }
+      return taken;
+    }
+
+    name_waiter* take_waiting_for(std::string_view name) noexcept {
+      return take_if([name](const name_waiter& one) { return one.name == name; });
+    }
+  };
+
+  // A server's own hold on its name: goes when the server ends.
+  struct held final : held_name {
+    held(std::shared_ptr<table> in, std::string text) : names(std::move(in)), name(std::move(text)) {}
+
+    ~held() override {
+      if (!server) {
+        return;
+      }
+      detail::intrusive_ptr<server_core> last; // released in no lock
+      std::lock_guard lock(names->mutex);
+      auto found = names->names.find(name);
+      if (found != names->names.end() && found->second.get() == server) {
+        last = std::move(found->second);
+        names->names.erase(found);
+      }
+    }
+
+    std::string_view text() const noexcept override { return name; }
+
+    std::shared_ptr<table> names;
+    std::string name;
+    server_core* server = nullptr;
+  };
+
+  std::shared_ptr<table> table_;
+};
+
+/// Returns the server of a name; empty if there is none. OTP's `whereis/1`.
+///
+/// Throws `errc::bad_message` if the name belongs to a server with other callbacks.
+template <class Callbacks>
+std::optional<server_ref<Callbacks>> whereis(
+    std::string_view name, const registry& in = registry::global()) {
+  detail::intrusive_ptr<server_core> server = in.find(name);
+  if (!server) {
+    return std::nullopt;
+  }
+  if (server->callbacks_type_info() != typeid(Callbacks)) {
+    std::rethrow_exception(detail::make_error(
+        errc::bad_message, "whereis", {},
+        server->describe() + ", whose callbacks are " + std::string(server->type_name())));
+  }
+  return server_ref<Callbacks>(std::move(server));
+}
+
+/// Gives a running server one more name, until it ends or the name is taken away. OTP's `register/2`.
+///
+/// Throws `errc::name_taken`, `errc::no_process`, and std::invalid_argument for an impossible name.
+template <class Callbacks>
+void register_name(
+    std::string_view name, const server_ref<Callbacks>& server, registry& in = registry::global()) {
+  in.add(name, *server.core());
+}
+
+/// Takes a name away from whoever has it. Returns false if nobody has. OTP's `unregister/1`.
+inline bool unregister_name(std::string_view name, registry& in = registry::global()) {
+  return in.remove(name);
+}
+
+/// Returns all registered names, sorted. OTP's `registered/0`.
+inline std::vector<std::string> registered(const registry& in = registry::global()) { return in.names(); }
+
+} // namespace otpp

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/registry/registry.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/system_executor.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp {
+
+namespace detail {
+
+// The registry has the server half.
+template <class Callbacks>
+class name_request : public answer_slot<server_ref<Callbacks>>, public name_waiter {
+ public:
+  explicit name_request(std::string wanted) { name = std::move(wanted); }
+
+  void name_found(intrusive_ptr<server_core> found) noexcept override {
+    if (found->callbacks_type_info() == typeid(Callbacks)) {
+      this->answer(server_ref<Callbacks>(std::move(found)));
+    } else {
+      this->server = intrusive_ptr<process>(found.get());
+      this->fail(errc::bad_message);
+    }
+  }
+  void name_lost() noexcept override { this->fail(errc::no_process); }
+  bool has_given_up() const noexcept override { return this->decided(); }
+
+ protected:
+  ~name_request() = default;
+  std::string_view operation() const noexcept override { return "wait_for_name"; }
+  std::string_view message() const noexcept override { return name; }
+};
+
+template <class Callbacks>
+struct initiate_wait_for_name : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler, std::string name, duration timeout, registry* in) {
+    using request = operation<name_request<Callbacks>, server_ref<Callbacks>, std::decay_t<Handler>>;
+    auto* wait = request::make(
+        std::forward<Handler>(handler), asio::system_executor(), turn::current(), std::move(name));
+    if (!wait) {
+      return;
+    }
+    wait->timeout = timeout;
+    if (timeout < duration::zero()) {
+      wait->fail(errc::timeout);
+    } else if (intrusive_ptr<server_core> found = in->find(wait->name)) {
+      wait->name_found(std::move(found));
+    } else if (!wait->room().enroll(*wait)) {
+      wait->abandon_waiting();
+      wait->leave();
+    } else {
+      in->wait(*wait);
+    }
+  }
+};
+
+} // namespace detail
+
+/// Waits until a name is registered, and returns its server; at once if it is registered already.
+///
+/// The name is there before its server's `init` has run: what is sent to it then is handled after.
+///
+/// @param name     The name.
+/// @param timeout  How long to wait. Zero looks once; negative is `errc::timeout`.
+/// @param in       The registry.
+/// @param token    How the server is told.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`
+///
+/// @par Errors
+/// - `errc::timeout`: the name was not registered in time.
+/// - `errc::bad_message`: it belongs to a server with other callbacks.
+/// - `errc::no_process`: the registry was destroyed.
+///
+/// @par Cancellation
+/// All types end the wait with `asio::error::operation_aborted`.
+///
+/// @par Thread safety
+/// Safe from any thread.
+///
+/// @par Lifetime
+/// The registry must be there when the wait begins; it may be destroyed while it lasts.
+///
+/// @par Example
+/// @code
+/// auto server = co_await otpp::wait_for_name<counter>("counter", 1s);
+/// @endcode
+template <
+    class Callbacks, detail::timeout_like Duration = duration, class Token = asio::use_awaitable_t<>>
+auto wait_for_name(
+    std::string name, Duration timeout = default_timeout, registry& in = registry::global(),
+    Token&& token = {}) {
+  static_assert(detail::check_token<server_ref<Callbacks>, Token>());
+  return asio::async_initiate<
+      Token, detail::completion_signature_t<server_ref<Callbacks>>>(
+      detail::initiate_wait_for_name<Callbacks>(), token, std::move(name), detail::saturate(timeout),
+      &in);
+}
+
+} // namespace otpp

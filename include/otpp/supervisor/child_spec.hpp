@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/util/type_name.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/callbacks.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/start_link.hpp>
+#include <otpp/process/spawn.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+/// When a supervisor starts a child again that has ended by itself.
+enum class restart_type : std::uint8_t {
+  permanent, ///< Always.
+  transient, ///< Unless it ended with `normal` or `shutdown`.
+  temporary, ///< Never; and it is forgotten.
+};
+
+inline constexpr restart_type permanent = restart_type::permanent;
+inline constexpr restart_type transient = restart_type::transient;
+inline constexpr restart_type temporary = restart_type::temporary;
+
+/// The type of `brutal_kill`.
+struct brutal_kill_t {
+  explicit constexpr brutal_kill_t() = default;
+};
+
+/// Says that a child is not asked to shut down, but killed.
+inline constexpr brutal_kill_t brutal_kill{};
+
+namespace detail {
+
+// What starts a child, without its types: what is compiled for each of them is this, and no more.
+class child_maker {
+ public:
+  child_maker() = default;
+  child_maker(const child_maker&) = delete;
+  child_maker& operator=(const child_maker&) = delete;
+  virtual ~child_maker() = default;
+
+  /// Starts one, linked with the process that awaits this. As long as *this lives.
+  virtual asio::awaitable<pid> start(options how) const = 0;
+
+  virtual std::string_view type_name() const noexcept = 0;
+  virtual bool works_once() const noexcept { return false; }
+  virtual bool is_supervisor() const noexcept { return false; }
+};
+
+// A callbacks class says of itself that its servers supervise others.
+template <class Callbacks>
+inline constexpr bool is_supervising = requires { typename Callbacks::supervises; };
+
+template <class Callbacks, class... Args>
+class server_maker final : public child_maker {
+ public:
+  template <class... From>
+  explicit server_maker(std::in_place_t, From&&... args) : args_(std::forward<From>(args)...) {}
+
+  asio::awaitable<pid> start(options how) const override {
+    asio::awaitable<server_ref<Callbacks>> starting = std::apply(
+        [&how](const Args&... args) {
+          return otpp::start_link<Callbacks>(std::move(how), Args(args)...);
+        },
+        args_);
+    server_ref<Callbacks> server = co_await std::move(starting);
+    co_return pid(std::move(server));
+  }
+  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
+  bool is_supervisor() const noexcept override { return is_supervising<Callbacks>; }
+
+ private:
+  std::tuple<Args...> args_;
+};
+
+// Gives its arguments away, so that they need not be copyable.
+template <class Callbacks, class... Args>
+class once_maker final : public child_maker {
+ public:
+  template <class... From>
+  explicit once_maker(std::in_place_t, From&&... args) : args_(std::in_place, std::forward<From>(args)...) {}
+
+  asio::awaitable<pid> start(options how) const override {
+    if (!args_) {
+      throw std::logic_error("otpp: a temporary_child is started once");
+    }
+    std::tuple<Args...> args = std::move(*args_);
+    args_.reset();
+    asio::awaitable<server_ref<Callbacks>> starting = std::apply(
+        [&how](Args&... each) {
+          return otpp::start_link<Callbacks>(std::move(how), std::move(each)...);
+        },
+        args);
+    server_ref<Callbacks> server = co_await std::move(starting);
+    co_return pid(std::move(server));
+  }
+  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
+  bool works_once() const noexcept override { return true; }
+  bool is_supervisor() const noexcept override { return is_supervising<Callbacks>; }
+
+ private:
+  mutable std::optional<std::tuple<Args...>> args_; // by the supervisor that starts it
+};
+
+template <class Factory>
+class coroutine_maker final : public child_maker {
+ public:
+  explicit coroutine_maker(Factory factory) : factory_(std::move(factory)) {}
+
+  asio::awaitable<pid> start(options how) const override {
+    asio::awaitable<server_ref<spawned>> starting = otpp::spawn_link(std::move(how), factory_());
+    server_ref<spawned> process = co_await std::move(starting);
+    co_return pid(std::move(process));
+  }
+  std::string_view type_name() const noexcept override { return "coroutine"; }
+
+ private:
+  mutable Factory factory_;
+};
+
+template <class Callbacks, class... Args>
+consteval bool check_child() {
+  constexpr bool fits = inits<Callbacks>::template with<Args...>::value;
+  static_assert(check_callbacks<Callbacks>());
+  static_assert(fits, "otpp: init does not take these arguments; child passes what it gets on to init");
+  return fits;
+}
+
+} // namespace detail
+
+/// How a supervisor starts, restarts and ends one child. OTP's child specification.
+///
+/// Made by `otpp::child` and `otpp::temporary_child`; what is chained after it says what is not the default:
+/// restart permanent, shutdown within 5 s, and without a limit for a supervisor. Cheap to copy, but for its
+/// name; copies share what the child is started with.
+///
+/// A child is shut down by the exit signal `shutdown`. As in OTP, one that does not trap exits
+/// (`otpp::trap_exit()` in its `init`) ends by it at once, without its `terminate`, and what is in its
+/// mailbox is dropped; one that does handles what came before, and then its `terminate`.
+///
+/// @par Thread safety
+/// Distinct objects: safe, if copying the arguments of `init` is. Shared objects: safe for reading.
+///
+/// @par Example
+/// @code
+/// otpp::child<counter>("counter", 0).named("counter").restart(otpp::transient).shutdown(1s)
+/// @endcode
+class child_spec {
+ public:
+  // Made by child().
+  child_spec(std::string id, std::shared_ptr<const detail::child_maker> maker)
+      : id_(std::move(id)),
+        maker_(std::move(maker)),
+        type_name_(maker_->type_name()),
+        shutdown_(maker_->is_supervisor() ? infinite : std::chrono::seconds(5)),
+        restart_(maker_->works_once() ? restart_type::temporary : restart_type::permanent),
+        is_supervisor_(maker_->is_supervisor()) {}
+
+  /// When it is started again. Throws std::invalid_argument for a `temporary_child` that is to be.
+  child_spec& restart(restart_type when) & {
+    if (maker_->works_once() && when != restart_type::temporary) {
+      throw std::invalid_argument("otpp: a temporary_child gives its arguments away: it cannot be restarted");
+    }
+    restart_ = when;
+    return *this;
+  }
+  child_spec restart(restart_type when) && { return std::move(restart(when)); }
+
+  /// How long it has to end when it is shut down, before it is killed; `otpp::infinite` is for ever.
+  template <detail::timeout_like Duration>
+  child_spec& shutdown(Duration within) & {
+    shutdown_ = (std::max)(detail::saturate(within), duration::zero());
+    return *this;
+  }
+  template <detail::timeout_like Duration>
+  child_spec shutdown(Duration within) && { return std::move(shutdown(within)); }
+
+  /// It is killed when it is to be shut down.
+  child_spec& shutdown(brutal_kill_t) & { shutdown_ = duration(-1); return *this; }
+  child_spec shutdown(brutal_kill_t) && { return std::move(shutdown(brutal_kill)); }
+
+  /// When it ends by itself, and is not restarted, the supervisor may end too: see `auto_shutdown`.
+  child_spec& significant(bool is = true) & { is_significant_ = is; return *this; }
+  child_spec significant(bool is = true) && { return std::move(significant(is)); }
+
+  /// Waits before each restart in a row, first so long, and then twice as long each time, up to `longest`. A
+  /// child that has run for `longest` begins again. OTP has no such thing. Restarts count all the same: the
+  /// supervisor's intensity and period decide when it gives up.
+  template <detail::timeout_like First, detail::timeout_like Longest>
+  child_spec& backoff(First first, Longest longest) & {
+    first_delay_ = (std::max)(detail::saturate(first), duration::zero());
+    longest_delay_ = (std::max)(detail::saturate(longest), first_delay_);
+    return *this;
+  }
+  template <detail::timeout_like First, detail::timeout_like Longest>
+  child_spec backoff(First first, Longest longest) && { return std::move(backoff(first, longest)); }
+
+  /// Every incarnation has this name, the next as soon as the one before has ended.
+  child_spec& named(std::string name) & {
+    options how = this->how();
+    return start_options(std::move(how).name(std::move(name)));
+  }
+  child_spec named(std::string name) && { return std::move(named(std::move(name))); }
+
+  /// Where it runs, instead of beside its supervisor.
+  child_spec& on(asio::any_io_executor executor) & {
+    options how = this->how();
+    return start_options(std::move(how).on(std::move(executor)));
+  }
+  child_spec on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
+
+  /// Name, executor and mailbox limit in one, as for `start`.
+  child_spec& start_options(options how) & {
+    how_ = std::make_shared<const options>(std::move(how));
+    return *this;
+  }
+  child_spec start_options(options how) && { return std::move(start_options(std::move(how))); }
+
+  const std::string& id() const noexcept { return id_; }
+  restart_type restart() const noexcept { return restart_; }
+  bool is_significant() const noexcept { return is_significant_; }
+  bool is_supervisor() const noexcept { return is_supervisor_; }
+  std::string_view type_name() const noexcept { return type_name_; }
+
+  /// Negative for `brutal_kill`.
+  duration shutdown() const noexcept { return shutdown_; }
+  duration first_delay() const noexcept { return first_delay_; }
+  duration longest_delay() const noexcept { return longest_delay_; }
+
+  /// Starts one, linked with the process that awaits it. While *this is there.
+  asio::awaitable<pid> start() const { return maker_->start(how()); }
+
+  /// Destroys the arguments: it is not started again.
+  void forget_arguments() noexcept {
+    maker_.reset();
+    how_.reset();
+  }
+
+ private:
+  options how() const { return how_ ? *how_ : options(); }
+
+  std::string id_;
+  std::shared_ptr<const detail::child_maker> maker_;
+  std::shared_ptr<const options> how_; // null: what most have
+  std::string_view type_name_;
+  duration shutdown_;
+  duration first_delay_{};
+  duration longest_delay_{};
+  restart_type restart_;
+  bool is_supervisor_;
+  bool is_significant_ = false;
+};
+
+/// Specifies a server as a supervisor's child. OTP's `{Id, {Module, start_link, Args}, ...}`.
+///
+/// @param id    What it is called in its supervisor, which has no other of that id; a dynamic supervisor
+///              does not mind.
+/// @param args  What `init` gets: a copy of them at each start. Checked against `init` here.
+///
+/// @see temporary_child for arguments that cannot be copied.
+template <class Callbacks, class... Args>
+child_spec child(std::string id, Args&&... args) {
+  constexpr bool copies = (std::copy_constructible<std::decay_t<Args>> && ...);
+  static_assert(
+      copies,
+      "otpp: a child is started with copies of its arguments, again and again, so that they must be "
+      "copyable; otpp::temporary_child, which is started once, takes others");
+  if constexpr (copies && detail::check_child<Callbacks, std::decay_t<Args>...>()) {
+    return child_spec(
+        std::move(id), std::make_shared<const detail::server_maker<Callbacks, std::decay_t<Args>...>>(
+                           std::in_place, std::forward<Args>(args)...));
+  } else {
+    return child_spec(std::move(id), nullptr);
+  }
+}
+
+/// Specifies a coroutine as a child: `make` is called at each start, and returns its body, an
+/// `asio::awaitable<void>`, which is run as `spawn` runs it. On GCC before 13 a lambda that captures must not
+/// be a temporary in an expression with `co_await`: name it, or the specification, first.
+///
+/// @par Example
+/// @code
+/// otpp::child("clock", [] { return tell_the_time(1s); })
+/// @endcode
+template <class Factory>
+  requires std::same_as<std::invoke_result_t<std::decay_t<Factory>&>, asio::awaitable<void>>
+child_spec child(std::string id, Factory&& make) {
+  return child_spec(
+      std::move(id),
+      std::make_shared<const detail::coroutine_maker<std::decay_t<Factory>>>(std::forward<Factory>(make)));
+}
+
+/// Specifies a server that is started once and never again: its arguments are moved, and need not be
+/// copyable.
+template <class Callbacks, class... Args>
+child_spec temporary_child(std::string id, Args&&... args) {
+  if constexpr (detail::check_child<Callbacks, std::decay_t<Args>...>()) {
+    return child_spec(
+        std::move(id), std::make_shared<const detail::once_maker<Callbacks, std::decay_t<Args>...>>(
+                           std::in_place, std::forward<Args>(args)...));
+  } else {
+    return child_spec(std::move(id), nullptr);
+  }
+}
+
+} // namespace otpp

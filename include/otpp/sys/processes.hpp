@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/resident.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace otpp {
+
+/// What `processes` says of one process. OTP's `process_info/1`.
+struct process_info {
+  pid who;
+  std::uint64_t id = 0;                    ///< `who.id()`
+  std::vector<std::string> names;          ///< All that are registered, in every registry.
+  std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
+  std::uint64_t parent = 0;                ///< The id of who has started it with a link; else zero.
+  std::optional<std::size_t> queue_length; ///< Messages that wait, where that is known: see `processes`.
+  std::string_view current_message;        ///< The type of the message that is handled; empty if none is.
+};
+
+namespace detail {
+
+// Runs `walk`, which calls what it is given with all there is, until all of it had room: nothing is allocated
+// in the lock that it takes.
+template <class Value, class Walk>
+std::vector<Value> copy_in_lock(Walk walk) {
+  std::vector<Value> result;
+  std::size_t wanted = 16;
+  do {
+    result = {};
+    result.reserve(wanted + wanted / 8);
+    wanted = 0;
+    walk([&](Value one) noexcept {
+      if (++wanted <= result.capacity()) {
+        result.push_back(std::move(one));
+      }
+    });
+  } while (wanted > result.capacity());
+  return result;
+}
+
+// A name, copied in a lock.
+class name_copy {
+ public:
+  bool take(std::string_view text) noexcept {
+    size_ = (std::min)(text.size(), text_.size());
+    std::copy_n(text.begin(), size_, text_.begin());
+    return true;
+  }
+  std::string text() const { return std::string(text_.data(), size_); }
+
+ private:
+  std::array<char, 255> text_; // registry::longest_name
+  std::size_t size_ = 0;
+};
+
+inline std::vector<std::string> names_of(const server_core& server) {
+  std::vector<std::string> result;
+  name_copy one;
+  while (server.copy_name(result.size(), one)) {
+    result.push_back(one.text());
+  }
+  std::reverse(result.begin(), result.end()); // it lists the newest first
+  return result;
+}
+
+inline process_info info_of(const intrusive_ptr<server_core>& server) {
+  process_info result;
+  result.who = pid(server);
+  result.id = server->id();
+  result.names = names_of(*server);
+  result.type = server->type_name();
+  result.parent = server->parent();
+  if (auto lengths = server->queue_length()) {
+    result.queue_length = lengths->now;
+  }
+  result.current_message = server->current_message();
+  return result;
+}
+
+} // namespace detail
+
+/// Returns what lives: every process of every context, those of one context in the order in which they were
+/// started. OTP's `processes/0`, with what `process_info/1` says of each.
+///
+/// A snapshot, of which each part is true of a moment: by the time that it is read a process may have ended,
+/// and another been started. Exact are `id`, `type` and `parent`, which never change, and the names at that
+/// moment. `queue_length` is exact where messages are counted, which is where `statistics` is on (sys.hpp)
+/// and where the mailbox has a limit, and zero of a server that sleeps; of one that is busy it is not known
+/// otherwise, as counting would cost every message something: `get_status` asks the server itself.
+/// `current_message` is the type of the message whose handler runs or waits; of one that was handled a moment
+/// ago, too, if the server went on with the next.
+///
+/// @par Errors
+/// std::bad_alloc.
+///
+/// @par Thread safety
+/// Safe from any thread, and from inside any handler.
+///
+/// @par Lifetime
+/// The references in it keep no server alive. A context that is being destroyed is not listed.
+///
+/// @par Complexity
+/// Linear in the processes. A context's lock is held while its processes are counted: no message waits for
+/// that, but a start, an end and a waiting call do. For people and tools, not for the way of a message.
+///
+/// @par Example
+/// @code
+/// for (const otpp::process_info& one : otpp::processes()) {
+///   std::cout << one.who << ' ' << one.type << ' ' << one.current_message << '\n';
+/// }
+/// @endcode
+inline std::vector<process_info> processes() {
+  using room_ptr = detail::intrusive_ptr<context_room>;
+  using server_ptr = detail::intrusive_ptr<server_core>;
+  std::vector<room_ptr> rooms = detail::copy_in_lock<room_ptr>([](auto keep) {
+    context_room::each_room([&](context_room& room) noexcept { keep(room_ptr(&room)); });
+  });
+  std::reverse(rooms.begin(), rooms.end()); // the newest is listed first
+  std::vector<process_info> result;
+  for (const room_ptr& room : rooms) {
+    std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
+      room->each_resident([&](resident& one) noexcept { keep(server_ptr(static_cast<server_core*>(&one))); });
+    });
+    for (const server_ptr& server : servers) {
+      result.push_back(detail::info_of(server));
+    }
+  }
+  return result;
+}
+
+} // namespace otpp

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+// For tests of servers: every order in which things can happen, on one thread and in no time. Not part of
+// <otpp/otpp.hpp>.
+
+#include <otpp/testing/schedule.hpp>
+#include <otpp/testing/world.hpp>
+
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace otpp::testing {
+
+/// What has been explored.
+struct report {
+  std::uint64_t schedules = 0;
+  std::uint64_t steps = 0;  ///< of all schedules
+  bool is_complete = false; ///< false if `orders::at_most` cut it short
+};
+
+/// Thrown by `explore`: a schedule in which the scenario failed.
+///
+/// Its text says what failed, how to run that schedule again, and what happened in it.
+class exploration_failed : public std::runtime_error {
+ public:
+  exploration_failed(const std::string& text, std::string replay)
+      : std::runtime_error(text), replay_(std::move(replay)) {}
+
+  /// Returns the schedule, for `orders::replay`.
+  const std::string& replay() const noexcept { return replay_; }
+
+ private:
+  std::string replay_;
+};
+
+/// Runs a scenario once for each schedule, and throws `exploration_failed` at the first that fails.
+///
+/// A scenario is a function of `world&` that starts servers, spawns clients, and may run the world and look
+/// at the result; what it leaves to be run is run afterwards. It fails by an exception, from itself or from a
+/// client: an assertion of a test framework that throws is one. It must do the same each time: no random
+/// numbers of its own, no clock, no threads, nothing kept from one run to the next.
+///
+/// Interleavings are those of handlers and messages on any number of contexts. What two threads do to one
+/// word of memory at the same time is not among them; that is for a thread sanitizer.
+///
+/// @param which     the schedules
+/// @param scenario  called once for each; and once more, to trace it, for one that has failed
+/// @return how many schedules there were. A schedule takes some microseconds for each message.
+///
+/// @par Errors
+/// `exploration_failed`. An exception that is no std::exception, which some test frameworks throw, is
+/// rethrown as it is, after the text was printed on stderr.
+///
+/// @par Example
+/// @code
+/// otpp::testing::explore(otpp::testing::orders::all(3), [](otpp::testing::world& world) {
+///   world.spawn("client", [&]() -> asio::awaitable<void> {
+///     auto counter = co_await otpp::start<counter_callbacks>(otpp::use_awaitable);
+///     ...
+///   });
+/// });
+/// @endcode
+template <class Scenario>
+report explore(orders which, Scenario&& scenario);
+
+// ---- implementation ----
+
+namespace detail {
+
+// One run. What failed, in words, or nothing.
+template <class Scenario>
+std::exception_ptr run_schedule(world& one, Scenario& scenario) {
+  try {
+    scenario(one);
+    one.finish();
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+inline std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return {};
+  }
+}
+
+} // namespace detail
+
+template <class Scenario>
+report explore(orders which, Scenario&& scenario) {
+  report result;
+  schedule decides(std::move(which));
+  while (decides.next()) {
+    ++result.schedules;
+    std::exception_ptr error;
+    std::string replay;
+    {
+      world one(decides);
+      error = detail::run_schedule(one, scenario);
+      result.steps += one.steps();
+      if (error) {
+        replay = decides.text();
+      }
+    }
+    if (!error) {
+      continue;
+    }
+    std::string said = detail::text_of(error);
+    std::string text = (said.empty() ? "an exception of another kind" : said) + "\nin schedule " +
+                       std::to_string(result.schedules) + "; to run it again: explore(orders::replay(\"" +
+                       replay + "\"), ...)\n";
+    schedule again(orders::replay(replay));
+    again.next();
+    world traced(again, true);
+    std::exception_ptr second = detail::run_schedule(traced, scenario);
+    for (const std::string& line : traced.trace()) {
+      text += line + '\n';
+    }
+    text += second ? "" : "It did not fail when it was run again: it depends on more than the schedule.\n";
+    if (said.empty()) {
+      std::fprintf(stderr, "%s", text.c_str());
+      std::rethrow_exception(error);
+    }
+    throw exploration_failed(text, replay);
+  }
+  result.is_complete = decides.is_exhausted();
+  return result;
+}
+
+} // namespace otpp::testing
