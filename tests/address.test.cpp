@@ -32,7 +32,7 @@ struct with_constructor {
   explicit with_constructor(int, int) {}
 };
 
-using verb = otpp::server_core::verb;
+using verb = otpp::detail::server_core::verb;
 template <verb Verb, class M, class Address>
 constexpr bool can_be_sent = otpp::detail::can_be_sent<Verb, M, Address>();
 

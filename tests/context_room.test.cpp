@@ -448,7 +448,7 @@ TEST_CASE("context_room: F30 what ends at once while its context begins to go", 
     keeper_ref server = keeper_on(*ours);
     auto request = otpp::send_request<keeper::ask>(server);
     settle(*ours); // it is answered
-    otpp::detail::intrusive_ptr<otpp::context_room> room = otpp::context_room::of(ours->get_executor());
+    otpp::detail::intrusive_ptr<otpp::detail::context_room> room = otpp::detail::context_room::of(ours->get_executor());
     std::thread destroyer;
     auto begin_to_go = [&] {
       destroyer = std::thread([&] { ours.reset(); });

@@ -484,7 +484,7 @@ TEST_CASE("loop: 2.48 a time that has passed is a timeout of zero, of either kin
   for (bool with_message : {false, true}) {
     whether how = with_message ? whether::to_wait_with_message : whether::to_wait;
     otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
-      one.set_turn_limit(otpp::turn::limit);
+      one.set_turn_limit(otpp::detail::turn::limit);
       journal said;
       std::optional<punctual_ref> server;
       wish now{one.now(), how};

@@ -7,16 +7,16 @@
 #include <string>
 #include <vector>
 
-using otpp::mailbox;
+using otpp::detail::mailbox;
 
 namespace {
 
 // An envelope that writes down what becomes of it.
-class letter final : public otpp::envelope {
+class letter final : public otpp::detail::envelope {
  public:
   letter(std::string& said, char name) : envelope(nullptr), said_(said), name_(name) {}
 
-  void bounce(otpp::server_core&, const otpp::exit_reason&) noexcept override {}
+  void bounce(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
   void abandon() noexcept override { note('-'); }
   void put_in_line() noexcept override { note('~'); }
   void admitted() noexcept override { note('+'); }
@@ -39,13 +39,13 @@ class letter final : public otpp::envelope {
 
 std::string pop_all(mailbox& box) {
   std::string result;
-  while (otpp::envelope* item = box.pop()) {
+  while (otpp::detail::envelope* item = box.pop()) {
     result += static_cast<letter*>(item)->name();
   }
   return result;
 }
 
-std::string names_of(otpp::envelope* list) {
+std::string names_of(otpp::detail::envelope* list) {
   std::string result;
   for (; list; list = list->next_envelope()) {
     result += static_cast<letter*>(list)->name();
@@ -53,7 +53,7 @@ std::string names_of(otpp::envelope* list) {
   return result;
 }
 
-class work final : public otpp::task {
+class work final : public otpp::detail::task {
  public:
   void run() override {}
   void discard() noexcept override { ++discarded; }
@@ -213,8 +213,8 @@ TEST_CASE("mailbox: what is put aside is received first, in its order", "[mailbo
   box.push(l.b);
   box.submit(one);
   box.push(l.c);
-  while (otpp::queued* item = box.pop_any()) {
-    if (item->what() == otpp::queued::kind::message) {
+  while (otpp::detail::queued* item = box.pop_any()) {
+    if (item->what() == otpp::detail::queued::kind::message) {
       box.put_aside(static_cast<letter&>(*item));
     }
   }

@@ -294,13 +294,13 @@ TEST_CASE("registry: may be destroyed before and after its servers", "[registry]
 }
 
 TEST_CASE("registry: who waits for a name that has come meanwhile is told at once", "[registry]") {
-  struct waiter final : otpp::name_waiter {
-    void name_found(otpp::detail::intrusive_ptr<otpp::server_core> server) noexcept override {
+  struct waiter final : otpp::detail::name_waiter {
+    void name_found(otpp::detail::intrusive_ptr<otpp::detail::server_core> server) noexcept override {
       found = std::move(server);
     }
     void name_lost() noexcept override { is_lost = true; }
     bool has_given_up() const noexcept override { return false; }
-    otpp::detail::intrusive_ptr<otpp::server_core> found;
+    otpp::detail::intrusive_ptr<otpp::detail::server_core> found;
     bool is_lost = false;
   };
   waiter early;

@@ -237,7 +237,7 @@ struct mirror {
 
   asio::awaitable<bool> handle_call(is_serial, state&) {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
-    co_return executor.target_type() == typeid(otpp::serial_executor);
+    co_return executor.target_type() == typeid(otpp::detail::serial_executor);
   }
 
   asio::awaitable<bool> handle_call(nothing_inline, state&) {
@@ -342,9 +342,9 @@ TEST_CASE("serial_executor: two servers have two, which differ", "[serial_execut
   run([]() -> asio::awaitable<void> {
     auto one = co_await otpp::start<mirror>();
     auto two = co_await otpp::start<mirror>();
-    otpp::serial_executor first(*one.core());
-    otpp::serial_executor second(*two.core());
-    otpp::serial_executor again(*one.core());
+    otpp::detail::serial_executor first(*one.core());
+    otpp::detail::serial_executor second(*two.core());
+    otpp::detail::serial_executor again(*one.core());
     CHECK(first == again);
     CHECK(first != second);
     CHECK(asio::query(first, asio::execution::blocking) == asio::execution::blocking.never);
@@ -371,7 +371,7 @@ TEST_CASE("serial_executor: work for a server that has ended still runs", "[seri
   settle(context);
   REQUIRE(server);
   REQUIRE(server->has_ended());
-  asio::post(otpp::serial_executor(*server->core()), [&] { ++ran; });
+  asio::post(otpp::detail::serial_executor(*server->core()), [&] { ++ran; });
   CHECK(ran == 0);
   settle(context);
   CHECK(ran == 1);
@@ -380,7 +380,7 @@ TEST_CASE("serial_executor: work for a server that has ended still runs", "[seri
 TEST_CASE("serial_executor: work is thrown away, not run, when its context is gone", "[serial_executor]") {
   std::atomic<int> alive{0};
   int ran = 0;
-  std::optional<otpp::serial_executor> executor;
+  std::optional<otpp::detail::serial_executor> executor;
   {
     asio::io_context context;
     std::optional<otpp::server_ref<mirror>> server;

@@ -25,3 +25,13 @@
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/timeout.hpp>
+
+namespace otpp {
+
+/// The server of a callbacks class, as a type: what `start` makes and a `server_ref` refers to.
+///
+/// Users name it only to say which state a callbacks class has; they talk to it through a `server_ref`.
+template <class Callbacks, class State = state_t<Callbacks>>
+using gen_server = detail::gen_server<Callbacks, State>;
+
+} // namespace otpp

@@ -77,8 +77,8 @@ namespace {
 oracle* watching = nullptr; // for crash reports
 
 std::uint64_t running_server() {
-  otpp::turn* here = otpp::turn::current();
-  auto* server = here ? static_cast<otpp::server_core*>(here->running()) : nullptr;
+  otpp::detail::turn* here = otpp::detail::turn::current();
+  auto* server = here ? static_cast<otpp::detail::server_core*>(here->running()) : nullptr;
   return server ? server->id() : 0;
 }
 

@@ -319,7 +319,7 @@ struct town {
 };
 
 void run_town(world& one, bytes input) {
-  one.set_turn_limit(input.next() % 2 == 0 ? 1 : otpp::turn::limit);
+  one.set_turn_limit(input.next() % 2 == 0 ? 1 : otpp::detail::turn::limit);
   unsigned ends = input.next();
   std::vector<std::vector<command>> plans(1 + input.next() % 3);
   for (std::size_t i = 0; !input.empty() && i < 60; ++i) {

@@ -743,11 +743,11 @@ void serial_executors(world& one) {
   text said = make_text();
   desk_ref a = started(one, said);
   desk_ref b = started(one, said);
-  otpp::serial_executor ea(*a.core()), eb(*b.core()), ea2 = ea;
+  otpp::detail::serial_executor ea(*a.core()), eb(*b.core()), ea2 = ea;
   check(ea == ea2 && !(ea == eb) && ea != eb && !(ea != ea2), "equality");
   check(&asio::query(ea, asio::execution::context) == &one.main_context(), "context");
   check(asio::query(ea, asio::execution::blocking) == asio::execution::blocking.never, "blocking");
-  check(ea.owner().get() == static_cast<otpp::process*>(a.core().get()), "owner");
+  check(ea.owner().get() == static_cast<otpp::detail::process*>(a.core().get()), "owner");
   auto ran = std::make_shared<std::string>();
   ea.execute([ran, a] {
     *ran += a.core()->is_running_here() ? '1' : '?';
@@ -931,7 +931,7 @@ void everywhere(const char* name, unsigned deviations, Scenario scenario) {
     schedules = explore(orders::all(deviations), scenario).schedules;
     // As on a real context, where a turn goes on.
     auto in_long_turns = [&](world& one) {
-      one.set_turn_limit(otpp::turn::limit);
+      one.set_turn_limit(otpp::detail::turn::limit);
       scenario(one);
     };
     schedules += explore(orders::all(deviations < 1 ? 0 : 1), in_long_turns).schedules;

@@ -31,7 +31,7 @@ enum class fate { is_stopped, waits };
 struct side {
   preemption::context context;
   otpp::server_ref<partner> server = preemption::started<partner>(context, otpp::options());
-  intrusive_ptr<otpp::server_core> core = server.core();
+  intrusive_ptr<otpp::detail::server_core> core = server.core();
 
   explicit side(fate of) {
     core->expect_relations();
@@ -56,13 +56,13 @@ struct side {
 };
 
 // How often somebody is told, by whomever.
-class counting_bond final : public otpp::bond {
+class counting_bond final : public otpp::detail::bond {
  public:
   counting_bond(const side& a, const side& b, cell<int>& count)
       : bond(a.core, b.core, true), count_(count) {}
 
  private:
-  void told(const otpp::server_core&, const otpp::exit_reason&) noexcept override { ++count_.write(); }
+  void told(const otpp::detail::server_core&, const otpp::exit_reason&) noexcept override { ++count_.write(); }
   cell<int>& count_;
 };
 
@@ -122,7 +122,7 @@ const entry cut_or_end_entry("bond.cut_or_end", 2, 3, preemption::make<cut_or_en
 // Two exit signals at once, one of which loses its meaning: the other ends the process all the same.
 struct signals : couple {
   signals() : couple(fate::waits) {}
-  void send(otpp::exit_reason why, intrusive_ptr<otpp::bond> link) {
+  void send(otpp::exit_reason why, intrusive_ptr<otpp::detail::bond> link) {
     otpp::pid from(second.core);
     first.core->take_exit(*new otpp::detail::exit_order_for(std::move(from), std::move(why), std::move(link)));
   }

@@ -19,18 +19,18 @@ using otpp::detail::intrusive_ptr;
 using preemption::entry;
 using preemption::expect;
 
-class waiting_process final : public otpp::process {
+class waiting_process final : public otpp::detail::process {
  public:
-  explicit waiting_process(intrusive_ptr<otpp::lane> home) : process(std::move(home), 0) {}
+  explicit waiting_process(intrusive_ptr<otpp::detail::lane> home) : process(std::move(home), 0) {}
   std::string describe() const override { return "waiting"; }
   void evict() noexcept override {}
 
  private:
-  bool advance(otpp::turn&) override { return false; }
-  void accept(otpp::envelope&) noexcept override {}
+  bool advance(otpp::detail::turn&) override { return false; }
+  void accept(otpp::detail::envelope&) noexcept override {}
 };
 
-struct question final : otpp::answer_slot<void> {
+struct question final : otpp::detail::answer_slot<void> {
   ~question() = default;
   void answer() { decide(); }
   void resume() { stop_waiting(); }
@@ -44,8 +44,8 @@ struct question final : otpp::answer_slot<void> {
 // Each of two processes calls the other inside its handler.
 struct ring : preemption::scenario {
   preemption::context context;
-  intrusive_ptr<otpp::lane> home =
-      otpp::context_room::of(context.get_executor())->lane_for(context.get_executor());
+  intrusive_ptr<otpp::detail::lane> home =
+      otpp::detail::context_room::of(context.get_executor())->lane_for(context.get_executor());
   std::array<intrusive_ptr<waiting_process>, 2> both{
       intrusive_ptr<waiting_process>(new waiting_process(home)),
       intrusive_ptr<waiting_process>(new waiting_process(home))};
@@ -54,11 +54,11 @@ struct ring : preemption::scenario {
   // True if it was refused.
   bool ask(std::size_t me, question& what) {
     waiting_process& from = *both[me];
-    what.locate(asio::any_io_executor(otpp::serial_executor(from)), nullptr);
+    what.locate(asio::any_io_executor(otpp::detail::serial_executor(from)), nullptr);
     waiting_process& to = *both[1 - me];
-    what.server = intrusive_ptr<otpp::process>(&to);
+    what.server = intrusive_ptr<otpp::detail::process>(&to);
     what.set_edge(from);
-    otpp::wait_ring found;
+    otpp::detail::wait_ring found;
     bool is_refused = to.edge().slot() && found.is_closed_by(from, to); // as a call does
     if (is_refused) {
       what.forget_edge();
@@ -109,22 +109,22 @@ struct phantom final : ring {
 
   phantom() {
     // both[0] waits for both[1].
-    first.locate(asio::any_io_executor(otpp::serial_executor(*both[0])), nullptr);
+    first.locate(asio::any_io_executor(otpp::detail::serial_executor(*both[0])), nullptr);
     first.server = both[1];
     first.set_edge(*both[0]);
   }
 
   void run(int thread) override {
-    otpp::wait_ring found;
+    otpp::detail::wait_ring found;
     if (thread == 1) {
       first.answer();
-      second.locate(asio::any_io_executor(otpp::serial_executor(*both[1])), nullptr);
+      second.locate(asio::any_io_executor(otpp::detail::serial_executor(*both[1])), nullptr);
       second.server = kept; // both[1] goes on to call the outer one
       second.set_edge(*both[1]);
       expect(!found.is_closed_by(*both[1], outer), "a false alarm");
       return;
     }
-    third.locate(asio::any_io_executor(otpp::serial_executor(outer)), nullptr);
+    third.locate(asio::any_io_executor(otpp::detail::serial_executor(outer)), nullptr);
     third.server = both[0]; // which calls the first
     third.set_edge(outer);
     expect(!found.is_closed_by(outer, *both[0]), "a false alarm");

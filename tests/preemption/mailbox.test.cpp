@@ -11,9 +11,9 @@
 
 namespace {
 
-using otpp::envelope;
-using otpp::mailbox;
-using otpp::queued;
+using otpp::detail::envelope;
+using otpp::detail::mailbox;
+using otpp::detail::queued;
 using preemption::atomic;
 using preemption::cell;
 using preemption::entry;
@@ -38,7 +38,7 @@ class letter final : public envelope {
     ended = true;
   }
 
-  void bounce(otpp::server_core&, const otpp::exit_reason&) noexcept override {}
+  void bounce(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
   void abandon() noexcept override {
     expect(given_up.load(), "abandoned, and its sender waits");
     end();
@@ -60,7 +60,7 @@ class letter final : public envelope {
 };
 
 // The last thing that a sender sends: a task, which the mailbox takes whether it is closed or not.
-struct farewell final : otpp::task {
+struct farewell final : otpp::detail::task {
   void run() override {}
   void discard() noexcept override {}
   ~farewell() override = default;

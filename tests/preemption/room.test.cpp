@@ -20,12 +20,12 @@
 
 namespace {
 
-using otpp::context_room;
+using otpp::detail::context_room;
 using preemption::cell;
 using preemption::entry;
 using preemption::expect;
 using room_ptr = otpp::detail::intrusive_ptr<context_room>;
-using lane_ptr = otpp::detail::intrusive_ptr<otpp::lane>;
+using lane_ptr = otpp::detail::intrusive_ptr<otpp::detail::lane>;
 
 // ---- the gate ----
 
@@ -62,12 +62,12 @@ const entry gate_entry("gate", 3, 3, preemption::make<gate>);
 
 // ---- what runs one step at a time ----
 
-class worker_process final : public otpp::process {
+class worker_process final : public otpp::detail::process {
  public:
   explicit worker_process(lane_ptr home) : process(std::move(home), 0) {}
 
   void begin() noexcept { settle_in(nullptr); }
-  void end() noexcept { move_out(otpp::turn::current()); }
+  void end() noexcept { move_out(otpp::detail::turn::current()); }
 
   std::string describe() const override { return "worker"; }
   void evict() noexcept override {
@@ -80,11 +80,11 @@ class worker_process final : public otpp::process {
   cell<int> state{0}; // touched by every step
 
  private:
-  bool advance(otpp::turn&) override { return false; }
-  void accept(otpp::envelope&) noexcept override {}
+  bool advance(otpp::detail::turn&) override { return false; }
+  void accept(otpp::detail::envelope&) noexcept override {}
 };
 
-struct job final : otpp::task {
+struct job final : otpp::detail::task {
   ~job() override = default;
   void run() override {
     ++times;
@@ -183,15 +183,15 @@ struct handler {
 
 // An operation that is nothing but its slot.
 template <class R>
-class bare_slot : public otpp::answer_slot<R> {
+class bare_slot : public otpp::detail::answer_slot<R> {
  protected:
   ~bare_slot() = default;
   std::string_view operation() const noexcept override { return {}; }
 };
 
-using slot = otpp::operation<bare_slot<value>, value, handler>;
+using slot = otpp::detail::operation<bare_slot<value>, value, handler>;
 using cancellable_handler = asio::cancellation_slot_binder<handler, asio::cancellation_slot>;
-using cancellable_slot = otpp::operation<bare_slot<value>, value, cancellable_handler>;
+using cancellable_slot = otpp::detail::operation<bare_slot<value>, value, cancellable_handler>;
 
 // One who waits on `context`, and one or two who answer.
 struct exchange : preemption::scenario {

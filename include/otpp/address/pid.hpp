@@ -39,7 +39,7 @@ class pid {
   pid(server_ref<Callbacks>&& server) noexcept : core_(std::move(server).core()) {}
 
   // Made by the library.
-  explicit pid(detail::intrusive_ptr<server_core> core) noexcept : core_(std::move(core)) {}
+  explicit pid(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
 
   /// False for nobody.
   explicit operator bool() const noexcept { return static_cast<bool>(core_); }
@@ -71,7 +71,7 @@ class pid {
   auto stop(exit_reason reason = exit_reason::normal(), duration timeout = infinite, Token&& token = {}) const;
 
   /// Returns the process behind it, for the library's verbs.
-  const detail::intrusive_ptr<server_core>& core() const noexcept { return core_; }
+  const detail::intrusive_ptr<detail::server_core>& core() const noexcept { return core_; }
 
   friend bool operator==(const pid& a, const pid& b) noexcept { return a.core_ == b.core_; }
 
@@ -84,7 +84,7 @@ class pid {
   }
 
  private:
-  detail::intrusive_ptr<server_core> core_;
+  detail::intrusive_ptr<detail::server_core> core_;
 };
 
 } // namespace otpp

@@ -63,7 +63,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   using callbacks_type = Callbacks;
 
   // Made by the library.
-  explicit server_ref(detail::intrusive_ptr<server_core> core) noexcept
+  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept
       : base(core.detach(), source_location()) {}
 
   // The hidden argument makes every copy remember where it was made: a verb takes its address by
@@ -168,11 +168,11 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   std::uint64_t id() const noexcept { return this->core_->id(); }
 
   /// Returns the server behind it, for the library's verbs.
-  detail::intrusive_ptr<server_core> core() const& noexcept {
-    return detail::intrusive_ptr<server_core>(this->core_);
+  detail::intrusive_ptr<detail::server_core> core() const& noexcept {
+    return detail::intrusive_ptr<detail::server_core>(this->core_);
   }
-  detail::intrusive_ptr<server_core> core() && noexcept {
-    return detail::intrusive_ptr<server_core>::adopt(std::exchange(this->core_, nullptr));
+  detail::intrusive_ptr<detail::server_core> core() && noexcept {
+    return detail::intrusive_ptr<detail::server_core>::adopt(std::exchange(this->core_, nullptr));
   }
 
   friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }

@@ -30,7 +30,7 @@ class caller {
   using reply_type = Reply;
 
   // Made by the library, which hands over the server half of the slot.
-  explicit caller(answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
+  explicit caller(detail::answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
 
   caller(caller&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
   caller& operator=(caller&& other) noexcept {
@@ -48,14 +48,14 @@ class caller {
   template <class Value>
     requires(!std::is_void_v<Reply> && std::convertible_to<Value, detail::stored_t<Reply>>)
   bool reply(Value&& value) noexcept {
-    return finish([&](answer_slot<Reply>& slot) { return slot.answer(std::forward<Value>(value)); });
+    return finish([&](detail::answer_slot<Reply>& slot) { return slot.answer(std::forward<Value>(value)); });
   }
 
   /// Answers a call whose `reply_type` is void. Returns true if somebody still waited.
   bool reply() noexcept
     requires std::is_void_v<Reply>
   {
-    return finish([](answer_slot<Reply>& slot) { return slot.answer(); });
+    return finish([](detail::answer_slot<Reply>& slot) { return slot.answer(); });
   }
 
   /// Answers with an exception, which the caller's `co_await` throws. Returns true if somebody still
@@ -68,7 +68,7 @@ class caller {
 
   /// As above, with an exception that was caught.
   bool fail(std::exception_ptr error) noexcept {
-    return finish([&](answer_slot<Reply>& slot) { return slot.fail(std::move(error)); });
+    return finish([&](detail::answer_slot<Reply>& slot) { return slot.fail(std::move(error)); });
   }
 
   /// Returns true if an answer would reach somebody: work for one who has given up can be left.
@@ -77,7 +77,7 @@ class caller {
  private:
   template <class Answer>
   bool finish(Answer answer) noexcept {
-    answer_slot<Reply>* slot = std::exchange(slot_, nullptr);
+    detail::answer_slot<Reply>* slot = std::exchange(slot_, nullptr);
     if (!slot) {
       return false;
     }
@@ -86,17 +86,17 @@ class caller {
   }
 
   void drop() noexcept {
-    answer_slot<Reply>* slot = std::exchange(slot_, nullptr);
+    detail::answer_slot<Reply>* slot = std::exchange(slot_, nullptr);
     if (slot && server_of(*slot).close_unanswered(*slot)) {
       slot->fail(errc::no_reply);
     }
   }
 
-  static server_core& server_of(answer_slot<Reply>& slot) noexcept {
-    return static_cast<server_core&>(*slot.server);
+  static detail::server_core& server_of(detail::answer_slot<Reply>& slot) noexcept {
+    return static_cast<detail::server_core&>(*slot.server);
   }
 
-  answer_slot<Reply>* slot_;
+  detail::answer_slot<Reply>* slot_;
 };
 
 } // namespace otpp

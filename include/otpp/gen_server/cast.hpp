@@ -48,14 +48,14 @@ namespace otpp {
 /// @endcode
 template <class Message, address Address, class... Args>
 auto cast(Address to, Args&&... args) {
-  return detail::post_in_place<server_core::verb::cast, Message>(
+  return detail::post_in_place<detail::server_core::verb::cast, Message>(
       std::move(to), std::forward<Args>(args)...);
 }
 
 /// Tells a server something with a message that is made already. All else as above.
 template <address Address, class Message, class Token = asio::use_awaitable_t<>>
 auto cast(Address to, Message&& message, Token&& token = {}) {
-  return detail::post_message<server_core::verb::cast>(
+  return detail::post_message<detail::server_core::verb::cast>(
       std::move(to), std::forward<Message>(message), std::forward<Token>(token));
 }
 
@@ -67,7 +67,7 @@ auto cast(Address to, Message&& message, Token&& token = {}) {
 /// Safe from any thread.
 template <detail::name_address Address, class Message>
 bool try_cast(Address to, Message&& message) noexcept {
-  return detail::try_post<server_core::verb::cast, std::decay_t<Message>>(
+  return detail::try_post<detail::server_core::verb::cast, std::decay_t<Message>>(
       std::move(to), std::forward<Message>(message));
 }
 
@@ -75,14 +75,14 @@ bool try_cast(Address to, Message&& message) noexcept {
 template <class Message, detail::name_address Address, class... Args>
   requires detail::makes<Message, Args...>
 bool try_cast(Address to, Args&&... args) noexcept {
-  return detail::try_post<server_core::verb::cast, Message>(
+  return detail::try_post<detail::server_core::verb::cast, Message>(
       std::move(to), std::forward<Args>(args)...);
 }
 
 /// As above, to a `server_ref`.
 template <class Callbacks, class Message>
 bool try_cast(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
-  return detail::try_post_borrowed<server_core::verb::cast, std::decay_t<Message>>(
+  return detail::try_post_borrowed<detail::server_core::verb::cast, std::decay_t<Message>>(
       to, std::forward<Message>(message));
 }
 
@@ -90,7 +90,7 @@ bool try_cast(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
 template <class Message, class Callbacks, class... Args>
   requires detail::makes<Message, Args...>
 bool try_cast(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
-  return detail::try_post_borrowed<server_core::verb::cast, Message>(to, std::forward<Args>(args)...);
+  return detail::try_post_borrowed<detail::server_core::verb::cast, Message>(to, std::forward<Args>(args)...);
 }
 
 } // namespace otpp

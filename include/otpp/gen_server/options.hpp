@@ -69,7 +69,7 @@ class options {
   registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
 
   // Gives a server its name, where the options say.
-  void add_name_of(server_core& server) const {
+  void add_name_of(detail::server_core& server) const {
     if (add_) {
       add_(other_names_, *name_, server);
     } else {
@@ -80,7 +80,7 @@ class options {
  private:
   // A name in a registry of any class, which knows nothing of a server's end.
   template <class Names>
-  struct held_in final : held_name {
+  struct held_in final : detail::held_name {
     held_in(Names& where, const std::string& text) : names(&where), name(text) {}
     ~held_in() override {
       try {
@@ -94,16 +94,16 @@ class options {
 
     Names* names;
     std::string name;
-    const server_core* server = nullptr; // once it has the name
+    const detail::server_core* server = nullptr; // once it has the name
   };
 
   template <class Names>
-  static void add_to(void* where, const std::string& name, server_core& server) {
+  static void add_to(void* where, const std::string& name, detail::server_core& server) {
     Names& names = *static_cast<Names*>(where);
     auto mine = std::make_unique<held_in<Names>>(names, name);
     held_in<Names>* const kept = mine.get();
-    std::unique_ptr<held_name> holding = std::move(mine);
-    names.add(name, pid(detail::intrusive_ptr<server_core>(&server)));
+    std::unique_ptr<detail::held_name> holding = std::move(mine);
+    names.add(name, pid(detail::intrusive_ptr<detail::server_core>(&server)));
     kept->server = &server;
     server.hold_name(holding); // it has not begun: if it is gone, `holding` takes the name away
   }
@@ -113,7 +113,7 @@ class options {
   std::size_t limit_ = 0;
   registry* registry_ = nullptr;
   void* other_names_ = nullptr;
-  void (*add_)(void*, const std::string&, server_core&) = nullptr;
+  void (*add_)(void*, const std::string&, detail::server_core&) = nullptr;
   pid parent_;
 };
 

@@ -47,14 +47,14 @@ namespace otpp {
 /// @endcode
 template <class Message, address Address, class... Args>
 auto send(Address to, Args&&... args) {
-  return detail::post_in_place<server_core::verb::info, Message>(
+  return detail::post_in_place<detail::server_core::verb::info, Message>(
       std::move(to), std::forward<Args>(args)...);
 }
 
 /// Sends a message that is made already. All else as above.
 template <address Address, class Message, class Token = asio::use_awaitable_t<>>
 auto send(Address to, Message&& message, Token&& token = {}) {
-  return detail::post_message<server_core::verb::info>(
+  return detail::post_message<detail::server_core::verb::info>(
       std::move(to), std::forward<Message>(message), std::forward<Token>(token));
 }
 
@@ -66,7 +66,7 @@ auto send(Address to, Message&& message, Token&& token = {}) {
 /// Safe from any thread.
 template <detail::name_address Address, class Message>
 bool try_send(Address to, Message&& message) noexcept {
-  return detail::try_post<server_core::verb::info, std::decay_t<Message>>(
+  return detail::try_post<detail::server_core::verb::info, std::decay_t<Message>>(
       std::move(to), std::forward<Message>(message));
 }
 
@@ -74,14 +74,14 @@ bool try_send(Address to, Message&& message) noexcept {
 template <class Message, detail::name_address Address, class... Args>
   requires detail::makes<Message, Args...>
 bool try_send(Address to, Args&&... args) noexcept {
-  return detail::try_post<server_core::verb::info, Message>(
+  return detail::try_post<detail::server_core::verb::info, Message>(
       std::move(to), std::forward<Args>(args)...);
 }
 
 /// As above, to a `server_ref`.
 template <class Callbacks, class Message>
 bool try_send(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
-  return detail::try_post_borrowed<server_core::verb::info, std::decay_t<Message>>(
+  return detail::try_post_borrowed<detail::server_core::verb::info, std::decay_t<Message>>(
       to, std::forward<Message>(message));
 }
 
@@ -89,7 +89,7 @@ bool try_send(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
 template <class Message, class Callbacks, class... Args>
   requires detail::makes<Message, Args...>
 bool try_send(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
-  return detail::try_post_borrowed<server_core::verb::info, Message>(to, std::forward<Args>(args)...);
+  return detail::try_post_borrowed<detail::server_core::verb::info, Message>(to, std::forward<Args>(args)...);
 }
 
 } // namespace otpp

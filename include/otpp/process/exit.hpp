@@ -24,7 +24,7 @@ namespace otpp {
 /// or from `otpp::exit`. Goes to `handle_info(otpp::exit_signal, State&)`. OTP's `{'EXIT', Pid, Reason}`.
 class exit_signal {
  public:
-  exit_signal(pid who, exit_reason why, detail::intrusive_ptr<bond> link = {}) noexcept
+  exit_signal(pid who, exit_reason why, detail::intrusive_ptr<detail::bond> link = {}) noexcept
       : from(std::move(who)), reason(std::move(why)), link_(std::move(link)) {}
 
   pid from;           ///< Who has ended, or has called `otpp::exit`; nobody if that was no process.
@@ -34,7 +34,7 @@ class exit_signal {
   bool is_void() const noexcept { return link_ && link_->is_cut(); }
 
  private:
-  detail::intrusive_ptr<bond> link_;
+  detail::intrusive_ptr<detail::bond> link_;
 };
 
 namespace detail {

@@ -75,7 +75,7 @@ class link_bond final : public bond {
 /// @par Complexity
 /// Linear in the links and monitors of the other; constant at the end.
 inline void link(const pid& other) {
-  detail::intrusive_ptr<server_core> mine = detail::running_process("link");
+  detail::intrusive_ptr<detail::server_core> mine = detail::running_process("link");
   if (!other) {
     std::rethrow_exception(detail::make_error(errc::no_process, "link", {}, "nobody"));
   }
@@ -83,7 +83,7 @@ inline void link(const pid& other) {
     return;
   }
   bool is_linked = false;
-  other.core()->find_link(mine->id(), [&](tie&) { is_linked = true; });
+  other.core()->find_link(mine->id(), [&](detail::tie&) { is_linked = true; });
   if (is_linked) {
     return;
   }
@@ -104,9 +104,9 @@ inline void link(const pid& other) {
 /// @par Thread safety
 /// It is about the process whose step this is; the other may be anywhere.
 inline void unlink(const pid& other) {
-  detail::intrusive_ptr<server_core> mine = detail::running_process("unlink");
-  detail::intrusive_ptr<bond> found;
-  mine->find_link(other.id(), [&](tie& one) { found = detail::intrusive_ptr<bond>(&bond_of(one)); });
+  detail::intrusive_ptr<detail::server_core> mine = detail::running_process("unlink");
+  detail::intrusive_ptr<detail::bond> found;
+  mine->find_link(other.id(), [&](detail::tie& one) { found = detail::intrusive_ptr<detail::bond>(&detail::bond_of(one)); });
   if (found) {
     found->cut();
   }

@@ -30,13 +30,13 @@ class monitor_ref {
   monitor_ref() noexcept = default;
 
   // Made by the library.
-  explicit monitor_ref(detail::intrusive_ptr<bond> of) noexcept : bond_(std::move(of)) {}
+  explicit monitor_ref(detail::intrusive_ptr<detail::bond> of) noexcept : bond_(std::move(of)) {}
 
-  const detail::intrusive_ptr<bond>& of() const noexcept { return bond_; }
+  const detail::intrusive_ptr<detail::bond>& of() const noexcept { return bond_; }
   friend bool operator==(const monitor_ref& a, const monitor_ref& b) noexcept { return a.bond_ == b.bond_; }
 
  private:
-  detail::intrusive_ptr<bond> bond_;
+  detail::intrusive_ptr<detail::bond> bond_;
 };
 
 /// What a process is sent when one that it monitors has ended. Goes to `handle_info(otpp::down, State&)`. OTP's
@@ -115,7 +115,7 @@ class monitor_bond final : public bond {
 /// void handle_info(otpp::down message, state& s) { s.failed.push_back(message.who); }
 /// @endcode
 inline monitor_ref monitor(const pid& target) {
-  detail::intrusive_ptr<server_core> watcher = detail::running_process("monitor");
+  detail::intrusive_ptr<detail::server_core> watcher = detail::running_process("monitor");
   if (!target) {
     std::rethrow_exception(detail::make_error(errc::no_process, "monitor", {}, "nobody"));
   }

@@ -41,13 +41,13 @@ inline pid self() { return pid(detail::running_process("self")); }
 /// server with other callbacks, throws `errc::no_process`.
 template <class Callbacks>
 server_ref<Callbacks> self() {
-  turn* here = turn::current();
-  auto* server = here ? dynamic_cast<server_core*>(here->running()) : nullptr;
+  detail::turn* here = detail::turn::current();
+  auto* server = here ? dynamic_cast<detail::server_core*>(here->running()) : nullptr;
   if (!server || server->callbacks_type_info() != typeid(Callbacks)) {
     std::rethrow_exception(detail::make_error(
         errc::no_process, "self, which is asked outside of its own callbacks,", {}, {}));
   }
-  return server_ref<Callbacks>(detail::intrusive_ptr<server_core>(server));
+  return server_ref<Callbacks>(detail::intrusive_ptr<detail::server_core>(server));
 }
 
 } // namespace otpp

@@ -41,7 +41,7 @@ namespace otpp {
 /// @endcode
 class duplicate_registry {
  public:
-  duplicate_registry() : table_(new membership_table) {}
+  duplicate_registry() : table_(new detail::membership_table) {}
   duplicate_registry(const duplicate_registry&) = delete;
   duplicate_registry& operator=(const duplicate_registry&) = delete;
   ~duplicate_registry() = default;
@@ -99,7 +99,7 @@ class duplicate_registry {
   std::size_t count(std::string_view key) const { return table_->count(key); }
 
  private:
-  detail::intrusive_ptr<membership_table> table_;
+  detail::intrusive_ptr<detail::membership_table> table_;
 };
 
 } // namespace otpp

@@ -159,14 +159,14 @@ class pg {
   /// It lasts until `demonitor` or the server's end. Where there is no memory for a message, it is not sent.
   template <class Callbacks>
   monitored_group monitor(std::string_view group, const server_ref<Callbacks>& by) {
-    static_assert(detail::check_sent<server_core::verb::info, group_change, server_ref<Callbacks>>());
+    static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
     return scope_->watch(std::string(group), false, by.core(), &scope::template opened<Callbacks>);
   }
 
   /// As above, of all groups; the members are not returned. `pg:monitor_scope/0`.
   template <class Callbacks>
   group_monitor monitor_scope(const server_ref<Callbacks>& by) {
-    static_assert(detail::check_sent<server_core::verb::info, group_change, server_ref<Callbacks>>());
+    static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
     return scope_->watch({}, true, by.core(), &scope::template opened<Callbacks>).ref;
   }
 
@@ -175,15 +175,15 @@ class pg {
 
  private:
   // Messages are made in the lock, so that all monitors see one order, and sent in none, by one at a time.
-  class scope final : public membership_table {
+  class scope final : public detail::membership_table {
    public:
     monitored_group watch(
-        std::string group, bool is_of_all, detail::intrusive_ptr<server_core> by, envelope::opener open) {
+        std::string group, bool is_of_all, detail::intrusive_ptr<detail::server_core> by, detail::envelope::opener open) {
       monitored_group result;
       result.ref = group_monitor(std::make_shared<std::atomic<bool>>(false));
       auto mine = std::make_unique<held_watch>(detail::intrusive_ptr<scope>(this), result.ref);
       held_watch* const kept = mine.get();
-      std::unique_ptr<held_name> holding = std::move(mine);
+      std::unique_ptr<detail::held_name> holding = std::move(mine);
       bool is_held = false;
       {
         std::lock_guard lock(mutex());
@@ -216,22 +216,22 @@ class pg {
         watches_.erase(at);
         ref.give_up();
       }
-      ended.by->give_up_name([&](const held_name& one) { return &one == ended.held; });
+      ended.by->give_up_name([&](const detail::held_name& one) { return &one == ended.held; });
       return true;
     }
 
     template <class Callbacks>
-    static void opened(server_core& server, envelope& item) {
-      if (static_cast<plain_message<group_change>&>(item).content().ref.is_over()) {
+    static void opened(detail::server_core& server, detail::envelope& item) {
+      if (static_cast<detail::plain_message<group_change>&>(item).content().ref.is_over()) {
         item.abandon();
       } else {
-        detail::opener_of<server_core::verb::info, group_change, Callbacks>()(server, item);
+        detail::opener_of<detail::server_core::verb::info, group_change, Callbacks>()(server, item);
       }
     }
 
    private:
     // Ends the monitor with its server.
-    struct held_watch final : held_name {
+    struct held_watch final : detail::held_name {
       held_watch(detail::intrusive_ptr<scope> where, group_monitor which)
           : in(std::move(where)), ref(std::move(which)) {}
       ~held_watch() override { in->unwatch(ref); }
@@ -242,15 +242,15 @@ class pg {
     struct watch_entry {
       std::string group;
       bool is_of_all = false;
-      detail::intrusive_ptr<server_core> by;
-      envelope::opener open = nullptr;
+      detail::intrusive_ptr<detail::server_core> by;
+      detail::envelope::opener open = nullptr;
       group_monitor ref;
-      const held_name* held = nullptr;
+      const detail::held_name* held = nullptr;
     };
 
     struct delivery {
-      detail::intrusive_ptr<server_core> to;
-      envelope_ptr letter;
+      detail::intrusive_ptr<detail::server_core> to;
+      detail::envelope_ptr letter;
     };
 
     void changed(std::string_view group, change what, const pid& who) noexcept override {
@@ -261,7 +261,7 @@ class pg {
         try {
           auto kind = what == change::joined ? group_change::kind::joined : group_change::kind::left;
           group_change said{one.ref, std::string(group), kind, who};
-          envelope_ptr letter(new plain_message<group_change>(one.open, std::move(said), source_location()));
+          detail::envelope_ptr letter(new detail::plain_message<group_change>(one.open, std::move(said), source_location()));
           outbox_.push_back({one.by, std::move(letter)});
         } catch (...) {
           // No memory: a server that ends cannot wait for some.
@@ -281,7 +281,7 @@ class pg {
           all.swap(outbox_);
         }
         for (delivery& one : all) {
-          if (one.to->send<&mailbox::push_library_message>(*one.letter) == mailbox::result::taken) {
+          if (one.to->send<&detail::mailbox::push_library_message>(*one.letter) == detail::mailbox::result::taken) {
             one.letter.release();
           }
         }

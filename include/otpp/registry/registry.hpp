@@ -7,6 +7,7 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
+#include <otpp/registry/detail/name_waiter.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -24,23 +25,6 @@
 #include <vector>
 
 namespace otpp {
-
-/// One who waits for a name to be registered.
-class name_waiter {
- public:
-  /// The name is there. Called in no lock; ends the registry's claim on the waiter.
-  virtual void name_found(detail::intrusive_ptr<server_core> server) noexcept = 0;
-  /// The registry is gone.
-  virtual void name_lost() noexcept = 0;
-  /// True if it has given up.
-  virtual bool has_given_up() const noexcept = 0;
-
-  std::string name;
-  name_waiter* next = nullptr; ///< Belongs to the registry.
-
- protected:
-  ~name_waiter() = default;
-};
 
 /// Names of servers. The verbs use the global one unless told otherwise; tests and components may have
 /// their own.
@@ -60,7 +44,7 @@ class registry {
   registry(const registry&) = delete;
   registry& operator=(const registry&) = delete;
   ~registry() {
-    name_waiter* waiting = nullptr;
+    detail::name_waiter* waiting = nullptr;
     {
       std::lock_guard lock(table_->mutex);
       waiting = std::exchange(table_->waiting, nullptr);
@@ -78,24 +62,24 @@ class registry {
   }
 
   /// Returns the server of a name, or null. O(1).
-  detail::intrusive_ptr<server_core> find(std::string_view name) const {
+  detail::intrusive_ptr<detail::server_core> find(std::string_view name) const {
     std::shared_lock lock(table_->mutex);
     auto found = table_->names.find(name);
-    return found == table_->names.end() ? detail::intrusive_ptr<server_core>() : found->second;
+    return found == table_->names.end() ? detail::intrusive_ptr<detail::server_core>() : found->second;
   }
 
   /// Gives a server a name. Throws std::invalid_argument for a name that cannot be one,
   /// `errc::name_taken`, and `errc::no_process` if the server has ended.
-  void add(std::string_view name, server_core& server) {
+  void add(std::string_view name, detail::server_core& server) {
     check_name(name);
     auto mine = std::make_unique<held>(table_, std::string(name));
     held* const kept = mine.get();
-    std::unique_ptr<held_name> holding = std::move(mine);
-    name_waiter* waiting = nullptr;
+    std::unique_ptr<detail::held_name> holding = std::move(mine);
+    detail::name_waiter* waiting = nullptr;
     {
       std::lock_guard lock(table_->mutex);
       auto [at, added] =
-          table_->names.try_emplace(std::string(name), detail::intrusive_ptr<server_core>(&server));
+          table_->names.try_emplace(std::string(name), detail::intrusive_ptr<detail::server_core>(&server));
       if (!added) {
         std::rethrow_exception(
             detail::make_error(errc::name_taken, "registering", {}, '"' + std::string(name) + '"'));
@@ -110,7 +94,7 @@ class registry {
       waiting = table_->take_waiting_for(name);
     }
     while (waiting) {
-      std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<server_core>(&server));
+      std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<detail::server_core>(&server));
     }
   }
 
@@ -124,7 +108,7 @@ class registry {
 
   /// Takes a name away from whoever has it. Returns false if nobody has.
   bool remove(std::string_view name) {
-    detail::intrusive_ptr<server_core> server;
+    detail::intrusive_ptr<detail::server_core> server;
     {
       std::lock_guard lock(table_->mutex);
       auto found = table_->names.find(name);
@@ -134,7 +118,7 @@ class registry {
       server = std::move(found->second);
       table_->names.erase(found);
     }
-    auto given_up = server->give_up_name([&](const held_name& one) {
+    auto given_up = server->give_up_name([&](const detail::held_name& one) {
       auto* ours = dynamic_cast<const held*>(&one);
       return ours && ours->names == table_ && ours->name == name;
     });
@@ -158,12 +142,12 @@ class registry {
   }
 
   /// Tells `one` when its name is there, which may be at once.
-  void wait(name_waiter& one) {
-    name_waiter* given_up = nullptr;
-    detail::intrusive_ptr<server_core> server;
+  void wait(detail::name_waiter& one) {
+    detail::name_waiter* given_up = nullptr;
+    detail::intrusive_ptr<detail::server_core> server;
     {
       std::lock_guard lock(table_->mutex);
-      given_up = table_->take_if([](const name_waiter& w) { return w.has_given_up(); });
+      given_up = table_->take_if([](const detail::name_waiter& w) { return w.has_given_up(); });
       auto found = table_->names.find(one.name);
       if (found != table_->names.end()) {
         server = found->second;
@@ -198,14 +182,14 @@ class registry {
 
   struct table {
     mutable std::shared_mutex mutex;
-    std::unordered_map<std::string, detail::intrusive_ptr<server_core>, hash, std::equal_to<>> names;
-    name_waiter* waiting = nullptr;
+    std::unordered_map<std::string, detail::intrusive_ptr<detail::server_core>, hash, std::equal_to<>> names;
+    detail::name_waiter* waiting = nullptr;
 
     template <class Predicate>
-    name_waiter* take_if(Predicate predicate) noexcept {
-      name_waiter* taken = nullptr;
-      for (name_waiter** at = &waiting; *at;) {
-        name_waiter* one = *at;
+    detail::name_waiter* take_if(Predicate predicate) noexcept {
+      detail::name_waiter* taken = nullptr;
+      for (detail::name_waiter** at = &waiting; *at;) {
+        detail::name_waiter* one = *at;
         if (predicate(*one)) {
           *at = one->next;
           one->next = taken;
@@ -217,20 +201,20 @@ class registry {
       return taken;
     }
 
-    name_waiter* take_waiting_for(std::string_view name) noexcept {
-      return take_if([name](const name_waiter& one) { return one.name == name; });
+    detail::name_waiter* take_waiting_for(std::string_view name) noexcept {
+      return take_if([name](const detail::name_waiter& one) { return one.name == name; });
     }
   };
 
   // A server's own hold on its name: goes when the server ends.
-  struct held final : held_name {
+  struct held final : detail::held_name {
     held(std::shared_ptr<table> in, std::string text) : names(std::move(in)), name(std::move(text)) {}
 
     ~held() override {
       if (!server) {
         return;
       }
-      detail::intrusive_ptr<server_core> last; // released in no lock
+      detail::intrusive_ptr<detail::server_core> last; // released in no lock
       std::lock_guard lock(names->mutex);
       auto found = names->names.find(name);
       if (found != names->names.end() && found->second.get() == server) {
@@ -243,7 +227,7 @@ class registry {
 
     std::shared_ptr<table> names;
     std::string name;
-    server_core* server = nullptr;
+    detail::server_core* server = nullptr;
   };
 
   std::shared_ptr<table> table_;
@@ -255,7 +239,7 @@ class registry {
 template <class Callbacks>
 std::optional<server_ref<Callbacks>> whereis(
     std::string_view name, const registry& in = registry::global()) {
-  detail::intrusive_ptr<server_core> server = in.find(name);
+  detail::intrusive_ptr<detail::server_core> server = in.find(name);
   if (!server) {
     return std::nullopt;
   }

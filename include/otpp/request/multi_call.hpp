@@ -272,7 +272,7 @@ consteval bool check_sent_to_all() {
 template <class Message, detail::address_range Range, detail::timeout_like Duration, class... Args>
 auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
   constexpr bool is_possible =
-      detail::check_sent_to_all<server_core::verb::call, Message, Range>();
+      detail::check_sent_to_all<detail::server_core::verb::call, Message, Range>();
   if constexpr (!is_possible) {
     return;
   } else if constexpr (detail::makes<Message, Args...>) {
@@ -313,7 +313,7 @@ auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
 template <class Message, detail::address_range Range, class... Args>
 std::size_t broadcast(const Range& addresses, Args&&... args) {
   constexpr bool is_possible =
-      detail::check_sent_to_all<server_core::verb::cast, Message, Range>();
+      detail::check_sent_to_all<detail::server_core::verb::cast, Message, Range>();
   static_assert(
       detail::makes<Message, Args...>, "otpp: the message cannot be made from these arguments");
   std::size_t taken = 0;
@@ -321,7 +321,7 @@ std::size_t broadcast(const Range& addresses, Args&&... args) {
     const Message pattern = detail::make_message<Message>(std::forward<Args>(args)...);
     for (const auto& one : addresses) {
       detail::element_t<const Range> to = one;
-      taken += detail::try_post<server_core::verb::cast, Message>(std::move(to), pattern) ? 1u : 0u;
+      taken += detail::try_post<detail::server_core::verb::cast, Message>(std::move(to), pattern) ? 1u : 0u;
     }
   }
   return taken;

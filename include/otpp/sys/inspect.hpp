@@ -283,7 +283,7 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
   }
   return detail::ask_sys(
       "inspect", std::move(to),
-      [look = function(std::forward<Function>(look))](server_core& server) mutable -> result {
+      [look = function(std::forward<Function>(look))](detail::server_core& server) mutable -> result {
         return std::invoke(look, std::as_const(gen_server<callbacks>::state_of(server)));
       },
       std::forward<Rest>(rest)...);
@@ -336,7 +336,7 @@ auto replace_state(Address to, Function&& make, Rest&&... rest) {
       "the new state");
   return detail::ask_sys(
       "replace_state", std::move(to),
-      [make = function(std::forward<Function>(make))](server_core& server) mutable {
+      [make = function(std::forward<Function>(make))](detail::server_core& server) mutable {
         state& old = gen_server<callbacks>::state_of(server);
         if constexpr (makes_one) {
           state made = std::invoke(make, std::as_const(old));
@@ -386,7 +386,7 @@ template <address Address, class... Rest>
 auto suspend(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "suspend", std::move(to),
-      [](server_core& server) {
+      [](detail::server_core& server) {
         detail::expect_loop("suspend", server);
         server.observe().is_suspended = true;
         server.notice();
@@ -400,8 +400,8 @@ template <address Address, class... Rest>
 auto resume(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "resume", std::move(to),
-      [](server_core& server) {
-        if (observation* watch = server.observed()) {
+      [](detail::server_core& server) {
+        if (detail::observation* watch = server.observed()) {
           watch->is_suspended = false;
           server.notice();
         }
@@ -451,7 +451,7 @@ auto trace(Address to, Hook&& hook, Rest&&... rest) {
       "than references and numbers: name the hook first, and pass the name");
   return detail::ask_sys(
       "trace", std::move(to),
-      [hook = kept(std::forward<Hook>(hook))](server_core& server) mutable {
+      [hook = kept(std::forward<Hook>(hook))](detail::server_core& server) mutable {
         detail::expect_loop("trace", server);
         server.observe().hook = std::move(hook);
         server.notice();
@@ -491,12 +491,12 @@ template <address Address, std::same_as<bool> Switch, class... Rest>
 auto statistics(Address to, Switch on, Rest&&... rest) {
   return detail::ask_sys(
       "statistics", std::move(to),
-      [on](server_core& server) {
+      [on](detail::server_core& server) {
         detail::expect_loop("statistics", server);
         if (!on && !server.observed()) {
           return;
         }
-        observation& watch = server.observe();
+        detail::observation& watch = server.observe();
         server.count_messages(on);
         watch.counts = on;
         watch.counted = {};
@@ -548,7 +548,7 @@ inline std::optional<server_statistics> statistics_of(const server_core& server)
 template <address Address, class... Rest>
 auto statistics(Address to, Rest&&... rest) {
   return detail::ask_sys(
-      "statistics", std::move(to), [](server_core& server) { return detail::statistics_of(server); },
+      "statistics", std::move(to), [](detail::server_core& server) { return detail::statistics_of(server); },
       std::forward<Rest>(rest)...);
 }
 
@@ -589,10 +589,10 @@ template <address Address, class... Rest>
 auto get_status(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "get_status", std::move(to),
-      [](server_core& server) {
+      [](detail::server_core& server) {
         server_status result;
-        const observation* watch = server.observed();
-        result.who = pid(detail::intrusive_ptr<server_core>(&server));
+        const detail::observation* watch = server.observed();
+        result.who = pid(detail::intrusive_ptr<detail::server_core>(&server));
         result.name = server.describe();
         result.names = detail::names_of(server);
         result.type = server.type_name();

@@ -124,16 +124,16 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// }
 /// @endcode
 inline std::vector<process_info> processes() {
-  using room_ptr = detail::intrusive_ptr<context_room>;
-  using server_ptr = detail::intrusive_ptr<server_core>;
+  using room_ptr = detail::intrusive_ptr<detail::context_room>;
+  using server_ptr = detail::intrusive_ptr<detail::server_core>;
   std::vector<room_ptr> rooms = detail::copy_in_lock<room_ptr>([](auto keep) {
-    context_room::each_room([&](context_room& room) noexcept { keep(room_ptr(&room)); });
+    detail::context_room::each_room([&](detail::context_room& room) noexcept { keep(room_ptr(&room)); });
   });
   std::reverse(rooms.begin(), rooms.end()); // the newest is listed first
   std::vector<process_info> result;
   for (const room_ptr& room : rooms) {
     std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
-      room->each_resident([&](resident& one) noexcept { keep(server_ptr(static_cast<server_core*>(&one))); });
+      room->each_resident([&](detail::resident& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
     });
     for (const server_ptr& server : servers) {
       result.push_back(detail::info_of(server));

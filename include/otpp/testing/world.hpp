@@ -92,7 +92,7 @@ class foreign_timers {
 /// Use it wherever an `io_context` would do; only `run` and the like are the world's. What waits for the real
 /// world, as a socket does, is not waited for when nothing else is left to do. It may be destroyed before its world, also in `world::may`, as an
 /// `io_context` under live servers may.
-class context final : public asio::io_context, private simulation {
+class context final : public asio::io_context, private otpp::detail::simulation {
  public:
   class executor_type;
 
@@ -111,7 +111,7 @@ class context final : public asio::io_context, private simulation {
   }
 
   time_point now() const noexcept override;
-  void wake_at(context_room& room, time_point at) noexcept override {
+  void wake_at(otpp::detail::context_room& room, time_point at) noexcept override {
     room_ = &room;
     wake_ = at;
   }
@@ -121,7 +121,7 @@ class context final : public asio::io_context, private simulation {
   void trace(std::string what_happened) override;
 
   world* world_;
-  context_room* room_ = nullptr; // lives as long as the context
+  otpp::detail::context_room* room_ = nullptr; // lives as long as the context
   std::optional<time_point> wake_;
   std::optional<time_point> wake_foreign_;
 };
@@ -306,7 +306,7 @@ class context::executor_type {
 // ---- implementation ----
 
 inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
-  asio::make_service<otpp::detail::simulation_service>(*this, static_cast<simulation*>(this));
+  asio::make_service<otpp::detail::simulation_service>(*this, static_cast<otpp::detail::simulation*>(this));
   world_->contexts_.push_back(this);
 }
 

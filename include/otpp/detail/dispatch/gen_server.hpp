@@ -31,7 +31,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// A server: the loop of server_core with a callbacks class and its state.
 ///
@@ -40,7 +40,7 @@ namespace otpp {
 /// whether a handler is a plain function or a coroutine.
 template <class Callbacks, class State = state_t<Callbacks>>
 class gen_server final : public server_core {
-  static_assert(detail::check_callbacks<Callbacks>());
+  static_assert(check_callbacks<Callbacks>());
   static_assert(
       std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
 
@@ -49,7 +49,7 @@ class gen_server final : public server_core {
   using state_type = State;
 
   gen_server(
-      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+      intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
       : server_core(std::move(home), mailbox_limit, std::move(name)) {}
 
   ~gen_server() override { destroy_state(); }
@@ -61,7 +61,7 @@ class gen_server final : public server_core {
     auto& self = static_cast<gen_server&>(core);
     auto& request = static_cast<call_request<M>&>(item);
     self.handles(&detail::type_name<M>);
-    if constexpr (detail::calls_with_caller<Callbacks, M>) {
+    if constexpr (calls_with_caller<Callbacks, M>) {
       self.handle_with_caller(request);
     } else {
       self.handle(request);
@@ -92,7 +92,7 @@ class gen_server final : public server_core {
     auto& self = static_cast<gen_server&>(core);
     auto& request = static_cast<Request&>(item);
     using returned = decltype(request.init(self.callbacks_));
-    if constexpr (detail::is_awaitable<returned>) {
+    if constexpr (is_awaitable<returned>) {
       in_hand<Request> hold(self, request);
       try {
         self.run_job(self.await_init(hold));
@@ -103,7 +103,7 @@ class gen_server final : public server_core {
     } else {
       in_hand<Request> hold(self, request);
       try {
-        if constexpr (detail::is_init_result<returned>) {
+        if constexpr (is_init_result<returned>) {
           self.begin(hold, request.init(self.callbacks_));
         } else {
           ::new (self.place()) State(request.init(self.callbacks_)); // made in its place: it never moves
@@ -160,9 +160,9 @@ class gen_server final : public server_core {
 
   template <class M>
   void handle(call_request<M>& request) {
-    using returned = detail::call_result_t<Callbacks, M>;
+    using returned = call_result_t<Callbacks, M>;
     in_hand<call_request<M>> hold(*this, request);
-    if constexpr (detail::is_awaitable<returned>) {
+    if constexpr (is_awaitable<returned>) {
       try {
         run_job(await_call<M>(hold));
       } catch (...) {
@@ -174,7 +174,7 @@ class gen_server final : public server_core {
         if constexpr (std::is_void_v<returned>) {
           callbacks_.handle_call(std::move(request.content()), state());
           answer(hold);
-        } else if constexpr (detail::is_outcome<returned>) {
+        } else if constexpr (is_outcome<returned>) {
           conclude(hold, callbacks_.handle_call(std::move(request.content()), state()));
         } else {
           answer(hold, callbacks_.handle_call(std::move(request.content()), state()));
@@ -197,7 +197,7 @@ class gen_server final : public server_core {
   // end on another executor than it began on; it comes home before anything of the server is touched.
   template <class Held, class Start, class Conclude, class Fail>
   asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
-    using returned = detail::unwrapped_t<decltype(start(mine))>;
+    using returned = unwrapped_t<decltype(start(mine))>;
     std::exception_ptr error;
     try {
       if constexpr (std::is_void_v<returned>) {
@@ -231,7 +231,7 @@ class gen_server final : public server_core {
         taken(hold),
         [this](taken& mine) { return callbacks_.handle_call(std::move((*mine)->content()), state()); },
         [this]<class... Result>(taken& mine, Result&&... result) {
-          if constexpr ((detail::is_outcome<Result> || ...)) {
+          if constexpr ((is_outcome<Result> || ...)) {
             conclude(*mine, std::move(result)...);
           } else {
             this->answer(*mine, std::move(result)...);
@@ -249,21 +249,21 @@ class gen_server final : public server_core {
   template <class Request, class R>
   void conclude(in_hand<Request>& hold, outcome<R> result) {
     next(std::move(result.action()));
-    if (result.kind() == detail::outcome_kind::fail || result.value()) {
+    if (result.kind() == outcome_kind::fail || result.value()) {
       replies(&detail::type_name<typename Request::content_type>);
     }
     switch (result.kind()) {
-      case detail::outcome_kind::value: answer_with(hold, result); return;
-      case detail::outcome_kind::fail: hold.release().fail(std::move(result.error())); return;
-      case detail::outcome_kind::stop:
+      case outcome_kind::value: answer_with(hold, result); return;
+      case outcome_kind::fail: hold.release().fail(std::move(result.error())); return;
+      case outcome_kind::stop:
         if (result.value()) {
           hold->prepare(std::move(*result.value()));
         }
         stop_with(std::move(result.reason()), hold->message_type(), hold->where());
         answer_at_end(hold.release(), result.value().has_value());
         return;
-      case detail::outcome_kind::no_reply:
-      case detail::outcome_kind::ignore: break;
+      case outcome_kind::no_reply:
+      case outcome_kind::ignore: break;
     }
     // no_reply, and nobody has the otpp::caller.
     hold.release().fail(errc::no_reply);
@@ -289,11 +289,11 @@ class gen_server final : public server_core {
 
   template <class M>
   void handle_with_caller(call_request<M>& request) {
-    using returned = detail::call_result_t<Callbacks, M>;
+    using returned = call_result_t<Callbacks, M>;
     // The otpp::caller may go to any thread.
     turn::current()->settle(this);
     open(request);
-    if constexpr (detail::is_awaitable<returned>) {
+    if constexpr (is_awaitable<returned>) {
       try {
         run_job(await_with_caller<M>(request));
       } catch (...) {
@@ -366,9 +366,9 @@ class gen_server final : public server_core {
         break;
       case held::by_nobody: break;
     }
-    if constexpr (detail::is_outcome<Result>) {
+    if constexpr (is_outcome<Result>) {
       next(std::move(result.action()));
-      if (result.kind() == detail::outcome_kind::stop) {
+      if (result.kind() == outcome_kind::stop) {
         stop_with(std::move(result.reason()), detail::type_name<typename Request::content_type>());
       }
     }
@@ -376,8 +376,8 @@ class gen_server final : public server_core {
 
   template <class Result>
   static bool is_answer(Result& result) noexcept {
-    if constexpr (detail::is_outcome<Result>) {
-      return result.kind() == detail::outcome_kind::value || result.kind() == detail::outcome_kind::fail;
+    if constexpr (is_outcome<Result>) {
+      return result.kind() == outcome_kind::value || result.kind() == outcome_kind::fail;
     } else {
       return !std::is_same_v<Result, no_reply_t>;
     }
@@ -385,7 +385,7 @@ class gen_server final : public server_core {
 
   template <class Request, class Result>
   void conclude_returned(in_hand<Request>& hold, Result result) {
-    if constexpr (detail::is_outcome<Result>) {
+    if constexpr (is_outcome<Result>) {
       conclude(hold, std::move(result));
     } else if constexpr (std::is_same_v<Result, no_reply_t>) {
       conclude(hold, outcome<typename Request::reply_type>(no_reply));
@@ -396,8 +396,8 @@ class gen_server final : public server_core {
 
   template <class Request, class Result>
   static void write_returned(Request& request, Result& result) noexcept {
-    if constexpr (detail::is_outcome<Result>) {
-      if (result.kind() == detail::outcome_kind::fail) {
+    if constexpr (is_outcome<Result>) {
+      if (result.kind() == outcome_kind::fail) {
         request.write_error(std::move(result.error()));
       } else {
         write_value<typename Request::reply_type>(request, result.value());
@@ -420,11 +420,11 @@ class gen_server final : public server_core {
 
   template <class M, class Returned, class Invoke>
   void handle_plain(envelope& item, Invoke invoke) {
-    static_assert(detail::check_plain_result<Returned>());
+    static_assert(check_plain_result<Returned>());
     handles(&detail::type_name<M>);
     envelope_ptr hold(&item);
     auto& letter = static_cast<plain_message<M>&>(item);
-    if constexpr (detail::is_awaitable<Returned>) {
+    if constexpr (is_awaitable<Returned>) {
       try {
         run_job(await_handler(
             std::move(hold),
@@ -457,10 +457,10 @@ class gen_server final : public server_core {
   template <class M, class Invoke>
   void handle_own(M& content, Invoke invoke) noexcept {
     using returned = decltype(invoke(callbacks_, std::move(content), state()));
-    static_assert(detail::check_plain_result<returned>());
+    static_assert(check_plain_result<returned>());
     handles(&detail::type_name<M>);
     try {
-      if constexpr (detail::is_awaitable<returned>) {
+      if constexpr (is_awaitable<returned>) {
         run_job(await_handler(
             &content,
             [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
@@ -480,9 +480,9 @@ class gen_server final : public server_core {
 
   void go_on(outcome<> result, std::string_view message, source_location where) noexcept {
     next(std::move(result.action()));
-    if (result.kind() == detail::outcome_kind::stop) {
+    if (result.kind() == outcome_kind::stop) {
       stop_with(std::move(result.reason()), message, where);
-    } else if (result.kind() == detail::outcome_kind::fail) {
+    } else if (result.kind() == outcome_kind::fail) {
       stop_with(std::move(result.error()), message, where); // there is nobody to tell but the server
     }
   }
@@ -493,7 +493,7 @@ class gen_server final : public server_core {
   // An outcome does not name the message that it left, so that its type is looked for: where the handler is
   // not overloaded it is the handler's parameter, else one of those that are listed.
   template <class Handler>
-  void run_own(detail::erased_message& message) noexcept {
+  void run_own(erased_message& message) noexcept {
     bool found = false;
     auto run = [&]<class M>(std::type_identity<M>) {
       if constexpr (Handler::template takes<M>) {
@@ -514,11 +514,11 @@ class gen_server final : public server_core {
     }
   }
 
-  void run_continue(detail::erased_message& message) noexcept override {
-    run_own<detail::continue_handler<Callbacks>>(message);
+  void run_continue(erased_message& message) noexcept override {
+    run_own<continue_handler<Callbacks>>(message);
   }
 
-  void run_info(detail::erased_message& message) noexcept override { run_own<detail::info_handler<Callbacks>>(message); }
+  void run_info(erased_message& message) noexcept override { run_own<info_handler<Callbacks>>(message); }
 
   void run_timeout() noexcept override {
     if constexpr (handles_info<Callbacks, timeout>) {
@@ -531,10 +531,10 @@ class gen_server final : public server_core {
   }
 
   void run_terminate(const exit_reason& reason) noexcept override {
-    if constexpr (detail::terminates<Callbacks>) {
+    if constexpr (terminates<Callbacks>) {
       using returned = decltype(callbacks_.terminate(reason, state()));
       try {
-        if constexpr (detail::is_awaitable<returned>) {
+        if constexpr (is_awaitable<returned>) {
           run_job(await_handler(
               reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
               [](const exit_reason&) {},
@@ -552,7 +552,7 @@ class gen_server final : public server_core {
 
   // A handler left a message for the server itself, and the server has no handler for it.
   void refuse_own(std::string_view handler) noexcept {
-    stop_with(exit_reason(detail::make_error(
+    stop_with(exit_reason(make_error(
         errc::bad_message,
         std::string(handler) + ": no handler for a message of its own (where it is overloaded, list the "
                                "message in `using messages = otpp::message_list<...>`)",
@@ -567,7 +567,7 @@ class gen_server final : public server_core {
     return await_handler(
         taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
         [this]<class Result>(taken& mine, Result&& result) {
-          if constexpr (detail::is_init_result<Result>) {
+          if constexpr (is_init_result<Result>) {
             begin(*mine, std::move(result));
           } else {
             ::new (place()) State(std::move(result));
@@ -581,25 +581,25 @@ class gen_server final : public server_core {
   void begin(in_hand<Request>& hold) noexcept {
     has_state_ = true;
     initialised();
-    hold.release().answer(server_ref<Callbacks>(detail::intrusive_ptr<server_core>(this)));
+    hold.release().answer(server_ref<Callbacks>(intrusive_ptr<server_core>(this)));
   }
 
   template <class Request>
   void begin(in_hand<Request>& hold, init_result<State> result) {
     switch (result.kind()) {
-      case detail::outcome_kind::value:
+      case outcome_kind::value:
         ::new (place()) State(std::move(*result.state()));
         next(std::move(result.action()));
         begin(hold);
         return;
-      case detail::outcome_kind::ignore:
-        fail_start(hold, detail::make_error(errc::ignored, "start", {}, describe()), true);
+      case outcome_kind::ignore:
+        fail_start(hold, make_error(errc::ignored, "start", {}, describe()), true);
         return;
       default: break;
     }
     std::exception_ptr why = result.reason().exception();
     if (!why) {
-      why = detail::make_error(errc::exited, "start", {}, describe(), result.reason());
+      why = make_error(errc::exited, "start", {}, describe(), result.reason());
     }
     fail_start(hold, std::move(why));
   }
@@ -644,4 +644,4 @@ class gen_server final : public server_core {
   alignas(State) std::byte state_[sizeof(State)];
 };
 
-} // namespace otpp
+} // namespace otpp::detail

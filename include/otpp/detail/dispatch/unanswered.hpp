@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// A request whose server half is with a handler. If the handler's frame is destroyed, with its context or
 /// because it could not begin, the caller still hears of it.
@@ -55,4 +55,4 @@ class taken_in_hand {
   in_hand<Request> own_;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string_view>
 
-namespace otpp {
+namespace otpp::detail {
 
 class server_core;
 
@@ -77,4 +77,4 @@ struct envelope_abandoner {
 };
 using envelope_ptr = std::unique_ptr<envelope, envelope_abandoner>;
 
-} // namespace otpp
+} // namespace otpp::detail

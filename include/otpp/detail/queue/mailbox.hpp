@@ -13,7 +13,7 @@
 #include <optional>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// The channel between many senders and one process: messages and tasks, in the order in which they came.
 ///
@@ -69,7 +69,7 @@ class mailbox {
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who); }
 
   /// Memory for the one who has to wake the receiver.
-  detail::op_storage& wake_storage() noexcept { return queue_.wake_storage; }
+  op_storage& wake_storage() noexcept { return queue_.wake_storage; }
 
   /// Takes the place of a receiver that sleeps.
   bool claim() noexcept { return queue_.claim(); }
@@ -275,9 +275,9 @@ class mailbox {
 
   result enqueue(queued& item, by who) noexcept {
     switch (who == by::receiver ? queue_.push_owned(&item) : queue_.push(&item)) {
-      case detail::push_result::queued: return result::taken;
-      case detail::push_result::woke: return result::woke;
-      case detail::push_result::refused: break;
+      case push_result::queued: return result::taken;
+      case push_result::woke: return result::woke;
+      case push_result::refused: break;
     }
     return result::closed;
   }
@@ -371,9 +371,9 @@ class mailbox {
   // What senders look at, then what the receiver does.
   std::atomic<bound*> bound_{nullptr}; // once it is made, it stays
   std::atomic<bool> closed_{false};
-  detail::mpsc_queue<queued> queue_;
+  mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;
   envelope* last_aside_ = nullptr; // of meaning only while aside_ is set
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// What a mailbox holds: a task or a message. Links itself, so that queueing allocates nothing.
 class queued {
@@ -113,4 +113,4 @@ class task_list {
   task* last_ = nullptr; // of meaning only while first_ is set
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -14,7 +14,7 @@
 #include <cstddef>
 #include <string>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// Servers that wait for each other in a ring, each inside its handler: none of them could ever go on.
 ///
@@ -64,9 +64,9 @@ class wait_ring {
       }
     }
     from.edge().clear_in(looking);
-    members_[0] = detail::intrusive_ptr<process>(&from);
+    members_[0] = intrusive_ptr<process>(&from);
     for (std::size_t i = 0; i != length_ && i + 1 != shown; ++i) {
-      members_[i + 1] = i == 0 ? detail::intrusive_ptr<process>(&to) : path[i - 1]->server;
+      members_[i + 1] = i == 0 ? intrusive_ptr<process>(&to) : path[i - 1]->server;
     }
     return true;
   }
@@ -74,7 +74,7 @@ class wait_ring {
   /// Says who waits for whom: `"b" ("a" -> "b" -> "a")`. To be asked in no lock.
   std::string describe() const {
     std::string text = members_[1]->describe() + " (";
-    for (const detail::intrusive_ptr<process>& one : members_) {
+    for (const intrusive_ptr<process>& one : members_) {
       text += one ? one->describe() + " -> " : std::string();
     }
     if (length_ + 1 > shown) {
@@ -87,10 +87,8 @@ class wait_ring {
   static constexpr std::size_t shown = 8;
 
   std::size_t length_ = 0; // without the one who closes it
-  std::array<detail::intrusive_ptr<process>, shown> members_;
+  std::array<intrusive_ptr<process>, shown> members_;
 };
-
-namespace detail {
 
 // Two functions, so that a call that is made in no handler pays for one branch.
 template <class Operation>
@@ -120,5 +118,4 @@ bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
   return from && call.timeout > duration::zero() && closes_ring(call, *from, to);
 }
 
-} // namespace detail
-} // namespace otpp
+} // namespace otpp::detail

@@ -26,9 +26,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace otpp {
-
-namespace detail {
+namespace otpp::detail {
 
 // Stands where a handler wants an R and there is none, because there is an error. The handlers of
 // use_awaitable and use_future look at the error first and never convert it.
@@ -77,10 +75,6 @@ asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_ex
   }
 }
 
-} // namespace detail
-
-namespace detail {
-
 // What every initiation is. Asio's cancel_after puts its timer on this executor; the timer's handler runs
 // on the caller's all the same.
 struct initiation {
@@ -88,15 +82,13 @@ struct initiation {
   executor_type get_executor() const noexcept { return asio::system_executor(); }
 };
 
-} // namespace detail
-
 /// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
 /// something that is one, such as a request.
 ///
 /// With `Boxed` the handler takes a `std::unique_ptr<R>`: for answers whose move may throw, which must
 /// not happen while Asio carries them.
 template <class Base, class R, class Handler, bool Boxed = false>
-class operation final : public Base, public detail::cached_memory {
+class operation final : public Base, public cached_memory {
  public:
   // The handler is moved, or copied where the user has named it, after all else that may throw.
   template <class From, class... Args>
@@ -105,16 +97,16 @@ class operation final : public Base, public detail::cached_memory {
 
   /// Finds out where the handler is to be run, and how it is cancelled.
   void connect(const asio::any_io_executor& otherwise, turn* here) {
-    asio::any_io_executor executor = detail::executor_for(*handler_, otherwise);
+    asio::any_io_executor executor = executor_for(*handler_, otherwise);
     this->locate(executor, here);
     auto slot = asio::get_associated_cancellation_slot(*handler_);
     if (slot.is_connected()) {
       this->is_cancellable_ = true;
-      if (auto* serial = detail::executor_target<serial_executor>(executor)) {
+      if (auto* serial = executor_target<serial_executor>(executor)) {
         // A coroutine that a handler awaits has the server's executor and a connected slot; one that it
         // has only spawned has the executor alone, and may wait for the server.
         handler_of_ = serial->owner().get();
-        this->is_handlers_own_ = detail::is_awaited<Handler> && here && here->running() == handler_of_ &&
+        this->is_handlers_own_ = is_awaited<Handler> && here && here->running() == handler_of_ &&
                                  handler_of_->is_handlers_own(slot);
       }
       slot.assign([this](asio::cancellation_type type) {
@@ -139,7 +131,7 @@ class operation final : public Base, public detail::cached_memory {
     } catch (...) {
       why = std::current_exception();
     }
-    if constexpr (!detail::is_awaited<Handler>) {
+    if constexpr (!is_awaited<Handler>) {
       delete made;
       std::rethrow_exception(std::move(why));
     } else if (made) {
@@ -224,7 +216,7 @@ class operation final : public Base, public detail::cached_memory {
     } else if constexpr (std::default_initializable<R>) {
       std::move(handler)(std::move(error), R());
     } else {
-      std::move(handler)(std::move(error), detail::absent<R>());
+      std::move(handler)(std::move(error), absent<R>());
     }
   }
 
@@ -234,4 +226,4 @@ class operation final : public Base, public detail::cached_memory {
   process* handler_of_ = nullptr;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -23,7 +23,7 @@
 #include <system_error>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// Where one answer goes: decided once, delivered once, freed once.
 ///
@@ -49,7 +49,7 @@ class reply_slot : public task, public waiter {
   void locate(const asio::any_io_executor& executor, turn* here) {
     if (here && here->here().serves(executor)) {
       lane_ = &here->here();
-    } else if (auto* serial = detail::executor_target<serial_executor>(executor)) {
+    } else if (auto* serial = executor_target<serial_executor>(executor)) {
       process_ = serial->owner();
       lane_ = process_->home().get();
     } else {
@@ -101,7 +101,7 @@ class reply_slot : public task, public waiter {
 
   /// Answers that the call is not sent, as waiting for `whom` could never end.
   bool refuse(errc code, std::string_view whom) noexcept {
-    return settle([&]() noexcept { error_ = detail::make_error(code, operation(), message(), whom); });
+    return settle([&]() noexcept { error_ = make_error(code, operation(), message(), whom); });
   }
 
   /// The server half ends without a claim: nobody waits, or nobody can be told.
@@ -192,7 +192,7 @@ class reply_slot : public task, public waiter {
   virtual void write_end(const exit_reason& reason) noexcept { error_ = say(errc::exited, reason); }
 
   /// The server whose answer is awaited.
-  detail::intrusive_ptr<process> server;
+  intrusive_ptr<process> server;
 
   // ---- the server's list of those whom it has not answered, under its room's lock ----
   reply_slot* next_open = nullptr;
@@ -211,7 +211,7 @@ class reply_slot : public task, public waiter {
 
   std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
     try {
-      return detail::make_error(
+      return make_error(
           code, operation(), message(), server ? server->describe() : std::string(), reason);
     } catch (...) {
       return std::current_exception();
@@ -293,8 +293,8 @@ class reply_slot : public task, public waiter {
   std::atomic<bool> decided_{false};
   std::atomic<bool> left_{false};
   std::atomic<bool> is_handed_out_{false};
-  detail::intrusive_ptr<process> process_; // if the caller is inside a server's handler
-  detail::intrusive_ptr<lane> private_lane_;
+  intrusive_ptr<process> process_; // if the caller is inside a server's handler
+  intrusive_ptr<lane> private_lane_;
 };
 
 /// A slot for an answer of type R.
@@ -328,7 +328,7 @@ class answer_slot : public reply_slot {
  protected:
   ~answer_slot() = default;
 
-  std::optional<detail::stored_t<R>> value_;
+  std::optional<stored_t<R>> value_;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

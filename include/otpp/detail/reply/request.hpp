@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// A call on its way: the message, and the slot for its answer. One allocation, made before anything is
 /// sent; the message never moves once it is sent.
@@ -32,13 +32,13 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   }
   void abandon() noexcept override { this->give_up(); }
   bool expired() const noexcept override { return this->decided(); }
-  std::string_view message_type() const noexcept override { return detail::type_name<M>(); }
+  std::string_view message_type() const noexcept override { return type_name<M>(); }
   source_location where() const noexcept override { return where_; }
 
  protected:
   ~call_request() = default;
   std::string_view operation() const noexcept override { return "call"; }
-  std::string_view message() const noexcept override { return detail::type_name<M>(); }
+  std::string_view message() const noexcept override { return type_name<M>(); }
 
  private:
   M content_;
@@ -47,7 +47,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
 
 /// A cast or an info on its way.
 template <message M>
-class plain_message final : public envelope, public detail::cached_memory {
+class plain_message final : public envelope, public cached_memory {
  public:
   plain_message(envelope::opener how, M&& content, source_location where)
       : envelope(how), content_(std::move(content)), where_(where) {}
@@ -68,7 +68,7 @@ class plain_message final : public envelope, public detail::cached_memory {
     delete this;
   }
   bool is_lost_silently() const noexcept override { return !sender_; }
-  std::string_view message_type() const noexcept override { return detail::type_name<M>(); }
+  std::string_view message_type() const noexcept override { return type_name<M>(); }
   source_location where() const noexcept override { return where_; }
 
   void put_in_line() noexcept override { sender_ = may_wait_; }
@@ -92,4 +92,4 @@ class plain_message final : public envelope, public detail::cached_memory {
   answer_slot<void>* sender_ = nullptr; // while it stands in line
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -32,21 +32,19 @@
 #include <thread>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 class context_room;
 
-namespace detail {
 class context_service;
-}
 
 /// One executor of one context, as servers run on it and callers wait on it.
 ///
 /// Servers that run on equal executors share one. It keeps the executor in the form that posts
 /// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
-class lane : public detail::counted<lane> {
+class lane : public counted<lane> {
  public:
-  lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor);
+  lane(intrusive_ptr<context_room> room, const asio::any_io_executor& executor);
   ~lane();
 
   context_room& room() const noexcept { return *room_; }
@@ -61,18 +59,18 @@ class lane : public detail::counted<lane> {
   /// Posts a function; with `storage`, without allocating where the executor is Asio's own.
   /// The context must be alive: inside it, or behind the room's gate.
   template <class Function>
-  void post(Function&& function, detail::op_storage* storage = nullptr) const {
-    detail::op_allocator<void> allocator(storage);
+  void post(Function&& function, op_storage* storage = nullptr) const {
+    op_allocator<void> allocator(storage);
     if (on_io_context_) {
-      detail::hand_to(
+      hand_to(
           asio::prefer(*on_io_context_, asio::execution::allocator(allocator)),
           std::forward<Function>(function));
     } else if (on_thread_pool_) {
-      detail::hand_to(
+      hand_to(
           asio::prefer(*on_thread_pool_, asio::execution::allocator(allocator)),
           std::forward<Function>(function));
     } else {
-      detail::hand_to(posting_, std::forward<Function>(function));
+      hand_to(posting_, std::forward<Function>(function));
     }
   }
 
@@ -94,13 +92,13 @@ class lane : public detail::counted<lane> {
   };
   executors take_executors() noexcept;
 
-  detail::intrusive_ptr<context_room> room_;
+  intrusive_ptr<context_room> room_;
   asio::any_io_executor executor_;
   asio::any_io_executor posting_; // never blocks
   // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
-  detail::mpsc_queue<queued> inbox_{true};
+  mpsc_queue<queued> inbox_{true};
   simulation* simulation_;
   lane* next_in_room_ = nullptr;
   lane* before_in_room_ = nullptr;
@@ -113,10 +111,10 @@ class lane : public detail::counted<lane> {
 /// It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
 /// running inside the context passes its gate before touching anything that belongs to it; the gate
 /// closes when the context is destroyed, after the last one inside has left.
-class context_room : public detail::counted<context_room> {
+class context_room : public counted<context_room> {
  public:
   /// Returns the room of the context behind an executor, which is made at its first use.
-  static detail::intrusive_ptr<context_room> of(const asio::any_io_executor& executor);
+  static intrusive_ptr<context_room> of(const asio::any_io_executor& executor);
 
   // ---- the gate ----
 
@@ -148,7 +146,7 @@ class context_room : public detail::counted<context_room> {
   }
 
   /// Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
-  detail::intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
+  intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
 
   // ---- residents ----
 
@@ -250,14 +248,14 @@ class context_room : public detail::counted<context_room> {
   }
 
   /// Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
-  void arm(detail::deadline& item, detail::moment after, lane& here) noexcept {
+  void arm(deadline& item, moment after, lane& here) noexcept {
     arm_if(item, when_over(after), here, [] { return true; });
   }
 
   /// As above, unless `wanted`, which is asked in the lock, says no.
   template <class Wanted>
   void arm_if(
-      detail::deadline& item, detail::deadline::time_point at, lane& here, Wanted wanted) noexcept {
+      deadline& item, deadline::time_point at, lane& here, Wanted wanted) noexcept {
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
@@ -275,13 +273,13 @@ class context_room : public detail::counted<context_room> {
     }
   }
 
-  void disarm(detail::deadline& item) noexcept {
+  void disarm(deadline& item) noexcept {
     disarm_if(item, [] { return true; });
   }
 
   /// As above, unless `wanted`, which is asked in the lock, says no.
   template <class Wanted>
-  void disarm_if(detail::deadline& item, Wanted wanted) noexcept {
+  void disarm_if(deadline& item, Wanted wanted) noexcept {
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
@@ -297,37 +295,37 @@ class context_room : public detail::counted<context_room> {
   }
 
   /// Returns the time. For those who are inside the context, as what follows is.
-  detail::deadline::time_point now() const noexcept {
+  deadline::time_point now() const noexcept {
     return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
   }
 
-  detail::deadline::time_point when_over(detail::moment after) const noexcept {
+  deadline::time_point when_over(moment after) const noexcept {
     if (after.is_absolute) {
-      return detail::deadline::time_point(after.count);
+      return deadline::time_point(after.count);
     }
-    return after.count == infinite ? (detail::deadline::time_point::max)()
-                                   : detail::deadline_after(after.count, now());
+    return after.count == infinite ? (deadline::time_point::max)()
+                                   : deadline_after(after.count, now());
   }
 
-  bool is_over(detail::moment after) const noexcept {
+  bool is_over(moment after) const noexcept {
     return after.count <= (after.is_absolute ? now().time_since_epoch() : duration::zero());
   }
 
   /// Guards what belongs to the servers of this context and is touched rarely: their names, watchers
   /// and open calls. Held for pointer work only.
-  detail::brief_mutex& mutex() noexcept { return mutex_; }
+  brief_mutex& mutex() noexcept { return mutex_; }
 
   /// The context is being destroyed. Asio calls it once or twice, depending on its version.
   void shutdown() noexcept;
 
   /// The time has come for which the timer was armed. By the timer, or by what simulates the context.
-  void timer_fired(std::error_code error, detail::deadline::time_point at);
+  void timer_fired(std::error_code error, deadline::time_point at);
 
  private:
   friend class lane;
   friend class turn;
 
-  bool enroll_locked(waiter& one, detail::deadline::time_point at) noexcept {
+  bool enroll_locked(waiter& one, deadline::time_point at) noexcept {
     lane& here = *one.lane_;
     if (!std::exchange(one.holds_lane_, true)) {
       here.add_ref();
@@ -339,7 +337,7 @@ class context_room : public detail::counted<context_room> {
     last_waiter_ = &one;
     bool needs_sweep = waiting_++ == 0 && !hold_work(here);
     remember_lane(here);
-    if (at != (detail::deadline::time_point::max)()) {
+    if (at != (deadline::time_point::max)()) {
       deadlines_.add(one, at);
       needs_sweep |= !timer_armed_ || at < timer_at_;
     }
@@ -393,25 +391,25 @@ class context_room : public detail::counted<context_room> {
 
   void remember_lane(lane& here) noexcept {
     if (!sweep_lane_) {
-      sweep_lane_ = detail::intrusive_ptr<lane>(&here);
+      sweep_lane_ = intrusive_ptr<lane>(&here);
     }
   }
 
   struct sweep_function;
   void post_sweep() noexcept;
   void sweep();
-  void arm_timer(lane& here, detail::deadline::time_point at);
+  void arm_timer(lane& here, deadline::time_point at);
 
-  friend class detail::context_service;
+  friend class context_service;
 
   explicit context_room(asio::execution_context& context)
-      : context_(&context), simulation_(detail::simulation_service::of(context)) {}
+      : context_(&context), simulation_(simulation_service::of(context)) {}
 
   asio::execution_context* context_;
   simulation* simulation_;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 
-  detail::brief_mutex mutex_;
+  brief_mutex mutex_;
   bool closed_ = false;
   resident* oldest_ = nullptr;
   resident* newest_ = nullptr;
@@ -419,20 +417,20 @@ class context_room : public detail::counted<context_room> {
   waiter* last_waiter_ = nullptr;
   std::size_t waiting_ = 0;
   asio::any_io_executor work_; // held while somebody waits, so that run() does not return
-  detail::deadline_heap deadlines_;
+  deadline_heap deadlines_;
 
   // The one timer. It is looked after by a sweep that is posted, not at each call: a call that is
   // answered before its context comes round again never touches the timer (performance.md, 9).
   std::optional<asio::steady_timer> timer_;
-  detail::deadline::time_point timer_at_{};
+  deadline::time_point timer_at_{};
   bool timer_armed_ = false;
   bool sweep_posted_ = false;
-  detail::intrusive_ptr<lane> sweep_lane_;
-  detail::op_storage sweep_storage_;
+  intrusive_ptr<lane> sweep_lane_;
+  op_storage sweep_storage_;
 
   // All rooms, so that somebody may see what lives.
   struct list {
-    detail::brief_mutex mutex;
+    brief_mutex mutex;
     context_room* first = nullptr;
   };
   static list& all() noexcept {
@@ -484,8 +482,6 @@ class room_pass {
 
 // ---- implementation ----
 
-namespace detail {
-
 class context_service : public asio::execution_context::service {
  public:
   using key_type = context_service;
@@ -505,25 +501,23 @@ class context_service : public asio::execution_context::service {
   intrusive_ptr<context_room> room_;
 };
 
-} // namespace detail
-
-inline detail::intrusive_ptr<context_room> context_room::of(const asio::any_io_executor& executor) {
+inline intrusive_ptr<context_room> context_room::of(const asio::any_io_executor& executor) {
   // Services are shut down newest first. That of the timers may be newer than ours, as may that of any
   // socket: then what a handler waits for is destroyed, with the handler's frame, before its server is
   // evicted. No timer is made here all the same: it would make an io_context sleep in epoll, from which a
   // thread is harder to wake, in programs that have neither timers nor sockets.
   auto& context = asio::query(executor, asio::execution::context);
-  return asio::use_service<detail::context_service>(context).room();
+  return asio::use_service<context_service>(context).room();
 }
 
-inline lane::lane(detail::intrusive_ptr<context_room> room, const asio::any_io_executor& executor)
+inline lane::lane(intrusive_ptr<context_room> room, const asio::any_io_executor& executor)
     : room_(std::move(room)),
       executor_(executor),
       posting_(asio::require(executor, asio::execution::blocking.never)),
       simulation_(room_->simulation_) {
-  if (auto* io = detail::executor_target<asio::io_context::executor_type>(posting_)) {
+  if (auto* io = executor_target<asio::io_context::executor_type>(posting_)) {
     on_io_context_ = *io;
-  } else if (auto* pool = detail::executor_target<asio::thread_pool::executor_type>(posting_)) {
+  } else if (auto* pool = executor_target<asio::thread_pool::executor_type>(posting_)) {
     on_thread_pool_ = *pool;
   }
 }
@@ -561,7 +555,7 @@ inline task_list lane::take_inbox() noexcept {
 }
 
 struct context_room::sweep_function {
-  detail::intrusive_ptr<context_room> room;
+  intrusive_ptr<context_room> room;
   void operator()() const {
     {
       // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
@@ -575,7 +569,7 @@ struct context_room::sweep_function {
 inline void context_room::post_sweep() noexcept {
   while (true) {
     try {
-      sweep_lane_->post(sweep_function{detail::intrusive_ptr<context_room>(this)}, &sweep_storage_);
+      sweep_lane_->post(sweep_function{intrusive_ptr<context_room>(this)}, &sweep_storage_);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
@@ -583,12 +577,12 @@ inline void context_room::post_sweep() noexcept {
   }
 }
 
-inline detail::intrusive_ptr<lane> context_room::lane_for(const asio::any_io_executor& executor) {
-  using lane_ptr = detail::intrusive_ptr<lane>;
+inline intrusive_ptr<lane> context_room::lane_for(const asio::any_io_executor& executor) {
+  using lane_ptr = intrusive_ptr<lane>;
   if (lane* found = find_lane(executor)) {
     return lane_ptr(found);
   }
-  lane_ptr made(new lane(detail::intrusive_ptr<context_room>(this), executor));
+  lane_ptr made(new lane(intrusive_ptr<context_room>(this), executor));
   std::lock_guard lock(mutex_);
   made->next_in_room_ = lanes_;
   if (lanes_) {
@@ -606,4 +600,4 @@ inline detail::intrusive_ptr<lane> context_room::lane_for(const asio::any_io_exe
   return made;
 }
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -23,18 +23,18 @@
 #include <thread>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// What runs one step at a time: a mailbox, and who may run what is in it.
 ///
 /// The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
 /// parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
 /// activation to its lane. So at most one activation is ever posted, and its memory is kept here.
-class process : public resident, public detail::counted<process> {
+class process : public resident, public counted<process> {
  public:
   virtual ~process() = default;
 
-  const detail::intrusive_ptr<lane>& home() const noexcept { return lane_; }
+  const intrusive_ptr<lane>& home() const noexcept { return lane_; }
   context_room& room() const noexcept { return lane_->room(); }
 
   /// Any thread: runs the task between the steps of this process; discards it if its context is gone.
@@ -108,7 +108,7 @@ class process : public resident, public detail::counted<process> {
 
  protected:
   /// Whoever makes it has the receiver's place, until settle_in().
-  process(detail::intrusive_ptr<lane> home, std::size_t mailbox_limit)
+  process(intrusive_ptr<lane> home, std::size_t mailbox_limit)
       : mailbox_(mailbox_limit), lane_(std::move(home)) {}
 
   /// Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
@@ -170,7 +170,7 @@ class process : public resident, public detail::counted<process> {
     }
   }
 
-  detail::intrusive_ptr<lane> lane_;
+  intrusive_ptr<lane> lane_;
   wait_edge edge_;
   bool is_resident_ = false;
   bool may_dispatch_ = false; // within one call of the worker's
@@ -189,12 +189,12 @@ struct process::activation {
   }
 
   void operator()() {
-    detail::intrusive_ptr<lane> here = who->lane_;
+    intrusive_ptr<lane> here = who->lane_;
     turn on_this_thread(*here);
     on_this_thread.run(std::move(who));
   }
 
-  detail::intrusive_ptr<process> who;
+  intrusive_ptr<process> who;
 };
 
 inline void process::post_activation() noexcept {
@@ -276,11 +276,11 @@ inline void turn::run_next(process& claimed) noexcept {
   next_ = &claimed;
   // While a server lives its room holds it, and only the turn that runs it takes it from there.
   if (!claimed.is_resident()) {
-    kept_next_ = detail::intrusive_ptr<process>(next_);
+    kept_next_ = intrusive_ptr<process>(next_);
   }
 }
 
-inline void turn::run(detail::intrusive_ptr<process> first) {
+inline void turn::run(intrusive_ptr<process> first) {
   next_ = first.get();
   kept_next_ = std::move(first);
   run_all();
@@ -307,7 +307,7 @@ inline void turn::run_all() {
 inline void turn::run_process() {
   struct running {
     turn& here;
-    detail::intrusive_ptr<process> kept;
+    intrusive_ptr<process> kept;
     ~running() {
       here.running_ = nullptr;
       here.ended_ = {};
@@ -319,10 +319,8 @@ inline void turn::run_process() {
 }
 
 inline void turn::keep(process& ended) noexcept {
-  ended_ = detail::intrusive_ptr<process>::adopt(&ended);
+  ended_ = intrusive_ptr<process>::adopt(&ended);
 }
-
-namespace detail {
 
 // Tasks on their way through the executor.
 struct posted_tasks {
@@ -335,8 +333,6 @@ struct posted_tasks {
   }
 };
 
-} // namespace detail
-
 inline void turn::run_later(task& item) noexcept {
   tail_.push_back(item);
   // While a server is at work, other threads of the context may resume those whom it has answered:
@@ -348,7 +344,7 @@ inline void turn::run_later(task& item) noexcept {
 }
 
 inline void turn::post_tail() noexcept {
-  detail::posted_tasks all{detail::intrusive_ptr<lane>(lane_), std::move(tail_)};
+  posted_tasks all{intrusive_ptr<lane>(lane_), std::move(tail_)};
   try {
     lane_->post(std::move(all));
   } catch (...) {
@@ -379,7 +375,7 @@ inline turn::~turn() {
 
 inline void lane::deliver(task& item) noexcept {
   struct inbox_function {
-    detail::intrusive_ptr<lane> here;
+    intrusive_ptr<lane> here;
     void operator()() {
       turn on_this_thread(*here);
       task_list tasks = here->take_inbox();
@@ -389,15 +385,15 @@ inline void lane::deliver(task& item) noexcept {
   if (simulation_) {
     task_list alone;
     alone.push_back(item);
-    post(detail::posted_tasks{detail::intrusive_ptr<lane>(this), std::move(alone)});
+    post(posted_tasks{intrusive_ptr<lane>(this), std::move(alone)});
     return;
   }
-  if (inbox_.push(&item) != detail::push_result::woke) {
+  if (inbox_.push(&item) != push_result::woke) {
     return;
   }
   while (true) {
     try {
-      post(inbox_function{detail::intrusive_ptr<lane>(this)}, &inbox_.wake_storage);
+      post(inbox_function{intrusive_ptr<lane>(this)}, &inbox_.wake_storage);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation
@@ -406,8 +402,8 @@ inline void lane::deliver(task& item) noexcept {
 }
 
 inline void context_room::sweep() {
-  detail::intrusive_ptr<lane> here;
-  detail::expired_list expired;
+  intrusive_ptr<lane> here;
+  expired_list expired;
   asio::any_io_executor work;
   bool has_failed = false;
   {
@@ -417,7 +413,7 @@ inline void context_room::sweep() {
     }
     here = sweep_lane_;
     auto until = now();
-    while (detail::deadline* item = deadlines_.pop_due(until)) {
+    while (deadline* item = deadlines_.pop_due(until)) {
       if (item->claim_expired()) {
         expired.push_back(*item);
       }
@@ -451,7 +447,7 @@ inline void context_room::sweep() {
   on_this_thread.run(task_list());
 }
 
-inline void context_room::arm_timer(lane& here, detail::deadline::time_point at) {
+inline void context_room::arm_timer(lane& here, deadline::time_point at) {
   timer_at_ = at;
   timer_armed_ = true;
   if (simulation_) {
@@ -462,12 +458,12 @@ inline void context_room::arm_timer(lane& here, detail::deadline::time_point at)
     timer_.emplace(here.executor_);
   }
   timer_->expires_at(at);
-  timer_->async_wait([room = detail::intrusive_ptr<context_room>(this), at](std::error_code error) {
+  timer_->async_wait([room = intrusive_ptr<context_room>(this), at](std::error_code error) {
     room->timer_fired(error, at);
   });
 }
 
-inline void context_room::timer_fired(std::error_code error, detail::deadline::time_point at) {
+inline void context_room::timer_fired(std::error_code error, deadline::time_point at) {
   {
     std::lock_guard lock(mutex_);
     if (error || closed_ || !timer_armed_ || timer_at_ != at) {
@@ -517,10 +513,10 @@ inline void context_room::shutdown() noexcept {
   }
   // What still has a time now belongs to nobody else.
   while (true) {
-    detail::deadline* left = nullptr;
+    deadline* left = nullptr;
     {
       std::lock_guard lock(mutex_);
-      left = deadlines_.pop_due((detail::deadline::time_point::max)());
+      left = deadlines_.pop_due((deadline::time_point::max)());
     }
     if (!left) {
       break;
@@ -552,4 +548,4 @@ inline void context_room::shutdown() noexcept {
   sweep_lane_ = {};
 }
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -2,7 +2,7 @@
 
 #pragma once
 
-namespace otpp {
+namespace otpp::detail {
 
 class context_room;
 
@@ -25,4 +25,4 @@ class resident {
   bool listed_ = false;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// A server's own executor: what is submitted to it runs between the steps of the server's loop, never
 /// at the same time as one of its handlers.
@@ -56,7 +56,7 @@ class serial_executor {
   }
 
   /// Returns the server behind it.
-  const detail::intrusive_ptr<process>& owner() const noexcept { return process_; }
+  const intrusive_ptr<process>& owner() const noexcept { return process_; }
 
   friend bool operator==(const serial_executor& a, const serial_executor& b) noexcept {
     return a.process_ == b.process_;
@@ -84,8 +84,8 @@ class serial_executor {
     Function function_;
   };
 
-  detail::intrusive_ptr<process> process_;
+  intrusive_ptr<process> process_;
   bool runs_at_once_ = false;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

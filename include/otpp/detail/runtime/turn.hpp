@@ -10,7 +10,7 @@
 
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 class process;
 
@@ -39,7 +39,7 @@ class turn {
   bool is_in(const context_room& room) const noexcept { return &lane_->room() == &room; }
 
   /// Runs a process, and then what comes of it.
-  void run(detail::intrusive_ptr<process> first);
+  void run(intrusive_ptr<process> first);
 
   /// Runs tasks, and then what comes of them.
   void run(task_list tasks);
@@ -125,8 +125,8 @@ class turn {
   turn* outer_; // a handler may run another context
   process* next_ = nullptr;
   process* running_ = nullptr;
-  detail::intrusive_ptr<process> kept_next_; // unless its room holds it
-  detail::intrusive_ptr<process> ended_;
+  intrusive_ptr<process> kept_next_; // unless its room holds it
+  intrusive_ptr<process> ended_;
   task_list tail_;
   int tail_size_ = 0;
   int budget_ = limit;
@@ -161,4 +161,4 @@ class room_visit {
   bool is_inside_ = false;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

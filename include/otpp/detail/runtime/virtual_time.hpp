@@ -9,7 +9,7 @@
 
 #include <string>
 
-namespace otpp {
+namespace otpp::detail {
 
 class context_room;
 
@@ -20,10 +20,10 @@ class context_room;
 class simulation {
  public:
   /// Returns the time.
-  virtual detail::deadline::time_point now() const noexcept = 0;
+  virtual deadline::time_point now() const noexcept = 0;
 
   /// Has `room.timer_fired` called at that time, instead of at any earlier wish. In the room's lock.
-  virtual void wake_at(context_room& room, detail::deadline::time_point at) noexcept = 0;
+  virtual void wake_at(context_room& room, deadline::time_point at) noexcept = 0;
   virtual void do_not_wake() noexcept = 0;
 
   /// Returns how many messages and resumptions a turn may hold. With 1 each goes through the executor, and
@@ -37,8 +37,6 @@ class simulation {
  protected:
   ~simulation() = default;
 };
-
-namespace detail {
 
 // By which a context is known to be simulated. Made before anything of the library's is.
 class simulation_service : public asio::execution_context::service {
@@ -61,5 +59,4 @@ class simulation_service : public asio::execution_context::service {
   simulation* what_;
 };
 
-} // namespace detail
-} // namespace otpp
+} // namespace otpp::detail

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace otpp {
+namespace otpp::detail {
 
 class context_room;
 class lane;
@@ -26,7 +26,7 @@ class turn;
 ///
 /// Whether it is in the turn's own list is another fact: one that is gone still is, until the turn, which
 /// has the server half in hand, takes it out. Only the turn's thread looks at that.
-class waiter : public detail::deadline {
+class waiter : public deadline {
  public:
   enum class membership : std::uint8_t { none, fresh, enrolled, gone };
 
@@ -46,7 +46,6 @@ class waiter : public detail::deadline {
 
   lane* lane_ = nullptr; // where it is resumed
 
-
  private:
   friend class context_room;
   friend class turn;
@@ -57,4 +56,4 @@ class waiter : public detail::deadline {
   bool holds_lane_ = false; // since it was enrolled; until then the turn does
 };
 
-} // namespace otpp
+} // namespace otpp::detail

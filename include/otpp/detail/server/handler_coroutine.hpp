@@ -23,7 +23,7 @@
 #include <optional>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
 /// server: a `co_spawn` for each message would cost several times as much.
@@ -177,7 +177,7 @@ class worker {
 
    private:
     worker* worker_; // lives as long as its owner
-    detail::intrusive_ptr<owner> keep_;
+    intrusive_ptr<owner> keep_;
   };
 
   // Asio's operations throw away a handler that they find no memory for.
@@ -241,4 +241,4 @@ class worker {
   bool cancelled_ = false;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 // The loop of every server, and the order of its end. It knows no types: an envelope opens itself, and
 // what needs a type is asked of gen_server.
@@ -21,12 +21,12 @@ namespace otpp {
 ///
 /// Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
 /// was overtaken is recognised by its age and does nothing.
-class server_core::idle_timer final : public envelope, public detail::deadline {
+class server_core::idle_timer final : public envelope, public deadline {
  public:
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
 
-  void arm(detail::next_action action) noexcept {
-    detail::moment after = action.moment();
+  void arm(next_action action) noexcept {
+    moment after = action.moment();
     action_ = std::move(action);
     is_armed_ = true;
     {
@@ -46,7 +46,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
   /// A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
   /// the other goes on.
   void begin_anew() noexcept {
-    if (is_armed_ && action_.kind == detail::action_kind::idle_timeout) {
+    if (is_armed_ && action_.kind == action_kind::idle_timeout) {
       arm(std::move(action_));
     }
   }
@@ -67,7 +67,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
       }
     }
     self.is_armed_ = false;
-    detail::next_action action = std::move(self.action_);
+    next_action action = std::move(self.action_);
     if (server.is_observed_) {
       server.tell(trace_event::kind::timeout);
     }
@@ -96,7 +96,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
   }
 
   server_core& server_;
-  detail::next_action action_;
+  next_action action_;
   bool is_armed_ = false;
   // Under the room's lock.
   std::uint64_t age_ = 0;
@@ -105,7 +105,7 @@ class server_core::idle_timer final : public envelope, public detail::deadline {
 };
 
 inline server_core::server_core(
-    detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+    intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
     : observable(std::move(home), mailbox_limit), name_(std::move(name)) {}
 
 inline server_core::~server_core() { delete related(); }
@@ -148,7 +148,7 @@ inline void server_core::run_loop() noexcept {
       }
       return;
     }
-    if (action_.kind != detail::action_kind::none) {
+    if (action_.kind != action_kind::none) {
       turn_->spend();
       act();
       continue;
@@ -187,11 +187,11 @@ inline bool server_core::step_observed() noexcept {
   if (is_suspended()) {
     item = mailbox_.take_first([](const envelope& one) { return one.is_system; });
     if (!item) {
-      current_.store(&detail::no_message, std::memory_order_relaxed);
+      current_.store(&no_message, std::memory_order_relaxed);
       awaits_resume_ = true; // what comes is put aside, and stays in its place, also in that of the limit
       return false;
     }
-  } else if (action_.kind != detail::action_kind::none) {
+  } else if (action_.kind != action_kind::none) {
     turn_->spend();
     begin_handler();
     act();
@@ -224,7 +224,7 @@ inline void server_core::open_letter(envelope& item) noexcept {
 
 inline void server_core::begin_to_end() noexcept {
   bool had_started = life_ == life::running;
-  current_.store(&detail::no_message, std::memory_order_relaxed);
+  current_.store(&no_message, std::memory_order_relaxed);
   {
     std::lock_guard lock(room().mutex());
     life_ = life::ending;
@@ -338,15 +338,15 @@ inline void server_core::expect_relations() {
 
 /// Does what the last handler wanted next.
 inline void server_core::act() noexcept {
-  detail::next_action action = std::exchange(action_, {});
-  bool at_once = action.kind > detail::action_kind::proceed && room().is_over(action.moment());
+  next_action action = std::exchange(action_, {});
+  bool at_once = action.kind > action_kind::proceed && room().is_over(action.moment());
   switch (action.kind) {
-    case detail::action_kind::none: return;
-    case detail::action_kind::proceed:
+    case action_kind::none: return;
+    case action_kind::proceed:
       kept_ = std::move(action.message);
       run_continue(*kept_);
       return;
-    case detail::action_kind::event_timeout:
+    case action_kind::event_timeout:
       if (at_once) {
         kept_ = std::move(action.message);
         if (is_observed_) {
@@ -356,7 +356,7 @@ inline void server_core::act() noexcept {
         return;
       }
       break;
-    case detail::action_kind::idle_timeout:
+    case action_kind::idle_timeout:
       if (at_once) {
         // A message that is already there comes first; an old timer's is none.
         envelope* item = mailbox_.pop_past_tasks();
@@ -544,7 +544,7 @@ inline void server_core::report(std::size_t dropped) noexcept {
   said.message = last_message_;
   said.where = last_where_;
   said.dropped = dropped;
-  detail::report_crash(said);
+  report_crash(said);
 }
 
 /// The context is being destroyed: as the end, but without terminate, and without handlers: their
@@ -559,7 +559,7 @@ inline void server_core::evict() noexcept {
     std::lock_guard lock(room().mutex());
     life_ = life::ending;
   }
-  detail::intrusive_ptr<server_core> keep(this);
+  intrusive_ptr<server_core> keep(this);
   turn_ = nullptr;
   if (worker_ && worker_->is_busy() && !worker_is_gone_) {
     state_outlives_ = true; // the handler still refers to it
@@ -573,4 +573,4 @@ inline void server_core::evict() noexcept {
   discard_work();
 }
 
-} // namespace otpp
+} // namespace otpp::detail

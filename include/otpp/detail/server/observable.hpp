@@ -21,7 +21,7 @@
 #include <string_view>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// What a process shows of itself: to sys.hpp, processes.hpp, and whoever simulates its context.
 ///
@@ -45,7 +45,7 @@ class observable : public worker::owner {
 
   /// Returns the type of the message whose handler runs, or has run last if it goes on with the next.
   std::string_view current_message() const noexcept {
-    detail::type_namer name = current_.load(std::memory_order_relaxed);
+    type_namer name = current_.load(std::memory_order_relaxed);
     return name ? name() : std::string_view();
   }
 
@@ -78,14 +78,14 @@ class observable : public worker::owner {
   }
 
  protected:
-  observable(detail::intrusive_ptr<lane> home, std::size_t mailbox_limit)
+  observable(intrusive_ptr<lane> home, std::size_t mailbox_limit)
       : worker::owner(std::move(home), mailbox_limit), is_observed_(is_traced()) {}
 
   /// The handler of a message of this type begins.
-  void handles(detail::type_namer type) noexcept { current_.store(type, std::memory_order_relaxed); }
+  void handles(type_namer type) noexcept { current_.store(type, std::memory_order_relaxed); }
 
   /// The handler has answered a call of this type.
-  void replies(detail::type_namer type) noexcept {
+  void replies(type_namer type) noexcept {
     if (is_observed_) {
       note_reply(type());
     }
@@ -137,7 +137,7 @@ class observable : public worker::owner {
   }
 
   bool is_observed_;
-  std::atomic<detail::type_namer> current_{&detail::no_message}; // null while it sleeps
+  std::atomic<type_namer> current_{&no_message}; // null while it sleeps
 
  private:
   bool is_traced() const noexcept { return home()->simulated() && home()->simulated()->is_traced(); }
@@ -158,4 +158,4 @@ class observable : public worker::owner {
   std::unique_ptr<observation> watch_;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

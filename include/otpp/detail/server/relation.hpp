@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// What ties two processes together: a monitor or a link. Each of the two lists an end of it until it ends, and
 /// holds a reference.
@@ -19,9 +19,9 @@ namespace otpp {
 ///   new -> tied -> told   the one that ended first takes the other end back, and the other is told
 ///               -> cut    nobody will be told, and what is on its way is void
 ///   told -> cut           the same, for what is on its way
-class bond : public detail::counted<bond> {
+class bond : public counted<bond> {
  public:
-  using core_ptr = detail::intrusive_ptr<server_core>;
+  using core_ptr = intrusive_ptr<server_core>;
 
   virtual ~bond() = default;
 
@@ -64,7 +64,7 @@ class bond : public detail::counted<bond> {
     end(bond& b, core_ptr w) noexcept : whole(b), who(std::move(w)) {}
 
     void ended(const exit_reason& reason) noexcept override {
-      auto keep = detail::intrusive_ptr<bond>::adopt(&whole); // the list's
+      auto keep = intrusive_ptr<bond>::adopt(&whole); // the list's
       state was = state::tied;
       if (whole.state_.compare_exchange_strong(
               was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)) {
@@ -108,4 +108,4 @@ class bond : public detail::counted<bond> {
 /// Returns the bond of which a process that is linked lists an end.
 inline bond& bond_of(tie& link) noexcept { return static_cast<bond::end&>(link).whole; }
 
-} // namespace otpp
+} // namespace otpp::detail

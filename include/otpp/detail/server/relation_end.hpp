@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 class envelope;
 class server_core;
@@ -74,4 +74,4 @@ class exit_order : public task {
   bool is_void_ = false;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

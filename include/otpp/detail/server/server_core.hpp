@@ -29,7 +29,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// A name that a server holds; destroying it frees the name.
 struct held_name {
@@ -419,13 +419,13 @@ class server_core : public observable {
 
  protected:
   server_core(
-      detail::intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
+      intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
 
   ~server_core() override; // both in loop.hpp
 
   // What the loop asks of the class that knows the types. Each may leave a job to the worker.
-  virtual void run_continue(detail::erased_message& message) noexcept = 0;
-  virtual void run_info(detail::erased_message& message) noexcept = 0;
+  virtual void run_continue(erased_message& message) noexcept = 0;
+  virtual void run_info(erased_message& message) noexcept = 0;
   virtual void run_timeout() noexcept = 0;
   virtual void run_terminate(const exit_reason& reason) noexcept = 0;
   virtual void destroy_state() noexcept = 0;
@@ -443,7 +443,7 @@ class server_core : public observable {
     }
   }
 
-  void next(detail::next_action action) noexcept { action_ = std::move(action); }
+  void next(next_action action) noexcept { action_ = std::move(action); }
   void initialised() noexcept {
     life_ = life::running;
     was_running_ = true;
@@ -612,8 +612,8 @@ class server_core : public observable {
   // line by line.
   turn* turn_ = nullptr;                         // while the loop runs
   envelope* starter_ = nullptr;                  // until it is opened
-  std::unique_ptr<detail::erased_message> kept_; // while its handler runs
-  detail::next_action action_;
+  std::unique_ptr<erased_message> kept_; // while its handler runs
+  next_action action_;
   std::unique_ptr<idle_timer> idle_;
   std::atomic<relations*> relations_{nullptr};
   bool stopping_ = false;
@@ -645,4 +645,4 @@ class server_core : public observable {
   const std::unique_ptr<std::string> name_;
 };
 
-} // namespace otpp
+} // namespace otpp::detail

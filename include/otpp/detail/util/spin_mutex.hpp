@@ -2,7 +2,6 @@
 
 #pragma once
 
-
 #include <mutex>
 
 namespace otpp::detail {

@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-namespace otpp {
+namespace otpp::detail {
 
 /// Which processes belong to which key: any number to one key, and one any number of times. What pg and
 /// duplicate_registry have in common.
@@ -29,7 +29,7 @@ namespace otpp {
 /// A membership ends with its process, as a name does and at the same time: before anybody is told of the end.
 /// It is held by the process (`held_name`) and listed here; whoever takes it out of the list, in the lock,
 /// has ended it. Shared by the process, so that it may outlive the group or be outlived.
-class membership_table : public detail::counted<membership_table> {
+class membership_table : public counted<membership_table> {
  public:
   enum class change : bool { joined, left };
 
@@ -40,7 +40,7 @@ class membership_table : public detail::counted<membership_table> {
     if (!who) {
       refuse(key, who);
     }
-    auto mine = std::make_unique<membership>(detail::intrusive_ptr<membership_table>(this), key);
+    auto mine = std::make_unique<membership>(intrusive_ptr<membership_table>(this), key);
     membership* const kept = mine.get();
     std::unique_ptr<held_name> holding = std::move(mine);
     bool is_held = false;
@@ -105,7 +105,7 @@ class membership_table : public detail::counted<membership_table> {
     for (const pid& who : find(key)) {
       auto known = who.as<Callbacks>();
       if (!known) {
-        std::rethrow_exception(detail::make_error(
+        std::rethrow_exception(make_error(
             errc::bad_message, "looking up \"" + std::string(key) + '"', {},
             who.describe() + ", whose callbacks are " + std::string(who.core()->type_name())));
       }
@@ -160,7 +160,7 @@ class membership_table : public detail::counted<membership_table> {
 
  private:
   struct membership final : held_name {
-    membership(detail::intrusive_ptr<membership_table> table, std::string_view text)
+    membership(intrusive_ptr<membership_table> table, std::string_view text)
         : in(std::move(table)), key(text) {}
     ~membership() override {
       if (is_listed) {
@@ -168,7 +168,7 @@ class membership_table : public detail::counted<membership_table> {
       }
     }
 
-    detail::intrusive_ptr<membership_table> in;
+    intrusive_ptr<membership_table> in;
     std::string key;
     bool is_listed = false; // once; by the one who adds it
   };
@@ -188,7 +188,7 @@ class membership_table : public detail::counted<membership_table> {
 
   [[noreturn]] static void refuse(std::string_view key, const pid& who) {
     std::rethrow_exception(
-        detail::make_error(errc::no_process, "joining \"" + std::string(key) + '"', {}, who.describe()));
+        make_error(errc::no_process, "joining \"" + std::string(key) + '"', {}, who.describe()));
   }
 
   // Its process ends, or has given it up.
@@ -236,4 +236,4 @@ class membership_table : public detail::counted<membership_table> {
   std::size_t count_ = 0;
 };
 
-} // namespace otpp
+} // namespace otpp::detail
