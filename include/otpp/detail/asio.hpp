@@ -48,7 +48,7 @@ namespace otpp {
 #if defined(__cpp_lib_source_location)
 using source_location = std::source_location;
 #else
-/// Stands in for std::source_location where the compiler has none (clang 14 with libstdc++ 12).
+// Stands in for std::source_location where the compiler has none (clang 14 with libstdc++ 12).
 struct source_location {
   static constexpr source_location current() noexcept { return {}; }
   constexpr const char* file_name() const noexcept { return ""; }

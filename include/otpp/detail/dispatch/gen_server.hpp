@@ -33,11 +33,11 @@
 
 namespace otpp::detail {
 
-/// A server: the loop of server_core with a callbacks class and its state.
-///
-/// Users start one with `otpp::start<Callbacks>(...)` and talk to it through a `server_ref`; they do
-/// not make objects of this class. Here each message finds its handler, and here it is decided, once,
-/// whether a handler is a plain function or a coroutine.
+// A server: the loop of server_core with a callbacks class and its state.
+//
+// Users start one with `otpp::start<Callbacks>(...)` and talk to it through a `server_ref`; they do
+// not make objects of this class. Here each message finds its handler, and here it is decided, once,
+// whether a handler is a plain function or a coroutine.
 template <class Callbacks, class State = state_t<Callbacks>>
 class gen_server final : public server_core {
   static_assert(check_callbacks<Callbacks>());
@@ -86,7 +86,7 @@ class gen_server final : public server_core {
     });
   }
 
-  /// Runs `init`; the request is a start_request, which has the arguments.
+  // Runs `init`; the request is a start_request, which has the arguments.
   template <class Request>
   static void open_start(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);

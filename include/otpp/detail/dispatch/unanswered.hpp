@@ -9,8 +9,8 @@
 
 namespace otpp::detail {
 
-/// A request whose server half is with a handler. If the handler's frame is destroyed, with its context or
-/// because it could not begin, the caller still hears of it.
+// A request whose server half is with a handler. If the handler's frame is destroyed, with its context or
+// because it could not begin, the caller still hears of it.
 template <class Request>
 class in_hand {
  public:
@@ -38,8 +38,8 @@ class in_hand {
   Request* request_ = nullptr;
 };
 
-/// A coroutine's parameter that takes the request when it is moved into the frame, and not before: if
-/// there is no memory for the frame, the request is still where it was.
+// A coroutine's parameter that takes the request when it is moved into the frame, and not before: if
+// there is no memory for the frame, the request is still where it was.
 template <class Request>
 class taken_in_hand {
  public:

@@ -15,34 +15,34 @@
 
 namespace otpp::detail {
 
-/// The channel between many senders and one process: messages and tasks, in the order in which they came.
-///
-/// A push says whether the receiver must be woken. There is one queue for both, because then one word
-/// says all there is to know: whether somebody runs the process, and whether there is anything for it. A
-/// message is received when the process asks for one; a task is run between two messages. While a handler
-/// waits, its tasks run and messages do not: those that come up in the meantime are put `aside`, and are
-/// the first to be received afterwards.
-///
-/// It is closed for messages in one step, which yields those that were left in it; tasks go on until it
-/// is barred. It never allocates, throws, or calls user code once it is made.
-///
-/// With a limit, a sender that finds it full waits in line; library messages take no place and never
-/// wait. The limit costs a mutex, and only a mailbox that has one pays for it.
+// The channel between many senders and one process: messages and tasks, in the order in which they came.
+//
+// A push says whether the receiver must be woken. There is one queue for both, because then one word
+// says all there is to know: whether somebody runs the process, and whether there is anything for it. A
+// message is received when the process asks for one; a task is run between two messages. While a handler
+// waits, its tasks run and messages do not: those that come up in the meantime are put `aside`, and are
+// the first to be received afterwards.
+//
+// It is closed for messages in one step, which yields those that were left in it; tasks go on until it
+// is barred. It never allocates, throws, or calls user code once it is made.
+//
+// With a limit, a sender that finds it full waits in line; library messages take no place and never
+// wait. The limit costs a mutex, and only a mailbox that has one pays for it.
 class mailbox {
  public:
   enum class result {
     taken,
-    woke,    ///< taken, and the caller of push must wake the receiver
-    full,    ///< not taken: try_push found no room
-    waiting, ///< not taken yet: it stands in line, and `admitted` will be called
-    closed,  ///< not taken: the server has ended
+    woke,    // taken, and the caller of push must wake the receiver
+    full,    // not taken: try_push found no room
+    waiting, // not taken yet: it stands in line, and `admitted` will be called
+    closed,  // not taken: the server has ended
   };
 
-  /// Whose thread pushes. The receiver's own, or one that has claimed its place, pays for no atomic
-  /// operation.
+  // Whose thread pushes. The receiver's own, or one that has claimed its place, pays for no atomic
+  // operation.
   enum class by { anyone, receiver };
 
-  /// `limit` counts messages; zero means none.
+  // `limit` counts messages; zero means none.
   explicit mailbox(std::size_t limit) : queue_(false) {
     if (limit != 0) {
       bound_ = new bound(limit);
@@ -54,27 +54,27 @@ class mailbox {
 
   // ---- any thread ----
 
-  /// Takes a message, or puts it in line where there is no room.
+  // Takes a message, or puts it in line where there is no room.
   result push(envelope& item, by who = by::anyone) noexcept { return push(item, who, true); }
 
-  /// Takes a message if there is room.
+  // Takes a message if there is room.
   result try_push(envelope& item, by who = by::anyone) noexcept { return push(item, who, false); }
 
-  /// Takes a message whatever the limit says.
+  // Takes a message whatever the limit says.
   result push_library_message(envelope& item, by who = by::anyone) noexcept {
     return is_closed() ? result::closed : enqueue(item, who);
   }
 
-  /// Takes a task, also when it is closed for messages; not when it is barred.
+  // Takes a task, also when it is closed for messages; not when it is barred.
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who); }
 
-  /// Memory for the one who has to wake the receiver.
+  // Memory for the one who has to wake the receiver.
   op_storage& wake_storage() noexcept { return queue_.wake_storage; }
 
-  /// Takes the place of a receiver that sleeps.
+  // Takes the place of a receiver that sleeps.
   bool claim() noexcept { return queue_.claim(); }
 
-  /// Takes what this sender has put in line out of it again. Null if it stands there no more.
+  // Takes what this sender has put in line out of it again. Null if it stands there no more.
   envelope* withdraw(const void* sender) noexcept {
     bound* line = counter();
     if (!line) {
@@ -105,7 +105,7 @@ class mailbox {
     std::size_t longest = 0;
   };
 
-  /// Returns how many messages are in it that were sent by push, if they are counted.
+  // Returns how many messages are in it that were sent by push, if they are counted.
   std::optional<lengths> length() const noexcept {
     bound* counts = counter();
     if (!counts || !counts->is_on.load(std::memory_order_relaxed)) {
@@ -115,13 +115,13 @@ class mailbox {
     return lengths{counts->count, counts->longest};
   }
 
-  /// True if nothing is in it and its receiver sleeps, unless that has put something aside. True of the past
-  /// only.
+  // True if nothing is in it and its receiver sleeps, unless that has put something aside. True of the past
+  // only.
   bool is_parked() const noexcept { return queue_.is_parked(); }
 
   // ---- the receiver ----
 
-  /// Receives the next message. Null if there is none, or a task comes first.
+  // Receives the next message. Null if there is none, or a task comes first.
   envelope* pop() noexcept {
     envelope* item = aside_;
     if (item) {
@@ -140,13 +140,13 @@ class mailbox {
     return item;
   }
 
-  /// True if pop() would yield a message.
+  // True if pop() would yield a message.
   bool has_message() noexcept {
     queued* first = nullptr;
     return aside_ || ((first = queue_.front()) != nullptr && first->what() == queued::kind::message);
   }
 
-  /// Receives the next message, also from behind tasks. In the time of all that is queued.
+  // Receives the next message, also from behind tasks. In the time of all that is queued.
   envelope* pop_past_tasks() noexcept {
     for (envelope* item = take_messages(); item;) {
       put_aside(*std::exchange(item, item->next_envelope()));
@@ -154,8 +154,8 @@ class mailbox {
     return pop();
   }
 
-  /// Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is
-  /// queued.
+  // Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is
+  // queued.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
     for (envelope* item = take_messages(); item;) {
@@ -181,9 +181,9 @@ class mailbox {
     return nullptr;
   }
 
-  /// Counts the messages from now on, as a mailbox with a limit does, or stops that. Exact from then on, but
-  /// for those that are being sent at this moment. In the time of all that is queued; may throw
-  /// std::bad_alloc.
+  // Counts the messages from now on, as a mailbox with a limit does, or stops that. Exact from then on, but
+  // for those that are being sent at this moment. In the time of all that is queued; may throw
+  // std::bad_alloc.
   void count(bool on) {
     bound* counts = counter();
     if (!counts && on) {
@@ -202,15 +202,15 @@ class mailbox {
     counts->longest = counts->count;
   }
 
-  /// Returns how many messages are in it, also those of the library. In the time of all that is queued.
+  // Returns how many messages are in it, also those of the library. In the time of all that is queued.
   std::size_t count_all() noexcept {
     return queued_messages([](const envelope&) {});
   }
 
-  /// Takes what comes first, of either kind: for a receiver that cannot receive a message now.
+  // Takes what comes first, of either kind: for a receiver that cannot receive a message now.
   queued* pop_any() noexcept { return queue_.pop(); }
 
-  /// Keeps a message that cannot be received now.
+  // Keeps a message that cannot be received now.
   void put_aside(envelope& item) noexcept {
     item.next = nullptr;
     if (aside_) {
@@ -223,11 +223,11 @@ class mailbox {
 
   bool empty() const noexcept { return !aside_ && queue_.empty(); }
 
-  /// Puts the receiver to sleep. False if something has come. Whoever pushes next wakes it, or claims its
-  /// place, so that nothing of the process may be touched after a true.
+  // Puts the receiver to sleep. False if something has come. Whoever pushes next wakes it, or claims its
+  // place, so that nothing of the process may be touched after a true.
   bool park() noexcept { return queue_.park(); }
 
-  /// Closes it for messages and takes those that are in it, oldest first, those that wait in line last.
+  // Closes it for messages and takes those that are in it, oldest first, those that wait in line last.
   envelope* close() noexcept {
     bound* line = counter();
     if (!line) {
@@ -254,7 +254,7 @@ class mailbox {
     envelope* messages; // that came after it was closed
   };
 
-  /// Bars it for everything and takes what is in it. Nobody may be pushing any more.
+  // Bars it for everything and takes what is in it. Nobody may be pushing any more.
   leftovers bar() noexcept {
     envelope* messages = take_messages();
     return {task_list(static_cast<task*>(queue_.bar())), messages};

@@ -16,35 +16,35 @@
 
 namespace otpp::detail {
 
-/// Servers that wait for each other in a ring, each inside its handler: none of them could ever go on.
-///
-/// A handler of P calls a server. It sets P's edge first (wait_edge.hpp), and then follows the edges from that
-/// server on. If they lead back to P, the call is refused with `errc::deadlock`.
-///
-/// Waiting for a server's end, by `stop` and `join`, is the same: it comes after Y's handler. A `start` sets an edge
-/// to the new server, whose `init` is the handler that must return first; as nobody waits in that yet, it closes
-/// no ring itself.
-///
-/// An edge X -> Y, by the slot s in which X's handler waits, is `sure` while
-///   - s is not decided: else X goes on, it is only not resumed yet; and
-///   - no otpp::caller was made for s: else anybody may answer it, while Y waits. It stays so.
-/// Then s is in Y's mailbox, in line for room in it, on its way there, or in hand of the handler of Y that runs
-/// now; nobody but Y's loop can answer, and not before that handler has returned.
-///
-/// Never a false alarm: the edges are read one after another, and X may have been answered when Y's is read.
-/// So all are looked at again. A slot that is undecided now was so all the time since its edge was seen,
-/// and it is the same slot, as none is freed while somebody looks. So there was a moment, that between the
-/// two, at which all were sure; and a ring that is sure stays so until something from outside breaks it: a timeout, a
-/// cancellation, an exit signal, the end of a context.
-///
-/// Never missed, if all were sure, and the ring is not longer than `longest`: each sets its edge before it
-/// looks, sequentially consistently, so that the last one to set sees all the others. Exactly one is refused: if
-/// two set their edges before either looks, the first that looks takes its own edge away before the other can.
+// Servers that wait for each other in a ring, each inside its handler: none of them could ever go on.
+//
+// A handler of P calls a server. It sets P's edge first (wait_edge.hpp), and then follows the edges from that
+// server on. If they lead back to P, the call is refused with `errc::deadlock`.
+//
+// Waiting for a server's end, by `stop` and `join`, is the same: it comes after Y's handler. A `start` sets an edge
+// to the new server, whose `init` is the handler that must return first; as nobody waits in that yet, it closes
+// no ring itself.
+//
+// An edge X -> Y, by the slot s in which X's handler waits, is `sure` while
+//   - s is not decided: else X goes on, it is only not resumed yet; and
+//   - no otpp::caller was made for s: else anybody may answer it, while Y waits. It stays so.
+// Then s is in Y's mailbox, in line for room in it, on its way there, or in hand of the handler of Y that runs
+// now; nobody but Y's loop can answer, and not before that handler has returned.
+//
+// Never a false alarm: the edges are read one after another, and X may have been answered when Y's is read.
+// So all are looked at again. A slot that is undecided now was so all the time since its edge was seen,
+// and it is the same slot, as none is freed while somebody looks. So there was a moment, that between the
+// two, at which all were sure; and a ring that is sure stays so until something from outside breaks it: a timeout, a
+// cancellation, an exit signal, the end of a context.
+//
+// Never missed, if all were sure, and the ring is not longer than `longest`: each sets its edge before it
+// looks, sequentially consistently, so that the last one to set sees all the others. Exactly one is refused: if
+// two set their edges before either looks, the first that looks takes its own edge away before the other can.
 class wait_ring {
  public:
   static constexpr std::size_t longest = 64;
 
-  /// True if the edge of `from`, which is set, closes a ring through `to`. Then the edge is cleared again.
+  // True if the edge of `from`, which is set, closes a ring through `to`. Then the edge is cleared again.
   bool is_closed_by(process& from, process& to) noexcept {
     wait_edge::look looking;
     std::array<const reply_slot*, longest> path; // no need to fill it
@@ -71,7 +71,7 @@ class wait_ring {
     return true;
   }
 
-  /// Says who waits for whom: `"b" ("a" -> "b" -> "a")`. To be asked in no lock.
+  // Says who waits for whom: `"b" ("a" -> "b" -> "a")`. To be asked in no lock.
   std::string describe() const {
     std::string text = members_[1]->describe() + " (";
     for (const intrusive_ptr<process>& one : members_) {
@@ -110,8 +110,8 @@ OTPP_NOINLINE bool closes_ring(Operation& call, process& from, process& to) noex
   return true;
 }
 
-/// For a call, stop or join that is about to be sent. True if it was refused: then it is answered, and may be gone. Who does
-/// not wait at all closes no ring.
+// For a call, stop or join that is about to be sent. True if it was refused: then it is answered, and may be gone. Who does
+// not wait at all closes no ring.
 template <class Operation>
 bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
   process* from = call.waiting_handler();

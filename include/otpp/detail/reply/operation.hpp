@@ -82,11 +82,11 @@ struct initiation {
   executor_type get_executor() const noexcept { return asio::system_executor(); }
 };
 
-/// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
-/// something that is one, such as a request.
-///
-/// With `Boxed` the handler takes a `std::unique_ptr<R>`: for answers whose move may throw, which must
-/// not happen while Asio carries them.
+// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
+// something that is one, such as a request.
+//
+// With `Boxed` the handler takes a `std::unique_ptr<R>`: for answers whose move may throw, which must
+// not happen while Asio carries them.
 template <class Base, class R, class Handler, bool Boxed = false>
 class operation final : public Base, public cached_memory {
  public:
@@ -95,7 +95,7 @@ class operation final : public Base, public cached_memory {
   explicit operation(From&& handler, Args&&... args)
       : Base(std::forward<Args>(args)...), handler_(std::in_place, std::forward<From>(handler)) {}
 
-  /// Finds out where the handler is to be run, and how it is cancelled.
+  // Finds out where the handler is to be run, and how it is cancelled.
   void connect(const asio::any_io_executor& otherwise, turn* here) {
     asio::any_io_executor executor = executor_for(*handler_, otherwise);
     this->locate(executor, here);
@@ -117,9 +117,9 @@ class operation final : public Base, public cached_memory {
     }
   }
 
-  /// Makes the operation and finds out what connect() does, for an initiation that has sent nothing yet. What
-  /// is thrown on the way, for want of memory or by a move of the user's, ends it without effect: a coroutine
-  /// gets it at once, as if its `co_await` had thrown, and then this returns null; to others it is thrown.
+  // Makes the operation and finds out what connect() does, for an initiation that has sent nothing yet. What
+  // is thrown on the way, for want of memory or by a move of the user's, ends it without effect: a coroutine
+  // gets it at once, as if its `co_await` had thrown, and then this returns null; to others it is thrown.
   template <class From, class... Args>
   static operation* make(From&& handler, const asio::any_io_executor& otherwise, turn* here, Args&&... args) {
     operation* made = nullptr;
@@ -144,10 +144,10 @@ class operation final : public Base, public cached_memory {
     return nullptr;
   }
 
-  /// True if a handler of this very server waits here, which could never end.
+  // True if a handler of this very server waits here, which could never end.
   bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
 
-  /// Returns the process whose handler itself is what waits here, and cannot go on before; else null.
+  // Returns the process whose handler itself is what waits here, and cannot go on before; else null.
   process* waiting_handler() const noexcept { return this->is_handlers_own_ ? handler_of_ : nullptr; }
 
   void run() override {

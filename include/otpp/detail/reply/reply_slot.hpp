@@ -25,27 +25,27 @@
 
 namespace otpp::detail {
 
-/// Where one answer goes: decided once, delivered once, freed once.
-///
-/// It has two halves, each with one owner at a time.
-///
-///   server half   a mailbox, then the server's loop, then perhaps an `otpp::caller`
-///   caller half   the room (or turn) in which it is written down, then the queue that resumes it
-///
-/// `decided_` goes from false to true once, by an exchange; whoever made it may write the value or
-/// the error, and delivers. They who race for it: the reply, the server's end and a dropped
-/// `otpp::caller` (all for the server half), the timeout, the cancellation and the end of the caller's
-/// context. Whoever loses, loses silently.
-///
-/// Delivering puts the slot itself, which is a task, where the caller's executor runs it. Its value
-/// lives here, never in the caller's frame, and nothing is allocated.
-///
-/// `left_` is set by the first half that is done; the second frees the slot.
+// Where one answer goes: decided once, delivered once, freed once.
+//
+// It has two halves, each with one owner at a time.
+//
+//   server half   a mailbox, then the server's loop, then perhaps an `otpp::caller`
+//   caller half   the room (or turn) in which it is written down, then the queue that resumes it
+//
+// `decided_` goes from false to true once, by an exchange; whoever made it may write the value or
+// the error, and delivers. They who race for it: the reply, the server's end and a dropped
+// `otpp::caller` (all for the server half), the timeout, the cancellation and the end of the caller's
+// context. Whoever loses, loses silently.
+//
+// Delivering puts the slot itself, which is a task, where the caller's executor runs it. Its value
+// lives here, never in the caller's frame, and nothing is allocated.
+//
+// `left_` is set by the first half that is done; the second frees the slot.
 class reply_slot : public task, public waiter {
  public:
   // ---- the caller, before anything is sent ----
 
-  /// Finds out where a completion on `executor` is to run. May throw std::bad_alloc.
+  // Finds out where a completion on `executor` is to run. May throw std::bad_alloc.
   void locate(const asio::any_io_executor& executor, turn* here) {
     if (here && here->here().serves(executor)) {
       lane_ = &here->here();
@@ -60,23 +60,23 @@ class reply_slot : public task, public waiter {
 
   // ---- deadlock.hpp ----
 
-  /// The handler of `who`, where this is resumed, is about to wait here.
+  // The handler of `who`, where this is resumed, is about to wait here.
   void set_edge(process& who) noexcept {
     has_edge_ = true;
     who.edge().set(*this);
   }
   void forget_edge() noexcept { has_edge_ = false; }
 
-  /// Any thread, while it looks: true if only the server's loop can answer, and has not.
+  // Any thread, while it looks: true if only the server's loop can answer, and has not.
   bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
 
-  /// Somebody else may answer from now on.
+  // Somebody else may answer from now on.
   void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
 
   lane& home() const noexcept { return *lane_; }
   context_room& room() const noexcept { return lane_->room(); }
 
-  /// Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
+  // Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
   virtual void cancel() {
     if (decide()) {
       error_ = aborted();
@@ -86,25 +86,25 @@ class reply_slot : public task, public waiter {
 
   // ---- the server half ----
 
-  /// True if the answer would reach nobody any more.
+  // True if the answer would reach nobody any more.
   bool decided() const noexcept { return decided_.load(std::memory_order_acquire); }
 
-  /// Answers with an error, unless it is too late, and ends this half.
+  // Answers with an error, unless it is too late, and ends this half.
   bool fail(std::exception_ptr error) noexcept {
     return settle([&]() noexcept { error_ = std::move(error); });
   }
 
-  /// Answers with one of the library's errors, unless it is too late, and ends this half.
+  // Answers with one of the library's errors, unless it is too late, and ends this half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
     return settle([&]() noexcept { error_ = say(code, reason); });
   }
 
-  /// Answers that the call is not sent, as waiting for `whom` could never end.
+  // Answers that the call is not sent, as waiting for `whom` could never end.
   bool refuse(errc code, std::string_view whom) noexcept {
     return settle([&]() noexcept { error_ = make_error(code, operation(), message(), whom); });
   }
 
-  /// The server half ends without a claim: nobody waits, or nobody can be told.
+  // The server half ends without a claim: nobody waits, or nobody can be told.
   void give_up() noexcept {
     if (is_listed_fresh()) {
       turn::current()->remove_fresh(*this);
@@ -112,15 +112,15 @@ class reply_slot : public task, public waiter {
     leave();
   }
 
-  /// This half is done. The slot may be gone afterwards.
+  // This half is done. The slot may be gone afterwards.
   void leave() noexcept {
     if (left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)) {
       destroy();
     }
   }
 
-  /// Ends the server half of one that could not be claimed. One that is written down nowhere is still in its
-  /// initiation, and its context, which has begun to go, would never find the caller half: that ends too.
+  // Ends the server half of one that could not be claimed. One that is written down nowhere is still in its
+  // initiation, and its context, which has begun to go, would never find the caller half: that ends too.
   void lose() noexcept {
     if (written_down() == membership::none) {
       abandon_waiting();
@@ -128,7 +128,7 @@ class reply_slot : public task, public waiter {
     leave();
   }
 
-  /// The decision, taken for the server half, with the caller's context held until it is delivered.
+  // The decision, taken for the server half, with the caller's context held until it is delivered.
   class claim {
    public:
     explicit operator bool() const noexcept { return won_; }
@@ -140,8 +140,8 @@ class reply_slot : public task, public waiter {
     turn* here_ = nullptr;
   };
 
-  /// Takes the decision if nobody has. Whoever gets it must write the answer and deliver. Touches
-  /// atomics only, so that it may be called under a lock.
+  // Takes the decision if nobody has. Whoever gets it must write the answer and deliver. Touches
+  // atomics only, so that it may be called under a lock.
   claim try_claim() noexcept {
     claim result;
     result.here_ = turn::current();
@@ -163,7 +163,7 @@ class reply_slot : public task, public waiter {
     return result;
   }
 
-  /// Delivers what was claimed. Without the server half the slot may be gone afterwards.
+  // Delivers what was claimed. Without the server half the slot may be gone afterwards.
   void deliver(const claim& won) noexcept {
     context_room& gate = room();
     deliver(won.here_);
@@ -172,7 +172,7 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  /// Delivers what was claimed, and ends this half.
+  // Delivers what was claimed, and ends this half.
   void deliver_and_leave(const claim& won) noexcept {
     if (!process_ && won.here_ && &won.here_->here() == lane_) {
       // Nothing but the slot itself goes on from here, and the other half has not left: it has yet to be
@@ -185,13 +185,13 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  /// Writes an error, once it is claimed.
+  // Writes an error, once it is claimed.
   void write_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
-  /// Writes what the one who waits is told when the server has ended.
+  // Writes what the one who waits is told when the server has ended.
   virtual void write_end(const exit_reason& reason) noexcept { error_ = say(errc::exited, reason); }
 
-  /// The server whose answer is awaited.
+  // The server whose answer is awaited.
   intrusive_ptr<process> server;
 
   // ---- the server's list of those whom it has not answered, under its room's lock ----
@@ -205,7 +205,7 @@ class reply_slot : public task, public waiter {
 
   virtual void destroy() noexcept = 0;
 
-  /// "call", "stop": for error texts.
+  // "call", "stop": for error texts.
   virtual std::string_view operation() const noexcept = 0;
   virtual std::string_view message() const noexcept { return {}; }
 
@@ -226,7 +226,7 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  /// The server half's way to an answer: decides, lets `fill` write it, delivers, and leaves.
+  // The server half's way to an answer: decides, lets `fill` write it, delivers, and leaves.
   template <class Fill>
   bool settle(Fill&& fill) noexcept {
     if (is_listed_fresh() && !is_cancellable_ && !process_) {
@@ -249,7 +249,7 @@ class reply_slot : public task, public waiter {
     return true;
   }
 
-  /// Hands the slot, decided, to where the caller is resumed.
+  // Hands the slot, decided, to where the caller is resumed.
   void deliver() noexcept { deliver(turn::current()); }
 
   std::exception_ptr error_;
@@ -297,25 +297,25 @@ class reply_slot : public task, public waiter {
   intrusive_ptr<lane> private_lane_;
 };
 
-/// A slot for an answer of type R.
+// A slot for an answer of type R.
 template <class R>
 class answer_slot : public reply_slot {
  public:
-  /// Answers, unless it is too late, and ends the server half. What the value's constructor throws goes
-  /// to the caller.
+  // Answers, unless it is too late, and ends the server half. What the value's constructor throws goes
+  // to the caller.
   template <class... Args>
   bool answer(Args&&... args) noexcept {
     return settle([&]() noexcept { emplace(std::forward<Args>(args)...); });
   }
 
-  /// Puts the value where it will be, before anybody has decided: the caller looks at it only if
-  /// there is no error. May throw what the value's constructor throws.
+  // Puts the value where it will be, before anybody has decided: the caller looks at it only if
+  // there is no error. May throw what the value's constructor throws.
   template <class... Args>
   void prepare(Args&&... args) {
     value_.emplace(std::forward<Args>(args)...);
   }
 
-  /// Writes the answer, once it is claimed.
+  // Writes the answer, once it is claimed.
   template <class... Args>
   void emplace(Args&&... args) noexcept {
     try {

@@ -14,8 +14,8 @@
 
 namespace otpp::detail {
 
-/// A call on its way: the message, and the slot for its answer. One allocation, made before anything is
-/// sent; the message never moves once it is sent.
+// A call on its way: the message, and the slot for its answer. One allocation, made before anything is
+// sent; the message never moves once it is sent.
 template <call_message M>
 class call_request : public envelope, public answer_slot<reply_t<M>> {
  public:
@@ -45,7 +45,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   source_location where_;
 };
 
-/// A cast or an info on its way.
+// A cast or an info on its way.
 template <message M>
 class plain_message final : public envelope, public cached_memory {
  public:
@@ -80,7 +80,7 @@ class plain_message final : public envelope, public cached_memory {
   bool expired() const noexcept override { return sender_ && sender_->decided(); }
   const void* sender() const noexcept override { return static_cast<const reply_slot*>(sender_); }
 
-  /// Hands over the server half of whoever sends it, in case it has to wait for room.
+  // Hands over the server half of whoever sends it, in case it has to wait for room.
   void may_wait(answer_slot<void>& waiting) noexcept { may_wait_ = &waiting; }
 
  private:

@@ -38,10 +38,10 @@ class context_room;
 
 class context_service;
 
-/// One executor of one context, as servers run on it and callers wait on it.
-///
-/// Servers that run on equal executors share one. It keeps the executor in the form that posts
-/// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
+// One executor of one context, as servers run on it and callers wait on it.
+//
+// Servers that run on equal executors share one. It keeps the executor in the form that posts
+// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
 class lane : public counted<lane> {
  public:
   lane(intrusive_ptr<context_room> room, const asio::any_io_executor& executor);
@@ -50,14 +50,14 @@ class lane : public counted<lane> {
   context_room& room() const noexcept { return *room_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
-  /// Returns what simulates its context, or null, which is the usual case.
+  // Returns what simulates its context, or null, which is the usual case.
   simulation* simulated() const noexcept { return simulation_; }
 
-  /// True if a completion that asks for `executor` may be run by whoever runs here.
+  // True if a completion that asks for `executor` may be run by whoever runs here.
   bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
 
-  /// Posts a function; with `storage`, without allocating where the executor is Asio's own.
-  /// The context must be alive: inside it, or behind the room's gate.
+  // Posts a function; with `storage`, without allocating where the executor is Asio's own.
+  // The context must be alive: inside it, or behind the room's gate.
   template <class Function>
   void post(Function&& function, op_storage* storage = nullptr) const {
     op_allocator<void> allocator(storage);
@@ -74,10 +74,10 @@ class lane : public counted<lane> {
     }
   }
 
-  /// Hands in a task from another context, to be run here. Behind the room's gate.
+  // Hands in a task from another context, to be run here. Behind the room's gate.
   void deliver(task& item) noexcept;
 
-  /// Takes what was handed in, and parks the inbox.
+  // Takes what was handed in, and parks the inbox.
   task_list take_inbox() noexcept;
 
  private:
@@ -105,20 +105,20 @@ class lane : public counted<lane> {
   bool listed_ = false;
 };
 
-/// What the library keeps for one execution context: the servers that run there, in the order in which
-/// they started, and the callers that wait there, with their deadlines.
-///
-/// It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
-/// running inside the context passes its gate before touching anything that belongs to it; the gate
-/// closes when the context is destroyed, after the last one inside has left.
+// What the library keeps for one execution context: the servers that run there, in the order in which
+// they started, and the callers that wait there, with their deadlines.
+//
+// It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
+// running inside the context passes its gate before touching anything that belongs to it; the gate
+// closes when the context is destroyed, after the last one inside has left.
 class context_room : public counted<context_room> {
  public:
-  /// Returns the room of the context behind an executor, which is made at its first use.
+  // Returns the room of the context behind an executor, which is made at its first use.
   static intrusive_ptr<context_room> of(const asio::any_io_executor& executor);
 
   // ---- the gate ----
 
-  /// Any thread: true if the context is there, and stays until leave().
+  // Any thread: true if the context is there, and stays until leave().
   bool enter() noexcept {
     if (gate_.fetch_add(2, std::memory_order_acquire) & 1) {
       leave();
@@ -129,12 +129,12 @@ class context_room : public counted<context_room> {
 
   void leave() noexcept { gate_.fetch_sub(2, std::memory_order_release); }
 
-  /// Returns the context, which may be gone already.
+  // Returns the context, which may be gone already.
   asio::execution_context& context() const noexcept { return *context_; }
 
   // ---- lanes ----
 
-  /// Returns the lane of an executor, if it is one of the few that are shared; else null.
+  // Returns the lane of an executor, if it is one of the few that are shared; else null.
   lane* find_lane(const asio::any_io_executor& executor) noexcept {
     for (std::atomic<lane*>& shared : shared_) {
       lane* found = shared.load(std::memory_order_acquire);
@@ -145,7 +145,7 @@ class context_room : public counted<context_room> {
     return nullptr;
   }
 
-  /// Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
+  // Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
   intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
 
   // ---- residents ----
@@ -160,7 +160,7 @@ class context_room : public counted<context_room> {
     server.retain();
   }
 
-  /// True if it was here: then the room's reference is the caller's.
+  // True if it was here: then the room's reference is the caller's.
   bool remove(resident& server) noexcept {
     std::lock_guard lock(mutex_);
     if (!server.listed_) {
@@ -170,8 +170,8 @@ class context_room : public counted<context_room> {
     return true;
   }
 
-  /// Returns the server that started last and still lives, of those that `wanted` lets pass, retained; or
-  /// null. `wanted` is called in the lock.
+  // Returns the server that started last and still lives, of those that `wanted` lets pass, retained; or
+  // null. `wanted` is called in the lock.
   template <class Wanted>
   resident* newest(Wanted wanted) noexcept {
     std::lock_guard lock(mutex_);
@@ -184,7 +184,7 @@ class context_room : public counted<context_room> {
     return nullptr;
   }
 
-  /// Calls `visit` with each server that lives, oldest first, in the lock.
+  // Calls `visit` with each server that lives, oldest first, in the lock.
   template <class Visit>
   void each_resident(Visit visit) noexcept {
     std::lock_guard lock(mutex_);
@@ -193,7 +193,7 @@ class context_room : public counted<context_room> {
     }
   }
 
-  /// Calls `visit` with each room whose context has not been destroyed, in the lock of all rooms.
+  // Calls `visit` with each room whose context has not been destroyed, in the lock of all rooms.
   template <class Visit>
   static void each_room(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
@@ -204,14 +204,14 @@ class context_room : public counted<context_room> {
 
   // ---- waiters ----
 
-  /// Writes down one who waits on this context, and arms its deadline. False if the context is going, or
-  /// if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
+  // Writes down one who waits on this context, and arms its deadline. False if the context is going, or
+  // if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
   bool enroll(waiter& one, waiter::membership was = waiter::membership::none) noexcept {
     return enroll_and(one, was, [] {});
   }
 
-  /// As above, and does what must have been done before the deadline can pass, in the lock. Afterwards
-  /// `one` may be gone: by who is inside the context or its gate.
+  // As above, and does what must have been done before the deadline can pass, in the lock. Afterwards
+  // `one` may be gone: by who is inside the context or its gate.
   template <class Action>
   bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
     auto at = when_over(one.timeout);
@@ -230,7 +230,7 @@ class context_room : public counted<context_room> {
     return true;
   }
 
-  /// It waits no more.
+  // It waits no more.
   void dismiss(waiter& one) noexcept {
     bool sweep_due = false;
     {
@@ -247,12 +247,12 @@ class context_room : public counted<context_room> {
     }
   }
 
-  /// Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
+  // Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
   void arm(deadline& item, moment after, lane& here) noexcept {
     arm_if(item, when_over(after), here, [] { return true; });
   }
 
-  /// As above, unless `wanted`, which is asked in the lock, says no.
+  // As above, unless `wanted`, which is asked in the lock, says no.
   template <class Wanted>
   void arm_if(
       deadline& item, deadline::time_point at, lane& here, Wanted wanted) noexcept {
@@ -277,7 +277,7 @@ class context_room : public counted<context_room> {
     disarm_if(item, [] { return true; });
   }
 
-  /// As above, unless `wanted`, which is asked in the lock, says no.
+  // As above, unless `wanted`, which is asked in the lock, says no.
   template <class Wanted>
   void disarm_if(deadline& item, Wanted wanted) noexcept {
     bool sweep_due = false;
@@ -294,7 +294,7 @@ class context_room : public counted<context_room> {
     }
   }
 
-  /// Returns the time. For those who are inside the context, as what follows is.
+  // Returns the time. For those who are inside the context, as what follows is.
   deadline::time_point now() const noexcept {
     return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
   }
@@ -311,14 +311,14 @@ class context_room : public counted<context_room> {
     return after.count <= (after.is_absolute ? now().time_since_epoch() : duration::zero());
   }
 
-  /// Guards what belongs to the servers of this context and is touched rarely: their names, watchers
-  /// and open calls. Held for pointer work only.
+  // Guards what belongs to the servers of this context and is touched rarely: their names, watchers
+  // and open calls. Held for pointer work only.
   brief_mutex& mutex() noexcept { return mutex_; }
 
-  /// The context is being destroyed. Asio calls it once or twice, depending on its version.
+  // The context is being destroyed. Asio calls it once or twice, depending on its version.
   void shutdown() noexcept;
 
-  /// The time has come for which the timer was armed. By the timer, or by what simulates the context.
+  // The time has come for which the timer was armed. By the timer, or by what simulates the context.
   void timer_fired(std::error_code error, deadline::time_point at);
 
  private:
@@ -464,7 +464,7 @@ class context_room : public counted<context_room> {
   std::array<std::atomic<lane*>, 4> shared_{};
 };
 
-/// Inside a room's gate for as long as this lives. Throws `errc::no_process` if the gate is closed.
+// Inside a room's gate for as long as this lives. Throws `errc::no_process` if the gate is closed.
 class room_pass {
  public:
   explicit room_pass(context_room& room) : room_(room) {

@@ -25,11 +25,11 @@
 
 namespace otpp::detail {
 
-/// What runs one step at a time: a mailbox, and who may run what is in it.
-///
-/// The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
-/// parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
-/// activation to its lane. So at most one activation is ever posted, and its memory is kept here.
+// What runs one step at a time: a mailbox, and who may run what is in it.
+//
+// The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
+// parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
+// activation to its lane. So at most one activation is ever posted, and its memory is kept here.
 class process : public resident, public counted<process> {
  public:
   virtual ~process() = default;
@@ -37,7 +37,7 @@ class process : public resident, public counted<process> {
   const intrusive_ptr<lane>& home() const noexcept { return lane_; }
   context_room& room() const noexcept { return lane_->room(); }
 
-  /// Any thread: runs the task between the steps of this process; discards it if its context is gone.
+  // Any thread: runs the task between the steps of this process; discards it if its context is gone.
   void submit(task& item) noexcept {
     turn* here = turn::current();
     if (here && here->is_in(room())) {
@@ -50,7 +50,7 @@ class process : public resident, public counted<process> {
     }
   }
 
-  /// As submit, by who is inside the context or its gate.
+  // As submit, by who is inside the context or its gate.
   void submit_inside(task& item, turn* here) noexcept {
     switch (mailbox_.submit(item, place_of(here))) {
       case mailbox::result::woke: schedule(here); break;
@@ -59,8 +59,8 @@ class process : public resident, public counted<process> {
     }
   }
 
-  /// True if the turn on this thread runs this process, or will before anybody else can: then its receiver's
-  /// place is the turn's. Takes over a process that sleeps.
+  // True if the turn on this thread runs this process, or will before anybody else can: then its receiver's
+  // place is the turn's. Takes over a process that sleeps.
   bool claim(turn& here) noexcept {
     if (here.owns(*this)) {
       return true;
@@ -72,66 +72,66 @@ class process : public resident, public counted<process> {
     return false;
   }
 
-  /// Runs steps until there is none, or the turn is spent. By the turn only.
+  // Runs steps until there is none, or the turn is spent. By the turn only.
   void run_steps(turn& here);
 
-  /// True in a step of this process, on its executor.
+  // True in a step of this process, on its executor.
   bool is_running_here() const noexcept {
     turn* here = turn::current();
     return here && here->running() == this;
   }
 
-  /// What is dispatched to this process next, from inside the step that runs now, need not be queued.
+  // What is dispatched to this process next, from inside the step that runs now, need not be queued.
   void let_dispatch(bool once) noexcept { may_dispatch_ = once; }
   bool take_dispatch() noexcept { return is_running_here() && std::exchange(may_dispatch_, false); }
 
-  /// Returns the name of the process, for people: `"counter"` or `counter#7`.
+  // Returns the name of the process, for people: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;
 
-  /// Posts an activation. By whoever is responsible for running it.
+  // Posts an activation. By whoever is responsible for running it.
   void post_activation() noexcept;
 
-  /// True while its context's room holds a reference. For who has the receiver's place.
+  // True while its context's room holds a reference. For who has the receiver's place.
   bool is_resident() const noexcept { return is_resident_; }
 
-  /// Any thread: true if no message is taken any more.
+  // Any thread: true if no message is taken any more.
   bool has_ended() const noexcept { return mailbox_.is_closed(); }
 
-  /// True if the slot is that of the coroutines that run the handlers. In a step of this process.
+  // True if the slot is that of the coroutines that run the handlers. In a step of this process.
   virtual bool is_handlers_own(const asio::cancellation_slot&) const noexcept { return false; }
 
-  /// What the handler that runs now waits for.
+  // What the handler that runs now waits for.
   wait_edge& edge() noexcept { return edge_; }
 
   void retain() const noexcept final { add_ref(); }
   void let_go() const noexcept final { release(); }
 
  protected:
-  /// Whoever makes it has the receiver's place, until settle_in().
+  // Whoever makes it has the receiver's place, until settle_in().
   process(intrusive_ptr<lane> home, std::size_t mailbox_limit)
       : mailbox_(mailbox_limit), lane_(std::move(home)) {}
 
-  /// Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
-  /// for this.
+  // Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
+  // for this.
   void settle_in(turn* here) noexcept {
     is_resident_ = true;
     room().add(*this);
     schedule(here);
   }
 
-  /// Does what is to be done before the next task. True if it did something.
+  // Does what is to be done before the next task. True if it did something.
   virtual bool advance(turn& here) = 0;
 
-  /// Takes a message that has come to the front, and which advance() does not want now.
+  // Takes a message that has come to the front, and which advance() does not want now.
   virtual void accept(envelope& item) noexcept = 0;
 
-  /// Puts an envelope in the mailbox, by who is inside the context or its gate.
+  // Puts an envelope in the mailbox, by who is inside the context or its gate.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send_inside(envelope& item, turn* here) noexcept {
     return wake_if_due(push_inside<Push>(item, here), here);
   }
 
-  /// As above, in two steps: the first may be taken under a lock.
+  // As above, in two steps: the first may be taken under a lock.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result push_inside(envelope& item, turn* here) noexcept {
     if (mailbox_.is_closed()) {
@@ -147,10 +147,10 @@ class process : public resident, public counted<process> {
     return result;
   }
 
-  /// It ends: the room's reference passes to the turn that runs it, or goes.
+  // It ends: the room's reference passes to the turn that runs it, or goes.
   void move_out(turn* here) noexcept;
 
-  /// The context is going: nothing is run any more.
+  // The context is going: nothing is run any more.
   void discard_work() noexcept;
 
   mailbox mailbox_;

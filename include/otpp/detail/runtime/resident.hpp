@@ -6,10 +6,10 @@ namespace otpp::detail {
 
 class context_room;
 
-/// Something that lives on a context until it ends or the context goes: a server.
+// Something that lives on a context until it ends or the context goes: a server.
 class resident {
  public:
-  /// The context is going away. Ends without running user callbacks.
+  // The context is going away. Ends without running user callbacks.
   virtual void evict() noexcept = 0;
 
   virtual void retain() const noexcept = 0;

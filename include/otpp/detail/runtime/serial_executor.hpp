@@ -14,16 +14,16 @@
 
 namespace otpp::detail {
 
-/// A server's own executor: what is submitted to it runs between the steps of the server's loop, never
-/// at the same time as one of its handlers.
-///
-/// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server
-/// runs, which need be no strand. It never runs anything before `execute` returns, but for the worker's
-/// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending
-/// does, and so does a handler that is waiting.
-///
-/// @par Thread safety
-/// Distinct objects: safe. Shared objects: safe.
+// A server's own executor: what is submitted to it runs between the steps of the server's loop, never
+// at the same time as one of its handlers.
+//
+// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server
+// runs, which need be no strand. It never runs anything before `execute` returns, but for the worker's
+// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending
+// does, and so does a handler that is waiting.
+//
+// @par Thread safety
+// Distinct objects: safe. Shared objects: safe.
 class serial_executor {
  public:
   explicit serial_executor(process& owner) noexcept : process_(&owner) {}
@@ -55,7 +55,7 @@ class serial_executor {
     process_->submit(*new function_task<std::decay_t<Function>>(std::forward<Function>(function)));
   }
 
-  /// Returns the server behind it.
+  // Returns the server behind it.
   const intrusive_ptr<process>& owner() const noexcept { return process_; }
 
   friend bool operator==(const serial_executor& a, const serial_executor& b) noexcept {

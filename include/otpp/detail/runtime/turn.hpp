@@ -14,17 +14,17 @@ namespace otpp::detail {
 
 class process;
 
-/// One stretch of work on one thread: it lasts from when the executor calls us until we return.
-///
-/// It is where most of the speed is. A caller that is answered is resumed here, after the server has
-/// been released, rather than through the executor; a server that is woken from here runs next, rather
-/// than through the executor; and a call that is answered here is never written down anywhere else. A
-/// turn is bounded, so that others on the thread get theirs.
-///
-/// Everything in it belongs to its thread; nothing is locked.
+// One stretch of work on one thread: it lasts from when the executor calls us until we return.
+//
+// It is where most of the speed is. A caller that is answered is resumed here, after the server has
+// been released, rather than through the executor; a server that is woken from here runs next, rather
+// than through the executor; and a call that is answered here is never written down anywhere else. A
+// turn is bounded, so that others on the thread get theirs.
+//
+// Everything in it belongs to its thread; nothing is locked.
 class turn {
  public:
-  /// How many messages and resumptions a turn may hold (performance.md, 4.14: the plateau).
+  // How many messages and resumptions a turn may hold (performance.md, 4.14: the plateau).
   static constexpr int limit = 64;
 
   explicit turn(lane& here) noexcept;
@@ -32,38 +32,38 @@ class turn {
   turn& operator=(const turn&) = delete;
   ~turn(); // hands what is left to the executor
 
-  /// Returns the turn that is on this thread, or null.
+  // Returns the turn that is on this thread, or null.
   OTPP_NOINLINE static turn* current() noexcept { return slot(); }
 
   lane& here() const noexcept { return *lane_; }
   bool is_in(const context_room& room) const noexcept { return &lane_->room() == &room; }
 
-  /// Runs a process, and then what comes of it.
+  // Runs a process, and then what comes of it.
   void run(intrusive_ptr<process> first);
 
-  /// Runs tasks, and then what comes of them.
+  // Runs tasks, and then what comes of them.
   void run(task_list tasks);
 
-  /// True if a process may be claimed to run next.
+  // True if a process may be claimed to run next.
   bool has_place_for(const lane& other) const noexcept;
   void run_next(process& claimed) noexcept;
 
-  /// Runs a task of this lane when the process that is running now has been released.
+  // Runs a task of this lane when the process that is running now has been released.
   void run_later(task& item) noexcept;
 
-  /// Returns the process whose step is running, or null.
+  // Returns the process whose step is running, or null.
   process* running() const noexcept { return running_; }
 
-  /// True if nobody but this turn can run the process now: it has claimed it, or is running it.
+  // True if nobody but this turn can run the process now: it has claimed it, or is running it.
   bool owns(const process& other) const noexcept { return next_ == &other || running_ == &other; }
 
-  /// The process that is running has ended, and here is the reference that its room had.
+  // The process that is running has ended, and here is the reference that its room had.
   void keep(process& ended) noexcept;
 
   void spend() noexcept { --budget_; }
   bool is_spent() const noexcept { return budget_ <= 0; }
 
-  /// Writes down one who waits for a server that this turn has claimed.
+  // Writes down one who waits for a server that this turn has claimed.
   void add_fresh(waiter& one) noexcept {
     one.membership_.store(waiter::membership::fresh, std::memory_order_relaxed);
     one.is_listed_fresh_ = true;
@@ -75,13 +75,13 @@ class turn {
     fresh_ = &one;
   }
 
-  /// The server has it in hand and is going to answer it.
+  // The server has it in hand and is going to answer it.
   void answer_fresh(waiter& one) noexcept {
     remove_fresh(one);
     one.membership_.store(waiter::membership::none, std::memory_order_relaxed);
   }
 
-  /// Takes it out of the list, without saying what becomes of it.
+  // Takes it out of the list, without saying what becomes of it.
   void remove_fresh(waiter& one) noexcept {
     one.is_listed_fresh_ = false;
     (one.before_ ? one.before_->next_ : fresh_) = one.next_;
@@ -90,14 +90,14 @@ class turn {
     }
   }
 
-  /// Enrolls those who wait for `server`, which is about to be released unfinished.
+  // Enrolls those who wait for `server`, which is about to be released unfinished.
   void settle(const void* server) noexcept {
     if (fresh_) {
       settle_all(server);
     }
   }
 
-  /// Enrolls one that is fresh: its answer may come from anywhere from now on.
+  // Enrolls one that is fresh: its answer may come from anywhere from now on.
   void settle_one(waiter& one) noexcept;
 
  private:
@@ -133,8 +133,8 @@ class turn {
   waiter* fresh_ = nullptr;
 };
 
-/// Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
-/// not, if the context is gone.
+// Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
+// not, if the context is gone.
 class room_visit {
  public:
   explicit room_visit(context_room& room) noexcept : room_(room) {
@@ -152,7 +152,7 @@ class room_visit {
 
   explicit operator bool() const noexcept { return is_inside_; }
 
-  /// Returns the turn by which it is inside; null if that is the gate.
+  // Returns the turn by which it is inside; null if that is the gate.
   turn* here() const noexcept { return here_; }
 
  private:

@@ -13,24 +13,24 @@ namespace otpp::detail {
 
 class context_room;
 
-/// What a context tells the library whose time is not the world's (testing.hpp): the time, and how much is
-/// done at a stretch.
-///
-/// A context has one from its beginning to its end, or never.
+// What a context tells the library whose time is not the world's (testing.hpp): the time, and how much is
+// done at a stretch.
+//
+// A context has one from its beginning to its end, or never.
 class simulation {
  public:
-  /// Returns the time.
+  // Returns the time.
   virtual deadline::time_point now() const noexcept = 0;
 
-  /// Has `room.timer_fired` called at that time, instead of at any earlier wish. In the room's lock.
+  // Has `room.timer_fired` called at that time, instead of at any earlier wish. In the room's lock.
   virtual void wake_at(context_room& room, deadline::time_point at) noexcept = 0;
   virtual void do_not_wake() noexcept = 0;
 
-  /// Returns how many messages and resumptions a turn may hold. With 1 each goes through the executor, and
-  /// so may come after anything else that is ready.
+  // Returns how many messages and resumptions a turn may hold. With 1 each goes through the executor, and
+  // so may come after anything else that is ready.
   virtual int turn_limit() const noexcept = 0;
 
-  /// True if somebody wants to read what happens.
+  // True if somebody wants to read what happens.
   virtual bool is_traced() const noexcept = 0;
   virtual void trace(std::string what_happened) = 0;
 

@@ -25,22 +25,22 @@
 
 namespace otpp::detail {
 
-/// Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
-/// server: a `co_spawn` for each message would cost several times as much.
-///
-/// All of it runs on the server's serial executor. The coroutine is owned by whatever it waits for:
-/// between jobs by `parked_`, within a job by the operation that the handler awaits.
+// Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
+// server: a `co_spawn` for each message would cost several times as much.
+//
+// All of it runs on the server's serial executor. The coroutine is owned by whatever it waits for:
+// between jobs by `parked_`, within a job by the operation that the handler awaits.
 class worker {
  public:
-  /// Told of the end of a job. Lives as long as the worker's coroutine.
+  // Told of the end of a job. Lives as long as the worker's coroutine.
   class owner : public process {
    public:
-    /// The job returned, or left with an exception. On the serial executor, inside a step.
+    // The job returned, or left with an exception. On the serial executor, inside a step.
     virtual void job_finished(std::exception_ptr error) noexcept = 0;
-    /// The coroutine was destroyed, which ends the job too if there was one.
+    // The coroutine was destroyed, which ends the job too if there was one.
     virtual void worker_destroyed() noexcept = 0;
-    /// What the job waited for has thrown it away; the worker is of no use any more. On the serial executor,
-    /// inside a step. Not if it is the context that is going.
+    // What the job waited for has thrown it away; the worker is of no use any more. On the serial executor,
+    // inside a step. Not if it is the context that is going.
     virtual void job_lost() noexcept = 0;
 
    protected:
@@ -51,10 +51,10 @@ class worker {
 
   bool is_busy() const noexcept { return busy_; }
 
-  /// True if what is to be resumed with this slot is the chain of coroutines that runs the handlers (deadlock.hpp).
+  // True if what is to be resumed with this slot is the chain of coroutines that runs the handlers (deadlock.hpp).
   bool runs_with(const asio::cancellation_slot& slot) const noexcept { return slot == slot_; }
 
-  /// Runs a job, as far as it goes without waiting; job_finished() may be called within.
+  // Runs a job, as far as it goes without waiting; job_finished() may be called within.
   void run(asio::awaitable<void> job) {
     job_.emplace(std::move(job));
     busy_ = true;
@@ -83,7 +83,7 @@ class worker {
     }
   }
 
-  /// Asks the job to end, as an operation is cancelled. On the serial executor.
+  // Asks the job to end, as an operation is cancelled. On the serial executor.
   void cancel() {
     if (busy_) {
       cancelled_ = true;
@@ -91,8 +91,8 @@ class worker {
     }
   }
 
-  /// Brings a job that runs elsewhere back to the serial executor. Asio's post would end the program for want
-  /// of memory; here only the frame that awaits it takes some.
+  // Brings a job that runs elsewhere back to the serial executor. Asio's post would end the program for want
+  // of memory; here only the frame that awaits it takes some.
   auto come_home() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) {
@@ -102,7 +102,7 @@ class worker {
         asio::use_awaitable);
   }
 
-  /// Ends the coroutine, if it is between jobs. It returns, because Asio wants memory to destroy one.
+  // Ends the coroutine, if it is between jobs. It returns, because Asio wants memory to destroy one.
   void retire() noexcept {
     if (busy_) {
       return;

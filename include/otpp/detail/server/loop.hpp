@@ -17,10 +17,10 @@ namespace otpp::detail {
 // The loop of every server, and the order of its end. It knows no types: an envelope opens itself, and
 // what needs a type is asked of gen_server.
 
-/// outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
-///
-/// Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
-/// was overtaken is recognised by its age and does nothing.
+// outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
+//
+// Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
+// was overtaken is recognised by its age and does nothing.
 class server_core::idle_timer final : public envelope, public deadline {
  public:
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
@@ -43,8 +43,8 @@ class server_core::idle_timer final : public envelope, public deadline {
     }
   }
 
-  /// A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
-  /// the other goes on.
+  // A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
+  // the other goes on.
   void begin_anew() noexcept {
     if (is_armed_ && action_.kind == action_kind::idle_timeout) {
       arm(std::move(action_));
@@ -110,8 +110,8 @@ inline server_core::server_core(
 
 inline server_core::~server_core() { delete related(); }
 
-/// The loop: goes on until there is something to wait for, which is a message, the handler that runs, or
-/// another turn. What it waits for calls it again.
+// The loop: goes on until there is something to wait for, which is a message, the handler that runs, or
+// another turn. What it waits for calls it again.
 inline void server_core::run_loop() noexcept {
   while (true) {
     if (worker_ && worker_->is_busy()) {
@@ -171,7 +171,7 @@ inline envelope* server_core::next_message() noexcept {
   return item;
 }
 
-/// Before it is opened.
+// Before it is opened.
 OTPP_INLINE void server_core::take(envelope& item) noexcept {
   turn_->spend();
   if (idle_ && !idle_->is(&item)) {
@@ -181,7 +181,7 @@ OTPP_INLINE void server_core::take(envelope& item) noexcept {
 
 // ---- what is observed. Nothing of it is called while nobody does ----
 
-/// The same for a server that is watched. False if there is something to wait for.
+// The same for a server that is watched. False if there is something to wait for.
 inline bool server_core::step_observed() noexcept {
   envelope* item = nullptr;
   if (is_suspended()) {
@@ -211,7 +211,7 @@ inline bool server_core::step_observed() noexcept {
   return true;
 }
 
-/// Opens a message, and lets whoever watches see it.
+// Opens a message, and lets whoever watches see it.
 inline void server_core::open_letter(envelope& item) noexcept {
   if (is_observed_ && !item.is_system) {
     begin_handler();
@@ -234,12 +234,12 @@ inline void server_core::begin_to_end() noexcept {
   }
 }
 
-/// Exit signals. One that is to end the process is put on the stack `orders`: from then on the loop sees it
-/// before the next message, and the order, which is a task too, wakes a process that sleeps and reaches one
-/// whose handler waits: that handler is cancelled. All that come are kept, as an `unlink` may still take the
-/// meaning from the first; the oldest that has one decides. Anybody pushes. Only the process itself follows the
-/// pointers, and takes out what it runs; once it is doomed nobody follows them any more, and they are left as
-/// they are, so that any number of signals costs no more than each of them.
+// Exit signals. One that is to end the process is put on the stack `orders`: from then on the loop sees it
+// before the next message, and the order, which is a task too, wakes a process that sleeps and reaches one
+// whose handler waits: that handler is cancelled. All that come are kept, as an `unlink` may still take the
+// meaning from the first; the oldest that has one decides. Anybody pushes. Only the process itself follows the
+// pointers, and takes out what it runs; once it is doomed nobody follows them any more, and they are left as
+// they are, so that any number of signals costs no more than each of them.
 inline void server_core::take_exit(exit_order& order) noexcept {
   if (!order.is_kill && traps_exits()) {
     envelope& letter = order.to_message(parent());
@@ -336,7 +336,7 @@ inline void server_core::expect_relations() {
   }
 }
 
-/// Does what the last handler wanted next.
+// Does what the last handler wanted next.
 inline void server_core::act() noexcept {
   next_action action = std::exchange(action_, {});
   bool at_once = action.kind > action_kind::proceed && room().is_over(action.moment());
@@ -393,10 +393,10 @@ inline void server_core::act() noexcept {
   }
 }
 
-/// The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
-/// is barred and taken in one step; every call that was accepted is answered; then the stop's own
-/// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end
-/// before the names are free, and two incarnations never overlap.
+// The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
+// is barred and taken in one step; every call that was accepted is answered; then the stop's own
+// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end
+// before the names are free, and two incarnations never overlap.
 inline void server_core::finish() noexcept {
   destroy_state();
   end_everything();
@@ -547,8 +547,8 @@ inline void server_core::report(std::size_t dropped) noexcept {
   report_crash(said);
 }
 
-/// The context is being destroyed: as the end, but without terminate, and without handlers: their
-/// frames are destroyed by whatever they wait for.
+// The context is being destroyed: as the end, but without terminate, and without handlers: their
+// frames are destroyed by whatever they wait for.
 inline void server_core::evict() noexcept {
   reason_ = exit_reason::killed();
   was_running_ = false; // nothing to report: the program did it

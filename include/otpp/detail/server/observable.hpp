@@ -23,9 +23,9 @@
 
 namespace otpp::detail {
 
-/// What a process shows of itself: to sys.hpp, processes.hpp, and whoever simulates its context.
-///
-/// While nobody watches, that is one store for each message, of its type, and one test of `is_observed_`.
+// What a process shows of itself: to sys.hpp, processes.hpp, and whoever simulates its context.
+//
+// While nobody watches, that is one store for each message, of its type, and one test of `is_observed_`.
 class observable : public worker::owner {
  public:
   using time_point = observation::time_point;
@@ -34,7 +34,7 @@ class observable : public worker::owner {
 
   std::uint64_t id() const noexcept { return id_; }
 
-  /// Returns the length of the queue, if it is counted, or if the process sleeps and so has none.
+  // Returns the length of the queue, if it is counted, or if the process sleeps and so has none.
   std::optional<mailbox::lengths> queue_length() const noexcept {
     std::optional<mailbox::lengths> known = mailbox_.length();
     if (!known && !current_.load(std::memory_order_relaxed) && mailbox_.is_parked()) {
@@ -43,7 +43,7 @@ class observable : public worker::owner {
     return known;
   }
 
-  /// Returns the type of the message whose handler runs, or has run last if it goes on with the next.
+  // Returns the type of the message whose handler runs, or has run last if it goes on with the next.
   std::string_view current_message() const noexcept {
     type_namer name = current_.load(std::memory_order_relaxed);
     return name ? name() : std::string_view();
@@ -51,7 +51,7 @@ class observable : public worker::owner {
 
   // ---- the process itself ----
 
-  /// Returns what watches it, and makes it at the first use. May throw std::bad_alloc.
+  // Returns what watches it, and makes it at the first use. May throw std::bad_alloc.
   observation& observe() {
     if (!watch_) {
       watch_ = std::make_unique<observation>();
@@ -59,18 +59,18 @@ class observable : public worker::owner {
     return *watch_;
   }
 
-  /// As above, or null.
+  // As above, or null.
   observation* observed() const noexcept { return watch_.get(); }
 
-  /// What is observed has changed.
+  // What is observed has changed.
   void notice() noexcept { is_observed_ = is_traced() || (watch_ && watch_->is_of_use()); }
 
   void count_messages(bool on) { mailbox_.count(on); }
 
-  /// Returns how many messages are queued. In the time of all that is.
+  // Returns how many messages are queued. In the time of all that is.
   std::size_t count_queue() noexcept { return mailbox_.count_all(); }
 
-  /// Returns the state in words, as the callbacks want it to be shown.
+  // Returns the state in words, as the callbacks want it to be shown.
   virtual std::string show_state() = 0;
 
   time_point now() const noexcept {
@@ -81,10 +81,10 @@ class observable : public worker::owner {
   observable(intrusive_ptr<lane> home, std::size_t mailbox_limit)
       : worker::owner(std::move(home), mailbox_limit), is_observed_(is_traced()) {}
 
-  /// The handler of a message of this type begins.
+  // The handler of a message of this type begins.
   void handles(type_namer type) noexcept { current_.store(type, std::memory_order_relaxed); }
 
-  /// The handler has answered a call of this type.
+  // The handler has answered a call of this type.
   void replies(type_namer type) noexcept {
     if (is_observed_) {
       note_reply(type());
@@ -107,8 +107,8 @@ class observable : public worker::owner {
     }
   }
 
-  /// Tells whoever traces it, or simulates its context. With `ended`, why; no hook is called if the context
-  /// is going.
+  // Tells whoever traces it, or simulates its context. With `ended`, why; no hook is called if the context
+  // is going.
   void tell(
       trace_event::kind what, std::string_view message = {}, source_location where = {},
       const exit_reason& reason = {}, bool is_evicted = false) noexcept {

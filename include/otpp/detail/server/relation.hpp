@@ -13,19 +13,19 @@
 
 namespace otpp::detail {
 
-/// What ties two processes together: a monitor or a link. Each of the two lists an end of it until it ends, and
-/// holds a reference.
-///
-///   new -> tied -> told   the one that ended first takes the other end back, and the other is told
-///               -> cut    nobody will be told, and what is on its way is void
-///   told -> cut           the same, for what is on its way
+// What ties two processes together: a monitor or a link. Each of the two lists an end of it until it ends, and
+// holds a reference.
+//
+//   new -> tied -> told   the one that ended first takes the other end back, and the other is told
+//               -> cut    nobody will be told, and what is on its way is void
+//   told -> cut           the same, for what is on its way
 class bond : public counted<bond> {
  public:
   using core_ptr = intrusive_ptr<server_core>;
 
   virtual ~bond() = default;
 
-  /// Both list it from here on. False if one has ended already; then nothing is listed.
+  // Both list it from here on. False if one has ended already; then nothing is listed.
   bool tie_up() noexcept {
     if (!list(first_)) {
       return false;
@@ -37,7 +37,7 @@ class bond : public counted<bond> {
     return true;
   }
 
-  /// Unties the two. Returns true if neither had ended.
+  // Unties the two. Returns true if neither had ended.
   bool cut() noexcept {
     bool was_tied = state_.exchange(state::cut, std::memory_order_acq_rel) == state::tied;
     unlist(first_);
@@ -54,7 +54,7 @@ class bond : public counted<bond> {
   bond(core_ptr first, core_ptr second, bool is_link) noexcept
       : first_(*this, std::move(first)), second_(*this, std::move(second)), is_link_(is_link) {}
 
-  /// `who`, one of the two, has ended. Called at most once, in no lock.
+  // `who`, one of the two, has ended. Called at most once, in no lock.
   virtual void told(const server_core& who, const exit_reason& reason) noexcept = 0;
 
  private:
@@ -105,7 +105,7 @@ class bond : public counted<bond> {
   const bool is_link_;
 };
 
-/// Returns the bond of which a process that is linked lists an end.
+// Returns the bond of which a process that is linked lists an end.
 inline bond& bond_of(tie& link) noexcept { return static_cast<bond::end&>(link).whole; }
 
 } // namespace otpp::detail

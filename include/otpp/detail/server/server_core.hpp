@@ -31,20 +31,20 @@
 
 namespace otpp::detail {
 
-/// A name that a server holds; destroying it frees the name.
+// A name that a server holds; destroying it frees the name.
 struct held_name {
   virtual ~held_name() = default;
   virtual std::string_view text() const noexcept { return {}; }
   std::unique_ptr<held_name> next;
 };
 
-/// Something that ends with its server, such as a timer for it. Listed under the room's lock.
+// Something that ends with its server, such as a timer for it. Listed under the room's lock.
 class belonging {
  public:
-  /// Keeps it until server_ended(). In the lock.
+  // Keeps it until server_ended(). In the lock.
   virtual void retain() noexcept = 0;
 
-  /// Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
+  // Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
   virtual void server_ended() noexcept = 0;
 
  protected:
@@ -56,26 +56,26 @@ class belonging {
   belonging* before_ = nullptr;
 };
 
-/// What references and registries point to: a server without its types.
-///
-/// Its life goes one way, moved by the loop only (or, when the context is destroyed, by evict()):
-///
-///   starting -> running -> ending -> ended        init failed: starting -> ending -> ended
-///
-/// While it is starting, running or ending the mailbox accepts. The end has one order, always: see
-/// finish(). What is touched by other threads is the mailbox and the work queue, which look after
-/// themselves, and the lists of names, open calls and watchers, under the room's lock; the rest belongs
-/// to the loop, on the server's serial executor.
+// What references and registries point to: a server without its types.
+//
+// Its life goes one way, moved by the loop only (or, when the context is destroyed, by evict()):
+//
+//   starting -> running -> ending -> ended        init failed: starting -> ending -> ended
+//
+// While it is starting, running or ending the mailbox accepts. The end has one order, always: see
+// finish(). What is touched by other threads is the mailbox and the work queue, which look after
+// themselves, and the lists of names, open calls and watchers, under the room's lock; the rest belongs
+// to the loop, on the server's serial executor.
 class server_core : public observable {
  public:
   enum class life : std::uint8_t { starting, running, ending, ended };
   enum class verb : std::uint8_t { call, cast, info };
 
-  /// Takes the messages of a process that is one coroutine: all come while that is at work.
+  // Takes the messages of a process that is one coroutine: all come while that is at work.
   class receiver {
    public:
     virtual void accept(envelope& item) noexcept = 0;
-    /// The context is being destroyed.
+    // The context is being destroyed.
     virtual void give_up() noexcept = 0;
 
    protected:
@@ -84,7 +84,7 @@ class server_core : public observable {
 
   // ---- for senders: any thread ----
 
-  /// Puts an envelope in the mailbox. What is not taken, and not waiting, is still the caller's.
+  // Puts an envelope in the mailbox. What is not taken, and not waiting, is still the caller's.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
     turn* here = turn::current();
@@ -101,7 +101,7 @@ class server_core : public observable {
     return result;
   }
 
-  /// Puts a call in the mailbox, and its caller where it waits. Owns both from here on.
+  // Puts a call in the mailbox, and its caller where it waits. Owns both from here on.
   template <class Request>
   void send_call(Request& request, turn* here) noexcept {
     request.waits_for = static_cast<const process*>(this); // as settle() compares it
@@ -113,8 +113,8 @@ class server_core : public observable {
     }
   }
 
-  /// Writes down one who waits, and puts its message in the mailbox, in one step: a timeout that passed
-  /// between the two would let what is sent after it overtake the message. Owns both from here on.
+  // Writes down one who waits, and puts its message in the mailbox, in one step: a timeout that passed
+  // between the two would let what is sent after it overtake the message. Owns both from here on.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
   void send_enrolled(Request& request, turn* here) noexcept {
     // Once it is sent, the request, its caller's context and this server are there only for who is inside.
@@ -144,10 +144,10 @@ class server_core : public observable {
     }
   }
 
-  /// Takes back what this sender has put in line for room; null if it is too late.
+  // Takes back what this sender has put in line for room; null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  /// Tells whoever waits in `slot` of the end, now or when it comes. After expect_relations().
+  // Tells whoever waits in `slot` of the end, now or when it comes. After expect_relations().
   void watch(reply_slot& slot) noexcept {
     reply_slot* given_up = nullptr;
     bool is_listed = false;
@@ -173,19 +173,19 @@ class server_core : public observable {
 
   // ---- ties: monitors and links. Any thread, but for what is said ----
 
-  /// Sees to it that this can list ties and watchers and take exit signals. May throw std::bad_alloc.
+  // Sees to it that this can list ties and watchers and take exit signals. May throw std::bad_alloc.
   void expect_relations();
 
-  /// Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
+  // Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
   bool add_tie(tie& one) noexcept; // loop.hpp
 
-  /// True if it was listed: then nobody is told of the end by it.
+  // True if it was listed: then nobody is told of the end by it.
   bool remove_tie(tie& one) noexcept {
     std::lock_guard lock(room().mutex());
     return unlist(one);
   }
 
-  /// Finds the tie of a link, and gives it to `keep` in the lock.
+  // Finds the tie of a link, and gives it to `keep` in the lock.
   template <class Keep>
   void find_link(std::uint64_t other, Keep keep) noexcept {
     std::lock_guard lock(room().mutex());
@@ -197,48 +197,48 @@ class server_core : public observable {
     }
   }
 
-  /// Of a process that has ended.
+  // Of a process that has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
 
-  /// Takes an exit signal, after expect_relations(). Owns it from here on.
+  // Takes an exit signal, after expect_relations(). Owns it from here on.
   void take_exit(exit_order& order) noexcept;
 
-  /// Takes the meaning from a signal of `who` that has been taken already. By the process itself.
+  // Takes the meaning from a signal of `who` that has been taken already. By the process itself.
   void ignore_order_from(std::uint64_t who) noexcept;
 
-  /// By the process itself.
+  // By the process itself.
   void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
   bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
 
-  /// Returns the id of the process that has started this one with a link; else zero.
+  // Returns the id of the process that has started this one with a link; else zero.
   std::uint64_t parent() const noexcept { return related() ? related()->parent : 0; }
 
-  /// Before it is launched, and after expect_relations().
+  // Before it is launched, and after expect_relations().
   void set_parent(const server_core& who) noexcept { related()->parent = who.id(); }
 
-  /// Says that others end with this process, so that its own end may take long. After expect_relations().
+  // Says that others end with this process, so that its own end may take long. After expect_relations().
   void supervise() noexcept { related()->supervises.store(true, std::memory_order_relaxed); }
   bool supervises() const noexcept {
     return related() && related()->supervises.load(std::memory_order_relaxed);
   }
 
-  /// True if `init` has returned, once. By the process itself, or when it has ended.
+  // True if `init` has returned, once. By the process itself, or when it has ended.
   bool has_run() const noexcept { return has_run_; }
 
-  /// True if an exit signal ends it. By the process itself.
+  // True if an exit signal ends it. By the process itself.
   bool is_doomed() const noexcept { return is_doomed_; }
 
-  /// Makes `body` take all messages, or gives that up. By the process itself, after expect_relations().
+  // Makes `body` take all messages, or gives that up. By the process itself, after expect_relations().
   void receive_with(receiver* body) noexcept { related()->body = body; }
 
   receiver* receives_with() const noexcept { return related() ? related()->body : nullptr; }
 
-  /// What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
+  // What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
   void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
   template <class Wanted>
   envelope* take_first(Wanted wanted) noexcept { return mailbox_.take_first(std::move(wanted)); }
 
-  /// Copies the name at a place in its list into `text`. False if there are not as many.
+  // Copies the name at a place in its list into `text`. False if there are not as many.
   template <class Text>
   bool copy_name(std::size_t place, Text& text) const noexcept {
     std::lock_guard lock(room().mutex());
@@ -254,14 +254,14 @@ class server_core : public observable {
   virtual const std::type_info& callbacks_type_info() const noexcept = 0;
   virtual std::string_view type_name() const noexcept = 0;
 
-  /// Returns how to open a message that is on the server's list, else null.
+  // Returns how to open a message that is on the server's list, else null.
   virtual envelope::opener find_opener(verb kind, const std::type_info& message) const noexcept = 0;
 
   std::string describe() const override {
     return name_ ? '"' + *name_ + '"' : std::string(type_name()) + "#" + std::to_string(id());
   }
 
-  /// Keeps a name until the end. False if the names were freed already; then it takes nothing.
+  // Keeps a name until the end. False if the names were freed already; then it takes nothing.
   bool hold_name(std::unique_ptr<held_name>& name) {
     std::lock_guard lock(room().mutex());
     if (names_freed_) {
@@ -272,7 +272,7 @@ class server_core : public observable {
     return true;
   }
 
-  /// Gives back a name that is given up before the end.
+  // Gives back a name that is given up before the end.
   template <class Matches>
   std::unique_ptr<held_name> give_up_name(Matches matches) noexcept {
     std::lock_guard lock(room().mutex());
@@ -288,7 +288,7 @@ class server_core : public observable {
 
   // ---- what ends with it, in the room's lock ----
 
-  /// Lists it, after expect_relations(). False if the server has ended.
+  // Lists it, after expect_relations(). False if the server has ended.
   bool keep(belonging& one) noexcept {
     if (life_ == life::ended) {
       return false;
@@ -312,7 +312,7 @@ class server_core : public observable {
 
   // ---- the life of a server ----
 
-  /// Writes down who starts it. False if the starter's context is going.
+  // Writes down who starts it. False if the starter's context is going.
   template <class Request>
   bool admit(Request& starter, turn* here) noexcept {
     starter.waits_for = static_cast<const process*>(this);
@@ -323,8 +323,8 @@ class server_core : public observable {
     return starter.room().enroll(starter);
   }
 
-  /// Starts the loop, whose first message is the admitted `starter`. Once, by whoever made the server,
-  /// inside the context or its gate. What comes by name before is handled after it.
+  // Starts the loop, whose first message is the admitted `starter`. Once, by whoever made the server,
+  // inside the context or its gate. What comes by name before is handled after it.
   template <class Request>
   void launch(Request& starter, turn* here) noexcept {
     starter_ = &starter;
@@ -335,7 +335,7 @@ class server_core : public observable {
     settle_in(here && here->is_in(room()) ? here : nullptr);
   }
 
-  /// Ends the server after the handler that runs now, which was given `message`.
+  // Ends the server after the handler that runs now, which was given `message`.
   void stop_with(
       exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
     if (!stopping_) {
@@ -354,7 +354,7 @@ class server_core : public observable {
 
   // ---- open calls: accepted, not answered, their server half an otpp::caller's ----
 
-  /// A handler gets an otpp::caller for this slot.
+  // A handler gets an otpp::caller for this slot.
   void open(reply_slot& slot) noexcept {
     std::lock_guard lock(room().mutex());
     link(open_calls_, slot);
@@ -368,7 +368,7 @@ class server_core : public observable {
     by_somebody, // it is kept; if asked for, `won` has the decision
   };
 
-  /// The handler that got an otpp::caller has returned.
+  // The handler that got an otpp::caller has returned.
   held take_back(reply_slot& slot, bool answers, reply_slot::claim& won) noexcept {
     std::lock_guard lock(room().mutex());
     if (std::exchange(handed_out_, nullptr) == nullptr) {
@@ -385,7 +385,7 @@ class server_core : public observable {
     return held::by_somebody;
   }
 
-  /// An otpp::caller is about to answer.
+  // An otpp::caller is about to answer.
   void close(reply_slot& slot) noexcept {
     std::lock_guard lock(room().mutex());
     if (slot.is_open) {
@@ -396,8 +396,8 @@ class server_core : public observable {
     }
   }
 
-  /// An otpp::caller is dropped. False if the server will answer: it is ending and says why, or the
-  /// handler that got the caller is still at work.
+  // An otpp::caller is dropped. False if the server will answer: it is ending and says why, or the
+  // handler that got the caller is still at work.
   bool close_unanswered(reply_slot& slot) noexcept {
     std::lock_guard lock(room().mutex());
     if (slot.is_open && (life_ == life::ending || handed_out_ == &slot)) {
@@ -410,8 +410,8 @@ class server_core : public observable {
     return true;
   }
 
-  /// Answers the call when the server has ended, with what is in the slot or, unless `answered`, with
-  /// the reason. Takes the server half.
+  // Answers the call when the server has ended, with what is in the slot or, unless `answered`, with
+  // the reason. Takes the server half.
   void answer_at_end(reply_slot& slot, bool answered) noexcept {
     last_reply_ = &slot;
     last_reply_is_ready_ = answered;
@@ -430,7 +430,7 @@ class server_core : public observable {
   virtual void run_terminate(const exit_reason& reason) noexcept = 0;
   virtual void destroy_state() noexcept = 0;
 
-  /// Hands a coroutine handler to the worker; what it throws before it starts ends the server.
+  // Hands a coroutine handler to the worker; what it throws before it starts ends the server.
   void run_job(asio::awaitable<void> job) noexcept {
     try {
       if (!worker_) {

@@ -23,19 +23,19 @@
 
 namespace otpp::detail {
 
-/// Which processes belong to which key: any number to one key, and one any number of times. What pg and
-/// duplicate_registry have in common.
-///
-/// A membership ends with its process, as a name does and at the same time: before anybody is told of the end.
-/// It is held by the process (`held_name`) and listed here; whoever takes it out of the list, in the lock,
-/// has ended it. Shared by the process, so that it may outlive the group or be outlived.
+// Which processes belong to which key: any number to one key, and one any number of times. What pg and
+// duplicate_registry have in common.
+//
+// A membership ends with its process, as a name does and at the same time: before anybody is told of the end.
+// It is held by the process (`held_name`) and listed here; whoever takes it out of the list, in the lock,
+// has ended it. Shared by the process, so that it may outlive the group or be outlived.
 class membership_table : public counted<membership_table> {
  public:
   enum class change : bool { joined, left };
 
   virtual ~membership_table() = default;
 
-  /// Throws `errc::no_process` for one that has ended, and std::bad_alloc; both without effect.
+  // Throws `errc::no_process` for one that has ended, and std::bad_alloc; both without effect.
   void add(std::string_view key, const pid& who) {
     if (!who) {
       refuse(key, who);
@@ -70,7 +70,7 @@ class membership_table : public counted<membership_table> {
     tell();
   }
 
-  /// Ends one membership. False if there is none.
+  // Ends one membership. False if there is none.
   bool remove(std::string_view key, const pid& who) {
     membership* ended = nullptr;
     {
@@ -85,7 +85,7 @@ class membership_table : public counted<membership_table> {
     return true;
   }
 
-  /// Those of a key, in the order in which they came.
+  // Those of a key, in the order in which they came.
   std::vector<pid> find(std::string_view key) const {
     std::vector<pid> result;
     std::shared_lock lock(mutex_);
@@ -98,7 +98,7 @@ class membership_table : public counted<membership_table> {
     return result;
   }
 
-  /// As above; throws `errc::bad_message` if one of them has other callbacks.
+  // As above; throws `errc::bad_message` if one of them has other callbacks.
   template <class Callbacks>
   std::vector<server_ref<Callbacks>> find_as(std::string_view key) const {
     std::vector<server_ref<Callbacks>> result;
@@ -114,7 +114,7 @@ class membership_table : public counted<membership_table> {
     return result;
   }
 
-  /// All keys that have somebody, sorted; or those that `who` has.
+  // All keys that have somebody, sorted; or those that `who` has.
   std::vector<std::string> keys(const pid& who = pid()) const {
     std::vector<std::string> result;
     {
@@ -129,7 +129,7 @@ class membership_table : public counted<membership_table> {
     return result;
   }
 
-  /// How many memberships there are.
+  // How many memberships there are.
   std::size_t count() const {
     std::shared_lock lock(mutex_);
     return count_;
