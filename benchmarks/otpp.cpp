@@ -22,8 +22,13 @@ using namespace std::chrono_literals;
 using namespace workload;
 
 struct counter {
-  struct add { int n; using reply_type = int; };
-  struct note { int n; };
+  struct add {
+    int n;
+    using reply_type = int;
+  };
+  struct note {
+    int n;
+  };
 
   int init() { return 0; }
   int handle_call(add request, int& count) { return count += request.n; }
@@ -31,7 +36,10 @@ struct counter {
 };
 
 struct coroutine_counter {
-  struct add { int n; using reply_type = int; };
+  struct add {
+    int n;
+    using reply_type = int;
+  };
 
   int init() { return 0; }
   asio::awaitable<int> handle_call(add request, int& count) { co_return count += request.n; }
@@ -183,9 +191,17 @@ asio::awaitable<void> starts(benchmark::State& state, asio::any_io_executor home
 }
 
 struct ring {
-  struct join { otpp::server_ref<ring> next; };
-  struct go { int hops; using reply_type = int; };
-  struct token { int hops; otpp::caller<int> caller; };
+  struct join {
+    otpp::server_ref<ring> next;
+  };
+  struct go {
+    int hops;
+    using reply_type = int;
+  };
+  struct token {
+    int hops;
+    otpp::caller<int> caller;
+  };
 
   using next = std::optional<otpp::server_ref<ring>>;
 

@@ -103,8 +103,13 @@ void print_header(const char* title, const std::vector<std::string>& cells) {
 // ---- the server ----
 
 struct counter {
-  struct add { int n; using reply_type = int; };
-  struct note { int n; };
+  struct add {
+    int n;
+    using reply_type = int;
+  };
+  struct note {
+    int n;
+  };
 
   int init() { return 0; }
   int handle_call(add request, int& count) { return count += request.n; }
@@ -217,7 +222,11 @@ void queues() {
 // ---- a server that calls while its own mailbox is full ----
 
 struct busy {
-  struct ask { counter_ref whom; int queued; using reply_type = double; };
+  struct ask {
+    counter_ref whom;
+    int queued;
+    using reply_type = double;
+  };
   struct note {};
 
   int init() { return 0; }
@@ -254,8 +263,12 @@ void full_mailbox() {
 // ---- many outstanding calls ----
 
 struct silent {
-  struct ask { using reply_type = int; };
-  struct waiting { using reply_type = std::size_t; };
+  struct ask {
+    using reply_type = int;
+  };
+  struct waiting {
+    using reply_type = std::size_t;
+  };
   using callers = std::vector<otpp::caller<int>>;
 
   callers init() { return {}; }
@@ -372,7 +385,9 @@ void clients() {
 
 struct alarm_clock {
   struct ring {};
-  struct rung { using reply_type = int; };
+  struct rung {
+    using reply_type = int;
+  };
 
   int init() { return 0; }
   void handle_info(ring, int& count) { ++count; }
@@ -434,7 +449,10 @@ void timers() {
 
 struct fragile {
   struct crash {};
-  struct add { int n; using reply_type = int; };
+  struct add {
+    int n;
+    using reply_type = int;
+  };
 
   int init() { return 0; }
   void handle_cast(crash, int&) { throw std::runtime_error("crash"); }
@@ -541,8 +559,8 @@ struct section {
 };
 
 constexpr section sections[] = {
-    {"servers", servers}, {"queues", queues},   {"full_mailbox", full_mailbox}, {"outstanding", outstanding},
-    {"clients", clients}, {"timers", timers}, {"children", children}, {"million", million},
+    {"servers", servers}, {"queues", queues}, {"full_mailbox", full_mailbox}, {"outstanding", outstanding},
+    {"clients", clients}, {"timers", timers}, {"children", children},         {"million", million},
 };
 
 } // namespace

@@ -42,7 +42,9 @@ asio::awaitable<void> step() {
 }
 
 struct shop {
-  struct count { using reply_type = int; };
+  struct count {
+    using reply_type = int;
+  };
   struct text {
     std::string words;
     counted_in alive{messages};
@@ -58,8 +60,12 @@ struct shop {
     counted_in alive{messages};
     using reply_type = std::string;
   };
-  struct park { using reply_type = int; };
-  struct drop { using reply_type = int; };
+  struct park {
+    using reply_type = int;
+  };
+  struct drop {
+    using reply_type = int;
+  };
   struct nested {
     otpp::server_ref<shop> to;
     using reply_type = std::string;
@@ -68,11 +74,21 @@ struct shop {
     otpp::server_ref<shop> to;
     using reply_type = int;
   };
-  struct crash { using reply_type = int; };
-  struct crash_slowly { using reply_type = int; };
-  struct quit { using reply_type = int; };
-  struct go_on { using reply_type = int; };
-  struct again { int left; };
+  struct crash {
+    using reply_type = int;
+  };
+  struct crash_slowly {
+    using reply_type = int;
+  };
+  struct quit {
+    using reply_type = int;
+  };
+  struct go_on {
+    using reply_type = int;
+  };
+  struct again {
+    int left;
+  };
   struct letter {
     std::string words;
     counted_in alive{messages};
@@ -145,9 +161,7 @@ struct shop {
   otpp::outcome<int> handle_call(quit, state& s) {
     return otpp::stop(otpp::exit_reason::shutdown(), s.served);
   }
-  otpp::outcome<int> handle_call(go_on, state& s) {
-    return otpp::outcome<int>(s.served).then(again(3));
-  }
+  otpp::outcome<int> handle_call(go_on, state& s) { return otpp::outcome<int>(s.served).then(again(3)); }
   asio::awaitable<otpp::outcome<>> handle_continue(again m, state& s) {
     counted_in frame(frames);
     co_await step();
@@ -384,8 +398,7 @@ TEST_CASE("abandon: F30 cancelled calls and a cancelled start", "[abandon]") {
     auto server = co_await otpp::start<shop>(0);
     auto signals = std::make_shared<std::vector<asio::cancellation_signal>>(2);
     auto slot = [signals](std::size_t n) {
-      return asio::bind_cancellation_slot(
-          (*signals)[n].slot(), [signals](std::exception_ptr, auto&&...) {});
+      return asio::bind_cancellation_slot((*signals)[n].slot(), [signals](std::exception_ptr, auto&&...) {});
     };
     asio::co_spawn(executor, error_of(otpp::call<shop::park>(server)), slot(0));
     asio::co_spawn(executor, error_of(otpp::start<shop>(0)), slot(1));
@@ -401,7 +414,9 @@ TEST_CASE("abandon: F30 cancelled calls and a cancelled start", "[abandon]") {
 
 TEST_CASE("abandon: F30 a server whose handler starts and stops another", "[abandon]") {
   struct nursery {
-    struct raise { using reply_type = int; };
+    struct raise {
+      using reply_type = int;
+    };
     int init() { return 0; }
     asio::awaitable<int> handle_call(raise, int& raised) {
       counted_in frame(frames);

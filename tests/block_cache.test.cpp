@@ -47,7 +47,8 @@ class emptied_depot {
  public:
   emptied_depot() {
     for (std::size_t size = 64; size <= 512; size += 64) {
-      taken_.push_back(allocate_many(1024 * 1024 / size + 64, size)); // all that it may hold, and this thread's own
+      taken_.push_back(
+          allocate_many(1024 * 1024 / size + 64, size)); // all that it may hold, and this thread's own
     }
   }
   ~emptied_depot() {
@@ -61,8 +62,13 @@ class emptied_depot {
 };
 
 struct large_letter {
-  struct show { using reply_type = bool; alignas(64) int n = 1; };
-  struct note { alignas(64) int n = 1; };
+  struct show {
+    using reply_type = bool;
+    alignas(64) int n = 1;
+  };
+  struct note {
+    alignas(64) int n = 1;
+  };
 
   int init() { return 0; }
   bool handle_call(show&& message, int& noted) {

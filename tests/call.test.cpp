@@ -387,14 +387,14 @@ TEST_CASE("call: a caller is resumed later, never inside the call", "[call]") {
 
 TEST_CASE("call: F10 who is cancelled waits no more, and the server does not mind", "[call]") {
   for (auto type :
-       {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+       {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+        asio::cancellation_type::total}) {
     run([type]() -> asio::awaitable<void> {
       auto server = co_await otpp::start<scribe>(journal());
       kept_caller kept = keep_caller();
       pending<int> answer;
       asio::cancellation_signal cancel;
-      otpp::call<scribe::keep>(
-          server, kept, asio::bind_cancellation_slot(cancel.slot(), answer.token()));
+      otpp::call<scribe::keep>(server, kept, asio::bind_cancellation_slot(cancel.slot(), answer.token()));
       int pushed = co_await otpp::call<scribe::ask>(server, 1);
       CHECK(pushed == 1);
       REQUIRE(kept->has_value());
@@ -717,7 +717,8 @@ TEST_CASE("call: F21 a negative timeout sends nothing", "[call]") {
       std::error_code error = co_await code_of(otpp::call_for<scribe::ask>(server, timeout, 1));
       CHECK(error == otpp::errc::timeout);
     }
-    std::error_code error = co_await code_of(otpp::call_for<scribe::ask>(server, std::chrono::hours::min(), 1));
+    std::error_code error =
+        co_await code_of(otpp::call_for<scribe::ask>(server, std::chrono::hours::min(), 1));
     CHECK(error == otpp::errc::timeout);
     co_await otpp::call<scribe::ask>(server, 2);
     CHECK(said.text() == "ask2");
@@ -733,8 +734,7 @@ TEST_CASE("call: F21 the longest timeouts are long", "[call]") {
     otpp::call_for<scribe::keep>(server, otpp::infinite, kept[0], answers[0].token());
     otpp::call_for<scribe::keep>(server, otpp::infinite - 1ns, kept[1], answers[1].token());
     otpp::call_for<scribe::keep>(server, std::chrono::hours::max(), kept[2], answers[2].token());
-    otpp::call_for<scribe::keep>(
-        server, std::chrono::duration<double>(1e300), kept[3], answers[3].token());
+    otpp::call_for<scribe::keep>(server, std::chrono::duration<double>(1e300), kept[3], answers[3].token());
     std::error_code tick = co_await code_of(otpp::call_for<scribe::drop>(server, 0s));
     CHECK(tick); // the deadlines have been looked at
     for (std::size_t n = 0; n != 4; ++n) {

@@ -27,8 +27,7 @@ struct fact {};
 struct polyglot {
   static asio::awaitable<otpp::init_result<std::string>> init(int);
   int handle_call(question, std::string&);
-  static asio::awaitable<otpp::outcome<void>> handle_call(
-      silent_question, otpp::caller<void>, std::string&);
+  static asio::awaitable<otpp::outcome<void>> handle_call(silent_question, otpp::caller<void>, std::string&);
   asio::awaitable<void> handle_cast(fact, std::string&) const;
   static otpp::outcome<> handle_info(const fact&, std::string&);
   void handle_info(otpp::timeout, const std::string&);

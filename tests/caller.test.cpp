@@ -257,7 +257,8 @@ TEST_CASE("caller: 2.31 an exception as the answer reaches the caller as it is",
   });
 }
 
-TEST_CASE("caller: F04 2.29 the end of the server ends the call, and a later answer reaches nobody", "[caller]") {
+TEST_CASE(
+    "caller: F04 2.29 the end of the server ends the call, and a later answer reaches nobody", "[caller]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     for (bool crashes : {false, true}) {

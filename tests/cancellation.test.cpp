@@ -39,12 +39,24 @@ std::atomic<int> letters{0};
 std::atomic<int> states{0};
 
 struct desk {
-  struct ask { using reply_type = int; };
-  struct park { using reply_type = int; };
-  struct linger { using reply_type = int; };  // with a coroutine that waits until `release`
-  struct answer_all { using reply_type = int; }; // how many of them still waited
-  struct is_waited_for { using reply_type = bool; };
-  struct last_letter { using reply_type = int; };
+  struct ask {
+    using reply_type = int;
+  };
+  struct park {
+    using reply_type = int;
+  };
+  struct linger {
+    using reply_type = int;
+  }; // with a coroutine that waits until `release`
+  struct answer_all {
+    using reply_type = int;
+  }; // how many of them still waited
+  struct is_waited_for {
+    using reply_type = bool;
+  };
+  struct last_letter {
+    using reply_type = int;
+  };
   struct release {};
   struct letter {
     explicit letter(int n) : number(n) {}
@@ -282,8 +294,9 @@ TEST_CASE("cancellation: the first in line for room is cancelled, the second get
     settle(o.context);
     REQUIRE(otpp::try_cast<desk::letter>(o.server(), 1));
     otpp::cast<desk::letter>(o.server(), 2, o.token());
-    otpp::cast<desk::letter>(
-        o.server(), 3, asio::bind_executor(o.context, [&](std::exception_ptr error) { second.write(error); }));
+    otpp::cast<desk::letter>(o.server(), 3, asio::bind_executor(o.context, [&](std::exception_ptr error) {
+                               second.write(error);
+                             }));
     settle(o.context);
     o.signal.emit(type::terminal);
     o.check_cancelled();
@@ -497,7 +510,9 @@ struct slow_start {
 };
 
 struct stubborn_start {
-  struct ask { using reply_type = int; };
+  struct ask {
+    using reply_type = int;
+  };
   // Takes no notice of a cancellation.
   asio::awaitable<int> init() {
     co_await asio::this_coro::throw_if_cancelled(false);
@@ -524,7 +539,8 @@ asio::awaitable<void> start_named(std::optional<otpp::server_ref<Callbacks>>& op
 
 } // namespace
 
-TEST_CASE("cancellation: F91 a start ends with what its init throws, and its name is free", "[cancellation]") {
+TEST_CASE(
+    "cancellation: F91 a start ends with what its init throws, and its name is free", "[cancellation]") {
   int after = GENERATE(0, 1, 2, 3, 4, 5, 6, 7, 8);
   terminations = 0;
   asio::io_context context;
@@ -605,7 +621,9 @@ TEST_CASE("cancellation: F91 an init that takes no notice starts the server", "[
 namespace {
 
 struct nervous {
-  struct nap { using reply_type = bool; };
+  struct nap {
+    using reply_type = bool;
+  };
   asio::awaitable<int> init() {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor, 1h);

@@ -161,7 +161,8 @@ TEST_CASE("cast: F82 a call that gives up in line for room is not handled", "[ca
     event go_on;
     auto server = co_await start_held(said, go_on, 1);
     co_await otpp::cast<scribe::note>(server, "a");
-    std::error_code code = co_await code_of(otpp::call_for<scribe::ask>(server, std::chrono::milliseconds(1), 1));
+    std::error_code code =
+        co_await code_of(otpp::call_for<scribe::ask>(server, std::chrono::milliseconds(1), 1));
     CHECK(code == otpp::errc::timeout);
     go_on.happen();
     co_await otpp::cast<scribe::note>(server, "b");
@@ -305,7 +306,9 @@ struct session;
 
 // Ends at its only message.
 struct last_reader {
-  struct done { std::shared_ptr<session> who; };
+  struct done {
+    std::shared_ptr<session> who;
+  };
 
   int init() { return 0; }
   otpp::outcome<> handle_cast(done message, int&) {

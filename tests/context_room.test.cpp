@@ -71,15 +71,27 @@ struct shelf {
 };
 
 struct keeper {
-  struct ask { using reply_type = int; };                // answered at once
-  struct park { using reply_type = int; };               // kept in the state
-  struct lend { shelf* to; using reply_type = int; };    // kept elsewhere
-  struct linger { using reply_type = int; };             // with a coroutine that waits for an hour
-  struct relay {                                         // with a coroutine that asks another server
+  struct ask {
+    using reply_type = int;
+  }; // answered at once
+  struct park {
+    using reply_type = int;
+  }; // kept in the state
+  struct lend {
+    shelf* to;
+    using reply_type = int;
+  }; // kept elsewhere
+  struct linger {
+    using reply_type = int;
+  }; // with a coroutine that waits for an hour
+  struct relay { // with a coroutine that asks another server
     std::optional<otpp::server_ref<keeper>> to;
     using reply_type = int;
   };
-  struct wander { asio::io_context* to; using reply_type = int; }; // with a coroutine that ends elsewhere
+  struct wander {
+    asio::io_context* to;
+    using reply_type = int;
+  }; // with a coroutine that ends elsewhere
   struct note {};
 
   struct state {
@@ -148,9 +160,8 @@ asio::awaitable<void> open_keeper(std::optional<keeper_ref>& opened, otpp::optio
 keeper_ref keeper_on(asio::io_context& context, otpp::options how = {}) {
   std::optional<keeper_ref> opened;
   std::exception_ptr failure;
-  asio::co_spawn(context, open_keeper(opened, std::move(how)), [&](std::exception_ptr error) {
-    failure = error;
-  });
+  asio::co_spawn(
+      context, open_keeper(opened, std::move(how)), [&](std::exception_ptr error) { failure = error; });
   settle(context);
   if (failure) {
     std::rethrow_exception(failure);
@@ -448,7 +459,8 @@ TEST_CASE("context_room: F30 what ends at once while its context begins to go", 
     keeper_ref server = keeper_on(*ours);
     auto request = otpp::send_request<keeper::ask>(server);
     settle(*ours); // it is answered
-    otpp::detail::intrusive_ptr<otpp::detail::context_room> room = otpp::detail::context_room::of(ours->get_executor());
+    otpp::detail::intrusive_ptr<otpp::detail::context_room> room =
+        otpp::detail::context_room::of(ours->get_executor());
     std::thread destroyer;
     auto begin_to_go = [&] {
       destroyer = std::thread([&] { ours.reset(); });
@@ -545,8 +557,7 @@ namespace {
 // stage, timers, both ways.
 struct world {
   explicit world(bool is_one)
-      : a(std::make_shared<asio::io_context>()),
-        b(is_one ? a : std::make_shared<asio::io_context>()) {
+      : a(std::make_shared<asio::io_context>()), b(is_one ? a : std::make_shared<asio::io_context>()) {
     asio::co_spawn(*a, fill(*this, *a, "a", "b", a_calls_b), forget);
     asio::co_spawn(*b, fill(*this, *b, "b", "a", b_calls_a), forget);
   }
@@ -887,8 +898,7 @@ TEST_CASE("context_room: F33 a call that was cancelled lets run() go at once", "
   asio::cancellation_signal signal;
   ending how;
   asio::co_spawn(
-      ours, ask_shortly<keeper::park>(server, 1h, how),
-      asio::bind_cancellation_slot(signal.slot(), forget));
+      ours, ask_shortly<keeper::park>(server, 1h, how), asio::bind_cancellation_slot(signal.slot(), forget));
   asio::post(ours, [&] { signal.emit(asio::cancellation_type::terminal); });
   auto before = clock_type::now();
   ours.run();
@@ -1004,7 +1014,9 @@ class plain_executor {
   friend bool operator==(const plain_executor& a, const plain_executor& b) noexcept {
     return a.context_ == b.context_;
   }
-  [[maybe_unused]] friend bool operator!=(const plain_executor& a, const plain_executor& b) noexcept { return !(a == b); }
+  [[maybe_unused]] friend bool operator!=(const plain_executor& a, const plain_executor& b) noexcept {
+    return !(a == b);
+  }
 
  private:
   plain_context* context_;
@@ -1012,10 +1024,16 @@ class plain_executor {
 
 // Counts without an atomic, and notices whoever comes in while another is inside.
 struct till {
-  struct pay { using reply_type = int; };
-  struct pay_slowly { using reply_type = int; };
+  struct pay {
+    using reply_type = int;
+  };
+  struct pay_slowly {
+    using reply_type = int;
+  };
   struct tip {};
-  struct overlaps { using reply_type = int; };
+  struct overlaps {
+    using reply_type = int;
+  };
 
   struct state {
     int sum = 0;
@@ -1213,10 +1231,9 @@ TEST_CASE("context_room: F35 a handler on the system executor runs elsewhere", "
   std::thread::id here = std::this_thread::get_id();
   std::promise<std::thread::id> ran_on;
   std::future<std::thread::id> where = ran_on.get_future();
-  otpp::call<keeper::ask>(
-      server, asio::bind_executor(asio::system_executor(), [&](std::exception_ptr, int) {
-        ran_on.set_value(std::this_thread::get_id());
-      }));
+  otpp::call<keeper::ask>(server, asio::bind_executor(asio::system_executor(), [&](std::exception_ptr, int) {
+                            ran_on.set_value(std::this_thread::get_id());
+                          }));
   settle(theirs);
   REQUIRE(where.wait_for(10s) == std::future_status::ready);
   CHECK(where.get() != here);
@@ -1227,8 +1244,15 @@ TEST_CASE("context_room: F35 a handler on the system executor runs elsewhere", "
 namespace {
 
 struct ledger {
-  struct entry { int from; int seq; using reply_type = bool; };
-  struct line { int from; int seq; };
+  struct entry {
+    int from;
+    int seq;
+    using reply_type = bool;
+  };
+  struct line {
+    int from;
+    int seq;
+  };
   using state = std::vector<int>;
 
   state init(int senders) { return std::vector<int>(static_cast<std::size_t>(senders), 0); }
@@ -1282,8 +1306,7 @@ TEST_CASE("context_room: F36 callers on other contexts keep their order and thei
     threads.emplace_back([&, t] {
       asio::io_context ours;
       for (int n = 0; n != 3; ++n) {
-        asio::co_spawn(
-            ours, clerk(server, t * 3 + n, std::this_thread::get_id(), rounds, result), forget);
+        asio::co_spawn(ours, clerk(server, t * 3 + n, std::this_thread::get_id(), rounds, result), forget);
       }
       ours.run();
     });
@@ -1302,8 +1325,7 @@ TEST_CASE("context_room: F36 callers on other contexts keep their order and thei
 
 namespace {
 
-asio::awaitable<void> ask_until_it_is_gone(
-    keeper_ref server, std::atomic<int>& bad, std::atomic<int>& left) {
+asio::awaitable<void> ask_until_it_is_gone(keeper_ref server, std::atomic<int>& bad, std::atomic<int>& left) {
   while (true) {
     std::error_code code;
     try {
@@ -1321,7 +1343,8 @@ asio::awaitable<void> ask_until_it_is_gone(
 
 } // namespace
 
-TEST_CASE("context_room: a server's context goes while another thread asks to be called back", "[context_room]") {
+TEST_CASE(
+    "context_room: a server's context goes while another thread asks to be called back", "[context_room]") {
   // A handler without an executor is run on the server's, which must be there to be asked for.
   for (int round = 0; round != 100; ++round) {
     std::optional<asio::io_context> theirs(std::in_place);

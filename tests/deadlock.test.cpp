@@ -265,7 +265,8 @@ TEST_CASE("deadlock: who stops or joins one that waits for him is refused, or th
         "ab",
         [&, how](world& one, town_ptr) {
           one.spawn("a", [&, how]() -> asio::awaitable<void> {
-            int refused = co_await otpp::call_for<node::end>(otpp::server_name<node>("a"), otpp::infinite, how);
+            int refused =
+                co_await otpp::call_for<node::end>(otpp::server_name<node>("a"), otpp::infinite, how);
             stopper += refused;
             co_await code_of(otpp::whereis<node>("a")->stop());
           });

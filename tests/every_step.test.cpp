@@ -52,7 +52,9 @@ struct shop_state {
 
 // Each handler that is a coroutine suspends three times.
 struct shop {
-  struct handled { using reply_type = int; };
+  struct handled {
+    using reply_type = int;
+  };
   struct plain {
     counted_in alive{living_letters};
     using reply_type = int;
@@ -80,7 +82,9 @@ struct shop {
   struct go_on {
     counted_in alive{living_letters};
   };
-  struct continued { using reply_type = int; };
+  struct continued {
+    using reply_type = int;
+  };
 
   using messages = otpp::message_list<handled, plain, slow, parked, release, note, slow_note>;
 
@@ -213,9 +217,7 @@ asio::awaitable<void> join(stage& on) {
   co_await on.other.join();
 }
 
-asio::awaitable<void> wait_for_name(stage&) {
-  co_await otpp::wait_for_name<shop>("nobody", otpp::infinite);
-}
+asio::awaitable<void> wait_for_name(stage&) { co_await otpp::wait_for_name<shop>("nobody", otpp::infinite); }
 
 asio::awaitable<void> parked_call(stage& on) {
   otpp::call_for<shop::slow>(on.server, otpp::infinite, [](std::exception_ptr, int) {});

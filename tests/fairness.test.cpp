@@ -37,7 +37,10 @@ using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
 
 struct echo {
-  struct ask { int value; using reply_type = int; };
+  struct ask {
+    int value;
+    using reply_type = int;
+  };
   int init() { return 0; }
   int handle_call(ask m, int&) { return m.value; }
 };
@@ -61,12 +64,16 @@ asio::awaitable<clock_type::duration> time_of_calls(Address to) {
 
 // Has a long queue of its own, and asks somebody else.
 struct hoarder {
-  struct letter { int number; };
+  struct letter {
+    int number;
+  };
   struct time_calls {
     otpp::server_ref<echo> to;
     using reply_type = clock_type::duration;
   };
-  struct received { using reply_type = int; };
+  struct received {
+    using reply_type = int;
+  };
   int init() { return 0; }
   void handle_cast(letter, int& count) { ++count; }
   asio::awaitable<clock_type::duration> handle_call(time_calls m, int&) {
@@ -103,7 +110,8 @@ TEST_CASE("fairness: F84 a long queue does not slow the calls that its owner mak
   });
 }
 
-TEST_CASE("fairness: F84 a call behind a long queue is answered in the time that the queue takes", "[fairness]") {
+TEST_CASE(
+    "fairness: F84 a call behind a long queue is answered in the time that the queue takes", "[fairness]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<hoarder>();
     auto other = co_await otpp::start<echo>();
@@ -127,7 +135,9 @@ namespace {
 
 struct flooded {
   struct drop {};
-  struct count { using reply_type = std::int64_t; };
+  struct count {
+    using reply_type = std::int64_t;
+  };
   struct state {
     std::shared_ptr<std::atomic<bool>> finished;
     std::int64_t handled = 0;
@@ -273,8 +283,14 @@ constexpr std::size_t enough_stack = 64 * 1024;
 constexpr int hops = 1'000'000 / slowdown;
 
 struct gauged {
-  struct ask { depth_gauge* gauge; using reply_type = int; };
-  struct ask_slowly { depth_gauge* gauge; using reply_type = int; };
+  struct ask {
+    depth_gauge* gauge;
+    using reply_type = int;
+  };
+  struct ask_slowly {
+    depth_gauge* gauge;
+    using reply_type = int;
+  };
   int init() { return 0; }
   int handle_call(ask m, int& count) {
     m.gauge->measure();
@@ -342,12 +358,16 @@ TEST_CASE("fairness: F86 a long chain of calls from callbacks takes no stack", "
 TEST_CASE("fairness: F86 a chain of replies, each of which frees the next, takes no stack", "[fairness]") {
   // Each call is parked, and each answer starts the next one's.
   struct relay {
-    struct next { using reply_type = int; };
+    struct next {
+      using reply_type = int;
+    };
     struct state {
       std::optional<otpp::caller<int>> waiting;
       depth_gauge gauge;
     };
-    struct range { using reply_type = std::size_t; };
+    struct range {
+      using reply_type = std::size_t;
+    };
     state init() { return {}; }
     void handle_call(next, otpp::caller<int> from, state& s) {
       s.gauge.measure();

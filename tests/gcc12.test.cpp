@@ -242,7 +242,8 @@ TEST_CASE("gcc12: by name and by string, in a loop, and in a try", "[gcc12]") {
       }
       CHECK(failures == 1);
       try {
-        co_await otpp::call<kv_store::set>(otpp::server_name<kv_store>("gcc12 nobody"), long_words, long_words);
+        co_await otpp::call<kv_store::set>(
+            otpp::server_name<kv_store>("gcc12 nobody"), long_words, long_words);
       } catch (const otpp::error& e) {
         failures += e.code() == otpp::errc::no_process ? 1 : 0;
       }

@@ -42,15 +42,31 @@ struct fresh {
 
 // A server that ends in every way there is.
 struct mortal {
-  struct get { using reply_type = int; };
-  struct stop { using reply_type = void; };
-  struct stop_with_error { using reply_type = void; };
-  struct stop_with_answer { using reply_type = int; };
-  struct crash { using reply_type = int; };
-  struct park { using reply_type = int; };
-  struct drop { using reply_type = int; };
+  struct get {
+    using reply_type = int;
+  };
+  struct stop {
+    using reply_type = void;
+  };
+  struct stop_with_error {
+    using reply_type = void;
+  };
+  struct stop_with_answer {
+    using reply_type = int;
+  };
+  struct crash {
+    using reply_type = int;
+  };
+  struct park {
+    using reply_type = int;
+  };
+  struct drop {
+    using reply_type = int;
+  };
   struct release {};
-  struct released { using reply_type = std::vector<bool>; };
+  struct released {
+    using reply_type = std::vector<bool>;
+  };
   struct crash_softly {};
 
   struct state {
@@ -107,8 +123,13 @@ namespace {
 
 // [callbacks]
 struct my_server {
-  struct ask { std::string question; using reply_type = std::string; };
-  struct tell { std::string news; };
+  struct ask {
+    std::string question;
+    using reply_type = std::string;
+  };
+  struct tell {
+    std::string news;
+  };
   struct tick {};
 
   using state = std::vector<std::string>;
@@ -156,9 +177,7 @@ asio::awaitable<otpp::server_ref<counter>> start_anonymous() {
   co_return server;
 }
 
-asio::awaitable<void> start_named() {
-  co_await otpp::start<counter>(otpp::named("my_server"), 0);
-}
+asio::awaitable<void> start_named() { co_await otpp::start<counter>(otpp::named("my_server"), 0); }
 // [start]
 
 } // namespace
@@ -219,9 +238,13 @@ TEST_CASE("guide: synchronous calls", "[guide]") {
 namespace {
 
 struct logger {
-  struct log { std::string text; };
+  struct log {
+    std::string text;
+  };
   struct clear {};
-  struct get_logs { using reply_type = strings; };
+  struct get_logs {
+    using reply_type = strings;
+  };
 
   strings init() { return {}; }
   void handle_cast(log message, strings& logs) { logs.push_back(message.text); }
@@ -253,10 +276,21 @@ using table = std::map<std::string, std::string>;
 using value = std::optional<std::string>;
 
 struct kv_server {
-  struct get { std::string key; using reply_type = value; };
-  struct set { std::string key; std::string text; using reply_type = value; };
-  struct get_all { using reply_type = table; };
-  struct erase { std::string key; };
+  struct get {
+    std::string key;
+    using reply_type = value;
+  };
+  struct set {
+    std::string key;
+    std::string text;
+    using reply_type = value;
+  };
+  struct get_all {
+    using reply_type = table;
+  };
+  struct erase {
+    std::string key;
+  };
   struct clear {};
 
   table init() { return {}; }
@@ -278,9 +312,7 @@ struct kv_server {
 
 class kv_store {
  public:
-  static asio::awaitable<void> start() {
-    co_await otpp::start<kv_server>(otpp::named("kv_store"));
-  }
+  static asio::awaitable<void> start() { co_await otpp::start<kv_server>(otpp::named("kv_store")); }
   static asio::awaitable<value> get(std::string key) {
     return otpp::call<kv_server::get>(server, std::move(key));
   }
@@ -344,17 +376,19 @@ TEST_CASE("guide: advanced features", "[guide]") {
 namespace {
 
 struct slow_server {
-  struct slow_operation { using reply_type = std::string; };
-  struct log { using reply_type = strings; };
+  struct slow_operation {
+    using reply_type = std::string;
+  };
+  struct log {
+    using reply_type = strings;
+  };
 
   strings init() { return {}; }
 
-  asio::awaitable<void> handle_call(
-      slow_operation, otpp::caller<std::string> caller, strings& done) {
+  asio::awaitable<void> handle_call(slow_operation, otpp::caller<std::string> caller, strings& done) {
     auto executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, process_later(std::move(caller)), [](std::exception_ptr error) {
-      CHECK_FALSE(error);
-    });
+    asio::co_spawn(
+        executor, process_later(std::move(caller)), [](std::exception_ptr error) { CHECK_FALSE(error); });
     done.push_back("begun");
   }
   strings handle_call(log, strings& done) { return done; }
@@ -440,8 +474,12 @@ TEST_CASE("guide: start returns when init has returned", "[guide][fault]") {
 
 TEST_CASE("guide: callbacks are plain functions or coroutines", "[guide][fault]") {
   struct mixed {
-    struct plain { using reply_type = int; };
-    struct coroutine { using reply_type = int; };
+    struct plain {
+      using reply_type = int;
+    };
+    struct coroutine {
+      using reply_type = int;
+    };
     struct a {};
     struct b {};
     asio::awaitable<int> init() { co_return 0; }
@@ -579,8 +617,12 @@ TEST_CASE("guide: what init throws is what start throws", "[guide][fault]") {
 
 TEST_CASE("guide: a server that calls itself hears calling_self", "[guide][fault]") {
   struct narcissus {
-    struct get { using reply_type = int; };
-    struct look { using reply_type = std::vector<std::error_code>; };
+    struct get {
+      using reply_type = int;
+    };
+    struct look {
+      using reply_type = std::vector<std::error_code>;
+    };
     int init() { return 1; }
     int handle_call(get, int& n) { return n; }
     asio::awaitable<std::vector<std::error_code>> handle_call(look, int&) {
@@ -604,8 +646,12 @@ TEST_CASE("guide: a server that calls itself hears calling_self", "[guide][fault
 
 TEST_CASE("guide: a server may cast to itself a thousand times", "[guide][fault]") {
   struct flooded {
-    struct flood { using reply_type = void; };
-    struct get { using reply_type = int; };
+    struct flood {
+      using reply_type = void;
+    };
+    struct get {
+      using reply_type = int;
+    };
     struct drop {};
     int init() { return 0; }
     asio::awaitable<void> handle_call(flood, int&) {
@@ -629,7 +675,9 @@ TEST_CASE("guide: a server may cast to itself a thousand times", "[guide][fault]
 TEST_CASE("guide: a cast does not wait for its handler", "[guide][fault]") {
   struct sink {
     struct item {};
-    struct get { using reply_type = std::size_t; };
+    struct get {
+      using reply_type = std::size_t;
+    };
     int init() { return 0; }
     void handle_cast(item, int&) { journal.push_back("item"); }
     std::size_t handle_call(get, int&) { return journal.size(); }
@@ -662,9 +710,8 @@ TEST_CASE("guide: terminate runs at every end", "[guide][fault]") {
     co_await server.stop(otpp::exit_reason::shutdown());
   });
   CHECK(
-      journal == strings{
-                     "terminate: normal", "terminate: crash", "terminate: crash softly",
-                     "terminate: shutdown"});
+      journal ==
+      strings{"terminate: normal", "terminate: crash", "terminate: crash softly", "terminate: shutdown"});
 }
 
 TEST_CASE("guide: terminate runs when the program ends", "[guide][fault]") {
@@ -710,7 +757,9 @@ TEST_CASE("guide: terminate has run before anybody is told", "[guide][fault]") {
 
 TEST_CASE("guide: a terminate that throws keeps the first reason", "[guide][fault]") {
   struct clumsy {
-    struct stop { using reply_type = void; };
+    struct stop {
+      using reply_type = void;
+    };
     int init() { return 0; }
     otpp::outcome<> handle_call(stop, int&) { return otpp::stop(std::runtime_error("first")); }
     void terminate(const otpp::exit_reason&, int&) { throw std::runtime_error("second"); }
@@ -750,7 +799,9 @@ TEST_CASE("guide: whoever waits for the end hears the reason", "[guide][fault]")
 
 TEST_CASE("guide: a name that is in use is not taken over", "[guide][fault]") {
   struct eager {
-    struct get { using reply_type = int; };
+    struct get {
+      using reply_type = int;
+    };
     int init(int n) {
       journal.push_back("init");
       return n;

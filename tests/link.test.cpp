@@ -282,7 +282,8 @@ TEST_CASE("link: the end of a context is a signal elsewhere") {
   CHECK(said.text() == "exit:killed");
 }
 
-TEST_CASE("link: in every order of kill, stop and unlink both have ended and nothing is said twice", "[explorer]") {
+TEST_CASE(
+    "link: in every order of kill, stop and unlink both have ended and nothing is said twice", "[explorer]") {
   using namespace otpp::testing;
   report done = explore(orders::all(2), [](world& one) {
     journal said;
@@ -327,7 +328,8 @@ TEST_CASE("link: unlink takes the meaning from its own signal only") {
   };
   asio::thread_pool pool(1);
   journal said;
-  auto other = otpp::start<relative>(otpp::options().on(pool.get_executor()), said, end_it, asio::use_future).get();
+  auto other =
+      otpp::start<relative>(otpp::options().on(pool.get_executor()), said, end_it, asio::use_future).get();
   run([&]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<busy>();
     co_await otpp::cast<busy::part_from>(server, other);

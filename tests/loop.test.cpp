@@ -129,8 +129,7 @@ struct clock {
   }
 };
 
-auto start_clock(
-    journal said, event woken, then next = then::nothing, otpp::duration after = {}) {
+auto start_clock(journal said, event woken, then next = then::nothing, otpp::duration after = {}) {
   return otpp::start<clock>(std::move(said), std::move(woken), next, after);
 }
 
@@ -166,7 +165,8 @@ TEST_CASE("loop: 2.12 start has returned while handle_continue still works", "[l
   });
 }
 
-TEST_CASE("loop: 2.13 2.32 the answer comes before the chain, and the chain before the next message", "[loop]") {
+TEST_CASE(
+    "loop: 2.13 2.32 the answer comes before the chain, and the chain before the next message", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -243,7 +243,10 @@ TEST_CASE("loop: 2.44 2.46 a message cancels a timeout of either kind", "[loop]"
         asio::any_io_executor executor = co_await asio::this_coro::executor;
         asio::steady_timer later(executor, 20ms);
         co_await later.async_wait(asio::use_awaitable);
-        CHECK(said.text() == (message == 0 ? "init note go x" : message == 1 ? "init note go info-x" : "init note go go"));
+        CHECK(
+            said.text() == (message == 0   ? "init note go x"
+                            : message == 1 ? "init note go info-x"
+                                           : "init note go go"));
         co_await server.stop();
       });
     }
@@ -387,9 +390,15 @@ struct wish {
 };
 
 struct punctual {
-  struct by_call : wish { using reply_type = int; };
-  struct by_caller : wish { using reply_type = int; };
-  struct by_coroutine : wish { using reply_type = int; };
+  struct by_call : wish {
+    using reply_type = int;
+  };
+  struct by_caller : wish {
+    using reply_type = int;
+  };
+  struct by_coroutine : wish {
+    using reply_type = int;
+  };
   struct by_cast : wish {};
   struct by_info : wish {};
   struct by_continue : wish {};
@@ -578,7 +587,8 @@ TEST_CASE("loop: 2.14 a message to itself without a handler ends the server, and
 
 // ---- ends ----
 
-TEST_CASE("loop: 2.51 2.52 a stop from a call answers after terminate, with the value or the reason", "[loop]") {
+TEST_CASE(
+    "loop: 2.51 2.52 a stop from a call answers after terminate, with the value or the reason", "[loop]") {
   run([]() -> asio::awaitable<void> {
     {
       journal said;
@@ -591,8 +601,7 @@ TEST_CASE("loop: 2.51 2.52 a stop from a call answers after terminate, with the 
     {
       journal said;
       auto server = co_await otpp::start<scribe>(said);
-      otpp::error error =
-          co_await error_of(otpp::call<scribe::leave>(server, otpp::exit_reason::shutdown()));
+      otpp::error error = co_await error_of(otpp::call<scribe::leave>(server, otpp::exit_reason::shutdown()));
       CHECK(error.code() == otpp::errc::exited);
       CHECK(error.reason() == otpp::exit_reason::shutdown());
       CHECK(said.text() == "leave terminate:shutdown");
@@ -610,8 +619,11 @@ struct sloppy {
     std::shared_ptr<std::string> at_end;
     bool moved_from = false;
 
-    state(std::string what, std::shared_ptr<std::string> end) : text(std::move(what)), at_end(std::move(end)) {}
-    state(state&& other) noexcept : text(std::move(other.text)), at_end(other.at_end) { other.moved_from = true; }
+    state(std::string what, std::shared_ptr<std::string> end)
+        : text(std::move(what)), at_end(std::move(end)) {}
+    state(state&& other) noexcept : text(std::move(other.text)), at_end(other.at_end) {
+      other.moved_from = true;
+    }
     state& operator=(state&&) = delete;
   };
   struct call_that_throws {

@@ -187,7 +187,8 @@ TEST_CASE("mailbox: closing yields what was in it, then those in line, and it ta
   }
 }
 
-TEST_CASE("mailbox: tasks and messages keep one order, and a message waits for the task before it", "[mailbox]") {
+TEST_CASE(
+    "mailbox: tasks and messages keep one order, and a message waits for the task before it", "[mailbox]") {
   letters l;
   work one;
   mailbox box(0);

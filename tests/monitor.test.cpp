@@ -218,7 +218,8 @@ TEST_CASE("monitor: in every order there is one down, or none after demonitor", 
       co_await other.join();
       co_await server.stop();
       std::string wanted = seen_before ? "down:normal terminate:normal" : "terminate:normal";
-      one.check(said->text() == wanted && !(seen_before && *was_alive), "the downs are not as they should be");
+      one.check(
+          said->text() == wanted && !(seen_before && *was_alive), "the downs are not as they should be");
       *is_over = true;
     });
     one.run();

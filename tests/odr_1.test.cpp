@@ -6,6 +6,4 @@
 
 int version_in_the_other_file();
 
-int main() {
-  return version_in_the_other_file() == OTPP_VERSION ? 0 : 1;
-}
+int main() { return version_in_the_other_file() == OTPP_VERSION ? 0 : 1; }

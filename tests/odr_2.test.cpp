@@ -4,6 +4,4 @@
 
 int version_in_the_other_file();
 
-int version_in_the_other_file() {
-  return OTPP_VERSION;
-}
+int version_in_the_other_file() { return OTPP_VERSION; }

@@ -74,8 +74,9 @@ TEST_CASE("redis: replies come in order, whatever the number of shards", "[redis
   for (std::size_t shards : {1U, 2U, 7U}) {
     redis_world world(shards);
 
-    CHECK(world.run("set a 1; set b 2; set c 3; dbsize; del a b nothing; dbsize; get a; get c") ==
-          "+OK|+OK|+OK|:3|:2|:1|$-1|$1|3|");
+    CHECK(
+        world.run("set a 1; set b 2; set c 3; dbsize; del a b nothing; dbsize; get a; get c") ==
+        "+OK|+OK|+OK|:3|:2|:1|$-1|$1|3|");
     CHECK(world.run("exists c c a; flushall; dbsize; ping; get c") == ":2|+OK|:0|+PONG|$-1|");
     CHECK(world.run("") == "");
   }
@@ -97,8 +98,9 @@ TEST_CASE("redis: debug panic fails the shard of its key", "[redis]") {
   CHECK_THROWS(failing.run("debug panic k"));
 
   redis_world world(2);
-  CHECK(world.run("debug segfault k; debug panic") ==
-        "-ERR syntax error|-ERR wrong number of arguments for 'debug' command|");
+  CHECK(
+      world.run("debug segfault k; debug panic") ==
+      "-ERR syntax error|-ERR wrong number of arguments for 'debug' command|");
 }
 
 TEST_CASE("redis: incr counts, within limits, and keeps the lifetime", "[redis]") {
@@ -106,19 +108,19 @@ TEST_CASE("redis: incr counts, within limits, and keeps the lifetime", "[redis]"
 
   CHECK(world.run("incr n; incr n; get n; expire n 10; incr n; ttl n") == ":1|:2|$1|2|:1|:3|:10|");
   CHECK(world.run("set n -9223372036854775808; incr n") == "+OK|:-9223372036854775807|");
-  CHECK(world.run("set n 9223372036854775807; incr n") ==
-        "+OK|-ERR increment or decrement would overflow|");
-  CHECK(world.run("set n 1x; incr n; get n") ==
-        "+OK|-ERR value is not an integer or out of range|$2|1x|");
+  CHECK(world.run("set n 9223372036854775807; incr n") == "+OK|-ERR increment or decrement would overflow|");
+  CHECK(world.run("set n 1x; incr n; get n") == "+OK|-ERR value is not an integer or out of range|$2|1x|");
 }
 
 TEST_CASE("redis: set does as its options say", "[redis]") {
   redis_world world(1);
 
-  CHECK(world.run("set k 1 xx; get k; set k 1 nx; set k 2 NX; get k; set k 3 xx; get k") ==
-        "$-1|$-1|+OK|$-1|$1|1|+OK|$1|3|");
-  CHECK(world.run("set k 4 ex 10; ttl k; set k 5 keepttl; ttl k; set k 6; ttl k") ==
-        "+OK|:10|+OK|:10|+OK|:-1|");
+  CHECK(
+      world.run("set k 1 xx; get k; set k 1 nx; set k 2 NX; get k; set k 3 xx; get k") ==
+      "$-1|$-1|+OK|$-1|$1|1|+OK|$1|3|");
+  CHECK(
+      world.run("set k 4 ex 10; ttl k; set k 5 keepttl; ttl k; set k 6; ttl k") ==
+      "+OK|:10|+OK|:10|+OK|:-1|");
   for (const char* wrong :
        {"set k v ex", "set k v no", "set k v ex 1 px 1", "set k v px 1 keepttl", "set k v nx xx"}) {
     CHECK(world.run(wrong) == "-ERR syntax error|");
@@ -131,8 +133,9 @@ TEST_CASE("redis: set does as its options say", "[redis]") {
 
 TEST_CASE("redis: a key is gone when its time has come, and not before", "[redis]") {
   redis_world world(3);
-  CHECK(world.run("set a 1 px 1500; set b 1 ex 2; set c 1; ttl a; ttl b; ttl c; ttl d") ==
-        "+OK|+OK|+OK|:2|:2|:-1|:-2|");
+  CHECK(
+      world.run("set a 1 px 1500; set b 1 ex 2; set c 1; ttl a; ttl b; ttl c; ttl d") ==
+      "+OK|+OK|+OK|:2|:2|:-1|:-2|");
 
   world.pass(1000ms);
   CHECK(world.run("ttl a") == ":1|"); // 0.5 s
@@ -142,9 +145,10 @@ TEST_CASE("redis: a key is gone when its time has come, and not before", "[redis
   CHECK(world.run("get a; ttl a; dbsize; set b 2") == "$-1|:-2|:2|+OK|");
   world.pass(1h);
   CHECK(world.run("get b; expire b 5; expire d 5; ttl b") == "$1|2|:1|:0|:5|");
-  CHECK(world.run("expire b -1; exists b; expire c 9223372036854775807; expire c x") ==
-        ":1|:0|-ERR invalid expire time in 'expire' command|"
-        "-ERR value is not an integer or out of range|");
+  CHECK(
+      world.run("expire b -1; exists b; expire c 9223372036854775807; expire c x") ==
+      ":1|:0|-ERR invalid expire time in 'expire' command|"
+      "-ERR value is not an integer or out of range|");
   CHECK(world.run("set b 1 px 5; flushall; set b 1") == "+OK|+OK|+OK|");
   world.pass(1h);
   CHECK(world.run("dbsize") == ":1|");
@@ -171,11 +175,11 @@ TEST_CASE("redis: mistakes are told in Redis's own words", "[redis]") {
 
   CHECK(world.run("GET") == "-ERR wrong number of arguments for 'get' command|");
   CHECK(world.run("Dbsize now") == "-ERR wrong number of arguments for 'dbsize' command|");
-  CHECK(world.run("foo a b") ==
-        "-ERR unknown command 'foo', with args beginning with: 'a' 'b' |");
-  CHECK(world.run(std::string(1000, 'x') + " " + std::string(1000, 'y') + " z") ==
-        "-ERR unknown command '" + std::string(128, 'x') + "', with args beginning with: '" +
-            std::string(128, 'y') + "' |");
+  CHECK(world.run("foo a b") == "-ERR unknown command 'foo', with args beginning with: 'a' 'b' |");
+  CHECK(
+      world.run(std::string(1000, 'x') + " " + std::string(1000, 'y') + " z") ==
+      "-ERR unknown command '" + std::string(128, 'x') + "', with args beginning with: '" +
+          std::string(128, 'y') + "' |");
 }
 
 TEST_CASE("redis: after quit, or what is no command, a client is left", "[redis]") {

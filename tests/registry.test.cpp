@@ -284,7 +284,8 @@ TEST_CASE("registry: may be destroyed before and after its servers", "[registry]
   otpp::registry later;
   {
     asio::io_context shorter;
-    auto start = otpp::start<counter>(otpp::named("a").in(later).on(shorter.get_executor()), 1, asio::use_future);
+    auto start =
+        otpp::start<counter>(otpp::named("a").in(later).on(shorter.get_executor()), 1, asio::use_future);
     shorter.run();
     otpp::server_ref<counter> server = start.get();
     CHECK(otpp::whereis<counter>("a", later).has_value());

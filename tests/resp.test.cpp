@@ -68,8 +68,7 @@ TEST_CASE("resp: commands are the same however they are cut", "[resp]") {
       "\r\n\n*0\r\n*-1\r\n" // no commands
       "  set  k\tv \r\nping\n"
       "*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\na\r\nb\r\n";
-  std::vector<command> expected = {
-      {"GET", "k"}, {"set", "k", "v"}, {"ping"}, {"SET", "", "a\r\nb"}};
+  std::vector<command> expected = {{"GET", "k"}, {"set", "k", "v"}, {"ping"}, {"SET", "", "a\r\nb"}};
 
   for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
     CHECK(read(bytes, piece) == expected);
@@ -78,8 +77,7 @@ TEST_CASE("resp: commands are the same however they are cut", "[resp]") {
 
 TEST_CASE("resp: a word may hold any byte and be longer than the buffer", "[resp]") {
   std::string word(300'000, '\0');
-  std::string bytes =
-      "*2\r\n$4\r\nECHO\r\n$" + std::to_string(word.size()) + "\r\n" + word + "\r\nPING\r\n";
+  std::string bytes = "*2\r\n$4\r\nECHO\r\n$" + std::to_string(word.size()) + "\r\n" + word + "\r\nPING\r\n";
   std::vector<command> expected = {{"ECHO", word}, {"PING"}};
 
   CHECK(read(bytes, 1000) == expected);
@@ -125,10 +123,8 @@ TEST_CASE("resp: nobody can make it keep more than its limits", "[resp]") {
   CHECK(error_in("*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n", limits) == "");
   CHECK(error_in("*4\r\n", limits) == "invalid multibulk length");
   CHECK(error_in("*1\r\n$101\r\n", limits) == "invalid bulk length");
-  CHECK(error_in("*2\r\n$60\r\n" + std::string(60, 'a') + "\r\n$60\r\n", limits) ==
-        "invalid bulk length");
-  CHECK(error_in("*2\r\n$91\r\n" + std::string(91, 'a') + "\r\n$0\r\n", limits) ==
-        "invalid bulk length");
+  CHECK(error_in("*2\r\n$60\r\n" + std::string(60, 'a') + "\r\n$60\r\n", limits) == "invalid bulk length");
+  CHECK(error_in("*2\r\n$91\r\n" + std::string(91, 'a') + "\r\n$0\r\n", limits) == "invalid bulk length");
   CHECK(error_in(std::string(19, 'a'), limits) == "");
   CHECK(error_in(std::string(20, 'a'), limits) == "too big inline request");
   CHECK(error_in("*" + std::string(19, '1'), limits) == "too big mbulk count string");
@@ -139,8 +135,7 @@ TEST_CASE("resp: a number is read only as it would be written", "[resp]") {
   CHECK(resp::to_integer("0") == 0);
   CHECK(resp::to_integer("-12") == -12);
   CHECK(resp::to_integer("9223372036854775807") == 9223372036854775807);
-  for (const char* text :
-       {"", "-", "+1", " 1", "1 ", "007", "-0", "-01", "1.0", "9223372036854775808"}) {
+  for (const char* text : {"", "-", "+1", " 1", "1 ", "007", "-0", "-01", "1.0", "9223372036854775808"}) {
     CHECK(resp::to_integer(text) == std::nullopt);
   }
 }
@@ -155,6 +150,8 @@ TEST_CASE("resp: replies are written as Redis writes them", "[resp]") {
   resp::write_bulk(out, "");
   resp::write_error(out, "ERR you said 'a\r\nb'");
 
-  CHECK(out == "+OK\r\n:-9223372036854775808\r\n$-1\r\n*2\r\n$4\r\na\r\nb\r\n$0\r\n\r\n"
-               "-ERR you said 'a  b'\r\n");
+  CHECK(
+      out ==
+      "+OK\r\n:-9223372036854775808\r\n$-1\r\n*2\r\n$4\r\na\r\nb\r\n$0\r\n\r\n"
+      "-ERR you said 'a  b'\r\n");
 }

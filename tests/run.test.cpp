@@ -71,8 +71,12 @@ std::vector<std::string> ends; // "name: reason", in order
 std::atomic<int> frames{0};
 
 struct lodger {
-  struct ask { using reply_type = int; };
-  struct crash { using reply_type = int; };
+  struct ask {
+    using reply_type = int;
+  };
+  struct crash {
+    using reply_type = int;
+  };
   std::string init(std::string name) { return name; }
   int handle_call(ask, std::string&) { return 1; }
   int handle_call(crash, std::string&) { throw std::runtime_error("crash"); }
@@ -210,7 +214,9 @@ TEST_CASE("run: F38 a coroutine that tidies up after SIGTERM decides on the exit
 
 TEST_CASE("run: F38 SIGTERM during a call ends the caller, not the server", "[run]") {
   struct mute {
-    struct ask { using reply_type = int; };
+    struct ask {
+      using reply_type = int;
+    };
     std::vector<otpp::caller<int>> init() { return {}; }
     void handle_call(ask, otpp::caller<int> from, std::vector<otpp::caller<int>>& kept) {
       kept.push_back(std::move(from));

@@ -50,9 +50,7 @@ struct thinker {
     log at_end;
   };
   state init(log at_end) { return state{otpp::self<thinker>().id(), std::move(at_end)}; }
-  std::uint64_t handle_call(ask, state& s) {
-    return otpp::self<thinker>().id() == s.in_init ? s.in_init : 0;
-  }
+  std::uint64_t handle_call(ask, state& s) { return otpp::self<thinker>().id() == s.in_init ? s.in_init : 0; }
   asio::awaitable<std::uint64_t> handle_call(ask_later, state&) {
     co_await asio::post(asio::use_awaitable);
     co_await asio::post(asio::use_awaitable);

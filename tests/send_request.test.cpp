@@ -286,7 +286,9 @@ TEST_CASE("send_request: a time of the request's own makes its response a timeou
   });
 }
 
-TEST_CASE("send_request: where a mailbox is full requests stand in line, unless they are dropped", "[send_request]") {
+TEST_CASE(
+    "send_request: where a mailbox is full requests stand in line, unless they are dropped",
+    "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<desk>(otpp::options().mailbox_limit(1));
     std::vector<otpp::request_handle<int>> requests;
@@ -325,9 +327,8 @@ TEST_CASE("send_request: cancellation ends the wait, and with receive the reques
       auto request = otpp::send_request<desk::keep>(server, 4);
       asio::cancellation_signal signal;
       ending how;
-      auto token = asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error, int) {
-        how.write(std::move(error));
-      });
+      auto token = asio::bind_cancellation_slot(
+          signal.slot(), [&](std::exception_ptr error, int) { how.write(std::move(error)); });
       abandons ? request.receive(token) : request.wait(token);
       co_await some_steps();
       CHECK(how.times == 0);

@@ -63,13 +63,23 @@ class visit {
 };
 
 struct worker_bee {
-  struct plain { using reply_type = int; };
-  struct slow { using reply_type = int; };
-  struct spawning { using reply_type = int; };
-  struct parallel { using reply_type = int; };
+  struct plain {
+    using reply_type = int;
+  };
+  struct slow {
+    using reply_type = int;
+  };
+  struct spawning {
+    using reply_type = int;
+  };
+  struct parallel {
+    using reply_type = int;
+  };
   struct ping {};
   struct info {};
-  struct look { using reply_type = std::pair<int, int>; };
+  struct look {
+    using reply_type = std::pair<int, int>;
+  };
 
   std::shared_ptr<shared_data> init(std::shared_ptr<shared_data> data) {
     visit here(*data);
@@ -164,7 +174,8 @@ asio::awaitable<void> use(bee_ref server, int rounds, std::atomic<int>& visits) 
 
 } // namespace
 
-TEST_CASE("serial_executor: I4 callbacks and their children never run at the same time", "[serial_executor]") {
+TEST_CASE(
+    "serial_executor: I4 callbacks and their children never run at the same time", "[serial_executor]") {
   constexpr int rounds = 300;
   asio::thread_pool pool(4);
   auto data = std::make_shared<shared_data>();
@@ -201,13 +212,27 @@ TEST_CASE("serial_executor: I4 callbacks and their children never run at the sam
 namespace {
 
 struct mirror {
-  struct same { using reply_type = bool; };
-  struct is_serial { using reply_type = bool; };
-  struct nothing_inline { using reply_type = bool; };
-  struct ask_from_child { using reply_type = bool; };
-  struct child_result { using reply_type = int; };
-  struct number { using reply_type = int; };
-  struct self_from_child { using reply_type = bool; };
+  struct same {
+    using reply_type = bool;
+  };
+  struct is_serial {
+    using reply_type = bool;
+  };
+  struct nothing_inline {
+    using reply_type = bool;
+  };
+  struct ask_from_child {
+    using reply_type = bool;
+  };
+  struct child_result {
+    using reply_type = int;
+  };
+  struct number {
+    using reply_type = int;
+  };
+  struct self_from_child {
+    using reply_type = bool;
+  };
 
   struct state {
     std::optional<asio::any_io_executor> executor;
@@ -227,7 +252,7 @@ struct mirror {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     bool equal = executor == *s.executor;
     asio::any_io_executor nested = co_await executor_inside();
-    co_return equal && nested == executor;
+    co_return equal&& nested == executor;
   }
 
   static asio::awaitable<asio::any_io_executor> executor_inside() {
@@ -409,8 +434,12 @@ TEST_CASE("serial_executor: work is thrown away, not run, when its context is go
 namespace {
 
 struct gate_keeper {
-  struct enter { using reply_type = int; };
-  struct count { using reply_type = int; };
+  struct enter {
+    using reply_type = int;
+  };
+  struct count {
+    using reply_type = int;
+  };
 
   struct state {
     int entered = 0;
@@ -464,11 +493,23 @@ namespace {
 
 // Its handlers end on the pool's thread, all of them.
 struct wanderer {
-  struct add { int n; using reply_type = int; };
-  struct later { int n; using reply_type = int; };
-  struct fail { using reply_type = int; };
-  struct note { int n; };
-  struct hint { int n; };
+  struct add {
+    int n;
+    using reply_type = int;
+  };
+  struct later {
+    int n;
+    using reply_type = int;
+  };
+  struct fail {
+    using reply_type = int;
+  };
+  struct note {
+    int n;
+  };
+  struct hint {
+    int n;
+  };
 
   asio::awaitable<int> init(asio::thread_pool* away, std::atomic<int>* ended) {
     pool = away;

@@ -154,9 +154,7 @@ TEST_CASE("spawn: stop and exit signals cancel what the body waits for") {
     journal said;
     otpp::pid one = co_await otpp::spawn(wait_for_a_word(said, otpp::infinite));
     SECTION("stop") { co_await one.stop(otpp::exit_reason::shutdown()); }
-    SECTION("exit") {
-      otpp::exit(one, otpp::exit_reason::shutdown());
-    }
+    SECTION("exit") { otpp::exit(one, otpp::exit_reason::shutdown()); }
     otpp::exit_reason why = co_await one.join();
     CHECK(why == otpp::exit_reason::shutdown());
     CHECK_FALSE(said.text().empty());

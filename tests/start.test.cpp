@@ -102,7 +102,8 @@ struct plain_starter {
 };
 
 asio::awaitable<void> start_and_stop() {
-  auto server = co_await otpp::start<starter>(otpp::named("start-abandon"), how::works, journal(), happened());
+  auto server =
+      co_await otpp::start<starter>(otpp::named("start-abandon"), how::works, journal(), happened());
   co_await otpp::call<starter::ask>(server);
   co_await server.stop();
 }
@@ -136,8 +137,8 @@ TEST_CASE("start: F92 2.2 what is sent to the name during init is handled after 
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     journal said;
     event go_on;
-    auto starting = in_background(
-        executor, otpp::start<starter>(otpp::named("start-early"), how::works, said, go_on));
+    auto starting =
+        in_background(executor, otpp::start<starter>(otpp::named("start-early"), how::works, said, go_on));
     co_await until([&] { return go_on.is_awaited(); });
     co_await otpp::cast<starter::note>("start-early", "one");
     co_await otpp::send<starter::note>("start-early", "two");
@@ -180,10 +181,9 @@ TEST_CASE("start: 2.3 a name that is taken: init is not run, and the old server 
   run([]() -> asio::awaitable<void> {
     journal first;
     journal second;
-    auto server =
-        co_await otpp::start<starter>(otpp::named("start-taken"), how::works, first, happened());
-    std::error_code error = co_await code_of(
-        otpp::start<starter>(otpp::named("start-taken"), how::works, second, happened()));
+    auto server = co_await otpp::start<starter>(otpp::named("start-taken"), how::works, first, happened());
+    std::error_code error =
+        co_await code_of(otpp::start<starter>(otpp::named("start-taken"), how::works, second, happened()));
     CHECK(error == otpp::errc::name_taken);
     CHECK(second.text().empty());
     std::optional<otpp::server_ref<starter>> found = otpp::whereis<starter>("start-taken");
@@ -199,8 +199,8 @@ TEST_CASE("start: F74 a name of no bytes, or of more than 255, is refused", "[st
   run([]() -> asio::awaitable<void> {
     for (std::size_t length : {0u, 256u, 1000000u}) {
       journal said;
-      std::exception_ptr failure = co_await failure_of(otpp::start<starter>(
-          otpp::named(std::string(length, 'n')), how::works, said, happened()));
+      std::exception_ptr failure = co_await failure_of(
+          otpp::start<starter>(otpp::named(std::string(length, 'n')), how::works, said, happened()));
       CHECK_THROWS_AS(std::rethrow_exception(failure), std::invalid_argument);
       CHECK(said.text().empty());
     }
@@ -224,28 +224,25 @@ asio::awaitable<void> fail_to_start(otpp::options options, how what) {
     case how::throws:
     case how::throws_later:
     case how::stops_with_boom: CHECK_THROWS_AS(std::rethrow_exception(failure), boom); break;
-    case how::ignores:
-      try {
-        std::rethrow_exception(failure);
+    case how::ignores: try { std::rethrow_exception(failure);
       } catch (const otpp::error& error) {
         CHECK(error.code() == otpp::errc::ignored);
       }
       break;
-    default:
-      try {
-        std::rethrow_exception(failure);
+    default: try { std::rethrow_exception(failure);
       } catch (const otpp::error& error) {
         CHECK(error.code() == otpp::errc::exited);
         CHECK(
-            error.reason() == (what == how::stops ? otpp::exit_reason::shutdown()
-                                                  : otpp::exit_reason::killed()));
+            error.reason() ==
+            (what == how::stops ? otpp::exit_reason::shutdown() : otpp::exit_reason::killed()));
       }
   }
 }
 
 } // namespace
 
-TEST_CASE("start: F50 2.7 2.10 2.11 a failed start says why, frees the name, and can be repeated", "[start]") {
+TEST_CASE(
+    "start: F50 2.7 2.10 2.11 a failed start says why, frees the name, and can be repeated", "[start]") {
   for (how what :
        {how::throws, how::throws_later, how::ignores, how::stops, how::stops_with_boom,
         how::fails_by_reason}) {
@@ -257,8 +254,7 @@ TEST_CASE("start: F50 2.7 2.10 2.11 a failed start says why, frees the name, and
         co_await fail_to_start(otpp::options(), what);
       }
       journal said;
-      auto server =
-          co_await otpp::start<starter>(otpp::named("start-fails"), how::works, said, happened());
+      auto server = co_await otpp::start<starter>(otpp::named("start-fails"), how::works, said, happened());
       co_await server.stop();
       CHECK(said.text() == "init ready terminate");
     });
@@ -272,8 +268,8 @@ TEST_CASE("start: F50 2.7 an init that is a plain function fails in the same way
       std::exception_ptr failure =
           co_await failure_of(otpp::start<plain_starter>(otpp::named("start-plain"), how::throws));
       CHECK_THROWS_AS(std::rethrow_exception(failure), boom);
-      failure = co_await failure_of(
-          otpp::start<plain_starter>(otpp::named("start-plain"), how::stops_with_boom));
+      failure =
+          co_await failure_of(otpp::start<plain_starter>(otpp::named("start-plain"), how::stops_with_boom));
       CHECK_THROWS_AS(std::rethrow_exception(failure), boom);
       std::error_code error =
           co_await code_of(otpp::start<plain_starter>(otpp::named("start-plain"), how::ignores));
@@ -305,8 +301,8 @@ TEST_CASE("start: F91 a stop during init is handled after it", "[start]") {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     journal said;
     event go_on;
-    auto starting = in_background(
-        executor, otpp::start<starter>(otpp::named("start-stopped"), how::works, said, go_on));
+    auto starting =
+        in_background(executor, otpp::start<starter>(otpp::named("start-stopped"), how::works, said, go_on));
     co_await until([&] { return go_on.is_awaited(); });
     std::optional<otpp::server_ref<starter>> found = otpp::whereis<starter>("start-stopped");
     REQUIRE(found.has_value());
@@ -475,7 +471,8 @@ TEST_CASE("start: F60 a state with a large alignment gets it", "[start]") {
   });
 }
 
-TEST_CASE("start: F98 F99 handlers are given by type, and are coroutines with captures of their own", "[start]") {
+TEST_CASE(
+    "start: F98 F99 handlers are given by type, and are coroutines with captures of their own", "[start]") {
   auto number = std::make_shared<int>(4);
   auto body = [number]() -> asio::awaitable<void> {
     std::optional<otpp::server_ref<slow_adder>> kept;

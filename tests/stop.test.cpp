@@ -58,7 +58,10 @@ struct dying {
     state(journal where, event until, bool fail, std::optional<otpp::server_ref<counter>> other)
         : said(std::move(where)), go_on(std::move(until)), fails(fail), friend_to_call(std::move(other)) {}
     state(state&& other) noexcept
-        : said(other.said), go_on(other.go_on), fails(other.fails), friend_to_call(other.friend_to_call),
+        : said(other.said),
+          go_on(other.go_on),
+          fails(other.fails),
+          friend_to_call(other.friend_to_call),
           is_original(std::exchange(other.is_original, false)) {}
     state& operator=(state&&) = delete;
     ~state() {
@@ -196,7 +199,8 @@ TEST_CASE("stop: a negative timeout stops nothing", "[stop]") {
   });
 }
 
-TEST_CASE("stop: F08 2.61 a handler that does not return outlasts the timeout, and the end comes later", "[stop]") {
+TEST_CASE(
+    "stop: F08 2.61 a handler that does not return outlasts the timeout, and the end comes later", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(otpp::named("stop-slow"), said);
@@ -415,7 +419,8 @@ TEST_CASE("stop: F95 terminate can wait, whatever ended the server", "[stop]") {
   });
 }
 
-TEST_CASE("stop: F02 2.51 2.63 2.64 the end has one order, and nobody sees it before the name is free", "[stop]") {
+TEST_CASE(
+    "stop: F02 2.51 2.63 2.64 the end has one order, and nobody sees it before the name is free", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -433,8 +438,8 @@ TEST_CASE("stop: F02 2.51 2.63 2.64 the end has one order, and nobody sees it be
     server.stop(stopped.token());
     co_await until([&] { return go_on.is_awaited(); });
     // Registered until terminate is done, so that no second one can start.
-    std::error_code error = co_await code_of(
-        otpp::start<dying>(otpp::named("stop-order"), said, go_on, false));
+    std::error_code error =
+        co_await code_of(otpp::start<dying>(otpp::named("stop-order"), said, go_on, false));
     CHECK(error == otpp::errc::name_taken);
     CHECK(said.text() == "quit terminate:normal");
     go_on.happen();

@@ -62,7 +62,7 @@ struct totals {
   // casts and infos
   std::atomic<std::int64_t> sent{0};
   std::atomic<std::int64_t> handled{0};
-  std::atomic<std::int64_t> dropped{0};  // destroyed unopened: refused, or left behind by a server
+  std::atomic<std::int64_t> dropped{0}; // destroyed unopened: refused, or left behind by a server
 
   std::atomic<std::int64_t> starts{0};
   std::atomic<std::int64_t> ends{0};
@@ -101,16 +101,42 @@ class letter {
 };
 
 struct chaos {
-  struct echo { std::int64_t value; using reply_type = std::int64_t; };
-  struct wait_then_echo { std::int64_t value; using reply_type = std::int64_t; };
-  struct later { std::int64_t value; using reply_type = std::int64_t; };       // by a posted function
-  struct from_thread { std::int64_t value; using reply_type = std::int64_t; }; // by the replier thread
-  struct forget_me { using reply_type = int; };
-  struct hold { using reply_type = int; };                                     // until the server ends
-  struct refuse { using reply_type = int; };
-  struct crash { using reply_type = int; };
-  struct quit { using reply_type = int; };
-  struct chain { int hops; std::int64_t value; using reply_type = std::int64_t; };
+  struct echo {
+    std::int64_t value;
+    using reply_type = std::int64_t;
+  };
+  struct wait_then_echo {
+    std::int64_t value;
+    using reply_type = std::int64_t;
+  };
+  struct later {
+    std::int64_t value;
+    using reply_type = std::int64_t;
+  }; // by a posted function
+  struct from_thread {
+    std::int64_t value;
+    using reply_type = std::int64_t;
+  }; // by the replier thread
+  struct forget_me {
+    using reply_type = int;
+  };
+  struct hold {
+    using reply_type = int;
+  }; // until the server ends
+  struct refuse {
+    using reply_type = int;
+  };
+  struct crash {
+    using reply_type = int;
+  };
+  struct quit {
+    using reply_type = int;
+  };
+  struct chain {
+    int hops;
+    std::int64_t value;
+    using reply_type = std::int64_t;
+  };
 
   using messages = otpp::message_list<echo, letter>;
 
@@ -276,7 +302,10 @@ void answer_from_here(arena& place) {
 class client {
  public:
   client(arena& place, int id, int rounds)
-      : place_(place), all_(place.all), random_(place.seed * 100 + static_cast<unsigned>(id)), id_(id),
+      : place_(place),
+        all_(place.all),
+        random_(place.seed * 100 + static_cast<unsigned>(id)),
+        id_(id),
         rounds_(rounds) {}
 
   asio::awaitable<void> run() {
@@ -296,12 +325,19 @@ class client {
         case 5: co_await ask<chaos::refuse>(server, 1s); break;
         case 6: co_await ask_value<chaos::wait_then_echo>(server, 50us, value); break;
         case 7: co_await cancel_a_call(server); break;
-        case 8: case 9: co_await ask_value<chaos::from_thread>(server, 1s, value); break;
-        case 10: case 11: co_await ask_value<chaos::later>(server, 1s, value); break;
+        case 8:
+        case 9: co_await ask_value<chaos::from_thread>(server, 1s, value); break;
+        case 10:
+        case 11: co_await ask_value<chaos::later>(server, 1s, value); break;
         case 12: co_await ask_value<chaos::wait_then_echo>(server, 1s, value); break;
         case 13: co_await ask_value<chaos::chain>(server, 2s, 1, value); break;
-        case 14: case 15: case 16: case 17: case 18: co_await write(server, which, by_name); break;
-        case 19: case 20: co_await write_info(server); break;
+        case 14:
+        case 15:
+        case 16:
+        case 17:
+        case 18: co_await write(server, which, by_name); break;
+        case 19:
+        case 20: co_await write_info(server); break;
         case 21: try_write(server); break;
         case 22: co_await restart(which); break;
         default:
@@ -407,15 +443,14 @@ class client {
     client* self = this;
     asio::co_spawn(
         executor, hold_on(server),
-        asio::bind_cancellation_slot(
-            signal->slot(), [self, ended, signal](std::exception_ptr error) {
-              if (error) {
-                self->note_end(error);
-              } else {
-                ++self->all_.answered;
-              }
-              *ended = true;
-            }));
+        asio::bind_cancellation_slot(signal->slot(), [self, ended, signal](std::exception_ptr error) {
+          if (error) {
+            self->note_end(error);
+          } else {
+            ++self->all_.answered;
+          }
+          *ended = true;
+        }));
     if (random_() % 2 == 0) {
       asio::steady_timer timer(executor, 20us);
       co_await timer.async_wait(asio::use_awaitable);
@@ -618,8 +653,8 @@ void storm(int threads, int rounds, unsigned seed) {
     context.run();
   }
   CHECK(all_finished);
-  std::int64_t ended = all.answered + all.exited + all.no_process + all.timed_out + all.no_reply +
-                       all.cancelled + all.failed;
+  std::int64_t ended =
+      all.answered + all.exited + all.no_process + all.timed_out + all.no_reply + all.cancelled + all.failed;
   CHECK(all.begun == ended);
   CHECK(all.unexpected == 0);
   CHECK(all.wrong_answers == 0);

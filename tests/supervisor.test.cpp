@@ -61,8 +61,8 @@ asio::awaitable<void> settle_all(top_ref top) {
   bool is_settled = false;
   while (!is_settled) {
     std::vector<otpp::child_info> children = co_await otpp::which_children(top);
-    is_settled = std::none_of(
-        children.begin(), children.end(), [](const auto& child) { return child.is_restarting; });
+    is_settled =
+        std::none_of(children.begin(), children.end(), [](const auto& child) { return child.is_restarting; });
   }
 }
 
@@ -112,9 +112,8 @@ TEST_CASE("supervisor: duplicate ids and permanent significant children are refu
     auto twice = otpp::supervisor_spec().add(one(all, "a")).add(one(all, "a"));
     std::exception_ptr failure = co_await failure_of(otpp::start_supervisor(twice));
     CHECK(text_of(failure).find("two children") != std::string::npos);
-    auto wrong = otpp::supervisor_spec()
-                     .ends(otpp::auto_shutdown::any_significant)
-                     .add(one(all, "a").significant());
+    auto wrong =
+        otpp::supervisor_spec().ends(otpp::auto_shutdown::any_significant).add(one(all, "a").significant());
     failure = co_await failure_of(otpp::start_supervisor(wrong));
     CHECK(text_of(failure).find("cannot be significant") != std::string::npos);
     CHECK(all->take().empty());
@@ -328,10 +327,10 @@ asio::awaitable<void> wait_for_messages(family_ptr all) {
 TEST_CASE("supervisor: sup_start_ignore, a child that is ignored is kept, and has no process") {
   supervisor_log log;
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start_supervisor(
-        otpp::supervisor_spec()
-            .add(otpp::child<nobody_home>("a"))
-            .add(otpp::child<nobody_home>("t").restart(otpp::temporary)));
+    top_ref top =
+        co_await otpp::start_supervisor(otpp::supervisor_spec()
+                                            .add(otpp::child<nobody_home>("a"))
+                                            .add(otpp::child<nobody_home>("t").restart(otpp::temporary)));
     std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     REQUIRE(children.size() == 1);
     CHECK_FALSE(children[0].who);
@@ -470,8 +469,8 @@ TEST_CASE("supervisor: auto_shutdown with any, or all, significant children, by 
         otpp::supervisor_spec().add(one(all, "s").restart(otpp::transient).significant())));
     CHECK(text_of(failure).find("never ends by itself") != std::string::npos);
     top = co_await otpp::start_supervisor(otpp::supervisor_spec());
-    failure = co_await failure_of(
-        otpp::start_child(top, one(all, "s").restart(otpp::transient).significant()));
+    failure =
+        co_await failure_of(otpp::start_child(top, one(all, "s").restart(otpp::transient).significant()));
     CHECK(text_of(failure).find("never ends by itself") != std::string::npos);
     CHECK_FALSE(top.has_ended());
   });
@@ -505,9 +504,10 @@ TEST_CASE("supervisor: back-off, each restart in a row waits twice as long") {
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world& w) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start_supervisor(
-        otpp::supervisor_spec(otpp::one_for_all).intensity(10, 1s).add(one(all, "z")).add(
-            one(all, "a").backoff(100ms, 300ms)));
+    top_ref top = co_await otpp::start_supervisor(otpp::supervisor_spec(otpp::one_for_all)
+                                                      .intensity(10, 1s)
+                                                      .add(one(all, "z"))
+                                                      .add(one(all, "a").backoff(100ms, 300ms)));
     all->take();
     for (auto delay : {100ms, 200ms, 300ms, 300ms}) {
       auto begin = w.now();
@@ -625,10 +625,9 @@ struct interrupts_the_program {
 TEST_CASE("supervisor: run makes a whole program of a tree") {
   supervisor_log log;
   auto all = std::make_shared<family>();
-  int status = otpp::run(
-      abc(all, otpp::one_for_one)
-          .add(otpp::child<stubborn>("s", all, "s").shutdown(10ms))
-          .add(otpp::child<interrupts_the_program>("i")));
+  int status = otpp::run(abc(all, otpp::one_for_one)
+                             .add(otpp::child<stubborn>("s", all, "s").shutdown(10ms))
+                             .add(otpp::child<interrupts_the_program>("i")));
   CHECK(status == EXIT_SUCCESS);
   CHECK(all->take() == "+a+b+c+s-s-c-b-a");
   CHECK(log.has(report_kind::overdue));
@@ -640,9 +639,10 @@ TEST_CASE("supervisor: run makes a whole program of a tree") {
   auto quits = otpp::child("quits", []() -> asio::awaitable<void> { co_return; });
   CHECK(otpp::run(abc(all, otpp::one_for_one).add(quits)) == EXIT_FAILURE); // it gives up
   CHECK(all->alive.empty());
-  CHECK(otpp::run(abc(all, otpp::one_for_one)
-                      .ends(otpp::auto_shutdown::any_significant)
-                      .add(otpp::child_spec(quits).restart(otpp::transient).significant())) == EXIT_SUCCESS);
+  CHECK(
+      otpp::run(abc(all, otpp::one_for_one)
+                    .ends(otpp::auto_shutdown::any_significant)
+                    .add(otpp::child_spec(quits).restart(otpp::transient).significant())) == EXIT_SUCCESS);
   all->take();
 
   auto body = [&]() -> asio::awaitable<void> { // one that leaves its tree to run

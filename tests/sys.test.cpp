@@ -119,10 +119,12 @@ TEST_CASE("sys: 2.71 inspect looks into a server, running and suspended") {
     co_await otpp::suspend(server);
     bool was_const = false;
     std::string text = co_await otpp::inspect(
-        otpp::server_name<clerk>("inspected"), [&](auto& s) -> const std::string& {
+        otpp::server_name<clerk>("inspected"),
+        [&](auto& s) -> const std::string& {
           was_const = std::is_const_v<std::remove_reference_t<decltype(s)>>;
           return s.secret;
-        }, 1s);
+        },
+        1s);
     CHECK(text == "swordfish");
     CHECK(was_const);
     co_await server.stop();
@@ -177,12 +179,14 @@ TEST_CASE("sys: 2.72 replace_state") {
       CHECK(now == "swordfish");
     }
     SECTION("changes it, suspended or not, where it is") {
-      const void* place = co_await otpp::inspect(server, [](const clerk::state& s) { return static_cast<const void*>(&s); });
+      const void* place =
+          co_await otpp::inspect(server, [](const clerk::state& s) { return static_cast<const void*>(&s); });
       co_await otpp::suspend(server);
       co_await otpp::replace_state(server, [](clerk::state& s) { s.secret += "!"; });
       std::string now = co_await otpp::inspect(server, secret);
       CHECK(now == "swordfish!");
-      const void* after = co_await otpp::inspect(server, [](const clerk::state& s) { return static_cast<const void*>(&s); });
+      const void* after =
+          co_await otpp::inspect(server, [](const clerk::state& s) { return static_cast<const void*>(&s); });
       CHECK(place == after);
     }
     SECTION("takes a state that cannot be copied") {
@@ -402,7 +406,9 @@ TEST_CASE("sys: timeouts and system messages") {
       co_await server->stop();
     });
     world.run();
-    world.check(said.text() == "timeout rested timeout rested timeout terminate:normal", "a timeout of zero was lost");
+    world.check(
+        said.text() == "timeout rested timeout rested timeout terminate:normal",
+        "a timeout of zero was lost");
   });
 }
 
@@ -453,13 +459,14 @@ TEST_CASE("sys: trace tells a hook what the server does") {
     auto said_of = [](const char* does, std::string_view message) {
       return std::string("\"traced\" ") + does + ' ' + std::string(message);
     };
-    CHECK(texts == std::vector<std::string>{
-                       said_of("takes", otpp::detail::type_name<clerk::note>()),
-                       said_of("takes", otpp::detail::type_name<clerk::read>()),
-                       said_of("answers", otpp::detail::type_name<clerk::read>()),
-                       said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
-                       said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
-                       "\"traced\" ends: shutdown"});
+    CHECK(
+        texts == std::vector<std::string>{
+                     said_of("takes", otpp::detail::type_name<clerk::note>()),
+                     said_of("takes", otpp::detail::type_name<clerk::read>()),
+                     said_of("answers", otpp::detail::type_name<clerk::read>()),
+                     said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
+                     said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
+                     "\"traced\" ends: shutdown"});
     REQUIRE(seen.size() == 8);
     CHECK(seen[0].where.line() != 0);
   });

@@ -178,7 +178,9 @@ TEST_CASE("testing: a trace says what the servers did") {
 
 TEST_CASE("testing: a client that waits for ever fails") {
   exploration_failed failure = failure_of(orders::fifo(), [](world& one) {
-    one.spawn("ann", []() -> asio::awaitable<void> { co_await otpp::wait_for_name<counter>("nobody", otpp::infinite); });
+    one.spawn("ann", []() -> asio::awaitable<void> {
+      co_await otpp::wait_for_name<counter>("nobody", otpp::infinite);
+    });
   });
   CHECK(std::string(failure.what()).find("ann waits for ever") == 0);
 }
@@ -224,8 +226,9 @@ TEST_CASE("testing: what may happen does at every step, or not at all") {
 
 TEST_CASE("testing: a client can be cancelled where it waits") {
   explore(orders::fifo(), [](world& one) {
-    client& waits = one.spawn(
-        "client", []() -> asio::awaitable<void> { co_await otpp::wait_for_name<counter>("nobody", otpp::infinite); });
+    client& waits = one.spawn("client", []() -> asio::awaitable<void> {
+      co_await otpp::wait_for_name<counter>("nobody", otpp::infinite);
+    });
     one.run();
     CHECK_FALSE(waits.has_ended());
     waits.cancel();

@@ -404,9 +404,8 @@ TEST_CASE("timer: threads that cancel and a context that fires agree", "[timer]"
   }
   ticks.cancel();
   CHECK_FALSE(ticks.remaining());
-  CHECK(eventually([&] {
-    return otpp::call<counting::count>(server, asio::use_future).get() == all - cancelled;
-  }));
+  CHECK(eventually(
+      [&] { return otpp::call<counting::count>(server, asio::use_future).get() == all - cancelled; }));
   server.stop(asio::use_future).get();
   pool.join();
 }

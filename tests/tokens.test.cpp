@@ -50,11 +50,21 @@ struct ticket {
 };
 
 struct booth {
-  struct ask { using reply_type = int; };
-  struct buy { using reply_type = ticket; };
-  struct ring { using reply_type = void; };
-  struct park { using reply_type = int; };
-  struct fail { using reply_type = int; };
+  struct ask {
+    using reply_type = int;
+  };
+  struct buy {
+    using reply_type = ticket;
+  };
+  struct ring {
+    using reply_type = void;
+  };
+  struct park {
+    using reply_type = int;
+  };
+  struct fail {
+    using reply_type = int;
+  };
   struct note {};
 
   struct state {
@@ -92,7 +102,7 @@ class tracker {
     auto kept = std::make_shared<function_type>(std::forward<Function>(function));
     asio::post(*context_, [kept, depth = depth_] {
       ++*depth;
-      std::move(*kept)();
+      std::move (*kept)();
       --*depth;
     });
   }
@@ -130,13 +140,12 @@ struct witness {
 
   // A callback on an executor of its own.
   auto callback() {
-    return asio::bind_executor(
-        tracker(context, depth), [this](std::exception_ptr error, auto&&...) {
-          ++completed;
-          inline_completions += initiating ? 1 : 0;
-          misplaced += depth == 1 ? 0 : 1;
-          codes.push_back(code_of(error));
-        });
+    return asio::bind_executor(tracker(context, depth), [this](std::exception_ptr error, auto&&...) {
+      ++completed;
+      inline_completions += initiating ? 1 : 0;
+      misplaced += depth == 1 ? 0 : 1;
+      codes.push_back(code_of(error));
+    });
   }
 
   // A callback that says nothing about where it wants to be called.
@@ -205,8 +214,9 @@ TEST_CASE("tokens: a callback of stop and join is called once, on its own execut
   CHECK(joins == 1);
   CHECK(why == otpp::exit_reason::shutdown());
   CHECK(w.complete([&] { server.stop(w.callback()); }) == otpp::errc::no_process);
-  CHECK(w.complete([&] { server.stop(otpp::exit_reason::normal(), 1s, w.callback()); }) ==
-        otpp::errc::no_process);
+  CHECK(w.complete([&] {
+    server.stop(otpp::exit_reason::normal(), 1s, w.callback());
+  }) == otpp::errc::no_process);
   CHECK(w.complete([&] { otpp::call<booth::ask>(server, w.callback()); }) == otpp::errc::no_process);
   CHECK(w.complete([&] { otpp::cast<booth::note>(server, w.callback()); }) == otpp::errc::no_process);
 }
@@ -297,8 +307,8 @@ TEST_CASE("tokens: use_future serves a plain blocking thread", "[tokens]") {
   auto work = asio::make_work_guard(context);
   std::thread server_thread([&] { context.run(); });
 
-  std::future<booth_ref> started = otpp::start<booth>(
-      otpp::named("tokens future").on(context.get_executor()), asio::use_future);
+  std::future<booth_ref> started =
+      otpp::start<booth>(otpp::named("tokens future").on(context.get_executor()), asio::use_future);
   booth_ref server = started.get();
   std::future<int> answer = otpp::call<booth::ask>(server, asio::use_future);
   int asked = answer.get();
@@ -329,8 +339,8 @@ TEST_CASE("tokens: use_future serves a plain blocking thread", "[tokens]") {
   }
   std::future<void> sent = otpp::send<booth::note>(server, asio::use_future);
   sent.get();
-  std::future<booth_ref> found = otpp::wait_for_name<booth>(
-      "tokens future", 1s, otpp::registry::global(), asio::use_future);
+  std::future<booth_ref> found =
+      otpp::wait_for_name<booth>("tokens future", 1s, otpp::registry::global(), asio::use_future);
   bool same = found.get() == server;
   std::future<otpp::exit_reason> joined = server.join(asio::use_future);
   std::future<void> stopped = server.stop(otpp::exit_reason::shutdown(), asio::use_future);
@@ -359,8 +369,8 @@ TEST_CASE("tokens: use_future works when the caller's thread runs the context", 
 
 TEST_CASE("tokens: use_future of a start that fails", "[tokens]") {
   witness w;
-  std::future<booth_ref> taken = otpp::start<booth>(
-      otpp::named("tokens booth").on(w.context.get_executor()), asio::use_future);
+  std::future<booth_ref> taken =
+      otpp::start<booth>(otpp::named("tokens booth").on(w.context.get_executor()), asio::use_future);
   settle(w.context);
   REQUIRE(taken.wait_for(10s) == std::future_status::ready);
   std::error_code code;
@@ -385,13 +395,27 @@ struct sealed {
 };
 
 struct vault {
-  struct take { using reply_type = sealed; };
-  struct take_later { using reply_type = sealed; };
-  struct take_slowly { using reply_type = sealed; };
-  struct refuse { using reply_type = sealed; };
-  struct drop { using reply_type = sealed; };
-  struct take_bool { using reply_type = bool; };
-  struct take_pair { using reply_type = std::pair<ticket, sealed>; };
+  struct take {
+    using reply_type = sealed;
+  };
+  struct take_later {
+    using reply_type = sealed;
+  };
+  struct take_slowly {
+    using reply_type = sealed;
+  };
+  struct refuse {
+    using reply_type = sealed;
+  };
+  struct drop {
+    using reply_type = sealed;
+  };
+  struct take_bool {
+    using reply_type = bool;
+  };
+  struct take_pair {
+    using reply_type = std::pair<ticket, sealed>;
+  };
 
   int init() { return 0; }
   sealed handle_call(take, int& s) { return sealed(++s); }
@@ -466,8 +490,7 @@ TEST_CASE("tokens: every verb with the default token, in a coroutine that is res
   int misplaced = 0;
   int completed = 0;
   struct script {
-    static asio::awaitable<void> play(
-        asio::io_context& away, std::thread::id here, int& astray, int& done) {
+    static asio::awaitable<void> play(asio::io_context& away, std::thread::id here, int& astray, int& done) {
       auto check = [&] {
         ++done;
         astray += std::this_thread::get_id() == here ? 0 : 1;

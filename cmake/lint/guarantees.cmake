@@ -9,6 +9,7 @@ set(cases "")
 file(GLOB_RECURSE sources "${ROOT}/tests/*.cpp")
 foreach(source IN LISTS sources)
   file(READ "${source}" text)
+  string(REGEX REPLACE "TEST_CASE\\([ \n]+" "TEST_CASE(" text "${text}")
   string(APPEND cases "${text}")
 endforeach()
 

@@ -18,14 +18,14 @@ namespace otpp {
 
 /// What is said of a server that ended with an unclean reason. OTP's crash report.
 struct crash_report {
-  std::string_view name;         ///< The name it was started with; empty if it has none.
-  std::string_view callbacks;    ///< The callbacks type.
-  std::uint64_t id = 0;          ///< Unique in this program, never used again.
-  exit_reason reason;            ///< Why it ended.
-  std::string_view message;      ///< The type of the message it was handling; empty if none.
-  source_location where;         ///< Where that message was sent from, if it was sent to an address in a
-                                 ///< variable, and the compiler knows; else line 0.
-  std::size_t dropped = 0;       ///< How many casts and infos were left in its mailbox.
+  std::string_view name;      ///< The name it was started with; empty if it has none.
+  std::string_view callbacks; ///< The callbacks type.
+  std::uint64_t id = 0;       ///< Unique in this program, never used again.
+  exit_reason reason;         ///< Why it ended.
+  std::string_view message;   ///< The type of the message it was handling; empty if none.
+  source_location where;      ///< Where that message was sent from, if it was sent to an address in a
+                              ///< variable, and the compiler knows; else line 0.
+  std::size_t dropped = 0;    ///< How many casts and infos were left in its mailbox.
 
   explicit crash_report(exit_reason why) : reason(std::move(why)) {}
 

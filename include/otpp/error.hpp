@@ -54,8 +54,7 @@ inline const std::error_category& otpp_category() noexcept {
 
     std::string message(int value) const override {
       switch (static_cast<errc>(value)) {
-        case errc::no_process:
-          return "no such server: it was never started, or it has ended";
+        case errc::no_process: return "no such server: it was never started, or it has ended";
         case errc::exited: return "the server ended before it answered";
         case errc::timeout:
           return "no answer in time; the server may still handle the request, and its answer is dropped";

@@ -36,23 +36,31 @@ namespace detail {
 // are never called; without a body clang warns about messages of unnamed namespaces.)
 struct any_probe {
   template <class T>
-  operator T() const noexcept { std::terminate(); }
+  operator T() const noexcept {
+    std::terminate();
+  }
 };
 struct no_probe {};
 struct borrowed_probe {
   template <class T>
     requires borrows<T>
-  operator T() const noexcept { std::terminate(); }
+  operator T() const noexcept {
+    std::terminate();
+  }
 };
 // A `const X&` member deduces T as const X; a member of type X never does.
 struct const_reference_probe {
   template <class T>
     requires std::is_const_v<T>
-  operator T&() const noexcept { std::terminate(); }
+  operator T&() const noexcept {
+    std::terminate();
+  }
 };
 struct lvalue_probe {
   template <class T>
-  operator T&() const noexcept { std::terminate(); }
+  operator T&() const noexcept {
+    std::terminate();
+  }
 };
 
 template <std::size_t>
@@ -93,8 +101,8 @@ consteval bool message_borrows() {
 
 /// What can be sent: an object that can be moved, whose destructor does not throw.
 template <class M>
-concept message = std::is_object_v<M> && std::same_as<M, std::remove_cv_t<M>> &&
-                  std::move_constructible<M> && std::is_nothrow_destructible_v<M>;
+concept message = std::is_object_v<M> && std::same_as<M, std::remove_cv_t<M>> && std::move_constructible<M> &&
+                  std::is_nothrow_destructible_v<M>;
 
 /// A message that asks for an answer: it names the answer's type as `reply_type`.
 template <class M>

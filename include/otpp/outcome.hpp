@@ -67,9 +67,7 @@ class stopping {
 /// Ends the server after this handler. A caller that was not answered gets `errc::exited`.
 ///
 /// What OTP spells `{stop, Reason, State}`.
-inline stopping<> stop(exit_reason reason = exit_reason::normal()) {
-  return stopping<>(std::move(reason));
-}
+inline stopping<> stop(exit_reason reason = exit_reason::normal()) { return stopping<>(std::move(reason)); }
 
 /// Ends the server after this handler, and answers the call with `value` when it has ended: after
 /// `terminate`, and when its name is free. What OTP spells `{stop, Reason, Reply, State}`.
@@ -195,8 +193,9 @@ class outcome {
 
   /// Answers with a value.
   template <class U>
-    requires(!std::is_void_v<Reply> && std::convertible_to<U, Reply> &&
-             !std::same_as<std::remove_cvref_t<U>, outcome>)
+    requires(
+        !std::is_void_v<Reply> && std::convertible_to<U, Reply> &&
+        !std::same_as<std::remove_cvref_t<U>, outcome>)
   outcome(U&& value) : value_(std::in_place, std::forward<U>(value)) {}
 
   /// Does not answer now.
@@ -212,8 +211,7 @@ class outcome {
   }
 
   /// Answers with an exception.
-  outcome(failure failure) noexcept
-      : kind_(detail::outcome_kind::fail), error_(std::move(failure.error())) {}
+  outcome(failure failure) noexcept : kind_(detail::outcome_kind::fail), error_(std::move(failure.error())) {}
 
   /// Calls `handle_continue(message)` next, before any message of the mailbox. OTP's `{continue, M}`.
   template <message M>

@@ -62,8 +62,7 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_room> room) {
     } catch (const error& e) {
       if (e.code() == errc::timeout) {
         std::fprintf(
-            stderr, "otpp: server %s did not end within 5 s; it is killed\n",
-            server->describe().c_str());
+            stderr, "otpp: server %s did not end within 5 s; it is killed\n", server->describe().c_str());
         given_up.push_back(newest);
       }
       // Otherwise it ended for a reason of its own, and has said so.

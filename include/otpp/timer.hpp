@@ -199,8 +199,9 @@ timer_goal goal_of(const server_ref<Callbacks>& to) noexcept {
 
 template <class M, class Callbacks>
 timer_goal goal_of(const server_name<Callbacks>& to) noexcept {
-  timer_goal found{(to.in() ? *to.in() : registry::global()).find(to.name()),
-                   opener_of<server_core::verb::info, M, Callbacks>()};
+  timer_goal found{
+      (to.in() ? *to.in() : registry::global()).find(to.name()),
+      opener_of<server_core::verb::info, M, Callbacks>()};
   if (found.server && found.server->callbacks_type_info() != typeid(Callbacks)) {
     found.server = {};
   }
@@ -286,8 +287,8 @@ intrusive_ptr<lane> lane_for_timer(const Address& to) {
   }
   timer_goal goal = goal_of<M>(to);
   if (!goal.server) {
-    std::rethrow_exception(make_error(
-        errc::no_process, "a timer, which is set outside of every context,", type_name<M>(), {}));
+    std::rethrow_exception(
+        make_error(errc::no_process, "a timer, which is set outside of every context,", type_name<M>(), {}));
   }
   return goal.server->home();
 }
@@ -352,13 +353,13 @@ timer_ref set_timer(moment first, duration period, Address&& to, Make make) {
   static_assert(
       !Repeats || std::copy_constructible<M>,
       "otpp: send_interval sends a copy each time, so that its message must be copyable");
-  if constexpr (can_be_sent<server_core::verb::info, M, address_type>() &&
-                (!Repeats || std::copy_constructible<M>)) {
+  if constexpr (
+      can_be_sent<server_core::verb::info, M, address_type>() && (!Repeats || std::copy_constructible<M>)) {
     if (Repeats && period <= duration::zero()) {
       throw std::invalid_argument("otpp: send_interval needs a period that is longer than zero");
     }
-    return timer_ref(make_timer<Repeats, M>(
-        first, period, kept_address<address_type>(std::forward<Address>(to)), make()));
+    return timer_ref(
+        make_timer<Repeats, M>(first, period, kept_address<address_type>(std::forward<Address>(to)), make()));
   } else {
     return timer_ref();
   }
@@ -429,8 +430,7 @@ timer_ref send_after(Moment when, Address to, Args&&... args) {
 /// As above, with a message that is made already.
 template <detail::moment_like Moment, address Address, class Message>
 timer_ref send_after(Moment when, Address to, Message&& message) {
-  return detail::set_timer_with<false>(
-      when, duration::zero(), std::move(to), std::forward<Message>(message));
+  return detail::set_timer_with<false>(when, duration::zero(), std::move(to), std::forward<Message>(message));
 }
 
 /// Sends a message to a server's `handle_info` again and again, first after one period; builds it in
@@ -463,8 +463,7 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 template <class Message, detail::timeout_like Period, address Address, class... Args>
 timer_ref send_interval(Period period, Address to, Args&&... args) {
   duration each = detail::saturate(period);
-  return detail::set_timer_in_place<true, Message>(
-      each, each, std::move(to), std::forward<Args>(args)...);
+  return detail::set_timer_in_place<true, Message>(each, each, std::move(to), std::forward<Args>(args)...);
 }
 
 /// As above, with a message that is made already.
@@ -475,8 +474,7 @@ timer_ref send_interval(Period period, Address to, Message&& message) {
 }
 
 /// As above, first at a time of the steady clock, from which the others are counted.
-template <
-    class Message, detail::time_like Time, detail::timeout_like Period, address Address, class... Args>
+template <class Message, detail::time_like Time, detail::timeout_like Period, address Address, class... Args>
 timer_ref send_interval(Time first, Period period, Address to, Args&&... args) {
   return detail::set_timer_in_place<true, Message>(
       first, detail::saturate(period), std::move(to), std::forward<Args>(args)...);

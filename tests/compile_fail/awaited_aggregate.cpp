@@ -4,9 +4,11 @@
 
 #include <string>
 
-
 struct store {
-  struct put { std::string key; using reply_type = bool; };
+  struct put {
+    std::string key;
+    using reply_type = bool;
+  };
   int init() { return 0; }
   bool handle_call(put, int&) { return true; }
 };

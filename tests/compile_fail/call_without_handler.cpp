@@ -4,14 +4,17 @@
 
 #include <string>
 
-
 struct counter {
-  struct get { using reply_type = int; };
+  struct get {
+    using reply_type = int;
+  };
   int init() { return 0; }
   int handle_call(get, int& count) { return count; }
 };
 
-struct reset { using reply_type = void; };
+struct reset {
+  using reply_type = void;
+};
 
 auto ask(otpp::server_ref<counter> server) {
 #ifdef OTPP_MISTAKE

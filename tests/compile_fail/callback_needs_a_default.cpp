@@ -5,14 +5,15 @@
 #include <string>
 #include <exception>
 
-
 struct precise {
   explicit precise(double exact) : value(exact) {}
   double value;
 };
 
 struct scales {
-  struct weigh { using reply_type = precise; };
+  struct weigh {
+    using reply_type = precise;
+  };
   int init() { return 0; }
   precise handle_call(weigh, int&) { return precise(1); }
 };

@@ -4,9 +4,10 @@
 
 #include <string>
 
-
 struct logger {
-  struct log { std::string line; };
+  struct log {
+    std::string line;
+  };
   int init() { return 0; }
 #ifdef OTPP_MISTAKE
   int handle_cast(log, int&) { return 1; }

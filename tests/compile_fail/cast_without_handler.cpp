@@ -4,9 +4,10 @@
 
 #include <string>
 
-
 struct logger {
-  struct log { std::string line; };
+  struct log {
+    std::string line;
+  };
   int init() { return 0; }
 #ifndef OTPP_MISTAKE
   void handle_cast(log, int&) {}

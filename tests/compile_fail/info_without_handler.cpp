@@ -4,7 +4,6 @@
 
 #include <string>
 
-
 struct ticker {
   struct tick {};
   int init() { return 0; }

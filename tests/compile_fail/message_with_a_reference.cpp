@@ -4,12 +4,17 @@
 
 #include <string>
 
-
 struct logger {
 #ifdef OTPP_MISTAKE
-  struct log { int level; const std::string& line; };
+  struct log {
+    int level;
+    const std::string& line;
+  };
 #else
-  struct log { int level; std::string line; };
+  struct log {
+    int level;
+    std::string line;
+  };
 #endif
   int init() { return 0; }
   void handle_cast(log, int&) {}

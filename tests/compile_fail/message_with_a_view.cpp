@@ -5,12 +5,17 @@
 #include <string>
 #include <string_view>
 
-
 struct logger {
 #ifdef OTPP_MISTAKE
-  struct log { int level; std::string_view line; };
+  struct log {
+    int level;
+    std::string_view line;
+  };
 #else
-  struct log { int level; std::string line; };
+  struct log {
+    int level;
+    std::string line;
+  };
 #endif
   int init() { return 0; }
   void handle_cast(log, int&) {}

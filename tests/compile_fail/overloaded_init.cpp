@@ -4,9 +4,10 @@
 
 #include <string>
 
-
 struct counter {
-  struct get { using reply_type = int; };
+  struct get {
+    using reply_type = int;
+  };
 #ifndef OTPP_MISTAKE
   using state_type = int;
 #endif

@@ -11,7 +11,8 @@ struct owner {
 
 auto change(otpp::server_ref<owner> server) {
 #ifndef OTPP_MISTAKE
-  return otpp::replace_state(server, [](const std::unique_ptr<int>& old) { return std::make_unique<int>(*old + 1); });
+  return otpp::replace_state(
+      server, [](const std::unique_ptr<int>& old) { return std::make_unique<int>(*old + 1); });
 #else
   return otpp::replace_state(server, [](std::unique_ptr<int>& old) { ++*old; });
 #endif

@@ -4,7 +4,6 @@
 
 #include <string>
 
-
 struct counter {
   int init() { return 0; }
 #ifdef OTPP_MISTAKE

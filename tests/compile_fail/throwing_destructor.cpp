@@ -4,7 +4,6 @@
 
 #include <string>
 
-
 struct logger {
   struct log {
     ~log() noexcept(
@@ -13,7 +12,8 @@ struct logger {
 #else
         true
 #endif
-    ) {}
+    ) {
+    }
   };
   int init() { return 0; }
   void handle_cast(log, int&) {}

@@ -4,9 +4,10 @@
 
 #include <string>
 
-
 struct counter {
-  struct get { using reply_type = int; };
+  struct get {
+    using reply_type = int;
+  };
   int init() { return 0; }
 #ifdef OTPP_MISTAKE
   std::string handle_call(get, int& count) { return std::to_string(count); }

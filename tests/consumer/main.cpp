@@ -5,8 +5,13 @@
 #include <otpp/otpp.hpp>
 
 struct counter {
-  struct get { using reply_type = int; };
-  struct add { int n; using reply_type = int; };
+  struct get {
+    using reply_type = int;
+  };
+  struct add {
+    int n;
+    using reply_type = int;
+  };
 
   int init(int start) { return start; }
   int handle_call(get, int& count) { return count; }

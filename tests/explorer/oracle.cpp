@@ -187,9 +187,7 @@ ending operation::end(std::exception_ptr error, int answer) {
 
 void crashed(const otpp::crash_report& report);
 
-oracle::oracle() {
-  watching = this;
-}
+oracle::oracle() { watching = this; }
 
 oracle::~oracle() { watching = nullptr; }
 
@@ -298,7 +296,7 @@ void oracle::end(int number, unsigned how, int answer) {
   }
   // Who hears of an end finds nothing left of the server.
   bool tells_of_end = one.what == kind::call || one.what == kind::cast ? (how & gone) != 0
-                      : one.what == kind::stop ? (how & (gone | value)) != 0
+                      : one.what == kind::stop                         ? (how & (gone | value)) != 0
                                                : one.what == kind::join && how == value;
   if (tells_of_end && one.to != 0) {
     look_at_names(one.to, "one who has heard of its end");
@@ -473,8 +471,9 @@ void oracle::check_end() {
       }
     }
     if (is_known && !has_unmarked_casts_ && left != one.dropped) {
-      violate("I1: " + std::to_string(left) + " casts were left in the mailbox, and " +
-              std::to_string(one.dropped) + " are reported");
+      violate(
+          "I1: " + std::to_string(left) + " casts were left in the mailbox, and " +
+          std::to_string(one.dropped) + " are reported");
     }
   }
 }
@@ -530,8 +529,7 @@ struct ends_call {
 void sender::call_with_handler(
     asio::any_io_executor on, ref to, deed what, unsigned may_end, otpp::duration time) {
   auto mine = std::make_shared<operation>(seen, seen.begin(oracle::kind::call, *this, to.id(), may_end));
-  otpp::call_for<ask>(
-      to, time, stamp(seen, mine->number), what, detail(), ends_call{mine, std::move(on)});
+  otpp::call_for<ask>(to, time, stamp(seen, mine->number), what, detail(), ends_call{mine, std::move(on)});
 }
 
 // ---- the handlers ----
@@ -681,8 +679,9 @@ asio::awaitable<otpp::outcome<int>> subject_of<EndsSlowly>::handle_call(ask_slow
       co_await asio::post(asio::use_awaitable);
     }
   }
-  s.seen->expect(running_server() == s.seen->lives_[static_cast<std::size_t>(s.life)].id,
-                 "I7: a handler goes on outside of its own server");
+  s.seen->expect(
+      running_server() == s.seen->lives_[static_cast<std::size_t>(s.life)].id,
+      "I7: a handler goes on outside of its own server");
   s.seen->wants_next(s.life, m.what);
   co_return done(m.what, m.mark.number(), *s.seen, s);
 }
@@ -868,15 +867,16 @@ struct explored {
   std::string name = Catch::getResultCapture().getCurrentTestName();
   if (planted_bug()) {
     // What the run was for. Nothing may be touched any more.
-    std::printf("planted bug %s found by \"%s\" with turns of %d in schedule %llu, %llu of all: %s\n",
-                planted_bug(), name.c_str(), turn_limit, static_cast<unsigned long long>(number),
-                static_cast<unsigned long long>(all_schedules), wrong.c_str());
+    std::printf(
+        "planted bug %s found by \"%s\" with turns of %d in schedule %llu, %llu of all: %s\n", planted_bug(),
+        name.c_str(), turn_limit, static_cast<unsigned long long>(number),
+        static_cast<unsigned long long>(all_schedules), wrong.c_str());
     std::fflush(stdout);
     std::_Exit(0);
   }
   std::string text = wrong + "\nin schedule " + std::to_string(number) +
-                     "; to run it again: OTPP_EXPLORER_REPLAY=" +
-                     std::to_string(turn_limit) + "/" + replay + "\n";
+                     "; to run it again: OTPP_EXPLORER_REPLAY=" + std::to_string(turn_limit) + "/" + replay +
+                     "\n";
   otpp::testing::schedule again(otpp::testing::orders::replay(replay));
   again.next();
   std::vector<std::string> trace;
@@ -955,9 +955,9 @@ void explore(std::initializer_list<int> turn_limits, scenario play) {
       ran += run(orders::random(deviations, random), turn_limit, play, ran).schedules;
     }
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    std::printf("%s, turns of %d: %llu schedules, %llu of at most %u deviations, %.2f s\n", name.c_str(),
-                turn_limit, static_cast<unsigned long long>(ran), static_cast<unsigned long long>(last),
-                deviations, seconds);
+    std::printf(
+        "%s, turns of %d: %llu schedules, %llu of at most %u deviations, %.2f s\n", name.c_str(), turn_limit,
+        static_cast<unsigned long long>(ran), static_cast<unsigned long long>(last), deviations, seconds);
   }
   SUCCEED();
 }

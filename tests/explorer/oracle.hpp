@@ -55,8 +55,8 @@ using ref = otpp::server_ref<subject>;
 // How an operation ended. A bit each, so that a set of them is a number.
 enum ending : unsigned {
   open = 0,
-  value = 1,             // an answer; of a cast, a stop and a join: done
-  refused = 1 << 1,      // the exception that the handler answered with, or that init threw
+  value = 1,        // an answer; of a cast, a stop and a join: done
+  refused = 1 << 1, // the exception that the handler answered with, or that init threw
   exited = 1 << 2,
   timeout = 1 << 3,
   cancelled = 1 << 4,
@@ -67,7 +67,7 @@ enum ending : unsigned {
   calling_self = 1 << 9,
   name_taken = 1 << 10,
   ignored = 1 << 11,
-  abandoned = 1 << 12,   // its coroutine was destroyed, with its context
+  abandoned = 1 << 12, // its coroutine was destroyed, with its context
   deadlock = 1 << 13,
   unknown = 1 << 14
 };
@@ -77,21 +77,21 @@ inline constexpr unsigned gone = exited | no_process; // what a call to a server
 enum class deed {
   answer,
   crash,
-  quit,        // stops, with an answer
-  leave,       // stops, without one
-  refuse,      // answers with an exception
-  idle,        // answers, and wants its timeout after 10 ms
-  idle_now,    // answers, and wants it at once
-  chain,       // answers, and goes on with handle_continue
-  keep,        // keeps the otpp::caller in the state
-  keep_outside,// gives it to the test
-  drop,        // drops it
+  quit,         // stops, with an answer
+  leave,        // stops, without one
+  refuse,       // answers with an exception
+  idle,         // answers, and wants its timeout after 10 ms
+  idle_now,     // answers, and wants it at once
+  chain,        // answers, and goes on with handle_continue
+  keep,         // keeps the otpp::caller in the state
+  keep_outside, // gives it to the test
+  drop,         // drops it
   answer_twice,
   answer_and_crash,
-  release,     // answers, and answers all that are kept
-  relay,       // calls another server, and answers with its answer
-  cast_on,     // casts to another server
-  stop_other,  // stops another server, and waits for its end
+  release,    // answers, and answers all that are kept
+  relay,      // calls another server, and answers with its answer
+  cast_on,    // casts to another server
+  stop_other, // stops another server, and waits for its end
   call_self,
   stop_self,
   cast_self,
@@ -264,8 +264,8 @@ class oracle {
   otpp::registry names;
   std::vector<kept_caller> kept_outside;
   std::optional<ref> last_words; // to whom the crash hook casts
-  bool contexts_go = false;  // then a server may end without terminate
-  bool is_bounded = false;   // then what waits in line was not accepted yet
+  bool contexts_go = false;      // then a server may end without terminate
+  bool is_bounded = false;       // then what waits in line was not accepted yet
   world* in = nullptr;
   std::uintptr_t outermost = 0; // the frame that runs it
 
@@ -385,8 +385,7 @@ class sender {
       otpp::exit_reason why = otpp::exit_reason::normal());
   template <class Callbacks>
   asio::awaitable<ending> join(otpp::server_ref<Callbacks> to, unsigned may_end = value);
-  asio::awaitable<std::optional<ref>> wait(
-      std::string name, otpp::duration time, unsigned may_end = value);
+  asio::awaitable<std::optional<ref>> wait(std::string name, otpp::duration time, unsigned may_end = value);
   // With a completion handler: ends once, or is destroyed with its context.
   void call_with_handler(asio::any_io_executor on, ref to, deed what, unsigned may_end, otpp::duration time);
 
@@ -399,9 +398,13 @@ class sender {
 
  private:
   template <class Callbacks>
-  static std::uint64_t id_of(const otpp::server_ref<Callbacks>& to) { return to.id(); }
+  static std::uint64_t id_of(const otpp::server_ref<Callbacks>& to) {
+    return to.id();
+  }
   template <class Callbacks>
-  std::uint64_t id_of(const otpp::server_name<Callbacks>& to) const { return seen.id_of_name(to.name()); }
+  std::uint64_t id_of(const otpp::server_name<Callbacks>& to) const {
+    return seen.id_of_name(to.name());
+  }
 };
 
 // What a scenario plays on.
@@ -457,9 +460,7 @@ template <class Callbacks>
 std::optional<otpp::server_ref<Callbacks>> stage::start_one(otpp::options how) {
   auto result = std::make_shared<std::optional<otpp::server_ref<Callbacks>>>();
   sender& by = seen.make_sender();
-  spawn("starter", [&by, how, result]() -> action {
-    *result = co_await by.start<Callbacks>(how);
-  });
+  spawn("starter", [&by, how, result]() -> action { *result = co_await by.start<Callbacks>(how); });
   one.run();
   if (!*result) {
     one.fail("a server does not start");
@@ -495,8 +496,7 @@ asio::awaitable<std::optional<otpp::server_ref<Callbacks>>> sender::start(
 }
 
 template <class M, class To>
-asio::awaitable<ending> sender::call(
-    To to, deed what, unsigned may_end, otpp::duration time, detail how) {
+asio::awaitable<ending> sender::call(To to, deed what, unsigned may_end, otpp::duration time, detail how) {
   operation mine(seen, seen.begin(oracle::kind::call, *this, id_of(to), may_end));
   std::exception_ptr error;
   int answer = 0;

@@ -153,8 +153,9 @@ TEST_CASE("explorer: F12 a timeout against the server's end") {
 TEST_CASE("explorer: F10 a cancellation at every point") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
-    for (auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                      asio::cancellation_type::total}) {
+    for (auto type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+          asio::cancellation_type::total}) {
       sender& one = s.make_sender();
       auto& client = s.spawn("client", [&one, server, type]() -> action {
         if (type == asio::cancellation_type::partial) {

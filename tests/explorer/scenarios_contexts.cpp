@@ -194,11 +194,13 @@ TEST_CASE("explorer: F07 R17 two servers that stop each other") {
     sender& ann = s.make_sender();
     sender& bob = s.make_sender();
     s.spawn("ann", [&ann, one, two]() -> action {
-      co_await ann.call<ask_slowly>(one, deed::stop_other, value | gone, otpp::infinite, detail(two, 5ms).in_a_ring());
+      co_await ann.call<ask_slowly>(
+          one, deed::stop_other, value | gone, otpp::infinite, detail(two, 5ms).in_a_ring());
       co_await ann.call(one, deed::answer, value | gone);
     });
     s.spawn("bob", [&bob, one, two]() -> action {
-      co_await bob.call<ask_slowly>(two, deed::stop_other, value | gone, otpp::infinite, detail(one, 5ms).in_a_ring());
+      co_await bob.call<ask_slowly>(
+          two, deed::stop_other, value | gone, otpp::infinite, detail(one, 5ms).in_a_ring());
       co_await bob.call(two, deed::answer, value | gone);
     });
   });

@@ -160,8 +160,8 @@ TEST_CASE("explorer: F91 a start that is cancelled while init waits") {
   explore({1, 64}, [](stage& s) {
     sender& ann = s.make_sender();
     auto& client = s.spawn("ann", [&s, &ann]() -> action {
-      auto server = co_await ann.start(
-          s.named("kv"), value | cancelled | exited | name_taken, deed::answer, 3);
+      auto server =
+          co_await ann.start(s.named("kv"), value | cancelled | exited | name_taken, deed::answer, 3);
       s.server = server;
     });
     s.one.may("a cancellation", [&client] { client.cancel(); });
@@ -171,9 +171,7 @@ TEST_CASE("explorer: F91 a start that is cancelled while init waits") {
       co_await bob.call(s.address("kv"), deed::answer, value | gone | cancelled | refused);
     });
     sender& eve = s.make_sender();
-    s.spawn("eve", [&s, &eve]() -> action {
-      co_await eve.start(s.named("kv"), value | name_taken);
-    });
+    s.spawn("eve", [&s, &eve]() -> action { co_await eve.start(s.named("kv"), value | name_taken); });
   });
 }
 

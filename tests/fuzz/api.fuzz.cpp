@@ -86,15 +86,38 @@ struct state {
 };
 
 struct shop {
-  struct ask { stamp from; using reply_type = int; };
-  struct ask_slowly { stamp from; using reply_type = int; };
-  struct park { stamp from; using reply_type = int; };
-  struct crash { stamp from; using reply_type = int; };
-  struct quit { stamp from; using reply_type = int; };
-  struct tell { stamp from; };
-  struct tell_slowly { stamp from; };
-  struct answer { stamp from; };
-  struct drop { stamp from; };
+  struct ask {
+    stamp from;
+    using reply_type = int;
+  };
+  struct ask_slowly {
+    stamp from;
+    using reply_type = int;
+  };
+  struct park {
+    stamp from;
+    using reply_type = int;
+  };
+  struct crash {
+    stamp from;
+    using reply_type = int;
+  };
+  struct quit {
+    stamp from;
+    using reply_type = int;
+  };
+  struct tell {
+    stamp from;
+  };
+  struct tell_slowly {
+    stamp from;
+  };
+  struct answer {
+    stamp from;
+  };
+  struct drop {
+    stamp from;
+  };
 
   using messages = otpp::message_list<ask, ask_slowly, park, crash, quit, tell, tell_slowly, answer, drop>;
 

@@ -59,8 +59,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   outcome whole = read(bytes, bytes.size());
   outcome cut = read(bytes, piece);
   if (!(whole == cut)) {
-    std::fprintf(stderr, "in one piece: %zu commands, error \"%s\"; in pieces of %zu: %zu, \"%s\"\n",
-                 whole.commands.size(), whole.error.c_str(), piece, cut.commands.size(), cut.error.c_str());
+    std::fprintf(
+        stderr, "in one piece: %zu commands, error \"%s\"; in pieces of %zu: %zu, \"%s\"\n",
+        whole.commands.size(), whole.error.c_str(), piece, cut.commands.size(), cut.error.c_str());
     std::abort();
   }
   return 0;

@@ -243,8 +243,7 @@ TEST_CASE("memory: a call with a callback ends once", "[memory]") {
       how.begin_armed([&] {
         otpp::call_for<subject::later>(
             w.server(), otpp::infinite,
-            asio::bind_cancellation_slot(
-                signal.slot(), asio::bind_executor(w.context(), how.handler())));
+            asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(w.context(), how.handler())));
       });
       w.context().restart();
       w.context().poll();
@@ -476,9 +475,8 @@ template <class With>
 void call_answered_later(With with) {
   world w;
   tally<int> how;
-  how.begin_armed([&] {
-    otpp::call_for<subject::later>(w.server(), otpp::infinite, with(w.context(), how.handler()));
-  });
+  how.begin_armed(
+      [&] { otpp::call_for<subject::later>(w.server(), otpp::infinite, with(w.context(), how.handler())); });
   w.context().restart();
   w.context().poll();
   disarm();

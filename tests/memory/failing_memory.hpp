@@ -43,7 +43,7 @@ inline bool has_struck() noexcept { return struck() != 0; }
 
 // The plan for the next run: which allocations fail, counted from 0; negative is none.
 void plan(long first, long second = -1) noexcept;
-long numbered() noexcept; // allocations that were numbered
+long numbered() noexcept;         // allocations that were numbered
 const char* complaint() noexcept; // what expect() noted; null if nothing
 
 // Runs a scenario once, and counts the blocks that it leaves behind.

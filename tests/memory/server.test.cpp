@@ -348,7 +348,7 @@ TEST_CASE("memory: a handler that is thrown away ends its server", "[memory]") {
       try {
         context.restart();
         context.run_one_for(std::chrono::seconds(3)); // the timer
-        disarm(); // the second call's is Asio's own
+        disarm();                                     // the second call's is Asio's own
         context.run_for(std::chrono::seconds(3));
       } catch (const std::bad_alloc&) {
       }
@@ -486,8 +486,7 @@ TEST_CASE("memory: an init that is a coroutine starts its server, or does not", 
   long count = fail_at_every_index([] {
     auto body = []() -> asio::awaitable<void> {
       auto make = [] { return otpp::start<slow_starter>(otpp::named("memory.slow"), 7); };
-      ended<otpp::server_ref<slow_starter>> how =
-          co_await await_armed<otpp::server_ref<slow_starter>>(make);
+      ended<otpp::server_ref<slow_starter>> how = co_await await_armed<otpp::server_ref<slow_starter>>(make);
       expect(how.value || how.is_out_of_memory(), "neither started nor bad_alloc");
       if (!how.value) {
         expect(!otpp::whereis<slow_starter>("memory.slow"), "the name is free");

@@ -103,7 +103,7 @@ void check_verbs(marks& where, const marker_ref& server, const std::function<voi
         where, [&] { otpp::send_after<marker::heard>(otpp::duration::zero(), server); }, let_run);
   }
   CHECK(timer == 2); // the timer and its message, before it is set
-  CHECK(cast == 1); // the message, before it is published
+  CHECK(cast == 1);  // the message, before it is published
   CHECK(info == 1);
   CHECK(call == 1); // message, slot and handler in one
 }
@@ -163,9 +163,8 @@ TEST_CASE("memory: an answer takes none on its way", "[memory]") {
         for (bool is_kept : {false, true}) {
           where.at_answer = -1;
           long answered = 0;
-          auto done = asio::bind_executor(*home, [&](std::exception_ptr, int) {
-            where.at_answer = failing_memory::allocations();
-          });
+          auto done = asio::bind_executor(
+              *home, [&](std::exception_ptr, int) { where.at_answer = failing_memory::allocations(); });
           if (is_kept) {
             otpp::call_for<marker::keep>(server, otpp::infinite, done);
             let_run(context);
@@ -191,9 +190,9 @@ TEST_CASE("memory: an answer takes none on its way", "[memory]") {
     asio::thread_pool pool(1);
     std::atomic<long> at_answer{-1};
     otpp::call_for<marker::keep>(
-        server, otpp::infinite,
-        asio::bind_executor(
-            pool, [&](std::exception_ptr, int) { at_answer = failing_memory::allocations(); }));
+        server, otpp::infinite, asio::bind_executor(pool, [&](std::exception_ptr, int) {
+          at_answer = failing_memory::allocations();
+        }));
     let_run(context);
     REQUIRE(where.kept);
     long answered = failing_memory::allocations();

@@ -62,10 +62,10 @@ void operator delete(void* pointer, std::size_t, std::align_val_t) noexcept { op
 namespace {
 
 using namespace std::chrono_literals;
+using asio::use_awaitable;
 using otpp::testing::explore;
 using otpp::testing::orders;
 using otpp::testing::world;
-using asio::use_awaitable;
 using text = std::shared_ptr<std::string>;
 
 text make_text() { return std::make_shared<std::string>(); }
@@ -85,19 +85,51 @@ using desk_ref = otpp::server_ref<desk>;
 
 // Writes a letter for all that it does.
 struct desk {
-  struct ask { char letter; using reply_type = int; };
-  struct park { using reply_type = int; };
-  struct linger { char letter; using reply_type = int; };
-  struct crash { using reply_type = int; };
-  struct quit { using reply_type = int; };
-  struct leave { using reply_type = int; };
-  struct drop { using reply_type = int; };
-  struct go_on { char letter; using reply_type = int; };        // with a continuation
-  struct rest { otpp::duration time; using reply_type = int; }; // with a timeout
-  struct wake { otpp::duration time; using reply_type = int; }; // with a timeout's message
-  struct relay { desk_ref to; using reply_type = int; };        // calls another
-  struct note { char letter; };
-  struct slow { char letter; };
+  struct ask {
+    char letter;
+    using reply_type = int;
+  };
+  struct park {
+    using reply_type = int;
+  };
+  struct linger {
+    char letter;
+    using reply_type = int;
+  };
+  struct crash {
+    using reply_type = int;
+  };
+  struct quit {
+    using reply_type = int;
+  };
+  struct leave {
+    using reply_type = int;
+  };
+  struct drop {
+    using reply_type = int;
+  };
+  struct go_on {
+    char letter;
+    using reply_type = int;
+  }; // with a continuation
+  struct rest {
+    otpp::duration time;
+    using reply_type = int;
+  }; // with a timeout
+  struct wake {
+    otpp::duration time;
+    using reply_type = int;
+  }; // with a timeout's message
+  struct relay {
+    desk_ref to;
+    using reply_type = int;
+  }; // calls another
+  struct note {
+    char letter;
+  };
+  struct slow {
+    char letter;
+  };
   struct free_all {};
   struct fall {};
   struct end {};
@@ -711,9 +743,7 @@ void watchers(world& one) {
       all.back()->cancel();
     }
   }
-  one.spawn("stops", [server]() -> asio::awaitable<void> {
-    co_await server.stop();
-  });
+  one.spawn("stops", [server]() -> asio::awaitable<void> { co_await server.stop(); });
   one.run();
   check(*ended == 14, "a watcher is lost");
 }
@@ -749,9 +779,7 @@ void serial_executors(world& one) {
   check(asio::query(ea, asio::execution::blocking) == asio::execution::blocking.never, "blocking");
   check(ea.owner().get() == static_cast<otpp::detail::process*>(a.core().get()), "owner");
   auto ran = std::make_shared<std::string>();
-  ea.execute([ran, a] {
-    *ran += a.core()->is_running_here() ? '1' : '?';
-  });
+  ea.execute([ran, a] { *ran += a.core()->is_running_here() ? '1' : '?'; });
   check(ran->empty(), "ran at once");
   eb.execute([ran] { *ran += '2'; });
   one.run();
@@ -866,29 +894,38 @@ void on_two_real_contexts() {
   std::optional<desk_ref> there;
   std::exception_ptr failed;
   auto note = [&](std::exception_ptr error) { failed = error ? error : failed; };
-  asio::co_spawn(two, [&]() -> asio::awaitable<void> {
-    desk_ref made = co_await otpp::start<desk>(said);
-    there = made;
-  }, note);
+  asio::co_spawn(
+      two,
+      [&]() -> asio::awaitable<void> {
+        desk_ref made = co_await otpp::start<desk>(said);
+        there = made;
+      },
+      note);
   two.run();
   int ended = 0;
   for (int i = 0; i != 3; ++i) {
-    asio::co_spawn(one, [&]() -> asio::awaitable<void> {
-      int how = co_await otpp::call<desk::ask>(*there, 'a');
-      check(how == 'a', "ask");
-      how = co_await end_of(otpp::call_for<desk::linger>(*there, otpp::infinite, 'b'));
-      check(how == 'b', "linger");
-      how = co_await end_of(otpp::call_for<desk::park>(*there, otpp::infinite));
-      check(is_gone(how), "park");
-      ++ended;
-    }, note);
+    asio::co_spawn(
+        one,
+        [&]() -> asio::awaitable<void> {
+          int how = co_await otpp::call<desk::ask>(*there, 'a');
+          check(how == 'a', "ask");
+          how = co_await end_of(otpp::call_for<desk::linger>(*there, otpp::infinite, 'b'));
+          check(how == 'b', "linger");
+          how = co_await end_of(otpp::call_for<desk::park>(*there, otpp::infinite));
+          check(is_gone(how), "park");
+          ++ended;
+        },
+        note);
   }
-  asio::co_spawn(one, [&]() -> asio::awaitable<void> {
-    co_await otpp::call<desk::linger>(*there, 'c');
-    co_await otpp::call<desk::linger>(*there, 'c');
-    co_await otpp::call<desk::linger>(*there, 'c');
-    co_await there->stop();
-  }, note);
+  asio::co_spawn(
+      one,
+      [&]() -> asio::awaitable<void> {
+        co_await otpp::call<desk::linger>(*there, 'c');
+        co_await otpp::call<desk::linger>(*there, 'c');
+        co_await otpp::call<desk::linger>(*there, 'c');
+        co_await there->stop();
+      },
+      note);
   for (int i = 0; i != 1000 && !failed && ended != 3; ++i) {
     one.restart();
     two.restart();

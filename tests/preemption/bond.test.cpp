@@ -58,11 +58,12 @@ struct side {
 // How often somebody is told, by whomever.
 class counting_bond final : public otpp::detail::bond {
  public:
-  counting_bond(const side& a, const side& b, cell<int>& count)
-      : bond(a.core, b.core, true), count_(count) {}
+  counting_bond(const side& a, const side& b, cell<int>& count) : bond(a.core, b.core, true), count_(count) {}
 
  private:
-  void told(const otpp::detail::server_core&, const otpp::exit_reason&) noexcept override { ++count_.write(); }
+  void told(const otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {
+    ++count_.write();
+  }
   cell<int>& count_;
 };
 
@@ -124,7 +125,8 @@ struct signals : couple {
   signals() : couple(fate::waits) {}
   void send(otpp::exit_reason why, intrusive_ptr<otpp::detail::bond> link) {
     otpp::pid from(second.core);
-    first.core->take_exit(*new otpp::detail::exit_order_for(std::move(from), std::move(why), std::move(link)));
+    first.core->take_exit(
+        *new otpp::detail::exit_order_for(std::move(from), std::move(why), std::move(link)));
   }
 };
 struct two_signals final : signals {
@@ -140,8 +142,9 @@ struct two_signals final : signals {
   }
   void finish() override {
     expect(first.has_ended, "both signals were lost");
-    expect(first.reason == otpp::exit_reason::shutdown() || first.reason == otpp::exit_reason::killed(),
-           "another reason");
+    expect(
+        first.reason == otpp::exit_reason::shutdown() || first.reason == otpp::exit_reason::killed(),
+        "another reason");
     second.context.poll();
   }
 };

@@ -93,9 +93,7 @@ struct looked_at final : ring {
       delete one;
     }
   }
-  void finish() override {
-    expect(!both[0]->edge().slot() && !both[1]->edge().slot(), "an edge is left");
-  }
+  void finish() override { expect(!both[0]->edge().slot() && !both[1]->edge().slot(), "an edge is left"); }
 };
 const entry looked_at_entry("deadlock.looked_at", 2, 3, preemption::make<looked_at>);
 

@@ -57,7 +57,7 @@ struct fiber {
   place where;
   std::uint64_t own_changes;
   std::uint64_t seen_changes; // of others
-  bool is_chosen; // for what it does next
+  bool is_chosen;             // for what it does next
   bool has_started;
   alignas(16) std::byte stack[256 * 1024];
 };
@@ -222,12 +222,15 @@ void make_fibers() {
     one.uc_stack.ss_sp = fibers[n].stack;
     one.uc_stack.ss_size = sizeof(fibers[n].stack);
     one.uc_link = nullptr;
-    makecontext(&one, [] {
-      if (_setjmp(fibers[running].at) == 0) {
-        setcontext(&back);
-      }
-      run_fiber();
-    }, 0);
+    makecontext(
+        &one,
+        [] {
+          if (_setjmp(fibers[running].at) == 0) {
+            setcontext(&back);
+          }
+          run_fiber();
+        },
+        0);
     running = n;
     swapcontext(&back, &one);
   }
@@ -350,10 +353,12 @@ void read_replay_string() {
   if (where) {
     std::printf(" (thread %d, %s:%u)", running, file_of(*where), static_cast<unsigned>(where->line()));
   }
-  std::printf("\nschedule %llu, --replay %s\n", static_cast<unsigned long long>(schedules + 1),
+  std::printf(
+      "\nschedule %llu, --replay %s\n", static_cast<unsigned long long>(schedules + 1),
       replay_string().c_str());
   for (const step& one : trace) {
-    std::printf("  %*s%d %s:%u %s", 4 * (one.thread - 1), "", one.thread, file_of(one.where),
+    std::printf(
+        "  %*s%d %s:%u %s", 4 * (one.thread - 1), "", one.thread, file_of(one.where),
         static_cast<unsigned>(one.where.line()), name_of(one.what));
     if (one.object) {
       std::printf(" #%zu", number_of(one.object));
@@ -370,7 +375,8 @@ void read_replay_string() {
     if (one.ended) {
       std::printf("  thread %d has ended\n", n);
     } else if (one.has_started) {
-      std::printf("  thread %d stands at %s:%u %s%s\n", n, file_of(one.where),
+      std::printf(
+          "  thread %d stands at %s:%u %s%s\n", n, file_of(one.where),
           static_cast<unsigned>(one.where.line()), name_of(one.what), can_go_on(n) ? "" : ", waiting");
     }
   }
@@ -388,7 +394,7 @@ void catch_crashes() {
   where.ss_sp = stack;
   where.ss_size = sizeof(stack);
   sigaltstack(&where, nullptr);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = crashed;
   action.sa_flags = SA_ONSTACK;
   for (int signal : {SIGSEGV, SIGBUS, SIGABRT}) {
@@ -404,8 +410,9 @@ int explore(const entry& one) {
     run_schedule();
   } while (replayed.empty() && next_path());
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  std::printf("%s: %llu schedules of %d threads, at most %d preemptions, %.1f points each, %.2f s\n",
-      one.name.data(), static_cast<unsigned long long>(schedules), threads, bound,
+  std::printf(
+      "%s: %llu schedules of %d threads, at most %d preemptions, %.1f points each, %.2f s\n", one.name.data(),
+      static_cast<unsigned long long>(schedules), threads, bound,
       static_cast<double>(points) / static_cast<double>(schedules), took.count());
   if (must_fail) {
     std::printf("the planted mistake was not found\n");

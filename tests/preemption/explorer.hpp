@@ -51,7 +51,17 @@ class vector_clock {
 };
 
 enum class operation : std::uint8_t {
-  load, store, exchange, compare, add, lock, try_lock, unlock, yield, wait, mark
+  load,
+  store,
+  exchange,
+  compare,
+  add,
+  lock,
+  try_lock,
+  unlock,
+  yield,
+  wait,
+  mark
 };
 
 using is_ready = bool (*)(const void*) noexcept;

@@ -66,7 +66,7 @@ foreach(header IN LISTS headers)
     REPLACE "static thread_local turn* instance = nullptr;"
     "static preemption::per_thread<turn*> instance;" text "${text}"
   )
-  if(header STREQUAL "detail/block_cache.hpp")
+  if(header STREQUAL "detail/memory/block_cache.hpp")
     string(
       REPLACE "static inline constinit thread_local bins mine{};"
       "static inline preemption::per_thread<bins> mine;" text "${text}"

@@ -85,9 +85,7 @@ struct post_office : preemption::scenario {
     return one;
   }
 
-  void leave(int sender) {
-    woken_by(box.submit(farewells[static_cast<std::size_t>(sender)]));
-  }
+  void leave(int sender) { woken_by(box.submit(farewells[static_cast<std::size_t>(sender)])); }
 
   void woken_by(mailbox::result result) {
     if (result == mailbox::result::woke) {

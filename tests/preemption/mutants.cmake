@@ -13,8 +13,7 @@ plant(push_tells_nobody mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[return push_result::queued;]]
 )
 plant(push_publishes_nothing mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
-  [[head_.compare_exchange_weak(
-        head, node, std::memory_order_acq_rel, std::memory_order_relaxed)]]
+  [[head_.compare_exchange_weak(head, node, std::memory_order_acq_rel, std::memory_order_relaxed)]]
   [[head_.compare_exchange_weak(head, node, std::memory_order_relaxed, std::memory_order_relaxed)]]
 )
 plant(batch_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
@@ -24,22 +23,19 @@ plant(batch_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
 plant(park_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[Node* expected = nullptr;
     return !front_ && head_.compare_exchange_strong(
-                          expected, parked(), std::memory_order_acq_rel,
-                          std::memory_order_relaxed);]]
+                          expected, parked(), std::memory_order_acq_rel, std::memory_order_relaxed);]]
   [[if (front_ || head_.load(std::memory_order_acquire) != nullptr) { return false; }
     head_.store(parked(), std::memory_order_release); return true;]]
 )
 plant(park_publishes_nothing mpsc_queue.claim detail/queue/mpsc_queue.hpp
   [[head_.compare_exchange_strong(
-                          expected, parked(), std::memory_order_acq_rel,
-                          std::memory_order_relaxed)]]
+                          expected, parked(), std::memory_order_acq_rel, std::memory_order_relaxed)]]
   [[head_.compare_exchange_strong(
       expected, parked(), std::memory_order_relaxed, std::memory_order_relaxed)]]
 )
 plant(claim_in_two_steps mpsc_queue.claim detail/queue/mpsc_queue.hpp
-  [[head == parked() && head_.compare_exchange_strong(
-                                   head, nullptr, std::memory_order_acquire,
-                                   std::memory_order_relaxed)]]
+  [[head == parked() &&
+           head_.compare_exchange_strong(head, nullptr, std::memory_order_acquire, std::memory_order_relaxed)]]
   [[head == parked() && (head_.store(nullptr, std::memory_order_relaxed), true)]]
 )
 plant(bar_in_two_steps mpsc_queue.bar detail/queue/mpsc_queue.hpp

@@ -259,8 +259,8 @@ const entry timeout_entry("reply_slot.timeout", 3, 3, preemption::make<timeout>)
 // The time is over, the caller is cancelled, and the one who has the server half drops it.
 struct cancel : exchange {
   asio::cancellation_signal signal;
-  cancellable_slot& waiter = wait<cancellable_slot>(
-      cancellable_handler(signal.slot(), told()), otpp::duration::zero());
+  cancellable_slot& waiter =
+      wait<cancellable_slot>(cancellable_handler(signal.slot(), told()), otpp::duration::zero());
 
   cancel() {
     asio::any_io_executor executor = context.get_executor();

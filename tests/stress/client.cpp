@@ -10,14 +10,22 @@ namespace {
 
 template <class M>
 constexpr const char* asking() {
-  if constexpr (std::is_same_v<M, node::ask>) return "ask";
-  if constexpr (std::is_same_v<M, node::ask_slow>) return "ask_slow";
-  if constexpr (std::is_same_v<M, node::ask_later>) return "ask_later";
-  if constexpr (std::is_same_v<M, node::ask_never>) return "ask_never";
-  if constexpr (std::is_same_v<M, node::ask_fail>) return "ask_fail";
-  if constexpr (std::is_same_v<M, node::ask_crash>) return "ask_crash";
-  if constexpr (std::is_same_v<M, node::ask_quit>) return "ask_quit";
-  if constexpr (std::is_same_v<M, node::ask_self>) return "ask_self";
+  if constexpr (std::is_same_v<M, node::ask>)
+    return "ask";
+  if constexpr (std::is_same_v<M, node::ask_slow>)
+    return "ask_slow";
+  if constexpr (std::is_same_v<M, node::ask_later>)
+    return "ask_later";
+  if constexpr (std::is_same_v<M, node::ask_never>)
+    return "ask_never";
+  if constexpr (std::is_same_v<M, node::ask_fail>)
+    return "ask_fail";
+  if constexpr (std::is_same_v<M, node::ask_crash>)
+    return "ask_crash";
+  if constexpr (std::is_same_v<M, node::ask_quit>)
+    return "ask_quit";
+  if constexpr (std::is_same_v<M, node::ask_self>)
+    return "ask_self";
   return "ask what nobody takes";
 }
 
@@ -44,14 +52,20 @@ asio::awaitable<void> client::live() {
       case 2: co_await ask<node::ask_never>(slot, short_patience()); break;
       case 3: co_await cancel(slot); break;
       case 4: co_await look_for(slot); break;
-      case 5: case 6: co_await ask<node::ask_later>(slot, patient); break;
-      case 7: case 8: co_await ask<node::ask_slow>(slot, patient); break;
+      case 5:
+      case 6: co_await ask<node::ask_later>(slot, patient); break;
+      case 7:
+      case 8: co_await ask<node::ask_slow>(slot, patient); break;
       case 9: co_await ask<node::ask_self>(slot, patient); break;
       case 10: co_await ask<node::ask_fail>(slot, patient); break;
-      case 11: case 12: co_await ask_by_name<node::ask>(slot); break;
+      case 11:
+      case 12: co_await ask_by_name<node::ask>(slot); break;
       case 13: co_await ask_by_name<node::ask_slow>(slot); break;
       case 14: co_await ask_by_name<node::alien>(slot); break;
-      case 15: case 16: case 17: case 18:
+      case 15:
+      case 16:
+      case 17:
+      case 18:
         if (outstanding.load(std::memory_order_relaxed) < 256) {
           now("call with callbacks", slot);
           call_many(slot);
@@ -193,8 +207,7 @@ void client::call_back(route& to, header h, otpp::duration patience) {
   } else {
     otpp::call_for<M>(
         *to.ref, patience, h,
-        asio::bind_executor(
-            executor, on_answer{pending(*this, where.closing), h.answer(), patience}));
+        asio::bind_executor(executor, on_answer{pending(*this, where.closing), h.answer(), patience}));
   }
 }
 

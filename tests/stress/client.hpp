@@ -23,7 +23,13 @@
 struct client {
   // `is_alone`: its executor runs one function at a time, as Asio's cancellation wants it.
   client(town& t, place& p, asio::any_io_executor& on, bool is_alone, std::uint32_t n, std::uint64_t seed)
-      : all(t), where(p), executor(on), alone(is_alone), sender(n), life(++t.lives), random(seed),
+      : all(t),
+        where(p),
+        executor(on),
+        alone(is_alone),
+        sender(n),
+        life(++t.lives),
+        random(seed),
         routes(t.boxes.size()) {}
 
   asio::awaitable<void> live();
@@ -98,8 +104,9 @@ struct client {
   }
   otpp::duration short_patience() {
     std::uint32_t luck = random.below(16);
-    return luck == 0 ? otpp::duration::zero()
-                     : luck == 1 ? otpp::duration(-1) : otpp::duration(std::chrono::microseconds(1u << luck));
+    return luck == 0   ? otpp::duration::zero()
+           : luck == 1 ? otpp::duration(-1)
+                       : otpp::duration(std::chrono::microseconds(1u << luck));
   }
 
   dice random;

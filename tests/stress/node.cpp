@@ -44,8 +44,13 @@ void call_guard::fail(const std::exception_ptr& error, otpp::duration patience) 
 }
 
 node::state::state(const birth& b, std::uint64_t l)
-    : all(b.all), slot(b.slot), where(b.where), life(l), box(&b.all->boxes[b.slot]),
-      senders(b.all->senders), routes(b.all->boxes.size()) {
+    : all(b.all),
+      slot(b.slot),
+      where(b.where),
+      life(l),
+      box(&b.all->boxes[b.slot]),
+      senders(b.all->senders),
+      routes(b.all->boxes.size()) {
   note(count::states_made);
 }
 
@@ -128,7 +133,8 @@ void node::tie_on(const header& h, state& s) {
       note(count::links);
       break;
     case 1: otpp::unlink(*other.ref); break;
-    case 2: case 3:
+    case 2:
+    case 3:
       s.monitors.push_back(otpp::monitor(*other.ref));
       note(count::monitors);
       break;
@@ -138,7 +144,8 @@ void node::tie_on(const header& h, state& s) {
         s.monitors.pop_back();
       }
       break;
-    case 5: case 6: {
+    case 5:
+    case 6: {
       std::uint64_t number = ++s.timers_set;
       auto patience = std::chrono::microseconds(h.luck / 32768 % 256);
       s.timers.emplace_back(number, otpp::send_after<tick>(patience, otpp::self<node>(), number));
@@ -276,7 +283,8 @@ void node::handle_call(ask_later m, caller_type from, state_type& s) {
     case 0: return; // dropped
     case 1: from.reply(answer); return;
     case 2: from.fail(refused("later")); return;
-    case 3: case 4: { // another server answers, on another context or this
+    case 3:
+    case 4: { // another server answers, on another context or this
       auto to = static_cast<std::uint32_t>(luck / 16 % s->routes.size());
       route& other = s->routes[to];
       s->all->refresh(other, to);

@@ -148,27 +148,66 @@ struct node {
   using caller_type = otpp::caller<answer_type>;
 
   // casts and infos
-  struct letter : cargo { using cargo::cargo; };
-  struct slow_letter : cargo { using cargo::cargo; };
-  struct relay : cargo { using cargo::cargo; };       // makes the server cast to another
-  struct poison : cargo { using cargo::cargo; };      // makes it crash
-  struct answer_held : cargo { using cargo::cargo; }; // makes it answer the calls it has left
-  struct carry {                                      // somebody else's call to be answered
+  struct letter : cargo {
+    using cargo::cargo;
+  };
+  struct slow_letter : cargo {
+    using cargo::cargo;
+  };
+  struct relay : cargo {
+    using cargo::cargo;
+  }; // makes the server cast to another
+  struct poison : cargo {
+    using cargo::cargo;
+  }; // makes it crash
+  struct answer_held : cargo {
+    using cargo::cargo;
+  }; // makes it answer the calls it has left
+  struct carry { // somebody else's call to be answered
     caller_type from;
     answer_type value;
   };
-  struct tick { std::uint64_t number; }; // of a timer of its own
-  struct alien : cargo { using cargo::cargo; using reply_type = answer_type; }; // nobody takes it
+  struct tick {
+    std::uint64_t number;
+  }; // of a timer of its own
+  struct alien : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  }; // nobody takes it
 
   // calls
-  struct ask : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_slow : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_later : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_never : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_fail : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_crash : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_quit : cargo { using cargo::cargo; using reply_type = answer_type; };
-  struct ask_self : cargo { using cargo::cargo; using reply_type = answer_type; };
+  struct ask : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_slow : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_later : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_never : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_fail : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_crash : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_quit : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
+  struct ask_self : cargo {
+    using cargo::cargo;
+    using reply_type = answer_type;
+  };
 
   using messages = otpp::message_list<letter, slow_letter, ask, ask_slow, ask_later>;
 
@@ -200,7 +239,7 @@ struct node {
     std::vector<route> routes; // to the other servers
     std::vector<std::pair<caller_type, answer_type>> held;
     std::vector<caller_type> unanswered;
-    std::vector<otpp::monitor_ref> monitors; // that are to tell something still
+    std::vector<otpp::monitor_ref> monitors;                       // that are to tell something still
     std::vector<std::pair<std::uint64_t, otpp::timer_ref>> timers; // the same
     std::uint64_t timers_set = 0;
     std::atomic<int> inside{0};

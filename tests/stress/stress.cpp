@@ -210,13 +210,12 @@ struct storm {
         homes.push_back(&all.open_place(place::kind::io_context, 1));
       }
     } else {
-      homes.push_back(&all.open_place(
-          topology == 0 ? place::kind::thread_pool : place::kind::io_context, threads));
+      homes.push_back(
+          &all.open_place(topology == 0 ? place::kind::thread_pool : place::kind::io_context, threads));
     }
     std::uint32_t sender = how.servers;
     auto open_mortal = [&] {
-      return &all.open_place(
-          random.below(2) == 0 ? place::kind::io_context : place::kind::thread_pool, 1);
+      return &all.open_place(random.below(2) == 0 ? place::kind::io_context : place::kind::thread_pool, 1);
     };
     place* mortal = open_mortal();
     start_servers();
@@ -237,8 +236,7 @@ struct storm {
         std::unique_lock lock(all.mutex);
         std::int64_t next = std::min(quota, all.issued + step);
         all.next_event = next;
-        time_is_up =
-            !all.changed.wait_until(lock, until, [this, next] { return all.issued >= next; });
+        time_is_up = !all.changed.wait_until(lock, until, [this, next] { return all.issued >= next; });
       }
       mortal->close();
       mortal = open_mortal();
@@ -313,7 +311,8 @@ struct storm {
       unanswered = static_cast<int>(all.bin.size());
     }
     std::fprintf(
-        out, "  it %s; the thread outside waits for %s; the one that answers is %s, and has %d calls to answer\n",
+        out,
+        "  it %s; the thread outside waits for %s; the one that answers is %s, and has %d calls to answer\n",
         phase.load(), asked ? asked : "nothing", replier_is_at_work ? "at work" : "idle", unanswered);
     std::lock_guard lock(all.mutex);
     for (const auto& one : clients) {
@@ -333,8 +332,10 @@ struct storm {
       std::fprintf(
           out, "  server %zu: life %llu, %s, limit %zu, %d starting, %s", slot,
           static_cast<unsigned long long>(box.life.load()),
-          !box_lock || !box.ref ? "?" : box.ref->has_ended() ? "ended" : "alive", box.limit.load(),
-          box.starting.load(), doing ? doing : "idle");
+          !box_lock || !box.ref  ? "?"
+          : box.ref->has_ended() ? "ended"
+                                 : "alive",
+          box.limit.load(), box.starting.load(), doing ? doing : "idle");
       if (box.waits_for >= 0) {
         std::fprintf(out, ", waits for server %d", box.waits_for.load());
       }
@@ -521,9 +522,8 @@ long median(std::vector<sample> of, double from, double to) {
     return of.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(of.size()));
   };
   std::vector<sample> some(at(from), at(to));
-  std::sort(some.begin(), some.end(), [](const sample& a, const sample& b) {
-    return a.resident < b.resident;
-  });
+  std::sort(
+      some.begin(), some.end(), [](const sample& a, const sample& b) { return a.resident < b.resident; });
   return some[some.size() / 2].resident;
 }
 
@@ -561,23 +561,22 @@ void print_figures(double seconds, const char* threads) {
       ll(messages), seconds, static_cast<double>(messages) / seconds, threads, n(count::casts_sent),
       n(count::casts_handled), n(count::casts_refused), ll(dropped()), n(count::reported_dropped),
       n(count::begun), n(count::calls_handled), n(count::answered), n(count::failed), n(count::exited),
-      n(count::no_process),
-      n(count::timed_out), n(count::cancelled), n(count::no_reply), n(count::bad_message),
-      n(count::calling_self), n(count::deadlock),
-      n(count::abandoned), n(count::answered_elsewhere), n(count::late_answers), n(count::starts),
-      n(count::start_races), n(count::init_failures), n(count::crashes), n(count::stops), n(count::joins),
-      n(count::kills), n(count::places_destroyed), n(count::links), n(count::exit_signals),
-      n(count::monitors), n(count::downs), n(count::timers), n(count::ticks), n(count::names_found),
-      n(count::names_missed), n(count::lost),
-      n(count::duplicated), n(count::reordered), ll(alive()),
+      n(count::no_process), n(count::timed_out), n(count::cancelled), n(count::no_reply),
+      n(count::bad_message), n(count::calling_self), n(count::deadlock), n(count::abandoned),
+      n(count::answered_elsewhere), n(count::late_answers), n(count::starts), n(count::start_races),
+      n(count::init_failures), n(count::crashes), n(count::stops), n(count::joins), n(count::kills),
+      n(count::places_destroyed), n(count::links), n(count::exit_signals), n(count::monitors),
+      n(count::downs), n(count::timers), n(count::ticks), n(count::names_found), n(count::names_missed),
+      n(count::lost), n(count::duplicated), n(count::reordered), ll(alive()),
       ll(total(count::states_made) - total(count::states_gone)),
       ll(total(count::frames_made) - total(count::frames_gone)), resident_kib());
 }
 
 [[noreturn]] void usage() {
   std::fprintf(
-      stderr, "usage: otpp_stress [--messages N] [--seconds S] [--threads 1..8] [--servers N] [--seed N] "
-              "[--storm N] [--soak]\n");
+      stderr,
+      "usage: otpp_stress [--messages N] [--seconds S] [--threads 1..8] [--servers N] [--seed N] "
+      "[--storm N] [--soak]\n");
   std::exit(2);
 }
 

@@ -35,7 +35,7 @@ enum class count : std::size_t {
   no_reply,
   bad_message,
   calling_self,
-  deadlock, // refused, because servers would wait for each other
+  deadlock,  // refused, because servers would wait for each other
   abandoned, // the caller's context was destroyed, and the caller with it
 
   calls_handled,
@@ -69,7 +69,7 @@ enum class count : std::size_t {
   lost,
   duplicated,
   reordered,
-  overlapping, // two handlers of one server at once
+  overlapping,  // two handlers of one server at once
   misdelivered, // a message for one server came to its successor
   wrong_answers,
   ended_twice,

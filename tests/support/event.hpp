@@ -42,9 +42,7 @@ class event {
     }
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
-    ~entry() {
-      where->waiting.erase(std::find(where->waiting.begin(), where->waiting.end(), timer));
-    }
+    ~entry() { where->waiting.erase(std::find(where->waiting.begin(), where->waiting.end(), timer)); }
     std::shared_ptr<state> where;
     asio::steady_timer* timer;
   };

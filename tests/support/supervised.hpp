@@ -38,8 +38,12 @@ using family_ptr = std::shared_ptr<family>;
 // A child. Its state is there as long as it is.
 struct member {
   struct crash {};
-  struct leave { otpp::exit_reason why; };
-  struct get { using reply_type = std::string; };
+  struct leave {
+    otpp::exit_reason why;
+  };
+  struct get {
+    using reply_type = std::string;
+  };
 
   class presence {
    public:

@@ -97,8 +97,7 @@ constexpr std::string_view verb_name() noexcept {
 template <server_core::verb Verb, class M>
 std::exception_ptr no_process_named(std::string_view name) noexcept {
   try {
-    return make_error(
-        errc::no_process, verb_name<Verb>(), type_name<M>(), '"' + std::string(name) + '"');
+    return make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), '"' + std::string(name) + '"');
   } catch (...) {
     return std::current_exception();
   }
@@ -118,8 +117,8 @@ destination find(server_name<Callbacks>&& address) noexcept {
   if (!result.server) {
     result.error = no_process_named<Verb, M>(address.name());
   } else if (result.server->callbacks_type_info() != typeid(Callbacks)) {
-    result.error = make_error(
-        errc::bad_message, verb_name<Verb>(), type_name<M>(), result.server->describe());
+    result.error =
+        make_error(errc::bad_message, verb_name<Verb>(), type_name<M>(), result.server->describe());
     result.server = {};
   }
   return result;
@@ -132,8 +131,8 @@ destination find_in(intrusive_ptr<server_core> server) noexcept {
   result.server = std::move(server);
   result.open = result.server->find_opener(Verb, typeid(M));
   if (!result.open) {
-    result.error = make_error(
-        errc::bad_message, verb_name<Verb>(), type_name<M>(), result.server->describe());
+    result.error =
+        make_error(errc::bad_message, verb_name<Verb>(), type_name<M>(), result.server->describe());
     result.server = {};
   }
   return result;
@@ -225,9 +224,8 @@ consteval bool can_be_sent() {
 }
 
 template <class M, class... Args>
-concept makes = std::is_constructible_v<M, Args...> || requires(Args&&... args) {
-  M{std::forward<Args>(args)...};
-};
+concept makes =
+    std::is_constructible_v<M, Args...> || requires(Args&&... args) { M{std::forward<Args>(args)...}; };
 
 template <class M>
 struct is_made_of {
@@ -261,8 +259,8 @@ template <class Message, class Token>
 consteval bool check_temporary() {
   using M = std::remove_cvref_t<Message>;
   static_assert(
-      !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Message> ||
-          !std::is_aggregate_v<M> || std::is_trivially_copyable_v<M> || !is_use_awaitable<std::decay_t<Token>>,
+      !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Message> || !std::is_aggregate_v<M> ||
+          std::is_trivially_copyable_v<M> || !is_use_awaitable<std::decay_t<Token>>,
       "otpp: GCC before 13 destroys an aggregate twice that is made inside a co_await expression: write "
       "`co_await otpp::call<Message>(server, arguments...)`, likewise cast and send, or name the message "
       "first and pass the name");

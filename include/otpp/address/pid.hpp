@@ -68,7 +68,8 @@ class pid {
 
   /// As `server_ref::stop`.
   template <class Token = asio::use_awaitable_t<>>
-  auto stop(exit_reason reason = exit_reason::normal(), duration timeout = infinite, Token&& token = {}) const;
+  auto stop(
+      exit_reason reason = exit_reason::normal(), duration timeout = infinite, Token&& token = {}) const;
 
   /// Returns the process behind it, for the library's verbs.
   const detail::intrusive_ptr<detail::server_core>& core() const noexcept { return core_; }

@@ -33,8 +33,7 @@ class server_name {
 
   // The hidden argument makes every copy remember where it was made: a verb takes its address by
   // value, and so learns where it was called.
-  constexpr server_name(
-      const server_name& other, source_location where = source_location::current()) noexcept
+  constexpr server_name(const server_name& other, source_location where = source_location::current()) noexcept
       : name_(other.name_), registry_(other.registry_), where_(where) {}
   constexpr server_name(server_name&&) noexcept = default;
   constexpr server_name& operator=(const server_name&) noexcept = default;

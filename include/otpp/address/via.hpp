@@ -29,12 +29,11 @@ namespace otpp {
 /// };
 /// @endcode
 template <class Names>
-concept name_registry =
-    requires(Names& names, const Names& fixed, std::string_view name, const pid& who) {
-      names.add(name, who);
-      { names.remove(name) } -> std::convertible_to<bool>;
-      pid(fixed.find(name));
-    };
+concept name_registry = requires(Names& names, const Names& fixed, std::string_view name, const pid& who) {
+  names.add(name, who);
+  { names.remove(name) } -> std::convertible_to<bool>;
+  pid(fixed.find(name));
+};
 
 /// A name in a registry of any class, as an address. OTP's `{via, Module, Name}`.
 ///

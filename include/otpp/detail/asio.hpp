@@ -31,7 +31,8 @@
 #error "otpp needs Asio 1.22.1 or later (Debian: apt-get install libasio-dev)"
 #endif
 #if !defined(ASIO_HAS_CO_AWAIT)
-#error "otpp needs C++20 coroutines: compile with -std=c++20; with clang and Asio before 1.26 include otpp before Asio, or define ASIO_HAS_CO_AWAIT=1"
+#error \
+    "otpp needs C++20 coroutines: compile with -std=c++20; with clang and Asio before 1.26 include otpp before Asio, or define ASIO_HAS_CO_AWAIT=1"
 #endif
 
 #if defined(__cpp_lib_source_location)

@@ -108,8 +108,7 @@ class initiate_call : public initiation {
 template <class M, class Address>
 asio::awaitable<reply_t<M>> call_boxed(Address to, duration timeout, M content) {
   using box = std::unique_ptr<reply_t<M>>;
-  box value = co_await asio::async_initiate<
-      const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
+  box value = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
       initiate_call<M, Address, true>(std::move(to), timeout), asio::use_awaitable, std::move(content));
   co_return std::move(*value);
 }
@@ -137,8 +136,7 @@ auto start_call_with(Address to, Message&& content, duration timeout, Token&& to
   using M = std::decay_t<Message>;
   static_assert(check_temporary<Message, Token>());
   static_assert(check_sent<server_core::verb::call, M, Address>());
-  return start_call(
-      std::move(to), timeout, M(std::forward<Message>(content)), std::forward<Token>(token));
+  return start_call(std::move(to), timeout, M(std::forward<Message>(content)), std::forward<Token>(token));
 }
 
 // The last argument is a completion token if the message cannot be made from all of them.
@@ -159,8 +157,7 @@ auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
       return apply_without_last(
           [&](auto&& token, auto&&... rest) {
             return start_call(
-                std::forward<Address>(to), timeout,
-                make_message<M>(std::forward<decltype(rest)>(rest)...),
+                std::forward<Address>(to), timeout, make_message<M>(std::forward<decltype(rest)>(rest)...),
                 std::forward<decltype(token)>(token));
           },
           std::forward<Args>(args)...);
@@ -220,8 +217,7 @@ auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// @see call_for for another timeout; cast for a message that needs no answer.
 template <class Message, address Address, class... Args>
 auto call(Address to, Args&&... args) {
-  return detail::start_call_in_place<Message>(
-      std::move(to), default_timeout, std::forward<Args>(args)...);
+  return detail::start_call_in_place<Message>(std::move(to), default_timeout, std::forward<Args>(args)...);
 }
 
 /// Asks a server, and waits for its answer as long as `timeout`; builds the message in place.
@@ -288,12 +284,10 @@ auto call(Address to, Message&& message, Token&& token = {}) {
 }
 
 template <
-    address Address, class Message, detail::timeout_like Duration,
-    class Token = asio::use_awaitable_t<>>
+    address Address, class Message, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
 auto call(Address to, Message&& message, Duration timeout, Token&& token = {}) {
   return detail::start_call_with(
-      std::move(to), std::forward<Message>(message), detail::saturate(timeout),
-      std::forward<Token>(token));
+      std::move(to), std::forward<Message>(message), detail::saturate(timeout), std::forward<Token>(token));
 }
 
 } // namespace otpp

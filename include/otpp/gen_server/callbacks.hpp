@@ -138,9 +138,8 @@ concept calls_with_caller =
       callbacks.handle_call(std::move(message), std::move(from), state);
     };
 template <class Callbacks, class M>
-concept calls_without_state = requires(Callbacks& callbacks, M&& message) {
-  callbacks.handle_call(std::move(message));
-};
+concept calls_without_state =
+    requires(Callbacks& callbacks, M&& message) { callbacks.handle_call(std::move(message)); };
 
 template <class Callbacks, class M>
 consteval auto find_call_result() {
@@ -176,8 +175,8 @@ consteval bool call_result_fits() {
 
 /// Says that a server with these callbacks answers a call message.
 template <class Callbacks, class M>
-concept handles_call = call_message<M> && (detail::calls_plainly<Callbacks, M> ||
-                                           detail::calls_with_caller<Callbacks, M>);
+concept handles_call =
+    call_message<M> && (detail::calls_plainly<Callbacks, M> || detail::calls_with_caller<Callbacks, M>);
 
 /// Says that a server with these callbacks takes a message with `cast`.
 template <class Callbacks, class M>
@@ -193,16 +192,14 @@ concept handles_info = message<M> && requires(Callbacks& callbacks, M&& m, state
 
 /// Says that a server with these callbacks takes a message with `outcome::then`.
 template <class Callbacks, class M>
-concept handles_continue =
-    message<M> && requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
-      callbacks.handle_continue(std::move(m), state);
-    };
+concept handles_continue = message<M> && requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+  callbacks.handle_continue(std::move(m), state);
+};
 
 namespace detail {
 
 template <class Callbacks>
-concept terminates = requires(
-    Callbacks& callbacks, const exit_reason& reason, state_t<Callbacks>& state) {
+concept terminates = requires(Callbacks& callbacks, const exit_reason& reason, state_t<Callbacks>& state) {
   callbacks.terminate(reason, state);
 };
 

@@ -30,20 +30,33 @@ class options {
   options() {}
 
   /// Registers the server under this name before `init` runs, and frees it when it has ended.
-  options& name(std::string text) & { name_ = std::move(text); return *this; }
+  options& name(std::string text) & {
+    name_ = std::move(text);
+    return *this;
+  }
   options name(std::string text) && { return std::move(name(std::move(text))); }
 
   /// Runs the server on this executor, instead of that of whoever starts it.
-  options& on(asio::any_io_executor executor) & { executor_ = std::move(executor); return *this; }
+  options& on(asio::any_io_executor executor) & {
+    executor_ = std::move(executor);
+    return *this;
+  }
   options on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
 
   /// How many messages the mailbox holds; zero, the default, means any number. Library messages do not
   /// count.
-  options& mailbox_limit(std::size_t messages) & { limit_ = messages; return *this; }
+  options& mailbox_limit(std::size_t messages) & {
+    limit_ = messages;
+    return *this;
+  }
   options mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
 
   /// Registers the name here, instead of in the global registry. It must outlive the start.
-  options& in(registry& names) & { registry_ = &names; add_ = nullptr; return *this; }
+  options& in(registry& names) & {
+    registry_ = &names;
+    add_ = nullptr;
+    return *this;
+  }
   options in(registry& names) && { return std::move(in(names)); }
 
   /// As above, in a registry of any class, which must outlive the server: when that has ended, `remove` is
@@ -57,10 +70,15 @@ class options {
   }
   template <name_registry Names>
     requires(!std::same_as<Names, registry>)
-  options in(Names& names) && { return std::move(in(names)); }
+  options in(Names& names) && {
+    return std::move(in(names));
+  }
 
   // By start_link.
-  options link_to(pid parent) && { parent_ = std::move(parent); return std::move(*this); }
+  options link_to(pid parent) && {
+    parent_ = std::move(parent);
+    return std::move(*this);
+  }
   const pid& linked_to() const noexcept { return parent_; }
 
   const std::optional<std::string>& name() const noexcept { return name_; }

@@ -38,9 +38,8 @@ template <class Callbacks>
 struct inits {
   template <class... Args>
   struct with {
-    static constexpr bool value = requires(Callbacks& callbacks, Args&&... args) {
-      callbacks.init(std::forward<Args>(args)...);
-    };
+    static constexpr bool value =
+        requires(Callbacks& callbacks, Args&&... args) { callbacks.init(std::forward<Args>(args)...); };
   };
 };
 
@@ -48,17 +47,14 @@ struct inits {
 template <class Callbacks, class... Args>
 class start_request : public envelope, public answer_slot<server_ref<Callbacks>> {
  public:
-  start_request(envelope::opener how, std::tuple<Args...>&& args)
-      : envelope(how), args_(std::move(args)) {}
+  start_request(envelope::opener how, std::tuple<Args...>&& args) : envelope(how), args_(std::move(args)) {}
 
   decltype(auto) init(Callbacks& callbacks) {
     return std::apply(
         [&](Args&... args) -> decltype(auto) { return callbacks.init(std::move(args)...); }, args_);
   }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override {
-    this->fail(errc::exited, reason);
-  }
+  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
   void abandon() noexcept override { this->leave(); }
 
   /// Whoever starts it hears of a failed init when the name is free again.
@@ -127,8 +123,7 @@ struct initiate_start : initiation {
     if constexpr (!requires { typename handler_type::executor_type; }) {
       fallback = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
     }
-    asio::any_io_executor place =
-        place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
+    asio::any_io_executor place = place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
     turn* here = turn::current();
     auto* start = request::make(
         std::forward<Handler>(handler), fallback, here, &server_type::template open_start<request_base>,
@@ -181,7 +176,7 @@ struct initiate_start : initiation {
     } catch (...) {
       why = std::current_exception();
     }
-    if (why) { // not inside the catch, which would share the exception with the starter's thread
+    if (why) {            // not inside the catch, which would share the exception with the starter's thread
       start->server = {}; // it never ran, and there is no init to cancel
       start->fail(std::move(why));
     }
@@ -235,19 +230,17 @@ auto start(options how, Args&&... args) {
   static_assert(detail::check_callbacks<Callbacks>());
   using state [[maybe_unused]] = state_t<Callbacks>;
   if constexpr (inits::template with<std::decay_t<Args>...>::value) {
-    return detail::start_server<Callbacks>(
-        std::move(how), asio::use_awaitable, std::forward<Args>(args)...);
+    return detail::start_server<Callbacks>(std::move(how), asio::use_awaitable, std::forward<Args>(args)...);
   } else {
-    constexpr bool has_token =
-        detail::holds_without_last<inits::template with, std::decay_t<Args>...>();
+    constexpr bool has_token = detail::holds_without_last<inits::template with, std::decay_t<Args>...>();
     static_assert(
-        has_token || !detail::names_init<Callbacks>(), "otpp: init does not take these arguments; start passes what it gets on to init");
+        has_token || !detail::names_init<Callbacks>(),
+        "otpp: init does not take these arguments; start passes what it gets on to init");
     if constexpr (has_token) {
       return detail::apply_without_last(
           [&](auto&& token, auto&&... rest) {
             return detail::start_server<Callbacks>(
-                std::move(how), std::forward<decltype(token)>(token),
-                std::forward<decltype(rest)>(rest)...);
+                std::move(how), std::forward<decltype(token)>(token), std::forward<decltype(rest)>(rest)...);
           },
           std::forward<Args>(args)...);
     }
@@ -258,8 +251,7 @@ auto start(options how, Args&&... args) {
 template <class Callbacks, class... Args>
   requires(
       sizeof...(Args) == 0 ||
-      !std::is_same_v<
-          std::remove_cvref_t<std::tuple_element_t<0, std::tuple<Args..., int>>>, options>)
+      !std::is_same_v<std::remove_cvref_t<std::tuple_element_t<0, std::tuple<Args..., int>>>, options>)
 auto start(Args&&... args) {
   return otpp::start<Callbacks>(options(), std::forward<Args>(args)...);
 }

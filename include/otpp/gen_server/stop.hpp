@@ -107,8 +107,7 @@ struct initiate_stop : initiation {
 struct initiate_join : initiation {
   template <class Handler>
   void operator()(
-      Handler&& handler, intrusive_ptr<server_core> server,
-      std::optional<duration> patience = std::nullopt) {
+      Handler&& handler, intrusive_ptr<server_core> server, std::optional<duration> patience = std::nullopt) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     fallback otherwise(handler, server);
     auto* join =

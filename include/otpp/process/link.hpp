@@ -106,7 +106,9 @@ inline void link(const pid& other) {
 inline void unlink(const pid& other) {
   detail::intrusive_ptr<detail::server_core> mine = detail::running_process("unlink");
   detail::intrusive_ptr<detail::bond> found;
-  mine->find_link(other.id(), [&](detail::tie& one) { found = detail::intrusive_ptr<detail::bond>(&detail::bond_of(one)); });
+  mine->find_link(other.id(), [&](detail::tie& one) {
+    found = detail::intrusive_ptr<detail::bond>(&detail::bond_of(one));
+  });
   if (found) {
     found->cut();
   }

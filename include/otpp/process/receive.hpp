@@ -150,8 +150,8 @@ bool is_void([[maybe_unused]] const M& content) noexcept {
 }
 
 template <class... M>
-using received_t = std::conditional_t<
-    sizeof...(M) == 1, std::tuple_element_t<0, std::tuple<M...>>, std::variant<M...>>;
+using received_t =
+    std::conditional_t<sizeof...(M) == 1, std::tuple_element_t<0, std::tuple<M...>>, std::variant<M...>>;
 
 // One who waits for a message of one of these types. The server half is the inbox's.
 template <class... M>
@@ -215,8 +215,7 @@ struct initiate_receive : initiation {
   void operator()(Handler&& handler, duration patience) {
     using request = operation<receive_request<M...>, received_t<M...>, std::decay_t<Handler>>;
     turn* here = turn::current();
-    intrusive_ptr<server_core> process(
-        here ? dynamic_cast<server_core*>(here->running()) : nullptr);
+    intrusive_ptr<server_core> process(here ? dynamic_cast<server_core*>(here->running()) : nullptr);
     inbox* box = process ? static_cast<inbox*>(process->receives_with()) : nullptr;
     asio::any_io_executor otherwise;
     if constexpr (!requires { typename std::decay_t<Handler>::executor_type; }) {

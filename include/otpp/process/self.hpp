@@ -24,8 +24,10 @@ inline intrusive_ptr<server_core> running_process(std::string_view verb) {
   auto* found = here ? dynamic_cast<server_core*>(here->running()) : nullptr;
   if (!found) {
     std::rethrow_exception(make_error(
-        errc::no_process, std::string(verb) + ", which only a process may use (a callback, or a coroutine that "
-                                              "otpp::spawn has started),", {}, {}));
+        errc::no_process,
+        std::string(verb) + ", which only a process may use (a callback, or a coroutine that "
+                            "otpp::spawn has started),",
+        {}, {}));
   }
   return intrusive_ptr<server_core>(found);
 }
@@ -44,8 +46,8 @@ server_ref<Callbacks> self() {
   detail::turn* here = detail::turn::current();
   auto* server = here ? dynamic_cast<detail::server_core*>(here->running()) : nullptr;
   if (!server || server->callbacks_type_info() != typeid(Callbacks)) {
-    std::rethrow_exception(detail::make_error(
-        errc::no_process, "self, which is asked outside of its own callbacks,", {}, {}));
+    std::rethrow_exception(
+        detail::make_error(errc::no_process, "self, which is asked outside of its own callbacks,", {}, {}));
   }
   return server_ref<Callbacks>(detail::intrusive_ptr<detail::server_core>(server));
 }

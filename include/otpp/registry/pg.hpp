@@ -40,7 +40,8 @@ class group_monitor {
   group_monitor() = default;
 
   // Made by the library.
-  explicit group_monitor(std::shared_ptr<std::atomic<bool>> is_over) noexcept : is_over_(std::move(is_over)) {}
+  explicit group_monitor(std::shared_ptr<std::atomic<bool>> is_over) noexcept
+      : is_over_(std::move(is_over)) {}
 
   /// True if it was given up, or who monitors has ended.
   bool is_over() const noexcept { return !is_over_ || is_over_->load(std::memory_order_acquire); }
@@ -178,7 +179,8 @@ class pg {
   class scope final : public detail::membership_table {
    public:
     monitored_group watch(
-        std::string group, bool is_of_all, detail::intrusive_ptr<detail::server_core> by, detail::envelope::opener open) {
+        std::string group, bool is_of_all, detail::intrusive_ptr<detail::server_core> by,
+        detail::envelope::opener open) {
       monitored_group result;
       result.ref = group_monitor(std::make_shared<std::atomic<bool>>(false));
       auto mine = std::make_unique<held_watch>(detail::intrusive_ptr<scope>(this), result.ref);
@@ -261,7 +263,8 @@ class pg {
         try {
           auto kind = what == change::joined ? group_change::kind::joined : group_change::kind::left;
           group_change said{one.ref, std::string(group), kind, who};
-          detail::envelope_ptr letter(new detail::plain_message<group_change>(one.open, std::move(said), source_location()));
+          detail::envelope_ptr letter(
+              new detail::plain_message<group_change>(one.open, std::move(said), source_location()));
           outbox_.push_back({one.by, std::move(letter)});
         } catch (...) {
           // No memory: a server that ends cannot wait for some.
@@ -281,7 +284,8 @@ class pg {
           all.swap(outbox_);
         }
         for (delivery& one : all) {
-          if (one.to->send<&detail::mailbox::push_library_message>(*one.letter) == detail::mailbox::result::taken) {
+          if (one.to->send<&detail::mailbox::push_library_message>(*one.letter) ==
+              detail::mailbox::result::taken) {
             one.letter.release();
           }
         }

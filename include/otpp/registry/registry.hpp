@@ -237,8 +237,7 @@ class registry {
 ///
 /// Throws `errc::bad_message` if the name belongs to a server with other callbacks.
 template <class Callbacks>
-std::optional<server_ref<Callbacks>> whereis(
-    std::string_view name, const registry& in = registry::global()) {
+std::optional<server_ref<Callbacks>> whereis(std::string_view name, const registry& in = registry::global()) {
   detail::intrusive_ptr<detail::server_core> server = in.find(name);
   if (!server) {
     return std::nullopt;

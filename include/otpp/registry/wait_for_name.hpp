@@ -106,16 +106,13 @@ struct initiate_wait_for_name : initiation {
 /// @code
 /// auto server = co_await otpp::wait_for_name<counter>("counter", 1s);
 /// @endcode
-template <
-    class Callbacks, detail::timeout_like Duration = duration, class Token = asio::use_awaitable_t<>>
+template <class Callbacks, detail::timeout_like Duration = duration, class Token = asio::use_awaitable_t<>>
 auto wait_for_name(
     std::string name, Duration timeout = default_timeout, registry& in = registry::global(),
     Token&& token = {}) {
   static_assert(detail::check_token<server_ref<Callbacks>, Token>());
-  return asio::async_initiate<
-      Token, detail::completion_signature_t<server_ref<Callbacks>>>(
-      detail::initiate_wait_for_name<Callbacks>(), token, std::move(name), detail::saturate(timeout),
-      &in);
+  return asio::async_initiate<Token, detail::completion_signature_t<server_ref<Callbacks>>>(
+      detail::initiate_wait_for_name<Callbacks>(), token, std::move(name), detail::saturate(timeout), &in);
 }
 
 } // namespace otpp

@@ -219,8 +219,7 @@ template <class M, class Range, class Token>
 auto start_multi_call(const Range& addresses, duration timeout, M&& content, Token&& token) {
   using address_type = kept_address<element_t<const Range>>;
   return asio::async_initiate<Token, void(std::exception_ptr, std::vector<response<reply_t<M>>>)>(
-      initiate_multi_call<M, address_type>(kept_addresses<M>(addresses), timeout), token,
-      std::move(content));
+      initiate_multi_call<M, address_type>(kept_addresses<M>(addresses), timeout), token, std::move(content));
 }
 
 template <server_core::verb Verb, class M, class Range>
@@ -271,8 +270,7 @@ consteval bool check_sent_to_all() {
 /// @endcode
 template <class Message, detail::address_range Range, detail::timeout_like Duration, class... Args>
 auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
-  constexpr bool is_possible =
-      detail::check_sent_to_all<detail::server_core::verb::call, Message, Range>();
+  constexpr bool is_possible = detail::check_sent_to_all<detail::server_core::verb::call, Message, Range>();
   if constexpr (!is_possible) {
     return;
   } else if constexpr (detail::makes<Message, Args...>) {
@@ -312,10 +310,8 @@ auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
 /// @endcode
 template <class Message, detail::address_range Range, class... Args>
 std::size_t broadcast(const Range& addresses, Args&&... args) {
-  constexpr bool is_possible =
-      detail::check_sent_to_all<detail::server_core::verb::cast, Message, Range>();
-  static_assert(
-      detail::makes<Message, Args...>, "otpp: the message cannot be made from these arguments");
+  constexpr bool is_possible = detail::check_sent_to_all<detail::server_core::verb::cast, Message, Range>();
+  static_assert(detail::makes<Message, Args...>, "otpp: the message cannot be made from these arguments");
   std::size_t taken = 0;
   if constexpr (is_possible && detail::makes<Message, Args...>) {
     const Message pattern = detail::make_message<Message>(std::forward<Args>(args)...);

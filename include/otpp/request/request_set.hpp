@@ -234,8 +234,7 @@ class initiate_next : public initiation {
 
   template <class Handler>
   void operator()(Handler&& handler) {
-    using waiting =
-        operation<set_wait<Label, Reply>, labelled_response<Label, Reply>, std::decay_t<Handler>>;
+    using waiting = operation<set_wait<Label, Reply>, labelled_response<Label, Reply>, std::decay_t<Handler>>;
     intrusive_ptr<set_state<Label, Reply>> set = set_;
     duration patience = timeout_;
     fallback otherwise(handler, intrusive_ptr<server_core>());

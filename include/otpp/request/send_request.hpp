@@ -187,9 +187,7 @@ class open_request : public counted<open_request<R>> {
 
 /// The request with its message: one allocation. The slot's two halves have one reference together.
 template <call_message M>
-class pending_request final : public call_request<M>,
-                              public open_request<reply_t<M>>,
-                              public cached_memory {
+class pending_request final : public call_request<M>, public open_request<reply_t<M>>, public cached_memory {
   using reply = reply_t<M>;
 
  public:
@@ -458,8 +456,7 @@ class request_handle {
   }
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto wait(Duration timeout, Token&& token = {}) {
-    return detail::start_wait<Reply>(
-        request_, detail::saturate(timeout), false, std::forward<Token>(token));
+    return detail::start_wait<Reply>(request_, detail::saturate(timeout), false, std::forward<Token>(token));
   }
 
   /// Waits for the answer for the last time: when the time is over, or the wait is cancelled, the request
@@ -491,8 +488,7 @@ class request_handle {
   }
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto receive(Duration timeout, Token&& token = {}) {
-    return detail::start_wait<Reply>(
-        request_, detail::saturate(timeout), true, std::forward<Token>(token));
+    return detail::start_wait<Reply>(request_, detail::saturate(timeout), true, std::forward<Token>(token));
   }
 
   /// Takes the answer if it is there: a value or an error. Never waits. OTP's
@@ -572,9 +568,8 @@ template <class M, class Address, class... Args>
 auto request_in_place(Address&& to, duration timeout, Args&&... args) {
   static_assert(makes<M, Args...>, "otpp: the message cannot be made from these arguments");
   if constexpr (makes<M, Args...>) {
-    return request_if_possible<M>(std::forward<Address>(to), timeout, [&] {
-      return make_message<M>(std::forward<Args>(args)...);
-    });
+    return request_if_possible<M>(
+        std::forward<Address>(to), timeout, [&] { return make_message<M>(std::forward<Args>(args)...); });
   }
 }
 

@@ -79,9 +79,7 @@ class server_maker final : public child_maker {
 
   asio::awaitable<pid> start(options how) const override {
     asio::awaitable<server_ref<Callbacks>> starting = std::apply(
-        [&how](const Args&... args) {
-          return otpp::start_link<Callbacks>(std::move(how), Args(args)...);
-        },
+        [&how](const Args&... args) { return otpp::start_link<Callbacks>(std::move(how), Args(args)...); },
         args_);
     server_ref<Callbacks> server = co_await std::move(starting);
     co_return pid(std::move(server));
@@ -107,9 +105,7 @@ class once_maker final : public child_maker {
     std::tuple<Args...> args = std::move(*args_);
     args_.reset();
     asio::awaitable<server_ref<Callbacks>> starting = std::apply(
-        [&how](Args&... each) {
-          return otpp::start_link<Callbacks>(std::move(how), std::move(each)...);
-        },
+        [&how](Args&... each) { return otpp::start_link<Callbacks>(std::move(how), std::move(each)...); },
         args);
     server_ref<Callbacks> server = co_await std::move(starting);
     co_return pid(std::move(server));
@@ -193,14 +189,22 @@ class child_spec {
     return *this;
   }
   template <detail::timeout_like Duration>
-  child_spec shutdown(Duration within) && { return std::move(shutdown(within)); }
+  child_spec shutdown(Duration within) && {
+    return std::move(shutdown(within));
+  }
 
   /// It is killed when it is to be shut down.
-  child_spec& shutdown(brutal_kill_t) & { shutdown_ = duration(-1); return *this; }
+  child_spec& shutdown(brutal_kill_t) & {
+    shutdown_ = duration(-1);
+    return *this;
+  }
   child_spec shutdown(brutal_kill_t) && { return std::move(shutdown(brutal_kill)); }
 
   /// When it ends by itself, and is not restarted, the supervisor may end too: see `auto_shutdown`.
-  child_spec& significant(bool is = true) & { is_significant_ = is; return *this; }
+  child_spec& significant(bool is = true) & {
+    is_significant_ = is;
+    return *this;
+  }
   child_spec significant(bool is = true) && { return std::move(significant(is)); }
 
   /// Waits before each restart in a row, first so long, and then twice as long each time, up to `longest`. A
@@ -213,7 +217,9 @@ class child_spec {
     return *this;
   }
   template <detail::timeout_like First, detail::timeout_like Longest>
-  child_spec backoff(First first, Longest longest) && { return std::move(backoff(first, longest)); }
+  child_spec backoff(First first, Longest longest) && {
+    return std::move(backoff(first, longest));
+  }
 
   /// Every incarnation has this name, the next as soon as the one before has ended.
   child_spec& named(std::string name) & {

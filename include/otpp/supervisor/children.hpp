@@ -110,7 +110,7 @@ struct child_info {
   pid who;                    ///< Nobody, if it does not run.
   bool is_restarting = false; ///< Its start has failed, or is put off, and will be tried again.
   bool is_supervisor = false;
-  std::string callbacks;      ///< The callbacks type.
+  std::string callbacks; ///< The callbacks type.
 };
 
 /// What `count_children` returns.
@@ -179,9 +179,9 @@ inline duration next_delay(const child_spec& spec, duration last, duration has_r
 inline asio::awaitable<std::optional<exit_reason>> join_within(pid who, duration patience) {
   std::optional<exit_reason> result;
   try {
-    exit_reason why = co_await asio::async_initiate<
-        const asio::use_awaitable_t<>, void(std::exception_ptr, exit_reason)>(
-        initiate_join(), asio::use_awaitable, who.core(), patience);
+    exit_reason why =
+        co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, exit_reason)>(
+            initiate_join(), asio::use_awaitable, who.core(), patience);
     result = std::move(why);
   } catch (const error& e) {
     if (e.code() != errc::timeout) {

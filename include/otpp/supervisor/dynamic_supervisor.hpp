@@ -51,7 +51,10 @@ class dynamic_spec {
   }
 
   /// `start_child` fails with `errc::max_children` when there are so many already.
-  dynamic_spec& max_children(std::size_t most) & { most_ = most; return *this; }
+  dynamic_spec& max_children(std::size_t most) & {
+    most_ = most;
+    return *this;
+  }
   dynamic_spec max_children(std::size_t most) && { return std::move(max_children(most)); }
 
  private:

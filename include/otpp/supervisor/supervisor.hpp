@@ -86,11 +86,17 @@ class supervisor_spec {
     return std::move(intensity(restarts, period));
   }
 
-  supervisor_spec& ends(auto_shutdown when) & { auto_shutdown_ = when; return *this; }
+  supervisor_spec& ends(auto_shutdown when) & {
+    auto_shutdown_ = when;
+    return *this;
+  }
   supervisor_spec ends(auto_shutdown when) && { return std::move(ends(when)); }
 
   /// Adds a child, to be started after those that were added before.
-  supervisor_spec& add(child_spec one) & { children_.push_back(std::move(one)); return *this; }
+  supervisor_spec& add(child_spec one) & {
+    children_.push_back(std::move(one));
+    return *this;
+  }
   supervisor_spec add(child_spec one) && { return std::move(add(std::move(one))); }
 
  private:

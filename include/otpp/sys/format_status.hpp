@@ -16,9 +16,8 @@ namespace otpp {
 /// Says that a callbacks class shows its state: a `format_status(const State&)`, mostly static, that returns
 /// a text, or anything that can be printed with `<<`. What is secret it leaves out. OTP's `format_status/1`.
 template <class Callbacks>
-concept formats_status = requires(Callbacks& callbacks, const state_t<Callbacks>& state) {
-  callbacks.format_status(state);
-};
+concept formats_status =
+    requires(Callbacks& callbacks, const state_t<Callbacks>& state) { callbacks.format_status(state); };
 
 namespace detail {
 

@@ -51,9 +51,9 @@ struct server_status {
   std::uint64_t parent = 0;       ///< The id of who has started it with a link; else zero.
   bool is_suspended = false;
   bool is_traced = false;
-  std::size_t queue_length = 0;   ///< Messages that waited at that moment, those of the library too.
+  std::size_t queue_length = 0; ///< Messages that waited at that moment, those of the library too.
   std::optional<server_statistics> statistics; ///< Where they are on.
-  std::string state;              ///< What its `format_status` says; else the type of its state, and no more.
+  std::string state; ///< What its `format_status` says; else the type of its state, and no more.
 };
 
 namespace detail {
@@ -194,7 +194,8 @@ consteval bool check_sys() {
       !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Function> ||
           std::is_trivially_copyable_v<std::remove_cvref_t<Function>> ||
           std::default_initializable<std::remove_cvref_t<Function>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures more "
+      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
+      "more "
       "than references and numbers: name the function first, and pass the name");
   if constexpr (is_typed_address<Address>) {
     static_assert(
@@ -439,15 +440,17 @@ auto resume(Address to, Rest&&... rest) {
 /// co_await otpp::trace(server, [](const otpp::trace_event& event) { std::cerr << event.text() << '\n'; });
 /// @endcode
 template <address Address, class Hook, class... Rest>
-  requires(std::same_as<std::decay_t<Hook>, std::nullptr_t> ||
-           std::invocable<std::decay_t<Hook>&, const trace_event&>)
+  requires(
+      std::same_as<std::decay_t<Hook>, std::nullptr_t> ||
+      std::invocable<std::decay_t<Hook>&, const trace_event&>)
 auto trace(Address to, Hook&& hook, Rest&&... rest) {
   using kept = std::function<void(const trace_event&)>;
   static_assert(
       !detail::destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Hook> ||
           std::is_trivially_copyable_v<std::remove_cvref_t<Hook>> ||
           std::default_initializable<std::remove_cvref_t<Hook>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures more "
+      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
+      "more "
       "than references and numbers: name the hook first, and pass the name");
   return detail::ask_sys(
       "trace", std::move(to),

@@ -133,7 +133,8 @@ inline std::vector<process_info> processes() {
   std::vector<process_info> result;
   for (const room_ptr& room : rooms) {
     std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
-      room->each_resident([&](detail::resident& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
+      room->each_resident(
+          [&](detail::resident& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
     });
     for (const server_ptr& server : servers) {
       result.push_back(detail::info_of(server));

@@ -115,7 +115,7 @@ class schedule {
   std::size_t at_ = 0;
   unsigned deviations_ = 0;
   std::uint64_t random_ = 0;
-  std::uint64_t threshold_ = 0; // of 64
+  std::uint64_t threshold_ = 0;                           // of 64
   std::vector<std::pair<std::size_t, std::size_t>> told_; // to replay
 };
 
@@ -180,7 +180,9 @@ inline std::size_t schedule::pick(std::size_t possibilities) {
     }
     case orders::kind::bytes: {
       bool is_told = path_.size() < which_.text_.size();
-      return note(is_told ? static_cast<unsigned char>(which_.text_[path_.size()]) % possibilities : 0, possibilities);
+      return note(
+          is_told ? static_cast<unsigned char>(which_.text_[path_.size()]) % possibilities : 0,
+          possibilities);
     }
     case orders::kind::replay: break;
   }

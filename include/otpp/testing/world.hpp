@@ -339,8 +339,8 @@ template <class Function>
 void world::post(const context& where, Function&& function) {
   // As after the end of any context: what is posted is destroyed.
   if (std::find(contexts_.begin(), contexts_.end(), &where) != contexts_.end()) {
-    ready_.push_back(std::make_unique<ready_function<std::decay_t<Function>>>(
-        where, std::forward<Function>(function)));
+    ready_.push_back(
+        std::make_unique<ready_function<std::decay_t<Function>>>(where, std::forward<Function>(function)));
   }
 }
 
@@ -388,8 +388,9 @@ inline bool world::step(time_point end) {
     return false;
   }
   if (++steps_ > step_limit) {
-    fail("otpp: no end after " + std::to_string(step_limit) +
-         " steps: something goes on for ever, as a server with a recurring timeout does; use run_for()");
+    fail(
+        "otpp: no end after " + std::to_string(step_limit) +
+        " steps: something goes on for ever, as a server with a recurring timeout does; use run_for()");
   }
   std::size_t timers = sleeper ? 1 : 0;
   std::size_t taken = is_explored_ ? decides_.pick(ready_.size() + timers + possible_.size()) : 0;
@@ -424,7 +425,8 @@ inline void world::fire(context& sleeper) {
   time_point at = *sleeper.next();
   now_ = (std::max)(now_, at);
   if (is_traced_) {
-    write("it is " + std::to_string(std::chrono::duration<double, std::milli>(now_ - begin_).count()) + " ms");
+    write(
+        "it is " + std::to_string(std::chrono::duration<double, std::milli>(now_ - begin_).count()) + " ms");
   }
   if (sleeper.wake_ == at) { // else Asio looks for itself
     sleeper.wake_.reset();

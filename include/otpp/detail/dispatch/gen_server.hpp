@@ -41,15 +41,13 @@ namespace otpp::detail {
 template <class Callbacks, class State = state_t<Callbacks>>
 class gen_server final : public server_core {
   static_assert(check_callbacks<Callbacks>());
-  static_assert(
-      std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
+  static_assert(std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
 
  public:
   using callbacks_type = Callbacks;
   using state_type = State;
 
-  gen_server(
-      intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
+  gen_server(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
       : server_core(std::move(home), mailbox_limit, std::move(name)) {}
 
   ~gen_server() override { destroy_state(); }
@@ -332,8 +330,9 @@ class gen_server final : public server_core {
   asio::awaitable<void> await_with_caller(call_request<M>& request) {
     using held_type = with_caller<M>;
     return await_handler(
-        held_type{caller<reply_t<M>>(request), std::move(request.content()), &request, request.message_type(),
-                  request.where()},
+        held_type{
+            caller<reply_t<M>>(request), std::move(request.content()), &request, request.message_type(),
+            request.where()},
         [this](held_type& mine) {
           return callbacks_.handle_call(std::move(mine.content), std::move(mine.from), state());
         },
@@ -462,8 +461,7 @@ class gen_server final : public server_core {
     try {
       if constexpr (is_awaitable<returned>) {
         run_job(await_handler(
-            &content,
-            [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
+            &content, [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
             [this]<class... Result>(M*, Result&&... result) {
               this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
             },
@@ -488,7 +486,8 @@ class gen_server final : public server_core {
   }
   void go_on(std::string_view, source_location) noexcept {} // a handler of void
   template <class Other>
-  void go_on(Other&&, std::string_view, source_location) noexcept {} // no_reply, or check_plain_result() has said it
+  void go_on(Other&&, std::string_view, source_location) noexcept {
+  } // no_reply, or check_plain_result() has said it
 
   // An outcome does not name the message that it left, so that its type is looked for: where the handler is
   // not overloaded it is the handler's parameter, else one of those that are listed.
@@ -538,9 +537,7 @@ class gen_server final : public server_core {
           run_job(await_handler(
               reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
               [](const exit_reason&) {},
-              [this](const exit_reason&, std::exception_ptr error) {
-                terminate_failed(std::move(error));
-              }));
+              [this](const exit_reason&, std::exception_ptr error) { terminate_failed(std::move(error)); }));
         } else {
           callbacks_.terminate(reason, state());
         }
@@ -626,8 +623,7 @@ class gen_server final : public server_core {
   // ---- the messages that the callbacks class lists ----
 
   template <class... Messages, class Visit>
-  static void each_listed(
-      std::type_identity<message_list<Messages...>>, [[maybe_unused]] Visit visit) {
+  static void each_listed(std::type_identity<message_list<Messages...>>, [[maybe_unused]] Visit visit) {
     (visit(std::type_identity<Messages>()), ...);
   }
 

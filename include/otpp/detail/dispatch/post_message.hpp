@@ -67,9 +67,8 @@ struct initiate_post : initiation {
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
     fallback otherwise(handler, target.server);
-    auto* sender =
-        request::make(
-            std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb_name<Verb>());
+    auto* sender = request::make(
+        std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb_name<Verb>());
     if (!sender) {
       return;
     }
@@ -118,8 +117,8 @@ asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
     co_return;
   }
   if (result == mailbox::result::closed) {
-    std::rethrow_exception(make_error(
-        errc::no_process, verb_name<Verb>(), type_name<M>(), target.server->describe()));
+    std::rethrow_exception(
+        make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), target.server->describe()));
   }
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
       initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(letter));
@@ -148,10 +147,8 @@ auto post_in_place(Address to, Args&&... args) {
           makes_without_last<M, Args...>(), "otpp: the message cannot be made from these arguments");
       return apply_without_last(
           [&](auto&& token, auto&&... rest) {
-            auto letter =
-                make_letter<M>(target, make_message<M>(std::forward<decltype(rest)>(rest)...));
-            return post<Verb, M>(
-                std::move(target), std::move(letter), std::forward<decltype(token)>(token));
+            auto letter = make_letter<M>(target, make_message<M>(std::forward<decltype(rest)>(rest)...));
+            return post<Verb, M>(std::move(target), std::move(letter), std::forward<decltype(token)>(token));
           },
           std::forward<Args>(args)...);
     }

@@ -50,17 +50,15 @@ class mpsc_queue {
         return push_result::refused;
       }
       node->next = head == parked() ? nullptr : head;
-    } while (!head_.compare_exchange_weak(
-        head, node, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!head_.compare_exchange_weak(head, node, std::memory_order_acq_rel, std::memory_order_relaxed));
     return head == parked() ? push_result::woke : push_result::queued;
   }
 
   // Any thread: takes over a parked consumer's place.
   bool claim() noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
-    return head == parked() && head_.compare_exchange_strong(
-                                   head, nullptr, std::memory_order_acquire,
-                                   std::memory_order_relaxed);
+    return head == parked() &&
+           head_.compare_exchange_strong(head, nullptr, std::memory_order_acquire, std::memory_order_relaxed);
   }
 
   // Any thread: true of the past only.
@@ -139,8 +137,7 @@ class mpsc_queue {
   bool park() noexcept {
     Node* expected = nullptr;
     return !front_ && head_.compare_exchange_strong(
-                          expected, parked(), std::memory_order_acq_rel,
-                          std::memory_order_relaxed);
+                          expected, parked(), std::memory_order_acq_rel, std::memory_order_relaxed);
   }
 
   // Closes the queue and takes all that was in it, oldest first, in one step.

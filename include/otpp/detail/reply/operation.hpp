@@ -45,8 +45,7 @@ inline constexpr bool needs_no_default<asio::use_future_t<Allocator>> = true;
 template <class R, class Token>
 consteval bool check_token() {
   static_assert(
-      std::is_void_v<R> || std::default_initializable<stored_t<R>> ||
-          needs_no_default<std::decay_t<Token>>,
+      std::is_void_v<R> || std::default_initializable<stored_t<R>> || needs_no_default<std::decay_t<Token>>,
       "otpp: this token's handler takes an answer even where there is an error, so that the answer's "
       "type must be default-constructible; asio::use_awaitable and asio::use_future ask for less");
   return true;

@@ -211,8 +211,7 @@ class reply_slot : public task, public waiter {
 
   std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
     try {
-      return make_error(
-          code, operation(), message(), server ? server->describe() : std::string(), reason);
+      return make_error(code, operation(), message(), server ? server->describe() : std::string(), reason);
     } catch (...) {
       return std::current_exception();
     }

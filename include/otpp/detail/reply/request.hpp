@@ -27,9 +27,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
 
   M& content() noexcept { return content_; }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override {
-    this->fail(errc::exited, reason);
-  }
+  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
   void abandon() noexcept override { this->give_up(); }
   bool expired() const noexcept override { return this->decided(); }
   std::string_view message_type() const noexcept override { return type_name<M>(); }

@@ -254,8 +254,7 @@ class context_room : public counted<context_room> {
 
   // As above, unless `wanted`, which is asked in the lock, says no.
   template <class Wanted>
-  void arm_if(
-      deadline& item, deadline::time_point at, lane& here, Wanted wanted) noexcept {
+  void arm_if(deadline& item, deadline::time_point at, lane& here, Wanted wanted) noexcept {
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
@@ -303,8 +302,7 @@ class context_room : public counted<context_room> {
     if (after.is_absolute) {
       return deadline::time_point(after.count);
     }
-    return after.count == infinite ? (deadline::time_point::max)()
-                                   : deadline_after(after.count, now());
+    return after.count == infinite ? (deadline::time_point::max)() : deadline_after(after.count, now());
   }
 
   bool is_over(moment after) const noexcept {
@@ -361,8 +359,8 @@ class context_room : public counted<context_room> {
 
   // True if a sweep has to let go of the work or of the timer.
   bool note_if_idle() noexcept {
-    bool due = !closed_ && !sweep_posted_ &&
-               ((waiting_ == 0 && work_) || (timer_armed_ && deadlines_.empty()));
+    bool due =
+        !closed_ && !sweep_posted_ && ((waiting_ == 0 && work_) || (timer_armed_ && deadlines_.empty()));
     sweep_posted_ |= due;
     return due;
   }
@@ -539,8 +537,9 @@ inline lane::~lane() {
 }
 
 inline lane::executors lane::take_executors() noexcept {
-  return {std::exchange(executor_, {}), std::exchange(posting_, {}),
-          std::exchange(on_io_context_, std::nullopt), std::exchange(on_thread_pool_, std::nullopt)};
+  return {
+      std::exchange(executor_, {}), std::exchange(posting_, {}), std::exchange(on_io_context_, std::nullopt),
+      std::exchange(on_thread_pool_, std::nullopt)};
 }
 
 inline task_list lane::take_inbox() noexcept {

@@ -318,9 +318,7 @@ inline void turn::run_process() {
   running_->run_steps(*this);
 }
 
-inline void turn::keep(process& ended) noexcept {
-  ended_ = intrusive_ptr<process>::adopt(&ended);
-}
+inline void turn::keep(process& ended) noexcept { ended_ = intrusive_ptr<process>::adopt(&ended); }
 
 // Tasks on their way through the executor.
 struct posted_tasks {

@@ -61,9 +61,7 @@ class serial_executor {
   friend bool operator==(const serial_executor& a, const serial_executor& b) noexcept {
     return a.process_ == b.process_;
   }
-  friend bool operator!=(const serial_executor& a, const serial_executor& b) noexcept {
-    return !(a == b);
-  }
+  friend bool operator!=(const serial_executor& a, const serial_executor& b) noexcept { return !(a == b); }
 
  private:
   template <class Function>

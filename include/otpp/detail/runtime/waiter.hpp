@@ -53,7 +53,7 @@ class waiter : public deadline {
   waiter* before_ = nullptr;
   std::atomic<membership> membership_{membership::none};
   bool is_listed_fresh_ = false; // the turn's thread only
-  bool holds_lane_ = false; // since it was enrolled; until then the turn does
+  bool holds_lane_ = false;      // since it was enrolled; until then the turn does
 };
 
 } // namespace otpp::detail

@@ -165,7 +165,7 @@ class worker {
     frame_end& operator=(frame_end&&) = delete;
     ~frame_end() {
       if (worker_) {
-        worker_->job_.reset(); // first: it refers to the state
+        worker_->job_.reset();    // first: it refers to the state
         worker_->exists_ = false; // the next job starts another
         bool is_lost = worker_->busy_ && !worker_->starting_;
         keep_->worker_destroyed();

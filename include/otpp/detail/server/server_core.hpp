@@ -236,7 +236,9 @@ class server_core : public observable {
   // What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
   void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
   template <class Wanted>
-  envelope* take_first(Wanted wanted) noexcept { return mailbox_.take_first(std::move(wanted)); }
+  envelope* take_first(Wanted wanted) noexcept {
+    return mailbox_.take_first(std::move(wanted));
+  }
 
   // Copies the name at a place in its list into `text`. False if there are not as many.
   template <class Text>
@@ -336,8 +338,7 @@ class server_core : public observable {
   }
 
   // Ends the server after the handler that runs now, which was given `message`.
-  void stop_with(
-      exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
+  void stop_with(exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
     if (!stopping_) {
       stopping_ = true;
       reason_ = std::move(reason);
@@ -418,8 +419,7 @@ class server_core : public observable {
   }
 
  protected:
-  server_core(
-      intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
+  server_core(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
 
   ~server_core() override; // both in loop.hpp
 
@@ -461,14 +461,14 @@ class server_core : public observable {
 
   // What few servers have: once it is made, it is there until the core goes.
   struct relations {
-    tie* ties = nullptr;                     // under the room's lock
-    belonging* belongings = nullptr;         // the same
-    reply_slot* watchers = nullptr;          // the same, with the two below
+    tie* ties = nullptr;             // under the room's lock
+    belonging* belongings = nullptr; // the same
+    reply_slot* watchers = nullptr;  // the same, with the two below
     std::uint32_t watcher_count = 0;
     std::uint32_t watcher_limit = 16;
-    std::uint64_t parent = 0;                // written before it is launched
-    receiver* body = nullptr;                // by the process itself
-    std::atomic<bool> supervises{false};     // others end with it
+    std::uint64_t parent = 0;                 // written before it is launched
+    receiver* body = nullptr;                 // by the process itself
+    std::atomic<bool> supervises{false};      // others end with it
     std::atomic<exit_order*> orders{nullptr}; // see take_exit()
   };
   exit_order* newest_order() const noexcept {
@@ -610,8 +610,8 @@ class server_core : public observable {
 
   // What every message needs stands together: a server that is called after many others is read from memory
   // line by line.
-  turn* turn_ = nullptr;                         // while the loop runs
-  envelope* starter_ = nullptr;                  // until it is opened
+  turn* turn_ = nullptr;                 // while the loop runs
+  envelope* starter_ = nullptr;          // until it is opened
   std::unique_ptr<erased_message> kept_; // while its handler runs
   next_action action_;
   std::unique_ptr<idle_timer> idle_;
@@ -620,7 +620,7 @@ class server_core : public observable {
   bool loop_ready_ = false;     // to be called, whatever comes
   bool awaits_message_ = false; // to be called when there is one
   bool awaits_job_ = false;
-  bool awaits_resume_ = false;  // to be called when there is a message of the system's
+  bool awaits_resume_ = false; // to be called when there is a message of the system's
   bool was_running_ = false;
   bool has_run_ = false;
   bool is_doomed_ = false; // an exit signal ends it, without terminate
