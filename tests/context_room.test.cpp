@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/detail/runtime/context.hpp> // the header under test comes first
+#include <otpp/detail/runtime/context_state.hpp> // the header under test comes first
 
 #include <otpp/otpp.hpp>
 #include <otpp/request/send_request.hpp>
@@ -459,8 +459,8 @@ TEST_CASE("context_room: F30 what ends at once while its context begins to go", 
     keeper_ref server = keeper_on(*ours);
     auto request = otpp::send_request<keeper::ask>(server);
     settle(*ours); // it is answered
-    otpp::detail::intrusive_ptr<otpp::detail::context_room> room =
-        otpp::detail::context_room::of(ours->get_executor());
+    otpp::detail::intrusive_ptr<otpp::detail::context_state> room =
+        otpp::detail::context_state::of(ours->get_executor());
     std::thread destroyer;
     auto begin_to_go = [&] {
       destroyer = std::thread([&] { ours.reset(); });

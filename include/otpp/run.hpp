@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
@@ -40,7 +40,7 @@ inline constexpr duration shutdown_time = std::chrono::seconds(5);
 // Newest first, those too that are started meanwhile. One that takes too long is left to the end of the
 // context. Those that were started with a link are their parents' to end, and are stopped if they still live
 // when those do not; a supervisor may take as long as its children may.
-inline asio::awaitable<void> stop_all(intrusive_ptr<context_room> room) {
+inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
   std::vector<const resident*> given_up;
   auto is_left = [&](const resident& server) {
     return std::find(given_up.begin(), given_up.end(), &server) == given_up.end();
@@ -101,7 +101,7 @@ asio::awaitable<void> run_main(asio::awaitable<T> body, int& status, const bool&
   // A signal that comes now must not keep the servers from ending in order.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   asio::any_io_executor executor = co_await asio::this_coro::executor;
-  co_await stop_all(context_room::of(executor));
+  co_await stop_all(context_state::of(executor));
 }
 
 } // namespace detail

@@ -11,7 +11,7 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/request.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -41,7 +41,7 @@ namespace detail {
 /// cancelled or loses its server, the heap and the server's list have one reference together. All that
 /// changes stands under the room's lock, but for the message and the address: those belong to whoever
 /// fires, from claim_expired() to the end of expire(), and to whoever ends it otherwise.
-class timer_core : public deadline, public belonging, public counted<timer_core> {
+class timer_core : public deadline, public owned_timer, public counted<timer_core> {
  public:
   /// Without an `owner` it lives as long as the room of the lane. A period of zero is none.
   timer_core(intrusive_ptr<lane> here, server_core* owner, duration period)
@@ -54,10 +54,10 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
 
   void start(moment first) noexcept {
     bool is_started = false;
-    room_visit inside(room());
+    context_guard inside(context());
     if (inside) {
-      auto at = room().when_over(first);
-      room().arm_if(*this, at, *lane_, [&]() noexcept {
+      auto at = context().when_over(first);
+      context().arm_if(*this, at, *lane_, [&]() noexcept {
         is_started = !owner_ || owner_->keep(*this);
         if (is_started) {
           is_alive_ = true;
@@ -73,17 +73,17 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
   }
 
   std::optional<duration> cancel() noexcept {
-    room_visit inside(room());
+    context_guard inside(context());
     return inside ? end() : std::nullopt;
   }
 
   std::optional<duration> remaining() noexcept {
-    room_visit inside(room());
+    context_guard inside(context());
     if (!inside) {
       return std::nullopt;
     }
-    auto now = room().now();
-    std::lock_guard lock(room().mutex());
+    auto now = context().now();
+    std::lock_guard lock(context().mutex());
     return is_alive_ ? std::optional(left_at(now)) : std::nullopt;
   }
 
@@ -95,7 +95,7 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
   virtual void let_go() noexcept = 0;
 
  private:
-  context_room& room() const noexcept { return lane_->room(); }
+  context_state& context() const noexcept { return lane_->context(); }
 
   duration left_at(time_point now) const noexcept { return (std::max)(at_ - now, duration::zero()); }
 
@@ -103,8 +103,8 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
   std::optional<duration> end() noexcept {
     std::optional<duration> left;
     bool is_ours = false;
-    auto now = room().now();
-    room().disarm_if(*this, [&]() noexcept {
+    auto now = context().now();
+    context().disarm_if(*this, [&]() noexcept {
       if (!is_alive_) {
         return false;
       }
@@ -144,8 +144,8 @@ class timer_core : public deadline, public belonging, public counted<timer_core>
     deliver();
     bool is_armed = false;
     if (period_ != duration::zero()) {
-      time_point next = next_after(room().now());
-      room().arm_if(*this, next, *lane_, [&]() noexcept {
+      time_point next = next_after(context().now());
+      context().arm_if(*this, next, *lane_, [&]() noexcept {
         is_firing_ = false;
         is_armed = is_alive_;
         at_ = next;
@@ -290,7 +290,7 @@ intrusive_ptr<lane> lane_for_timer(const Address& to) {
     std::rethrow_exception(
         make_error(errc::no_process, "a timer, which is set outside of every context,", type_name<M>(), {}));
   }
-  return goal.server->home();
+  return goal.server->get_lane();
 }
 
 template <bool Repeats, class M, class Address>
@@ -300,7 +300,7 @@ intrusive_ptr<timer_core> make_timer(moment first, duration period, Address to, 
   server_core* owner = nullptr;
   if constexpr (is_server_ref<Address>) {
     owner = to.core().get(); // which `to` keeps
-    here = owner->home();
+    here = owner->get_lane();
   } else {
     here = lane_for_timer<M>(to);
   }

@@ -98,7 +98,7 @@ function(otpp_plant_bugs folder)
     }")
   plant(7 detail/queue/mailbox.hpp
     "  struct leftovers {" "  void close_later() noexcept { closed_ = true; }\n  struct leftovers {")
-  plant(7 detail/server/loop.hpp "  tell_ties();\n  if" "  tell_ties();\n  mailbox_.close_later();\n  if")
+  plant(7 detail/server/loop.hpp "  notify_relations();\n  if" "  notify_relations();\n  mailbox_.close_later();\n  if")
 
   # Of those who wait for the end, one is told.
   list(APPEND bugs 8:only_one_is_told)

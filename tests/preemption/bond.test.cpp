@@ -56,9 +56,10 @@ struct side {
 };
 
 // How often somebody is told, by whomever.
-class counting_bond final : public otpp::detail::bond {
+class counting_bond final : public otpp::detail::relation {
  public:
-  counting_bond(const side& a, const side& b, cell<int>& count) : bond(a.core, b.core, true), count_(count) {}
+  counting_bond(const side& a, const side& b, cell<int>& count)
+      : relation(a.core, b.core, true), count_(count) {}
 
  private:
   void told(const otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {
@@ -78,11 +79,11 @@ struct couple : preemption::scenario {
 
 // Both end at once: one of them tells the other, never both.
 struct both_end final : couple {
-  both_end() { expect(bond->tie_up(), "not tied"); }
+  both_end() { expect(bond->connect(), "not tied"); }
   void run(int thread) override { (thread == 1 ? first : second).context.run(); }
   void finish() override { expect(told.read() == 1, "told not once"); }
 };
-const entry both_end_entry("bond.both_end", 2, 2, preemption::make<both_end>);
+const entry both_end_entry("relation.both_end", 2, 2, preemption::make<both_end>);
 
 // One ends while the other ties the two: whoever could tie is told.
 struct tie_or_end final : couple {
@@ -90,7 +91,7 @@ struct tie_or_end final : couple {
     if (thread == 1) {
       first.context.run();
     } else {
-      is_tied = bond->tie_up();
+      is_tied = bond->connect();
     }
   }
   void finish() override {
@@ -99,7 +100,7 @@ struct tie_or_end final : couple {
   }
   bool is_tied = false;
 };
-const entry tie_or_end_entry("bond.tie_or_end", 2, 3, preemption::make<tie_or_end>);
+const entry tie_or_end_entry("relation.tie_or_end", 2, 3, preemption::make<tie_or_end>);
 
 // One ends while the other ties the two and unties them again.
 struct cut_or_end final : couple {
@@ -108,7 +109,7 @@ struct cut_or_end final : couple {
       first.context.run();
       return;
     }
-    is_tied = bond->tie_up();
+    is_tied = bond->connect();
     was_tied = bond->cut();
   }
   void finish() override {
@@ -118,15 +119,15 @@ struct cut_or_end final : couple {
   bool is_tied = false;
   bool was_tied = false;
 };
-const entry cut_or_end_entry("bond.cut_or_end", 2, 3, preemption::make<cut_or_end>);
+const entry cut_or_end_entry("relation.cut_or_end", 2, 3, preemption::make<cut_or_end>);
 
 // Two exit signals at once, one of which loses its meaning: the other ends the process all the same.
 struct signals : couple {
   signals() : couple(fate::waits) {}
-  void send(otpp::exit_reason why, intrusive_ptr<otpp::detail::bond> link) {
+  void send(otpp::exit_reason why, intrusive_ptr<otpp::detail::relation> link) {
     otpp::pid from(second.core);
     first.core->take_exit(
-        *new otpp::detail::exit_order_for(std::move(from), std::move(why), std::move(link)));
+        *new otpp::detail::pending_exit_message(std::move(from), std::move(why), std::move(link)));
   }
 };
 struct two_signals final : signals {

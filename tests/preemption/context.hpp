@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>

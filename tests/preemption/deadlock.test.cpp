@@ -45,7 +45,7 @@ struct question final : otpp::detail::answer_slot<void> {
 struct ring : preemption::scenario {
   preemption::context context;
   intrusive_ptr<otpp::detail::lane> home =
-      otpp::detail::context_room::of(context.get_executor())->lane_for(context.get_executor());
+      otpp::detail::context_state::of(context.get_executor())->lane_for(context.get_executor());
   std::array<intrusive_ptr<waiting_process>, 2> both{
       intrusive_ptr<waiting_process>(new waiting_process(home)),
       intrusive_ptr<waiting_process>(new waiting_process(home))};
@@ -58,7 +58,7 @@ struct ring : preemption::scenario {
     waiting_process& to = *both[1 - me];
     what.server = intrusive_ptr<otpp::detail::process>(&to);
     what.set_edge(from);
-    otpp::detail::wait_ring found;
+    otpp::detail::wait_cycle found;
     bool is_refused = to.edge().slot() && found.is_closed_by(from, to); // as a call does
     if (is_refused) {
       what.forget_edge();
@@ -113,7 +113,7 @@ struct phantom final : ring {
   }
 
   void run(int thread) override {
-    otpp::detail::wait_ring found;
+    otpp::detail::wait_cycle found;
     if (thread == 1) {
       first.answer();
       second.locate(asio::any_io_executor(otpp::detail::serial_executor(*both[1])), nullptr);

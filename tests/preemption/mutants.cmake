@@ -91,7 +91,7 @@ plant(decided_in_two_steps reply_slot.timeout detail/reply/reply_slot.hpp
 )
 plant(gate_is_sought_in_the_slot server.reply_or_evict detail/reply/reply_slot.hpp
   [[gate.leave();]]
-  [[room().leave();]]
+  [[context().leave();]]
 )
 plant_text(cancelled_undecided reply_slot.cancel detail/reply/reply_slot.hpp
   [[if (decide()) {
@@ -116,21 +116,21 @@ plant(left_unseen reply_slot.inbox detail/reply/reply_slot.hpp
   [[left_.exchange(true, std::memory_order_relaxed)]]
 )
 plant(claimed_outside reply_slot.shutdown detail/reply/reply_slot.hpp
-  [[!result.inside_ && !room().enter()]]
-  [[!result.inside_ && (room().enter(), false)]]
+  [[!result.inside_ && !context().enter()]]
+  [[!result.inside_ && (context().enter(), false)]]
 )
 plant(lost_in_its_initiation reply_slot.refused detail/reply/reply_slot.hpp
   [[lose();]]
   [[leave();]]
 )
-plant(inbox_never_parks reply_slot.inbox detail/runtime/context.hpp
+plant(inbox_never_parks reply_slot.inbox detail/runtime/context_state.hpp
   [[inbox_.park()]]
   [[true]]
 )
 
 # ---- what is shared ----
 
-plant(locked_without_asking brief_mutex detail/util/spin_mutex.hpp
+plant(locked_without_asking spin_mutex detail/util/spin_mutex.hpp
   [[mutex_.try_lock()]]
   [[mutex_.try_lock() || true]]
 )
@@ -154,16 +154,16 @@ plant_text(depot_unlocked depot detail/memory/block_cache.hpp
 
 # ---- the gate ----
 
-plant(enter_in_two_steps gate detail/runtime/context.hpp
+plant(enter_in_two_steps gate detail/runtime/context_state.hpp
   [[gate_.fetch_add(2, std::memory_order_acquire) & 1]]
   [[(gate_.load(std::memory_order_acquire) & 1) ? (gate_.fetch_add(2), true) : (gate_.fetch_add(2), false)]]
 )
-plant(turned_away_and_counted gate detail/runtime/context.hpp
+plant(turned_away_and_counted gate detail/runtime/context_state.hpp
   [[leave();
       return false;]]
   [[return false;]]
 )
-plant(leave_unseen gate detail/runtime/context.hpp
+plant(leave_unseen gate detail/runtime/context_state.hpp
   [[gate_.fetch_sub(2, std::memory_order_release);]]
   [[gate_.fetch_sub(2, std::memory_order_relaxed);]]
 )
@@ -226,15 +226,15 @@ plant_text(looked_at_once_only deadlock.phantom detail/reply/deadlock.hpp
   [[if ((!path[i]->is_sure() || waiting.has_ended()) && !::preemption::is_planted("looked_at_once_only")) {]]
 )
 
-# ---- ties and timers ----
+# ---- relations and timers ----
 
-plant(told_in_two_steps bond.both_end detail/server/relation.hpp
+plant(told_in_two_steps relation.both_end detail/server/relation.hpp
   [[whole.state_.compare_exchange_strong(
               was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)]]
   [[whole.state_.load(std::memory_order_acquire) == state::tied &&
         (whole.state_.store(state::told, std::memory_order_release), true)]]
 )
-plant(cut_in_two_steps bond.cut_or_end detail/server/relation.hpp
+plant(cut_in_two_steps relation.cut_or_end detail/server/relation.hpp
   [[state_.exchange(state::cut, std::memory_order_acq_rel)]]
   [[[&] {
     state was = state_.load(std::memory_order_acquire);
@@ -242,15 +242,15 @@ plant(cut_in_two_steps bond.cut_or_end detail/server/relation.hpp
     return was;
   }()]]
 )
-plant_text(tied_to_one_who_has_ended bond.tie_or_end detail/server/loop.hpp
+plant_text(tied_to_one_who_has_ended relation.tie_or_end detail/server/loop.hpp
   [[if (life_ == life::ended) {
     return false;
   }
-  tie*& first]]
+  relation_end*& first]]
   [[if (life_ == life::ended && !::preemption::is_planted("tied_to_one_who_has_ended")) {
     return false;
   }
-  tie*& first]]
+  relation_end*& first]]
 )
 plant_text(one_signal_is_enough exit.two_signals detail/server/loop.hpp
   [[order.older_ = orders.load(std::memory_order_relaxed);]]

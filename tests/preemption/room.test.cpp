@@ -20,11 +20,11 @@
 
 namespace {
 
-using otpp::detail::context_room;
+using otpp::detail::context_state;
 using preemption::cell;
 using preemption::entry;
 using preemption::expect;
-using room_ptr = otpp::detail::intrusive_ptr<context_room>;
+using room_ptr = otpp::detail::intrusive_ptr<context_state>;
 using lane_ptr = otpp::detail::intrusive_ptr<otpp::detail::lane>;
 
 // ---- the gate ----
@@ -32,7 +32,7 @@ using lane_ptr = otpp::detail::intrusive_ptr<otpp::detail::lane>;
 // Whoever is inside finds the context there; whoever destroys it has seen all that they did.
 struct gate : preemption::scenario {
   preemption::context context;
-  room_ptr room = context_room::of(context.get_executor());
+  room_ptr room = context_state::of(context.get_executor());
   std::array<cell<int>, 2> belongings;
   bool gone = false;
 
@@ -66,14 +66,14 @@ class worker_process final : public otpp::detail::process {
  public:
   explicit worker_process(lane_ptr home) : process(std::move(home), 0) {}
 
-  void begin() noexcept { settle_in(nullptr); }
-  void end() noexcept { move_out(otpp::detail::turn::current()); }
+  void begin() noexcept { activate(nullptr); }
+  void end() noexcept { deactivate(otpp::detail::turn::current()); }
 
   std::string describe() const override { return "worker"; }
   void evict() noexcept override {
     otpp::detail::intrusive_ptr<process> keep(this);
     ++state.write();
-    move_out(nullptr);
+    deactivate(nullptr);
     discard_work();
   }
 
@@ -110,7 +110,7 @@ struct job final : otpp::detail::task {
 
 struct crew : preemption::scenario {
   preemption::context context;
-  lane_ptr home = context_room::of(context.get_executor())->lane_for(context.get_executor());
+  lane_ptr home = context_state::of(context.get_executor())->lane_for(context.get_executor());
   otpp::detail::intrusive_ptr<worker_process> worker{new worker_process(home)};
   std::array<job, 3> jobs;
   int left = 3;
@@ -209,7 +209,7 @@ struct exchange : preemption::scenario {
     made->connect(context.get_executor(), nullptr);
     made->timeout = timeout;
     ++waiting;
-    expect(made->room().enroll(*made), "not enrolled");
+    expect(made->context().enroll(*made), "not enrolled");
     return *made;
   }
   handler told() { return handler{std::unique_ptr<exchange, handler::deleter>(this)}; }
@@ -299,7 +299,7 @@ const entry shutdown_entry("reply_slot.shutdown", 3, 3, preemption::make<shutdow
 // One that is answered before it is written down anywhere, by who holds the caller's context, as it is where a
 // callback has no executor; meanwhile that begins to go.
 struct refused : exchange {
-  room_ptr room = context_room::of(context.get_executor());
+  room_ptr room = context_state::of(context.get_executor());
 
   void run(int thread) override {
     if (thread == 1) {

@@ -20,7 +20,7 @@ using preemption::entry;
 using preemption::expect;
 
 struct one_at_a_time : preemption::scenario {
-  otpp::detail::brief_mutex mutex;
+  otpp::detail::spin_mutex mutex;
   cell<int> count{0};
   bool inside = false;
 
@@ -36,7 +36,7 @@ struct one_at_a_time : preemption::scenario {
   }
   void finish() override { expect(count.read() == 6, "somebody was not let in"); }
 };
-const entry brief_mutex_entry("brief_mutex", 3, 3, preemption::make<one_at_a_time>);
+const entry brief_mutex_entry("spin_mutex", 3, 3, preemption::make<one_at_a_time>);
 
 // Each thread uses what it shares, copies and drops it; the last one destroys it, after all the others.
 struct share : preemption::scenario {

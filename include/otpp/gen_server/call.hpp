@@ -34,9 +34,9 @@ class fallback {
   template <class Handler>
   fallback(const Handler&, const intrusive_ptr<server_core>& server) {
     if constexpr (!requires { typename Handler::executor_type; }) {
-      if (server && server->room().enter()) {
-        room_ = &server->room();
-        executor_ = server->home()->executor();
+      if (server && server->context().enter()) {
+        context_ = &server->context();
+        executor_ = server->get_lane()->executor();
       } else {
         executor_ = asio::system_executor();
       }
@@ -45,16 +45,16 @@ class fallback {
   fallback(const fallback&) = delete;
   fallback& operator=(const fallback&) = delete;
   ~fallback() {
-    if (room_) {
+    if (context_) {
       executor_ = {}; // first: a strand's last reference needs its context
-      room_->leave();
+      context_->leave();
     }
   }
 
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:
-  context_room* room_ = nullptr;
+  context_state* context_ = nullptr;
   asio::any_io_executor executor_; // none, if the handler has one
 };
 

@@ -98,7 +98,7 @@ class options {
  private:
   // A name in a registry of any class, which knows nothing of a server's end.
   template <class Names>
-  struct held_in final : detail::held_name {
+  struct held_in final : detail::name_registration {
     held_in(Names& where, const std::string& text) : names(&where), name(text) {}
     ~held_in() override {
       try {
@@ -120,7 +120,7 @@ class options {
     Names& names = *static_cast<Names*>(where);
     auto mine = std::make_unique<held_in<Names>>(names, name);
     held_in<Names>* const kept = mine.get();
-    std::unique_ptr<detail::held_name> holding = std::move(mine);
+    std::unique_ptr<detail::name_registration> holding = std::move(mine);
     names.add(name, pid(detail::intrusive_ptr<detail::server_core>(&server)));
     kept->server = &server;
     server.hold_name(holding); // it has not begun: if it is gone, `holding` takes the name away

@@ -105,7 +105,7 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
 // server, it runs beside that server, not within it.
 inline asio::any_io_executor place_of(asio::any_io_executor executor) {
   if (auto* serial = executor_target<serial_executor>(executor)) {
-    return serial->owner()->home()->executor();
+    return serial->owner()->get_lane()->executor();
   }
   return executor;
 }
@@ -134,12 +134,12 @@ struct initiate_start : initiation {
     std::exception_ptr why;
     try {
       intrusive_ptr<lane> home;
-      intrusive_ptr<context_room> room;
-      std::optional<room_pass> pass;
+      intrusive_ptr<context_state> room;
+      std::optional<gate_guard> pass;
       if (here && here->here().serves(place)) {
         home = intrusive_ptr<lane>(&here->here()); // mostly: this thread is at work there
       } else {
-        room = context_room::of(place);
+        room = context_state::of(place);
         pass.emplace(*room);
         home = room->lane_for(place);
       }
@@ -150,12 +150,12 @@ struct initiate_start : initiation {
       }
       intrusive_ptr<server_core> server(
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
-      intrusive_ptr<link_bond> link;
+      intrusive_ptr<link_relation> link;
       if (how.linked_to()) {
         how.linked_to().core()->expect_relations();
         server->expect_relations();
         server->set_parent(*how.linked_to().core());
-        link = intrusive_ptr<link_bond>(new link_bond(how.linked_to().core(), server));
+        link = intrusive_ptr<link_relation>(new link_relation(how.linked_to().core(), server));
       }
       start->server = server;
       if (!server->admit(*start, here)) {
@@ -166,7 +166,7 @@ struct initiate_start : initiation {
       if (how.name()) {
         how.add_name_of(*server); // the last that can fail
       }
-      if (link && !link->tie_up()) {
+      if (link && !link->connect()) {
         link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
       }
       if (process* starter = start->waiting_handler()) {

@@ -124,7 +124,7 @@ struct initiate_join : initiation {
       join->fail(errc::calling_self);
     } else if (!patience && is_refused_as_deadlock(*join, *server)) {
       return;
-    } else if (!join->room().enroll(*join)) {
+    } else if (!join->context().enroll(*join)) {
       join->abandon_waiting();
       join->leave();
     } else {

@@ -24,7 +24,7 @@ namespace otpp {
 /// or from `otpp::exit`. Goes to `handle_info(otpp::exit_signal, State&)`. OTP's `{'EXIT', Pid, Reason}`.
 class exit_signal {
  public:
-  exit_signal(pid who, exit_reason why, detail::intrusive_ptr<detail::bond> link = {}) noexcept
+  exit_signal(pid who, exit_reason why, detail::intrusive_ptr<detail::relation> link = {}) noexcept
       : from(std::move(who)), reason(std::move(why)), link_(std::move(link)) {}
 
   pid from;           ///< Who has ended, or has called `otpp::exit`; nobody if that was no process.
@@ -34,16 +34,16 @@ class exit_signal {
   bool is_void() const noexcept { return link_ && link_->is_cut(); }
 
  private:
-  detail::intrusive_ptr<detail::bond> link_;
+  detail::intrusive_ptr<detail::relation> link_;
 };
 
 namespace detail {
 
 // An exit signal with its two forms, made before it is sent.
-class exit_order_for final : public exit_order {
+class pending_exit_message final : public pending_exit {
  public:
-  explicit exit_order_for(pid from, exit_reason why = {}, intrusive_ptr<bond> link = {})
-      : exit_order(std::move(why)),
+  explicit pending_exit_message(pid from, exit_reason why = {}, intrusive_ptr<relation> link = {})
+      : pending_exit(std::move(why)),
         letter_(new plain_message<exit_signal>(&opened, exit_signal({}, {}), source_location())),
         from_(std::move(from)),
         link_(std::move(link)) {}
@@ -51,7 +51,7 @@ class exit_order_for final : public exit_order {
   std::uint64_t linked_from() const noexcept override { return link_ ? from_.id() : 0; }
 
   /// From here on it may be cut, and holds its link.
-  void came_through(intrusive_ptr<bond> link) noexcept { link_ = std::move(link); }
+  void came_through(intrusive_ptr<relation> link) noexcept { link_ = std::move(link); }
 
   envelope& to_message(std::uint64_t parent) noexcept override {
     plain_message<exit_signal>& letter = *letter_.release();
@@ -76,12 +76,12 @@ class exit_order_for final : public exit_order {
   }
 
  private:
-  ~exit_order_for() override = default;
+  ~pending_exit_message() override = default;
   bool link_is_cut() const noexcept override { return link_ && link_->is_cut(); }
 
   std::unique_ptr<plain_message<exit_signal>, envelope_abandoner> letter_;
   pid from_;
-  intrusive_ptr<bond> link_;
+  intrusive_ptr<relation> link_;
 };
 
 inline pid running_pid() noexcept {
@@ -134,14 +134,14 @@ inline void exit(const pid& target, exit_reason reason) {
     return;
   }
   target.core()->expect_relations();
-  target.core()->take_exit(*new detail::exit_order_for(std::move(from), std::move(reason)));
+  target.core()->take_exit(*new detail::pending_exit_message(std::move(from), std::move(reason)));
 }
 
 /// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {
     target.core()->expect_relations();
-    auto* order = new detail::exit_order_for(detail::running_pid(), exit_reason::killed());
+    auto* order = new detail::pending_exit_message(detail::running_pid(), exit_reason::killed());
     order->is_kill = true;
     target.core()->take_exit(*order);
   }

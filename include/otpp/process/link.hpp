@@ -20,15 +20,15 @@ namespace otpp {
 namespace detail {
 
 struct order_discarder {
-  void operator()(exit_order_for* order) const noexcept { static_cast<task*>(order)->discard(); }
+  void operator()(pending_exit_message* order) const noexcept { static_cast<task*>(order)->discard(); }
 };
 
-class link_bond final : public bond {
+class link_relation final : public relation {
  public:
-  link_bond(core_ptr one, core_ptr other)
-      : bond(one, other, true),
-        to_first_(new exit_order_for(pid(std::move(other)))),
-        to_second_(new exit_order_for(pid(std::move(one)))) {}
+  link_relation(core_ptr one, core_ptr other)
+      : relation(one, other, true),
+        to_first_(new pending_exit_message(pid(std::move(other)))),
+        to_second_(new pending_exit_message(pid(std::move(one)))) {}
 
   void told(const server_core& who, const exit_reason& reason) noexcept override {
     bool first_ended = &who == first().get();
@@ -39,15 +39,15 @@ class link_bond final : public bond {
     if (reason == exit_reason::normal() && !left.traps_exits()) {
       return;
     }
-    exit_order_for& order = first_ended ? *to_second_.release() : *to_first_.release();
+    pending_exit_message& order = first_ended ? *to_second_.release() : *to_first_.release();
     order.reason = reason;
-    order.came_through(intrusive_ptr<bond>(this));
+    order.came_through(intrusive_ptr<relation>(this));
     left.take_exit(order);
   }
 
  private:
-  std::unique_ptr<exit_order_for, order_discarder> to_first_;
-  std::unique_ptr<exit_order_for, order_discarder> to_second_;
+  std::unique_ptr<pending_exit_message, order_discarder> to_first_;
+  std::unique_ptr<pending_exit_message, order_discarder> to_second_;
 };
 
 } // namespace detail
@@ -83,14 +83,14 @@ inline void link(const pid& other) {
     return;
   }
   bool is_linked = false;
-  other.core()->find_link(mine->id(), [&](detail::tie&) { is_linked = true; });
+  other.core()->find_link(mine->id(), [&](detail::relation_end&) { is_linked = true; });
   if (is_linked) {
     return;
   }
   mine->expect_relations();
   other.core()->expect_relations();
-  detail::intrusive_ptr<detail::link_bond> made(new detail::link_bond(mine, other.core()));
-  if (!made->tie_up()) {
+  detail::intrusive_ptr<detail::link_relation> made(new detail::link_relation(mine, other.core()));
+  if (!made->connect()) {
     made->told(*other.core(), detail::make_error(errc::no_process, "link", {}, other.describe()));
   }
 }
@@ -105,9 +105,9 @@ inline void link(const pid& other) {
 /// It is about the process whose step this is; the other may be anywhere.
 inline void unlink(const pid& other) {
   detail::intrusive_ptr<detail::server_core> mine = detail::running_process("unlink");
-  detail::intrusive_ptr<detail::bond> found;
-  mine->find_link(other.id(), [&](detail::tie& one) {
-    found = detail::intrusive_ptr<detail::bond>(&detail::bond_of(one));
+  detail::intrusive_ptr<detail::relation> found;
+  mine->find_link(other.id(), [&](detail::relation_end& one) {
+    found = detail::intrusive_ptr<detail::relation>(&detail::relation_of(one));
   });
   if (found) {
     found->cut();

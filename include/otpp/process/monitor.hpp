@@ -30,13 +30,15 @@ class monitor_ref {
   monitor_ref() noexcept = default;
 
   // Made by the library.
-  explicit monitor_ref(detail::intrusive_ptr<detail::bond> of) noexcept : bond_(std::move(of)) {}
+  explicit monitor_ref(detail::intrusive_ptr<detail::relation> of) noexcept : relation_(std::move(of)) {}
 
-  const detail::intrusive_ptr<detail::bond>& of() const noexcept { return bond_; }
-  friend bool operator==(const monitor_ref& a, const monitor_ref& b) noexcept { return a.bond_ == b.bond_; }
+  const detail::intrusive_ptr<detail::relation>& of() const noexcept { return relation_; }
+  friend bool operator==(const monitor_ref& a, const monitor_ref& b) noexcept {
+    return a.relation_ == b.relation_;
+  }
 
  private:
-  detail::intrusive_ptr<detail::bond> bond_;
+  detail::intrusive_ptr<detail::relation> relation_;
 };
 
 /// What a process is sent when one that it monitors has ended. Goes to `handle_info(otpp::down, State&)`. OTP's
@@ -55,10 +57,10 @@ struct down {
 namespace detail {
 
 // The first monitors the second.
-class monitor_bond final : public bond {
+class monitor_relation final : public relation {
  public:
-  monitor_bond(core_ptr watcher, core_ptr target)
-      : bond(std::move(watcher), std::move(target), false),
+  monitor_relation(core_ptr watcher, core_ptr target)
+      : relation(std::move(watcher), std::move(target), false),
         letter_(new plain_message<down>(&opened, down(), source_location())) {}
 
   void told(const server_core& who, const exit_reason& reason) noexcept override {
@@ -66,7 +68,7 @@ class monitor_bond final : public bond {
       return; // the watcher has ended
     }
     plain_message<down>& letter = *letter_.release();
-    letter.content().ref = monitor_ref(intrusive_ptr<bond>(this));
+    letter.content().ref = monitor_ref(intrusive_ptr<relation>(this));
     letter.content().who = pid(second());
     letter.content().reason = reason;
     if (first()->send<&mailbox::push_library_message>(letter) != mailbox::result::taken) {
@@ -121,8 +123,8 @@ inline monitor_ref monitor(const pid& target) {
   }
   watcher->expect_relations();
   target.core()->expect_relations();
-  detail::intrusive_ptr<detail::monitor_bond> made(new detail::monitor_bond(watcher, target.core()));
-  if (!made->tie_up()) {
+  detail::intrusive_ptr<detail::monitor_relation> made(new detail::monitor_relation(watcher, target.core()));
+  if (!made->connect()) {
     made->told(*target.core(), target.core()->end_reason());
   }
   return monitor_ref(made);

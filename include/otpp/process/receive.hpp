@@ -233,7 +233,7 @@ struct initiate_receive : initiation {
     }
     bool has_deadline = patience != infinite;
     wait->timeout = patience < duration::zero() ? duration::zero() : patience;
-    if (has_deadline && !wait->room().enroll(*wait)) {
+    if (has_deadline && !wait->context().enroll(*wait)) {
       wait->abandon_waiting();
       wait->leave();
       return;

@@ -185,7 +185,7 @@ class pg {
       result.ref = group_monitor(std::make_shared<std::atomic<bool>>(false));
       auto mine = std::make_unique<held_watch>(detail::intrusive_ptr<scope>(this), result.ref);
       held_watch* const kept = mine.get();
-      std::unique_ptr<detail::held_name> holding = std::move(mine);
+      std::unique_ptr<detail::name_registration> holding = std::move(mine);
       bool is_held = false;
       {
         std::lock_guard lock(mutex());
@@ -218,7 +218,7 @@ class pg {
         watches_.erase(at);
         ref.give_up();
       }
-      ended.by->give_up_name([&](const detail::held_name& one) { return &one == ended.held; });
+      ended.by->give_up_name([&](const detail::name_registration& one) { return &one == ended.held; });
       return true;
     }
 
@@ -233,7 +233,7 @@ class pg {
 
    private:
     // Ends the monitor with its server.
-    struct held_watch final : detail::held_name {
+    struct held_watch final : detail::name_registration {
       held_watch(detail::intrusive_ptr<scope> where, group_monitor which)
           : in(std::move(where)), ref(std::move(which)) {}
       ~held_watch() override { in->unwatch(ref); }
@@ -247,7 +247,7 @@ class pg {
       detail::intrusive_ptr<detail::server_core> by;
       detail::envelope::opener open = nullptr;
       group_monitor ref;
-      const detail::held_name* held = nullptr;
+      const detail::name_registration* held = nullptr;
     };
 
     struct delivery {

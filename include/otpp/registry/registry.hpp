@@ -74,7 +74,7 @@ class registry {
     check_name(name);
     auto mine = std::make_unique<held>(table_, std::string(name));
     held* const kept = mine.get();
-    std::unique_ptr<detail::held_name> holding = std::move(mine);
+    std::unique_ptr<detail::name_registration> holding = std::move(mine);
     detail::name_waiter* waiting = nullptr;
     {
       std::lock_guard lock(table_->mutex);
@@ -118,7 +118,7 @@ class registry {
       server = std::move(found->second);
       table_->names.erase(found);
     }
-    auto given_up = server->give_up_name([&](const detail::held_name& one) {
+    auto given_up = server->give_up_name([&](const detail::name_registration& one) {
       auto* ours = dynamic_cast<const held*>(&one);
       return ours && ours->names == table_ && ours->name == name;
     });
@@ -207,7 +207,7 @@ class registry {
   };
 
   // A server's own hold on its name: goes when the server ends.
-  struct held final : detail::held_name {
+  struct held final : detail::name_registration {
     held(std::shared_ptr<table> in, std::string text) : names(std::move(in)), name(std::move(text)) {}
 
     ~held() override {

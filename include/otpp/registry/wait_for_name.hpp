@@ -65,7 +65,7 @@ struct initiate_wait_for_name : initiation {
       wait->fail(errc::timeout);
     } else if (intrusive_ptr<server_core> found = in->find(wait->name)) {
       wait->name_found(std::move(found));
-    } else if (!wait->room().enroll(*wait)) {
+    } else if (!wait->context().enroll(*wait)) {
       wait->abandon_waiting();
       wait->leave();
     } else {

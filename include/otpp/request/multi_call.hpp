@@ -193,7 +193,7 @@ class initiate_multi_call : public initiation {
     }
     if (asked->requests.empty()) {
       wait->answer();
-    } else if (!wait->room().enroll(*wait)) {
+    } else if (!wait->context().enroll(*wait)) {
       wait->abandon_waiting();
       wait->leave();
     } else {

@@ -217,7 +217,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     --size_;
   }
 
-  mutable brief_mutex mutex_;
+  mutable spin_mutex mutex_;
   wait* waiter_ = nullptr; // its server half
   entry* first_ = nullptr;
   entry* last_ = nullptr;
@@ -249,7 +249,7 @@ class initiate_next : public initiation {
       set->serve_next(*wait);
     } else if (patience < duration::zero()) {
       wait->fail(errc::timeout);
-    } else if (!wait->room().enroll(*wait)) {
+    } else if (!wait->context().enroll(*wait)) {
       wait->abandon_waiting();
       wait->leave();
     } else {

@@ -102,7 +102,7 @@ class open_request : public counted<open_request<R>> {
   }
 
   /// The response, if it is there and was not taken; else one with neither value nor error.
-  response<R> take() noexcept { return claim_response() ? move_out() : response<R>(); }
+  response<R> take() noexcept { return claim_response() ? deactivate() : response<R>(); }
 
   /// The same into the slot of one who waits, whose decision the caller has.
   void give_to(answer_slot<R>& slot) noexcept {
@@ -167,7 +167,7 @@ class open_request : public counted<open_request<R>> {
     }
   }
 
-  virtual response<R> move_out() noexcept = 0;
+  virtual response<R> deactivate() noexcept = 0;
   virtual void move_into(answer_slot<R>& slot) noexcept = 0;
   virtual void withdraw() noexcept = 0;
 
@@ -177,7 +177,7 @@ class open_request : public counted<open_request<R>> {
     return is_ready_ && !std::exchange(is_taken_, true);
   }
 
-  mutable brief_mutex mutex_;
+  mutable spin_mutex mutex_;
   response_listener* listener_ = nullptr;
   bool is_ready_ = false;
   bool is_taken_ = false;
@@ -201,7 +201,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void send_to(intrusive_ptr<server_core> to, duration patience) noexcept {
     server_core& target = *to;
     this->server = std::move(to);
-    this->lane_ = target.home().get();
+    this->lane_ = target.get_lane().get();
     this->timeout = patience;
     this->add_ref();
     target.send_call(*this, turn::current());
@@ -241,14 +241,14 @@ class pending_request final : public call_request<M>, public open_request<reply_
     if (!this->server || !this->lane_) {
       return; // it was never sent
     }
-    room_visit inside(this->room());
+    context_guard inside(this->context());
     if (inside && this->decide()) { // else it has arrived, or will on the destruction of the context
       this->stop_waiting();
       this->leave();
     }
   }
 
-  response<reply> move_out() noexcept override {
+  response<reply> deactivate() noexcept override {
     return this->error_ ? response<reply>(no_value(), std::move(this->error_))
                         : response<reply>(std::move(*this->value_));
   }
@@ -346,7 +346,7 @@ class initiate_wait : public initiation {
       wait->fail(errc::calling_self);
     } else if (patience < duration::zero()) {
       wait->fail(errc::timeout);
-    } else if (!wait->room().enroll(*wait)) {
+    } else if (!wait->context().enroll(*wait)) {
       wait->abandon_waiting();
       wait->leave();
     } else {

@@ -145,7 +145,7 @@ inline void report(
 }
 
 // The time where the running process is: a simulated one in a test.
-inline deadline::time_point time_here() { return running_process("a supervisor")->room().now(); }
+inline deadline::time_point time_here() { return running_process("a supervisor")->context().now(); }
 
 /// How many restarts there were of late.
 class restart_budget {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/resident.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -124,10 +124,10 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// }
 /// @endcode
 inline std::vector<process_info> processes() {
-  using room_ptr = detail::intrusive_ptr<detail::context_room>;
+  using room_ptr = detail::intrusive_ptr<detail::context_state>;
   using server_ptr = detail::intrusive_ptr<detail::server_core>;
   std::vector<room_ptr> rooms = detail::copy_in_lock<room_ptr>([](auto keep) {
-    detail::context_room::each_room([&](detail::context_room& room) noexcept { keep(room_ptr(&room)); });
+    detail::context_state::each_room([&](detail::context_state& room) noexcept { keep(room_ptr(&room)); });
   });
   std::reverse(rooms.begin(), rooms.end()); // the newest is listed first
   std::vector<process_info> result;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
@@ -92,7 +92,7 @@ class foreign_timers {
 /// Use it wherever an `io_context` would do; only `run` and the like are the world's. What waits for the real
 /// world, as a socket does, is not waited for when nothing else is left to do. It may be destroyed before its world, also in `world::may`, as an
 /// `io_context` under live servers may.
-class context final : public asio::io_context, private otpp::detail::simulation {
+class context final : public asio::io_context, private otpp::detail::virtual_time {
  public:
   class executor_type;
 
@@ -111,8 +111,8 @@ class context final : public asio::io_context, private otpp::detail::simulation 
   }
 
   time_point now() const noexcept override;
-  void wake_at(otpp::detail::context_room& room, time_point at) noexcept override {
-    room_ = &room;
+  void wake_at(otpp::detail::context_state& room, time_point at) noexcept override {
+    context_ = &room;
     wake_ = at;
   }
   void do_not_wake() noexcept override { wake_.reset(); }
@@ -121,7 +121,7 @@ class context final : public asio::io_context, private otpp::detail::simulation 
   void trace(std::string what_happened) override;
 
   world* world_;
-  otpp::detail::context_room* room_ = nullptr; // lives as long as the context
+  otpp::detail::context_state* context_ = nullptr; // lives as long as the context
   std::optional<time_point> wake_;
   std::optional<time_point> wake_foreign_;
 };
@@ -306,7 +306,8 @@ class context::executor_type {
 // ---- implementation ----
 
 inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
-  asio::make_service<otpp::detail::simulation_service>(*this, static_cast<otpp::detail::simulation*>(this));
+  asio::make_service<otpp::detail::virtual_time_service>(
+      *this, static_cast<otpp::detail::virtual_time*>(this));
   world_->contexts_.push_back(this);
 }
 
@@ -430,7 +431,7 @@ inline void world::fire(context& sleeper) {
   }
   if (sleeper.wake_ == at) { // else Asio looks for itself
     sleeper.wake_.reset();
-    sleeper.room_->timer_fired({}, at);
+    sleeper.context_->timer_fired({}, at);
   }
 }
 

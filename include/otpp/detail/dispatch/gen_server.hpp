@@ -91,7 +91,7 @@ class gen_server final : public server_core {
     auto& request = static_cast<Request&>(item);
     using returned = decltype(request.init(self.callbacks_));
     if constexpr (is_awaitable<returned>) {
-      in_hand<Request> hold(self, request);
+      unanswered<Request> hold(self, request);
       try {
         self.run_job(self.await_init(hold));
       } catch (...) {
@@ -99,7 +99,7 @@ class gen_server final : public server_core {
       }
       self.settle_if_busy();
     } else {
-      in_hand<Request> hold(self, request);
+      unanswered<Request> hold(self, request);
       try {
         if constexpr (is_init_result<returned>) {
           self.begin(hold, request.init(self.callbacks_));
@@ -159,7 +159,7 @@ class gen_server final : public server_core {
   template <class M>
   void handle(call_request<M>& request) {
     using returned = call_result_t<Callbacks, M>;
-    in_hand<call_request<M>> hold(*this, request);
+    unanswered<call_request<M>> hold(*this, request);
     if constexpr (is_awaitable<returned>) {
       try {
         run_job(await_call<M>(hold));
@@ -201,13 +201,13 @@ class gen_server final : public server_core {
       if constexpr (std::is_void_v<returned>) {
         co_await start(mine);
         if (!is_running_here()) {
-          co_await worker_->come_home();
+          co_await worker_->resume_on_server();
         }
         conclude(mine);
       } else {
         returned result = co_await start(mine);
         if (!is_running_here()) {
-          co_await worker_->come_home();
+          co_await worker_->resume_on_server();
         }
         conclude(mine, std::move(result));
       }
@@ -216,15 +216,15 @@ class gen_server final : public server_core {
     }
     if (error) {
       if (!is_running_here()) {
-        co_await worker_->come_home();
+        co_await worker_->resume_on_server();
       }
       fail(mine, std::move(error));
     }
   }
 
   template <class M>
-  asio::awaitable<void> await_call(in_hand<call_request<M>>& hold) {
-    using taken = taken_in_hand<call_request<M>>;
+  asio::awaitable<void> await_call(unanswered<call_request<M>>& hold) {
+    using taken = taken_unanswered<call_request<M>>;
     return await_handler(
         taken(hold),
         [this](taken& mine) { return callbacks_.handle_call(std::move((*mine)->content()), state()); },
@@ -239,13 +239,13 @@ class gen_server final : public server_core {
   }
 
   template <class Request, class... Value>
-  void answer(in_hand<Request>& hold, Value&&... value) noexcept {
+  void answer(unanswered<Request>& hold, Value&&... value) noexcept {
     replies(&detail::type_name<typename Request::content_type>);
     hold.release().answer(std::forward<Value>(value)...);
   }
 
   template <class Request, class R>
-  void conclude(in_hand<Request>& hold, outcome<R> result) {
+  void conclude(unanswered<Request>& hold, outcome<R> result) {
     next(std::move(result.action()));
     if (result.kind() == outcome_kind::fail || result.value()) {
       replies(&detail::type_name<typename Request::content_type>);
@@ -268,7 +268,7 @@ class gen_server final : public server_core {
   }
 
   template <class Request, class R>
-  static void answer_with(in_hand<Request>& hold, outcome<R>& result) noexcept {
+  static void answer_with(unanswered<Request>& hold, outcome<R>& result) noexcept {
     if constexpr (std::is_void_v<R>) {
       hold.release().answer();
     } else {
@@ -278,7 +278,7 @@ class gen_server final : public server_core {
 
   // The handler threw: the server ends, and this caller hears why when it has.
   template <class Request>
-  void crash(in_hand<Request>& hold, std::exception_ptr error) noexcept {
+  void crash(unanswered<Request>& hold, std::exception_ptr error) noexcept {
     stop_with(std::move(error), hold->message_type(), hold->where());
     answer_at_end(hold.release(), false);
   }
@@ -352,7 +352,7 @@ class gen_server final : public server_core {
     reply_slot::claim won;
     switch (take_back(request, is_answer(result), won)) {
       case held::by_loop: {
-        in_hand<Request> hold(*this, request);
+        unanswered<Request> hold(*this, request);
         conclude_returned(hold, std::move(result));
         return;
       }
@@ -383,7 +383,7 @@ class gen_server final : public server_core {
   }
 
   template <class Request, class Result>
-  void conclude_returned(in_hand<Request>& hold, Result result) {
+  void conclude_returned(unanswered<Request>& hold, Result result) {
     if constexpr (is_outcome<Result>) {
       conclude(hold, std::move(result));
     } else if constexpr (std::is_same_v<Result, no_reply_t>) {
@@ -559,8 +559,8 @@ class gen_server final : public server_core {
   // ---- init ----
 
   template <class Request>
-  asio::awaitable<void> await_init(in_hand<Request>& hold) {
-    using taken = taken_in_hand<Request>;
+  asio::awaitable<void> await_init(unanswered<Request>& hold) {
+    using taken = taken_unanswered<Request>;
     return await_handler(
         taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
         [this]<class Result>(taken& mine, Result&& result) {
@@ -575,14 +575,14 @@ class gen_server final : public server_core {
   }
 
   template <class Request>
-  void begin(in_hand<Request>& hold) noexcept {
+  void begin(unanswered<Request>& hold) noexcept {
     has_state_ = true;
     initialised();
     hold.release().answer(server_ref<Callbacks>(intrusive_ptr<server_core>(this)));
   }
 
   template <class Request>
-  void begin(in_hand<Request>& hold, init_result<State> result) {
+  void begin(unanswered<Request>& hold, init_result<State> result) {
     switch (result.kind()) {
       case outcome_kind::value:
         ::new (place()) State(std::move(*result.state()));
@@ -603,8 +603,8 @@ class gen_server final : public server_core {
 
   // terminate is not called; the starter hears of it when the name is free again.
   template <class Request>
-  void fail_start(in_hand<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
-    hold->failure = is_doomed() ? nullptr : why;
+  void fail_start(unanswered<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
+    hold->failure = killed_by_signal() ? nullptr : why;
     stop_with(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
     answer_at_end(hold.release(), false);
   }

@@ -77,7 +77,7 @@ struct initiate_post : initiation {
       return;
     }
     sender->server = target.server;
-    if (!sender->room().enroll(*sender)) {
+    if (!sender->context().enroll(*sender)) {
       sender->abandon_waiting();
       sender->leave();
       return;

@@ -12,14 +12,14 @@ namespace otpp::detail {
 // A request whose server half is with a handler. If the handler's frame is destroyed, with its context or
 // because it could not begin, the caller still hears of it.
 template <class Request>
-class in_hand {
+class unanswered {
  public:
-  in_hand() noexcept = default;
-  in_hand(server_core& server, Request& request) noexcept : server_(&server), request_(&request) {}
-  in_hand(in_hand&& other) noexcept
+  unanswered() noexcept = default;
+  unanswered(server_core& server, Request& request) noexcept : server_(&server), request_(&request) {}
+  unanswered(unanswered&& other) noexcept
       : server_(other.server_), request_(std::exchange(other.request_, nullptr)) {}
-  in_hand& operator=(in_hand&&) = delete;
-  ~in_hand() {
+  unanswered& operator=(unanswered&&) = delete;
+  ~unanswered() {
     if (!request_) {
       return;
     }
@@ -41,18 +41,18 @@ class in_hand {
 // A coroutine's parameter that takes the request when it is moved into the frame, and not before: if
 // there is no memory for the frame, the request is still where it was.
 template <class Request>
-class taken_in_hand {
+class taken_unanswered {
  public:
-  explicit taken_in_hand(in_hand<Request>& from) noexcept : from_(&from) {}
-  taken_in_hand(taken_in_hand&& other) noexcept
+  explicit taken_unanswered(unanswered<Request>& from) noexcept : from_(&from) {}
+  taken_unanswered(taken_unanswered&& other) noexcept
       : own_(other.from_ ? std::move(*std::exchange(other.from_, nullptr)) : std::move(other.own_)) {}
-  taken_in_hand& operator=(taken_in_hand&&) = delete;
-  ~taken_in_hand() = default;
-  in_hand<Request>& operator*() noexcept { return own_; }
+  taken_unanswered& operator=(taken_unanswered&&) = delete;
+  ~taken_unanswered() = default;
+  unanswered<Request>& operator*() noexcept { return own_; }
 
  private:
-  in_hand<Request>* from_ = nullptr;
-  in_hand<Request> own_;
+  unanswered<Request>* from_ = nullptr;
+  unanswered<Request> own_;
 };
 
 } // namespace otpp::detail

@@ -40,7 +40,7 @@ namespace otpp::detail {
 // Never missed, if all were sure, and the ring is not longer than `longest`: each sets its edge before it
 // looks, sequentially consistently, so that the last one to set sees all the others. Exactly one is refused: if
 // two set their edges before either looks, the first that looks takes its own edge away before the other can.
-class wait_ring {
+class wait_cycle {
  public:
   static constexpr std::size_t longest = 64;
 
@@ -92,12 +92,12 @@ class wait_ring {
 
 // Two functions, so that a call that is made in no handler pays for one branch.
 template <class Operation>
-OTPP_NOINLINE bool closes_ring(Operation& call, process& from, process& to) noexcept {
+OTPP_NOINLINE bool closes_cycle(Operation& call, process& from, process& to) noexcept {
   call.set_edge(from);
   if (!to.edge().slot()) {
     return false; // almost always: it waits for nobody
   }
-  wait_ring ring;
+  wait_cycle ring;
   if (!ring.is_closed_by(from, to)) {
     return false;
   }
@@ -115,7 +115,7 @@ OTPP_NOINLINE bool closes_ring(Operation& call, process& from, process& to) noex
 template <class Operation>
 bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
   process* from = call.waiting_handler();
-  return from && call.timeout > duration::zero() && closes_ring(call, *from, to);
+  return from && call.timeout > duration::zero() && closes_cycle(call, *from, to);
 }
 
 } // namespace otpp::detail

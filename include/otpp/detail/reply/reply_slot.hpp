@@ -3,7 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -51,9 +51,9 @@ class reply_slot : public task, public waiter {
       lane_ = &here->here();
     } else if (auto* serial = executor_target<serial_executor>(executor)) {
       process_ = serial->owner();
-      lane_ = process_->home().get();
+      lane_ = process_->get_lane().get();
     } else {
-      private_lane_ = context_room::of(executor)->lane_for(executor);
+      private_lane_ = context_state::of(executor)->lane_for(executor);
       lane_ = private_lane_.get();
     }
   }
@@ -73,8 +73,8 @@ class reply_slot : public task, public waiter {
   // Somebody else may answer from now on.
   void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
 
-  lane& home() const noexcept { return *lane_; }
-  context_room& room() const noexcept { return lane_->room(); }
+  lane& get_lane() const noexcept { return *lane_; }
+  context_state& context() const noexcept { return lane_->context(); }
 
   // Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
   virtual void cancel() {
@@ -145,8 +145,8 @@ class reply_slot : public task, public waiter {
   claim try_claim() noexcept {
     claim result;
     result.here_ = turn::current();
-    result.inside_ = result.here_ && result.here_->is_in(room());
-    if (!result.inside_ && !room().enter()) {
+    result.inside_ = result.here_ && result.here_->is_in(context());
+    if (!result.inside_ && !context().enter()) {
       return result; // the caller's context is gone, and the caller with it
     }
     result.won_ = decide();
@@ -158,14 +158,14 @@ class reply_slot : public task, public waiter {
       }
     }
     if (!result.won_ && !result.inside_) {
-      room().leave();
+      context().leave();
     }
     return result;
   }
 
   // Delivers what was claimed. Without the server half the slot may be gone afterwards.
   void deliver(const claim& won) noexcept {
-    context_room& gate = room();
+    context_state& gate = context();
     deliver(won.here_);
     if (!won.inside_) {
       gate.leave();
@@ -261,7 +261,7 @@ class reply_slot : public task, public waiter {
       process_->edge().clear();
     }
     if (written_down() != membership::none) {
-      room().dismiss(*this);
+      context().dismiss(*this);
     }
   }
 
@@ -275,7 +275,7 @@ class reply_slot : public task, public waiter {
   void deliver(turn* here) noexcept {
     if (process_) {
       process* owner = process_.get();
-      owner->submit_inside(*this, here && here->is_in(owner->room()) ? here : nullptr);
+      owner->submit_inside(*this, here && here->is_in(owner->context()) ? here : nullptr);
     } else if (here && &here->here() == lane_) {
       here->run_later(*this);
     } else {

@@ -6,7 +6,7 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/resident.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/wait_edge.hpp>
@@ -34,15 +34,15 @@ class process : public resident, public counted<process> {
  public:
   virtual ~process() = default;
 
-  const intrusive_ptr<lane>& home() const noexcept { return lane_; }
-  context_room& room() const noexcept { return lane_->room(); }
+  const intrusive_ptr<lane>& get_lane() const noexcept { return lane_; }
+  context_state& context() const noexcept { return lane_->context(); }
 
   // Any thread: runs the task between the steps of this process; discards it if its context is gone.
   void submit(task& item) noexcept {
     turn* here = turn::current();
-    if (here && here->is_in(room())) {
+    if (here && here->is_in(context())) {
       submit_inside(item, here);
-    } else if (context_room& gate = room(); gate.enter()) {
+    } else if (context_state& gate = context(); gate.enter()) {
       submit_inside(item, nullptr);
       gate.leave(); // the process may be gone
     } else {
@@ -107,15 +107,15 @@ class process : public resident, public counted<process> {
   void let_go() const noexcept final { release(); }
 
  protected:
-  // Whoever makes it has the receiver's place, until settle_in().
+  // Whoever makes it has the receiver's place, until activate().
   process(intrusive_ptr<lane> home, std::size_t mailbox_limit)
       : mailbox_(mailbox_limit), lane_(std::move(home)) {}
 
   // Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
   // for this.
-  void settle_in(turn* here) noexcept {
+  void activate(turn* here) noexcept {
     is_resident_ = true;
-    room().add(*this);
+    context().add(*this);
     schedule(here);
   }
 
@@ -148,7 +148,7 @@ class process : public resident, public counted<process> {
   }
 
   // It ends: the room's reference passes to the turn that runs it, or goes.
-  void move_out(turn* here) noexcept;
+  void deactivate(turn* here) noexcept;
 
   // The context is going: nothing is run any more.
   void discard_work() noexcept;
@@ -245,8 +245,8 @@ inline void process::run_steps(turn& here) {
   }
 }
 
-inline void process::move_out(turn* here) noexcept {
-  if (std::exchange(is_resident_, false) && room().remove(*this)) {
+inline void process::deactivate(turn* here) noexcept {
+  if (std::exchange(is_resident_, false) && context().remove(*this)) {
     if (here) {
       here->keep(*this);
     } else {
@@ -352,7 +352,7 @@ inline void turn::post_tail() noexcept {
 
 inline void turn::settle_one(waiter& one) noexcept {
   remove_fresh(one);
-  lane_->room().enroll(one, waiter::membership::fresh);
+  lane_->context().enroll(one, waiter::membership::fresh);
 }
 
 inline turn::~turn() {
@@ -362,7 +362,7 @@ inline turn::~turn() {
     next_->post_activation();
   }
   // One goes through the inbox, for which there is memory; of many the rest would be handed on from turn to
-  // turn, each time one by one. In a simulation each goes by itself, so that their order can be another.
+  // turn, each time one by one. In a virtual_time each goes by itself, so that their order can be another.
   if (tail_.has_many() && !lane_->simulated()) {
     post_tail();
   }
@@ -380,7 +380,7 @@ inline void lane::deliver(task& item) noexcept {
       on_this_thread.run(std::move(tasks));
     }
   };
-  if (simulation_) {
+  if (virtual_time_) {
     task_list alone;
     alone.push_back(item);
     post(posted_tasks{intrusive_ptr<lane>(this), std::move(alone)});
@@ -399,7 +399,7 @@ inline void lane::deliver(task& item) noexcept {
   }
 }
 
-inline void context_room::sweep() {
+inline void context_state::sweep() {
   intrusive_ptr<lane> here;
   expired_list expired;
   asio::any_io_executor work;
@@ -424,7 +424,7 @@ inline void context_room::sweep() {
     if (deadlines_.empty()) {
       if (timer_armed_) {
         timer_armed_ = false;
-        simulation_ ? simulation_->do_not_wake() : void(timer_->cancel());
+        virtual_time_ ? virtual_time_->do_not_wake() : void(timer_->cancel());
       }
     } else if (!timer_armed_ || deadlines_.earliest() < timer_at_) {
       try {
@@ -445,23 +445,23 @@ inline void context_room::sweep() {
   on_this_thread.run(task_list());
 }
 
-inline void context_room::arm_timer(lane& here, deadline::time_point at) {
+inline void context_state::arm_timer(lane& here, deadline::time_point at) {
   timer_at_ = at;
   timer_armed_ = true;
-  if (simulation_) {
-    simulation_->wake_at(*this, at);
+  if (virtual_time_) {
+    virtual_time_->wake_at(*this, at);
     return;
   }
   if (!timer_) {
     timer_.emplace(here.executor_);
   }
   timer_->expires_at(at);
-  timer_->async_wait([room = intrusive_ptr<context_room>(this), at](std::error_code error) {
+  timer_->async_wait([room = intrusive_ptr<context_state>(this), at](std::error_code error) {
     room->timer_fired(error, at);
   });
 }
 
-inline void context_room::timer_fired(std::error_code error, deadline::time_point at) {
+inline void context_state::timer_fired(std::error_code error, deadline::time_point at) {
   {
     std::lock_guard lock(mutex_);
     if (error || closed_ || !timer_armed_ || timer_at_ != at) {
@@ -472,7 +472,7 @@ inline void context_room::timer_fired(std::error_code error, deadline::time_poin
   sweep();
 }
 
-inline void context_room::shutdown() noexcept {
+inline void context_state::shutdown() noexcept {
   if (gate_.fetch_or(1, std::memory_order_acq_rel) & 1) {
     return; // Asio 1.38 calls it twice
   }

@@ -4,7 +4,7 @@
 
 namespace otpp::detail {
 
-class context_room;
+class context_state;
 
 // Something that lives on a context until it ends or the context goes: a server.
 class resident {
@@ -19,7 +19,7 @@ class resident {
   virtual ~resident() = default;
 
  private:
-  friend class context_room;
+  friend class context_state;
   resident* older_ = nullptr;
   resident* newer_ = nullptr;
   bool listed_ = false;

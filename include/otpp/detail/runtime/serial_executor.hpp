@@ -29,7 +29,7 @@ class serial_executor {
   explicit serial_executor(process& owner) noexcept : process_(&owner) {}
 
   asio::execution_context& query(asio::execution::context_t) const noexcept {
-    return process_->room().context();
+    return process_->context().context();
   }
   asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept {
     return runs_at_once_ ? asio::execution::blocking_t(asio::execution::blocking.always)

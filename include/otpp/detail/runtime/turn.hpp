@@ -4,7 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
@@ -36,7 +36,7 @@ class turn {
   OTPP_NOINLINE static turn* current() noexcept { return slot(); }
 
   lane& here() const noexcept { return *lane_; }
-  bool is_in(const context_room& room) const noexcept { return &lane_->room() == &room; }
+  bool is_in(const context_state& room) const noexcept { return &lane_->context() == &room; }
 
   // Runs a process, and then what comes of it.
   void run(intrusive_ptr<process> first);
@@ -135,18 +135,18 @@ class turn {
 
 // Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
 // not, if the context is gone.
-class room_visit {
+class context_guard {
  public:
-  explicit room_visit(context_room& room) noexcept : room_(room) {
+  explicit context_guard(context_state& room) noexcept : context_(room) {
     turn* here = turn::current();
     here_ = here && here->is_in(room) ? here : nullptr;
     is_inside_ = here_ || room.enter();
   }
-  room_visit(const room_visit&) = delete;
-  room_visit& operator=(const room_visit&) = delete;
-  ~room_visit() {
+  context_guard(const context_guard&) = delete;
+  context_guard& operator=(const context_guard&) = delete;
+  ~context_guard() {
     if (is_inside_ && !here_) {
-      room_.leave();
+      context_.leave();
     }
   }
 
@@ -156,7 +156,7 @@ class room_visit {
   turn* here() const noexcept { return here_; }
 
  private:
-  context_room& room_;
+  context_state& context_;
   turn* here_ = nullptr;
   bool is_inside_ = false;
 };

@@ -45,7 +45,7 @@ class wait_edge {
     ~look() { is_anybody_looking_.store(false, std::memory_order_seq_cst); }
 
    private:
-    std::lock_guard<brief_mutex> lock_;
+    std::lock_guard<spin_mutex> lock_;
   };
 
   void set(reply_slot& slot) noexcept { slot_.store(&slot, std::memory_order_seq_cst); }
@@ -64,7 +64,7 @@ class wait_edge {
   void clear_in(const look&) noexcept { slot_.store(nullptr, std::memory_order_seq_cst); }
 
  private:
-  static inline brief_mutex mutex_;
+  static inline spin_mutex mutex_;
   static inline std::atomic<bool> is_anybody_looking_{false};
 
   std::atomic<reply_slot*> slot_{nullptr};

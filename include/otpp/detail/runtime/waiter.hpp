@@ -10,7 +10,7 @@
 
 namespace otpp::detail {
 
-class context_room;
+class context_state;
 class lane;
 class turn;
 
@@ -42,12 +42,12 @@ class waiter : public deadline {
   const void* waits_for = nullptr; // The server that has it in hand while it is fresh.
 
  protected:
-  ~waiter() override; // context_room.hpp
+  ~waiter() override; // context_state.hpp
 
   lane* lane_ = nullptr; // where it is resumed
 
  private:
-  friend class context_room;
+  friend class context_state;
   friend class turn;
   waiter* next_ = nullptr;
   waiter* before_ = nullptr;

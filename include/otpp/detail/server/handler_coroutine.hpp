@@ -93,11 +93,11 @@ class worker {
 
   // Brings a job that runs elsewhere back to the serial executor. Asio's post would end the program for want
   // of memory; here only the frame that awaits it takes some.
-  auto come_home() {
+  auto resume_on_server() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) {
           parked_.park(std::move(handler));
-          owner_.submit(way_home_); // and nothing of the job is touched any more: it may be running there
+          owner_.submit(hop_back_); // and nothing of the job is touched any more: it may be running there
         },
         asio::use_awaitable);
   }
@@ -191,9 +191,9 @@ class worker {
     owner& owner_;
   };
 
-  class way_home final : public task {
+  class hop_back final : public task {
    public:
-    explicit way_home(parked_handler& job) noexcept : job_(job) {}
+    explicit hop_back(parked_handler& job) noexcept : job_(job) {}
     void run() override { job_.resume(); }
     void discard() noexcept override { job_.drop(); }
 
@@ -231,7 +231,7 @@ class worker {
   loss loss_{owner_};
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
-  way_home way_home_{parked_};
+  hop_back hop_back_{parked_};
   asio::cancellation_signal signal_;
   asio::cancellation_slot slot_;
   bool exists_ = false; // the coroutine

@@ -30,15 +30,15 @@ class server_core::idle_timer final : public envelope, public deadline {
     action_ = std::move(action);
     is_armed_ = true;
     {
-      std::lock_guard lock(server_.room().mutex());
+      std::lock_guard lock(server_.context().mutex());
       ++age_;
     }
-    server_.room().arm(*this, after, *server_.home());
+    server_.context().arm(*this, after, *server_.get_lane());
   }
 
   void disarm() noexcept {
     if (std::exchange(is_armed_, false)) {
-      server_.room().disarm(*this);
+      server_.context().disarm(*this);
       action_ = {};
     }
   }
@@ -60,7 +60,7 @@ class server_core::idle_timer final : public envelope, public deadline {
   static void opened(server_core& server, envelope& item) {
     auto& self = static_cast<idle_timer&>(item);
     {
-      std::lock_guard lock(server.room().mutex());
+      std::lock_guard lock(server.context().mutex());
       self.is_queued_ = false;
       if (!self.is_armed_ || self.expired_age_ != self.age_) {
         return;
@@ -119,8 +119,8 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     kept_.reset();
-    if (exit_order* order = pending_order()) {
-      obey(*order); // before what was sent earlier, as in OTP
+    if (pending_exit* order = pending_order()) {
+      apply_exit_signal(*order); // before what was sent earlier, as in OTP
     }
     if (life_ == life::ending) { // terminate has run
       finish();
@@ -131,7 +131,7 @@ inline void server_core::run_loop() noexcept {
         tell(trace_event::kind::started);
       }
       envelope* starter = std::exchange(starter_, nullptr);
-      is_doomed_ ? starter->bounce(*this, reason_) : starter->open(*this);
+      killed_by_signal_ ? starter->bounce(*this, reason_) : starter->open(*this);
       continue;
     }
     if (stopping_) {
@@ -226,10 +226,10 @@ inline void server_core::begin_to_end() noexcept {
   bool had_started = life_ == life::running;
   current_.store(&no_message, std::memory_order_relaxed);
   {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     life_ = life::ending;
   }
-  if (had_started && !is_doomed_) {
+  if (had_started && !killed_by_signal_) {
     run_terminate(reason_);
   }
 }
@@ -240,7 +240,7 @@ inline void server_core::begin_to_end() noexcept {
 // meaning from the first; the oldest that has one decides. Anybody pushes. Only the process itself follows the
 // pointers, and takes out what it runs; once it is doomed nobody follows them any more, and they are left as
 // they are, so that any number of signals costs no more than each of them.
-inline void server_core::take_exit(exit_order& order) noexcept {
+inline void server_core::take_exit(pending_exit& order) noexcept {
   if (!order.is_kill && traps_exits()) {
     envelope& letter = order.to_message(parent());
     if (send<&mailbox::push_library_message>(letter) != mailbox::result::taken) {
@@ -248,13 +248,13 @@ inline void server_core::take_exit(exit_order& order) noexcept {
     }
     return;
   }
-  room_visit inside(room()); // once it is submitted, the process may be gone
+  context_guard inside(context()); // once it is submitted, the process may be gone
   if (!inside) {
     order.discard(); // the process is going with its context; whoever takes it out would not be alone
     return;
   }
   order.to_ = this;
-  std::atomic<exit_order*>& orders = related()->orders;
+  std::atomic<pending_exit*>& orders = related()->orders;
   order.older_ = orders.load(std::memory_order_relaxed);
   while (!orders.compare_exchange_weak(
       order.older_, &order, std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -262,36 +262,36 @@ inline void server_core::take_exit(exit_order& order) noexcept {
   submit_inside(order, inside.here());
 }
 
-inline exit_order* server_core::pending_order() const noexcept {
-  exit_order* oldest = nullptr;
-  for (exit_order* one = newest_order(); one; one = one->older_) {
+inline pending_exit* server_core::pending_order() const noexcept {
+  pending_exit* oldest = nullptr;
+  for (pending_exit* one = newest_order(); one; one = one->older_) {
     oldest = one->is_void() ? oldest : one;
   }
   return oldest;
 }
 
 inline void server_core::ignore_order_from(std::uint64_t who) noexcept {
-  for (exit_order* one = newest_order(); one; one = one->older_) {
+  for (pending_exit* one = newest_order(); one; one = one->older_) {
     if (one->linked_from() == who) {
       one->make_void();
     }
   }
 }
 
-inline void exit_order::run() {
-  to_->obey(*this);
+inline void pending_exit::run() {
+  to_->apply_exit_signal(*this);
   discard();
 }
 
-inline void exit_order::discard() noexcept {
-  if (to_ && !to_->is_doomed_) {
+inline void pending_exit::discard() noexcept {
+  if (to_ && !to_->killed_by_signal_) {
     to_->take_out(*this);
   }
   delete this;
 }
 
-inline void server_core::take_out(exit_order& order) noexcept {
-  exit_order* above = &order;
+inline void server_core::take_out(pending_exit& order) noexcept {
+  pending_exit* above = &order;
   if (related()->orders.compare_exchange_strong(
           above, order.older_, std::memory_order_acq_rel, std::memory_order_acquire)) {
     return;
@@ -302,11 +302,11 @@ inline void server_core::take_out(exit_order& order) noexcept {
   above->older_ = order.older_;
 }
 
-inline void server_core::obey(const exit_order& order) noexcept {
-  if (is_doomed_ || order.is_void() || mailbox_.is_closed()) {
+inline void server_core::apply_exit_signal(const pending_exit& order) noexcept {
+  if (killed_by_signal_ || order.is_void() || mailbox_.is_closed()) {
     return;
   }
-  is_doomed_ = true;
+  killed_by_signal_ = true;
   stopping_ = true;
   reason_ = order.reason;
   last_message_ = {};
@@ -339,7 +339,7 @@ inline void server_core::expect_relations() {
 // Does what the last handler wanted next.
 inline void server_core::act() noexcept {
   next_action action = std::exchange(action_, {});
-  bool at_once = action.kind > action_kind::proceed && room().is_over(action.moment());
+  bool at_once = action.kind > action_kind::proceed && context().is_over(action.moment());
   switch (action.kind) {
     case action_kind::none: return;
     case action_kind::proceed:
@@ -395,7 +395,7 @@ inline void server_core::act() noexcept {
 
 // The end, in this order: terminate has run; the state is destroyed; the names are free; the mailbox
 // is barred and taken in one step; every call that was accepted is answered; then the stop's own
-// reply; then whoever watches is told, by a signal (ties) or by an answer (join). So nobody can see the end
+// reply; then whoever watches is told, by a signal (relation_ends) or by an answer (join). So nobody can see the end
 // before the names are free, and two incarnations never overlap.
 inline void server_core::finish() noexcept {
   destroy_state();
@@ -412,9 +412,9 @@ inline void server_core::end_everything() noexcept {
   if (idle_) {
     idle_->disarm();
   }
-  std::unique_ptr<held_name> names;
+  std::unique_ptr<name_registration> names;
   {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     names_freed_ = true;
     names = std::move(names_);
   }
@@ -429,14 +429,14 @@ inline void server_core::end_everything() noexcept {
   }
   report(dropped);
 
-  bool has_belongings = false;
+  bool has_owned_timers = false;
   {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     life_ = life::ended;
-    has_belongings = related() && related()->belongings;
+    has_owned_timers = related() && related()->owned_timers;
   }
-  if (has_belongings) {
-    end_belongings();
+  if (has_owned_timers) {
+    end_owned_timers();
   }
   tell_list(open_calls_);
   while (left) {
@@ -452,22 +452,22 @@ inline void server_core::end_everything() noexcept {
     }
     last->leave();
   }
-  tell_ties();
+  notify_relations();
   if (relations* mine = related()) {
     tell_list(mine->watchers);
   }
   if (worker_) {
     worker_->retire();
   }
-  move_out(turn_);
+  deactivate(turn_);
 }
 
-inline void server_core::end_belongings() noexcept {
+inline void server_core::end_owned_timers() noexcept {
   while (true) {
-    belonging* one = nullptr;
+    owned_timer* one = nullptr;
     {
-      std::lock_guard lock(room().mutex());
-      one = related()->belongings;
+      std::lock_guard lock(context().mutex());
+      one = related()->owned_timers;
       if (!one) {
         return;
       }
@@ -484,7 +484,7 @@ inline void server_core::tell_list(reply_slot*& list) noexcept {
     bool is_ours = false;
     {
       // Claimed under the lock: whoever holds the other half needs the lock to let go of it.
-      std::lock_guard lock(room().mutex());
+      std::lock_guard lock(context().mutex());
       slot = list;
       if (!slot) {
         return;
@@ -500,12 +500,12 @@ inline void server_core::tell_list(reply_slot*& list) noexcept {
   }
 }
 
-inline bool server_core::add_tie(tie& one) noexcept {
-  std::lock_guard lock(room().mutex());
+inline bool server_core::add_relation_end(relation_end& one) noexcept {
+  std::lock_guard lock(context().mutex());
   if (life_ == life::ended) {
     return false;
   }
-  tie*& first = related()->ties;
+  relation_end*& first = related()->relation_ends;
   one.listed_ = true;
   one.before_ = nullptr;
   one.next_ = first;
@@ -516,12 +516,12 @@ inline bool server_core::add_tie(tie& one) noexcept {
   return true;
 }
 
-inline void server_core::tell_ties() noexcept {
+inline void server_core::notify_relations() noexcept {
   while (true) {
-    tie* one = nullptr;
+    relation_end* one = nullptr;
     {
-      std::lock_guard lock(room().mutex());
-      one = related() ? related()->ties : nullptr;
+      std::lock_guard lock(context().mutex());
+      one = related() ? related()->relation_ends : nullptr;
       if (!one) {
         return;
       }
@@ -532,7 +532,7 @@ inline void server_core::tell_ties() noexcept {
 }
 
 inline void server_core::report(std::size_t dropped) noexcept {
-  if (reason_.is_clean() || !was_running_ || is_doomed_) {
+  if (reason_.is_clean() || !was_running_ || killed_by_signal_) {
     return; // of a doomed one, whoever has sent the signal knows why
   }
   crash_report said(reason_);
@@ -556,7 +556,7 @@ inline void server_core::evict() noexcept {
     body->give_up();
   }
   {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     life_ = life::ending;
   }
   intrusive_ptr<server_core> keep(this);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/mailbox.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/observation.hpp>
@@ -74,7 +74,7 @@ class observable : public worker::owner {
   virtual std::string show_state() = 0;
 
   time_point now() const noexcept {
-    return home()->simulated() ? home()->simulated()->now() : std::chrono::steady_clock::now();
+    return get_lane()->simulated() ? get_lane()->simulated()->now() : std::chrono::steady_clock::now();
   }
 
  protected:
@@ -123,7 +123,7 @@ class observable : public worker::owner {
     try {
       trace_event event{what, id_, describe(), message, where, reason};
       if (is_simulated) {
-        home()->simulated()->trace(event.text());
+        get_lane()->simulated()->trace(event.text());
       }
       if (is_hooked) {
         watch_->hook(event);
@@ -140,7 +140,7 @@ class observable : public worker::owner {
   std::atomic<type_namer> current_{&no_message}; // null while it sleeps
 
  private:
-  bool is_traced() const noexcept { return home()->simulated() && home()->simulated()->is_traced(); }
+  bool is_traced() const noexcept { return get_lane()->simulated() && get_lane()->simulated()->is_traced(); }
 
   OTPP_NOINLINE void note_reply(std::string_view message) noexcept {
     if (watch_) {

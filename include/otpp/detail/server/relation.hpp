@@ -13,20 +13,20 @@
 
 namespace otpp::detail {
 
-// What ties two processes together: a monitor or a link. Each of the two lists an end of it until it ends, and
+// What relation_ends two processes together: a monitor or a link. Each of the two lists an end of it until it ends, and
 // holds a reference.
 //
 //   new -> tied -> told   the one that ended first takes the other end back, and the other is told
 //               -> cut    nobody will be told, and what is on its way is void
 //   told -> cut           the same, for what is on its way
-class bond : public counted<bond> {
+class relation : public counted<relation> {
  public:
   using core_ptr = intrusive_ptr<server_core>;
 
-  virtual ~bond() = default;
+  virtual ~relation() = default;
 
   // Both list it from here on. False if one has ended already; then nothing is listed.
-  bool tie_up() noexcept {
+  bool connect() noexcept {
     if (!list(first_)) {
       return false;
     }
@@ -51,7 +51,7 @@ class bond : public counted<bond> {
   const core_ptr& second() const noexcept { return second_.who; }
 
  protected:
-  bond(core_ptr first, core_ptr second, bool is_link) noexcept
+  relation(core_ptr first, core_ptr second, bool is_link) noexcept
       : first_(*this, std::move(first)), second_(*this, std::move(second)), is_link_(is_link) {}
 
   // `who`, one of the two, has ended. Called at most once, in no lock.
@@ -60,17 +60,17 @@ class bond : public counted<bond> {
  private:
   enum class state : std::uint8_t { tied, told, cut };
 
-  struct end final : tie {
-    end(bond& b, core_ptr w) noexcept : whole(b), who(std::move(w)) {}
+  struct end final : relation_end {
+    end(relation& b, core_ptr w) noexcept : whole(b), who(std::move(w)) {}
 
     void ended(const exit_reason& reason) noexcept override {
-      auto keep = intrusive_ptr<bond>::adopt(&whole); // the list's
+      auto keep = intrusive_ptr<relation>::adopt(&whole); // the list's
       state was = state::tied;
       if (whole.state_.compare_exchange_strong(
               was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)) {
         whole.told(*who, reason);
       }
-      // Afterwards: until the signal is where the other can find it, the other finds the bond.
+      // Afterwards: until the signal is where the other can find it, the other finds the relation.
       whole.unlist(this == &whole.first_ ? whole.second_ : whole.first_);
     }
     std::uint64_t linked_to() const noexcept override {
@@ -78,26 +78,26 @@ class bond : public counted<bond> {
       return whole.is_link_ ? other.who->id() : 0;
     }
 
-    bond& whole;
+    relation& whole;
     core_ptr who;
   };
 
   bool list(end& one) noexcept {
     add_ref();
-    if (one.who->add_tie(one)) {
+    if (one.who->add_relation_end(one)) {
       return true;
     }
-    release(); // whoever ties holds one
+    release(); // whoever relation_ends holds one
     return false;
   }
 
   void unlist(end& one) noexcept {
-    if (one.who->remove_tie(one)) {
+    if (one.who->remove_relation_end(one)) {
       release();
     }
   }
 
-  friend bond& bond_of(tie& link) noexcept;
+  friend relation& relation_of(relation_end& link) noexcept;
 
   end first_;
   end second_;
@@ -105,7 +105,7 @@ class bond : public counted<bond> {
   const bool is_link_;
 };
 
-// Returns the bond of which a process that is linked lists an end.
-inline bond& bond_of(tie& link) noexcept { return static_cast<bond::end&>(link).whole; }
+// Returns the relation of which a process that is linked lists an end.
+inline relation& relation_of(relation_end& link) noexcept { return static_cast<relation::end&>(link).whole; }
 
 } // namespace otpp::detail

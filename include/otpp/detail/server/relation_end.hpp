@@ -13,11 +13,11 @@ namespace otpp::detail {
 class envelope;
 class server_core;
 
-// One end of what ties two processes together, a monitor or a link. The process lists it until it ends.
-class tie {
+// One end of what relation_ends two processes together, a monitor or a link. The process lists it until it ends.
+class relation_end {
  public:
-  tie(const tie&) = delete;
-  tie& operator=(const tie&) = delete;
+  relation_end(const relation_end&) = delete;
+  relation_end& operator=(const relation_end&) = delete;
 
   // The process that listed it has ended, and lists it no more. Called once, in no lock.
   virtual void ended(const exit_reason& reason) noexcept = 0;
@@ -26,13 +26,13 @@ class tie {
   virtual std::uint64_t linked_to() const noexcept { return 0; }
 
  protected:
-  tie() = default;
-  virtual ~tie() = default;
+  relation_end() = default;
+  virtual ~relation_end() = default;
 
  private:
   friend class server_core;
-  tie* next_ = nullptr;
-  tie* before_ = nullptr;
+  relation_end* next_ = nullptr;
+  relation_end* before_ = nullptr;
   bool listed_ = false;
 };
 
@@ -42,9 +42,9 @@ class tie {
 // It is made before it is needed, so that an end needs no memory. It is a task of the process that it is
 // sent to, which wakes that one; a process that is at work sees it before its next message
 // (server_core::take_exit).
-class exit_order : public task {
+class pending_exit : public task {
  public:
-  explicit exit_order(exit_reason why) noexcept : reason(std::move(why)) {}
+  explicit pending_exit(exit_reason why) noexcept : reason(std::move(why)) {}
 
   exit_reason reason;
   bool is_kill = false;
@@ -69,8 +69,8 @@ class exit_order : public task {
   void run() final; // loop.hpp
   void discard() noexcept final;
 
-  server_core* to_ = nullptr;   // in whose mailbox it is
-  exit_order* older_ = nullptr; // taken before it, by the same
+  server_core* to_ = nullptr;     // in whose mailbox it is
+  pending_exit* older_ = nullptr; // taken before it, by the same
   bool is_void_ = false;
 };
 

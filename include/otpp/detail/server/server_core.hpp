@@ -8,7 +8,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
-#include <otpp/detail/runtime/context.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
@@ -32,14 +32,14 @@
 namespace otpp::detail {
 
 // A name that a server holds; destroying it frees the name.
-struct held_name {
-  virtual ~held_name() = default;
+struct name_registration {
+  virtual ~name_registration() = default;
   virtual std::string_view text() const noexcept { return {}; }
-  std::unique_ptr<held_name> next;
+  std::unique_ptr<name_registration> next;
 };
 
 // Something that ends with its server, such as a timer for it. Listed under the room's lock.
-class belonging {
+class owned_timer {
  public:
   // Keeps it until server_ended(). In the lock.
   virtual void retain() noexcept = 0;
@@ -48,12 +48,12 @@ class belonging {
   virtual void server_ended() noexcept = 0;
 
  protected:
-  virtual ~belonging() = default;
+  virtual ~owned_timer() = default;
 
  private:
   friend class server_core;
-  belonging* next_ = nullptr;
-  belonging* before_ = nullptr;
+  owned_timer* next_ = nullptr;
+  owned_timer* before_ = nullptr;
 };
 
 // What references and registries point to: a server without its types.
@@ -88,11 +88,11 @@ class server_core : public observable {
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
     turn* here = turn::current();
-    if (here && here->is_in(room())) {
+    if (here && here->is_in(context())) {
       return send_inside<Push>(item, here);
     }
     // Afterwards the server may be gone: the last reference to it may have been in the message.
-    context_room& gate = room();
+    context_state& gate = context();
     if (!gate.enter()) {
       return mailbox::result::closed;
     }
@@ -105,7 +105,7 @@ class server_core : public observable {
   template <class Request>
   void send_call(Request& request, turn* here) noexcept {
     request.waits_for = static_cast<const process*>(this); // as settle() compares it
-    if (here && here->is_in(room()) && here->is_in(request.room()) && claim(*here)) {
+    if (here && here->is_in(context()) && here->is_in(request.context()) && claim(*here)) {
       here->add_fresh(request);
       note(request, mailbox_.push(request, mailbox::by::receiver));
     } else {
@@ -118,8 +118,8 @@ class server_core : public observable {
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
   void send_enrolled(Request& request, turn* here) noexcept {
     // Once it is sent, the request, its caller's context and this server are there only for who is inside.
-    context_room& there = room();
-    context_room& home = request.room();
+    context_state& there = context();
+    context_state& home = request.context();
     turn* inside = here && here->is_in(there) ? here : nullptr;
     bool is_home = here && here->is_in(home);
     bool is_there = inside || there.enter();
@@ -152,7 +152,7 @@ class server_core : public observable {
     reply_slot* given_up = nullptr;
     bool is_listed = false;
     {
-      std::lock_guard lock(room().mutex());
+      std::lock_guard lock(context().mutex());
       if (life_ != life::ended) {
         forget_decided_watchers(given_up);
         slot.is_orphan = true; // the server half is the list's
@@ -171,25 +171,25 @@ class server_core : public observable {
     slot.leave();
   }
 
-  // ---- ties: monitors and links. Any thread, but for what is said ----
+  // ---- relation_ends: monitors and links. Any thread, but for what is said ----
 
-  // Sees to it that this can list ties and watchers and take exit signals. May throw std::bad_alloc.
+  // Sees to it that this can list relation_ends and watchers and take exit signals. May throw std::bad_alloc.
   void expect_relations();
 
-  // Lists one end of a tie, or returns false: the process has ended, and end_reason() says why.
-  bool add_tie(tie& one) noexcept; // loop.hpp
+  // Lists one end of a relation_end, or returns false: the process has ended, and end_reason() says why.
+  bool add_relation_end(relation_end& one) noexcept; // loop.hpp
 
   // True if it was listed: then nobody is told of the end by it.
-  bool remove_tie(tie& one) noexcept {
-    std::lock_guard lock(room().mutex());
+  bool remove_relation_end(relation_end& one) noexcept {
+    std::lock_guard lock(context().mutex());
     return unlist(one);
   }
 
-  // Finds the tie of a link, and gives it to `keep` in the lock.
+  // Finds the relation_end of a link, and gives it to `keep` in the lock.
   template <class Keep>
   void find_link(std::uint64_t other, Keep keep) noexcept {
-    std::lock_guard lock(room().mutex());
-    for (tie* one = related() ? related()->ties : nullptr; one; one = one->next_) {
+    std::lock_guard lock(context().mutex());
+    for (relation_end* one = related() ? related()->relation_ends : nullptr; one; one = one->next_) {
       if (one->linked_to() == other) {
         keep(*one);
         return;
@@ -201,7 +201,7 @@ class server_core : public observable {
   const exit_reason& end_reason() const noexcept { return reason_; }
 
   // Takes an exit signal, after expect_relations(). Owns it from here on.
-  void take_exit(exit_order& order) noexcept;
+  void take_exit(pending_exit& order) noexcept;
 
   // Takes the meaning from a signal of `who` that has been taken already. By the process itself.
   void ignore_order_from(std::uint64_t who) noexcept;
@@ -226,7 +226,7 @@ class server_core : public observable {
   bool has_run() const noexcept { return has_run_; }
 
   // True if an exit signal ends it. By the process itself.
-  bool is_doomed() const noexcept { return is_doomed_; }
+  bool killed_by_signal() const noexcept { return killed_by_signal_; }
 
   // Makes `body` take all messages, or gives that up. By the process itself, after expect_relations().
   void receive_with(receiver* body) noexcept { related()->body = body; }
@@ -243,8 +243,8 @@ class server_core : public observable {
   // Copies the name at a place in its list into `text`. False if there are not as many.
   template <class Text>
   bool copy_name(std::size_t place, Text& text) const noexcept {
-    std::lock_guard lock(room().mutex());
-    const held_name* one = names_.get();
+    std::lock_guard lock(context().mutex());
+    const name_registration* one = names_.get();
     for (; one && place != 0; --place) {
       one = one->next.get();
     }
@@ -264,8 +264,8 @@ class server_core : public observable {
   }
 
   // Keeps a name until the end. False if the names were freed already; then it takes nothing.
-  bool hold_name(std::unique_ptr<held_name>& name) {
-    std::lock_guard lock(room().mutex());
+  bool hold_name(std::unique_ptr<name_registration>& name) {
+    std::lock_guard lock(context().mutex());
     if (names_freed_) {
       return false;
     }
@@ -276,11 +276,11 @@ class server_core : public observable {
 
   // Gives back a name that is given up before the end.
   template <class Matches>
-  std::unique_ptr<held_name> give_up_name(Matches matches) noexcept {
-    std::lock_guard lock(room().mutex());
-    for (std::unique_ptr<held_name>* at = &names_; *at; at = &(*at)->next) {
+  std::unique_ptr<name_registration> give_up_name(Matches matches) noexcept {
+    std::lock_guard lock(context().mutex());
+    for (std::unique_ptr<name_registration>* at = &names_; *at; at = &(*at)->next) {
       if (matches(**at)) {
-        std::unique_ptr<held_name> found = std::move(*at);
+        std::unique_ptr<name_registration> found = std::move(*at);
         *at = std::move(found->next);
         return found;
       }
@@ -291,11 +291,11 @@ class server_core : public observable {
   // ---- what ends with it, in the room's lock ----
 
   // Lists it, after expect_relations(). False if the server has ended.
-  bool keep(belonging& one) noexcept {
+  bool keep(owned_timer& one) noexcept {
     if (life_ == life::ended) {
       return false;
     }
-    belonging*& first = related()->belongings;
+    owned_timer*& first = related()->owned_timers;
     one.before_ = nullptr;
     one.next_ = first;
     if (first) {
@@ -305,8 +305,8 @@ class server_core : public observable {
     return true;
   }
 
-  void forget(belonging& one) noexcept {
-    (one.before_ ? one.before_->next_ : related()->belongings) = one.next_;
+  void forget(owned_timer& one) noexcept {
+    (one.before_ ? one.before_->next_ : related()->owned_timers) = one.next_;
     if (one.next_) {
       one.next_->before_ = one.before_;
     }
@@ -318,11 +318,11 @@ class server_core : public observable {
   template <class Request>
   bool admit(Request& starter, turn* here) noexcept {
     starter.waits_for = static_cast<const process*>(this);
-    if (here && here->is_in(room()) && here->is_in(starter.room())) {
+    if (here && here->is_in(context()) && here->is_in(starter.context())) {
       here->add_fresh(starter);
       return true;
     }
-    return starter.room().enroll(starter);
+    return starter.context().enroll(starter);
   }
 
   // Starts the loop, whose first message is the admitted `starter`. Once, by whoever made the server,
@@ -331,10 +331,10 @@ class server_core : public observable {
   void launch(Request& starter, turn* here) noexcept {
     starter_ = &starter;
     loop_ready_ = true;
-    if (starter.is_listed_fresh() && !here->has_place_for(*home())) {
+    if (starter.is_listed_fresh() && !here->has_place_for(*get_lane())) {
       here->settle_one(starter); // another thread may run it first
     }
-    settle_in(here && here->is_in(room()) ? here : nullptr);
+    activate(here && here->is_in(context()) ? here : nullptr);
   }
 
   // Ends the server after the handler that runs now, which was given `message`.
@@ -357,7 +357,7 @@ class server_core : public observable {
 
   // A handler gets an otpp::caller for this slot.
   void open(reply_slot& slot) noexcept {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     link(open_calls_, slot);
     handed_out_ = &slot;
     slot.hand_out();
@@ -371,7 +371,7 @@ class server_core : public observable {
 
   // The handler that got an otpp::caller has returned.
   held take_back(reply_slot& slot, bool answers, reply_slot::claim& won) noexcept {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     if (std::exchange(handed_out_, nullptr) == nullptr) {
       return held::by_nobody;
     }
@@ -388,7 +388,7 @@ class server_core : public observable {
 
   // An otpp::caller is about to answer.
   void close(reply_slot& slot) noexcept {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     if (slot.is_open) {
       unlink(open_calls_, slot);
     }
@@ -400,7 +400,7 @@ class server_core : public observable {
   // An otpp::caller is dropped. False if the server will answer: it is ending and says why, or the
   // handler that got the caller is still at work.
   bool close_unanswered(reply_slot& slot) noexcept {
-    std::lock_guard lock(room().mutex());
+    std::lock_guard lock(context().mutex());
     if (slot.is_open && (life_ == life::ending || handed_out_ == &slot)) {
       slot.is_orphan = true;
       return false;
@@ -456,24 +456,24 @@ class server_core : public observable {
   std::unique_ptr<worker> worker_;
 
  private:
-  friend class exit_order;
+  friend class pending_exit;
   class idle_timer;
 
   // What few servers have: once it is made, it is there until the core goes.
   struct relations {
-    tie* ties = nullptr;             // under the room's lock
-    belonging* belongings = nullptr; // the same
-    reply_slot* watchers = nullptr;  // the same, with the two below
+    relation_end* relation_ends = nullptr; // under the room's lock
+    owned_timer* owned_timers = nullptr;   // the same
+    reply_slot* watchers = nullptr;        // the same, with the two below
     std::uint32_t watcher_count = 0;
     std::uint32_t watcher_limit = 16;
-    std::uint64_t parent = 0;                 // written before it is launched
-    receiver* body = nullptr;                 // by the process itself
-    std::atomic<bool> supervises{false};      // others end with it
-    std::atomic<exit_order*> orders{nullptr}; // see take_exit()
+    std::uint64_t parent = 0;                   // written before it is launched
+    receiver* body = nullptr;                   // by the process itself
+    std::atomic<bool> supervises{false};        // others end with it
+    std::atomic<pending_exit*> orders{nullptr}; // see take_exit()
   };
-  exit_order* newest_order() const noexcept {
+  pending_exit* newest_order() const noexcept {
     relations* mine = related();
-    return mine && !is_doomed_ ? mine->orders.load(std::memory_order_acquire) : nullptr;
+    return mine && !killed_by_signal_ ? mine->orders.load(std::memory_order_acquire) : nullptr;
   }
   relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
 
@@ -486,12 +486,12 @@ class server_core : public observable {
   void act() noexcept;
   void finish() noexcept;
   void end_everything() noexcept;
-  void end_belongings() noexcept;
+  void end_owned_timers() noexcept;
   void tell_list(reply_slot*& list) noexcept;
-  void tell_ties() noexcept;
-  void obey(const exit_order& order) noexcept;
-  exit_order* pending_order() const noexcept;
-  void take_out(exit_order& order) noexcept;
+  void notify_relations() noexcept;
+  void apply_exit_signal(const pending_exit& order) noexcept;
+  pending_exit* pending_order() const noexcept;
+  void take_out(pending_exit& order) noexcept;
   void report(std::size_t dropped) noexcept;
 
   bool advance(turn& here) override {
@@ -597,11 +597,11 @@ class server_core : public observable {
     }
   }
 
-  bool unlist(tie& one) noexcept {
+  bool unlist(relation_end& one) noexcept {
     if (!std::exchange(one.listed_, false)) {
       return false;
     }
-    (one.before_ ? one.before_->next_ : related()->ties) = one.next_;
+    (one.before_ ? one.before_->next_ : related()->relation_ends) = one.next_;
     if (one.next_) {
       one.next_->before_ = one.before_;
     }
@@ -623,7 +623,7 @@ class server_core : public observable {
   bool awaits_resume_ = false; // to be called when there is a message of the system's
   bool was_running_ = false;
   bool has_run_ = false;
-  bool is_doomed_ = false; // an exit signal ends it, without terminate
+  bool killed_by_signal_ = false; // an exit signal ends it, without terminate
   bool worker_is_gone_ = false;
   bool state_outlives_ = false;
   bool last_reply_is_ready_ = false;
@@ -631,7 +631,7 @@ class server_core : public observable {
   // Under the room's lock; `running` is set without it, as nobody asks for that.
   std::atomic<life> life_{life::starting};
   bool names_freed_ = false; // under the room's lock, as are the three lists
-  std::unique_ptr<held_name> names_;
+  std::unique_ptr<name_registration> names_;
   reply_slot* open_calls_ = nullptr;
   reply_slot* handed_out_ = nullptr;
 

@@ -8,7 +8,7 @@ namespace otpp::detail {
 
 // A mutex that is held for pointer work only, and so is worth a short wait before the thread is put to
 // sleep: that and waking it up again take a hundred times as long as what it waits for.
-class brief_mutex {
+class spin_mutex {
  public:
   void lock() {
     for (int attempt = 0; attempt != 64; ++attempt) {

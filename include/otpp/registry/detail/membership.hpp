@@ -27,7 +27,7 @@ namespace otpp::detail {
 // duplicate_registry have in common.
 //
 // A membership ends with its process, as a name does and at the same time: before anybody is told of the end.
-// It is held by the process (`held_name`) and listed here; whoever takes it out of the list, in the lock,
+// It is held by the process (`name_registration`) and listed here; whoever takes it out of the list, in the lock,
 // has ended it. Shared by the process, so that it may outlive the group or be outlived.
 class membership_table : public counted<membership_table> {
  public:
@@ -42,7 +42,7 @@ class membership_table : public counted<membership_table> {
     }
     auto mine = std::make_unique<membership>(intrusive_ptr<membership_table>(this), key);
     membership* const kept = mine.get();
-    std::unique_ptr<held_name> holding = std::move(mine);
+    std::unique_ptr<name_registration> holding = std::move(mine);
     bool is_held = false;
     {
       std::lock_guard lock(mutex_);
@@ -80,7 +80,7 @@ class membership_table : public counted<membership_table> {
     if (!ended) {
       return false;
     }
-    who.core()->give_up_name([&](const held_name& one) { return &one == ended; });
+    who.core()->give_up_name([&](const name_registration& one) { return &one == ended; });
     tell();
     return true;
   }
@@ -159,7 +159,7 @@ class membership_table : public counted<membership_table> {
   }
 
  private:
-  struct membership final : held_name {
+  struct membership final : name_registration {
     membership(intrusive_ptr<membership_table> table, std::string_view text)
         : in(std::move(table)), key(text) {}
     ~membership() override {

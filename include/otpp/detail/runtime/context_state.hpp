@@ -34,7 +34,7 @@
 
 namespace otpp::detail {
 
-class context_room;
+class context_state;
 
 class context_service;
 
@@ -44,14 +44,14 @@ class context_service;
 // cheapest, and an inbox through which other contexts hand in what is to be resumed here.
 class lane : public counted<lane> {
  public:
-  lane(intrusive_ptr<context_room> room, const asio::any_io_executor& executor);
+  lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor);
   ~lane();
 
-  context_room& room() const noexcept { return *room_; }
+  context_state& context() const noexcept { return *context_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
   // Returns what simulates its context, or null, which is the usual case.
-  simulation* simulated() const noexcept { return simulation_; }
+  virtual_time* simulated() const noexcept { return virtual_time_; }
 
   // True if a completion that asks for `executor` may be run by whoever runs here.
   bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
@@ -81,7 +81,7 @@ class lane : public counted<lane> {
   task_list take_inbox() noexcept;
 
  private:
-  friend class context_room;
+  friend class context_state;
 
   // All that must not outlive the context.
   struct executors {
@@ -92,14 +92,14 @@ class lane : public counted<lane> {
   };
   executors take_executors() noexcept;
 
-  intrusive_ptr<context_room> room_;
+  intrusive_ptr<context_state> context_;
   asio::any_io_executor executor_;
   asio::any_io_executor posting_; // never blocks
   // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   mpsc_queue<queued> inbox_{true};
-  simulation* simulation_;
+  virtual_time* virtual_time_;
   lane* next_in_room_ = nullptr;
   lane* before_in_room_ = nullptr;
   bool listed_ = false;
@@ -111,10 +111,10 @@ class lane : public counted<lane> {
 // It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
 // running inside the context passes its gate before touching anything that belongs to it; the gate
 // closes when the context is destroyed, after the last one inside has left.
-class context_room : public counted<context_room> {
+class context_state : public counted<context_state> {
  public:
   // Returns the room of the context behind an executor, which is made at its first use.
-  static intrusive_ptr<context_room> of(const asio::any_io_executor& executor);
+  static intrusive_ptr<context_state> of(const asio::any_io_executor& executor);
 
   // ---- the gate ----
 
@@ -197,7 +197,7 @@ class context_room : public counted<context_room> {
   template <class Visit>
   static void each_room(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
-    for (context_room* room = all().first; room; room = room->next_room_) {
+    for (context_state* room = all().first; room; room = room->next_room_) {
       visit(*room);
     }
   }
@@ -295,7 +295,7 @@ class context_room : public counted<context_room> {
 
   // Returns the time. For those who are inside the context, as what follows is.
   deadline::time_point now() const noexcept {
-    return simulation_ ? simulation_->now() : std::chrono::steady_clock::now();
+    return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
 
   deadline::time_point when_over(moment after) const noexcept {
@@ -311,7 +311,7 @@ class context_room : public counted<context_room> {
 
   // Guards what belongs to the servers of this context and is touched rarely: their names, watchers
   // and open calls. Held for pointer work only.
-  brief_mutex& mutex() noexcept { return mutex_; }
+  spin_mutex& mutex() noexcept { return mutex_; }
 
   // The context is being destroyed. Asio calls it once or twice, depending on its version.
   void shutdown() noexcept;
@@ -400,14 +400,14 @@ class context_room : public counted<context_room> {
 
   friend class context_service;
 
-  explicit context_room(asio::execution_context& context)
-      : context_(&context), simulation_(simulation_service::of(context)) {}
+  explicit context_state(asio::execution_context& context)
+      : context_(&context), virtual_time_(virtual_time_service::of(context)) {}
 
   asio::execution_context* context_;
-  simulation* simulation_;
+  virtual_time* virtual_time_;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 
-  brief_mutex mutex_;
+  spin_mutex mutex_;
   bool closed_ = false;
   resident* oldest_ = nullptr;
   resident* newest_ = nullptr;
@@ -428,8 +428,8 @@ class context_room : public counted<context_room> {
 
   // All rooms, so that somebody may see what lives.
   struct list {
-    brief_mutex mutex;
-    context_room* first = nullptr;
+    spin_mutex mutex;
+    context_state* first = nullptr;
   };
   static list& all() noexcept {
     static list* instance = new list; // never destroyed: contexts may be static
@@ -455,27 +455,27 @@ class context_room : public counted<context_room> {
     }
   }
 
-  context_room* next_room_ = nullptr;
-  context_room* before_room_ = nullptr;
+  context_state* next_room_ = nullptr;
+  context_state* before_room_ = nullptr;
   bool is_joined_ = false;
   lane* lanes_ = nullptr;
   std::array<std::atomic<lane*>, 4> shared_{};
 };
 
 // Inside a room's gate for as long as this lives. Throws `errc::no_process` if the gate is closed.
-class room_pass {
+class gate_guard {
  public:
-  explicit room_pass(context_room& room) : room_(room) {
-    if (!room_.enter()) {
+  explicit gate_guard(context_state& room) : context_(room) {
+    if (!context_.enter()) {
       throw error(errc::no_process, "otpp: start in a context that is being destroyed");
     }
   }
-  room_pass(const room_pass&) = delete;
-  room_pass& operator=(const room_pass&) = delete;
-  ~room_pass() { room_.leave(); }
+  gate_guard(const gate_guard&) = delete;
+  gate_guard& operator=(const gate_guard&) = delete;
+  ~gate_guard() { context_.leave(); }
 
  private:
-  context_room& room_;
+  context_state& context_;
 };
 
 // ---- implementation ----
@@ -486,33 +486,33 @@ class context_service : public asio::execution_context::service {
   static inline asio::execution_context::id id;
 
   explicit context_service(asio::execution_context& context)
-      : asio::execution_context::service(context), room_(new context_room(context)) {
-    room_->join_all();
+      : asio::execution_context::service(context), context_(new context_state(context)) {
+    context_->join_all();
   }
-  ~context_service() override { room_->leave_all(); } // one that came too late to be used is not shut down
+  ~context_service() override { context_->leave_all(); } // one that came too late to be used is not shut down
 
-  const intrusive_ptr<context_room>& room() const noexcept { return room_; }
+  const intrusive_ptr<context_state>& context() const noexcept { return context_; }
 
  private:
-  void shutdown() noexcept override { room_->shutdown(); }
+  void shutdown() noexcept override { context_->shutdown(); }
 
-  intrusive_ptr<context_room> room_;
+  intrusive_ptr<context_state> context_;
 };
 
-inline intrusive_ptr<context_room> context_room::of(const asio::any_io_executor& executor) {
+inline intrusive_ptr<context_state> context_state::of(const asio::any_io_executor& executor) {
   // Services are shut down newest first. That of the timers may be newer than ours, as may that of any
   // socket: then what a handler waits for is destroyed, with the handler's frame, before its server is
   // evicted. No timer is made here all the same: it would make an io_context sleep in epoll, from which a
   // thread is harder to wake, in programs that have neither timers nor sockets.
   auto& context = asio::query(executor, asio::execution::context);
-  return asio::use_service<context_service>(context).room();
+  return asio::use_service<context_service>(context).context();
 }
 
-inline lane::lane(intrusive_ptr<context_room> room, const asio::any_io_executor& executor)
-    : room_(std::move(room)),
+inline lane::lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor)
+    : context_(std::move(room)),
       executor_(executor),
       posting_(asio::require(executor, asio::execution::blocking.never)),
-      simulation_(room_->simulation_) {
+      virtual_time_(context_->virtual_time_) {
   if (auto* io = executor_target<asio::io_context::executor_type>(posting_)) {
     on_io_context_ = *io;
   } else if (auto* pool = executor_target<asio::thread_pool::executor_type>(posting_)) {
@@ -529,9 +529,9 @@ inline waiter::~waiter() {
 inline lane::~lane() {
   // The last half of a slot may be left by a thread of another context, while this one's is being
   // destroyed: what belongs to the context goes under the lock, so that shutdown() cannot overtake it.
-  std::lock_guard lock(room_->mutex_);
+  std::lock_guard lock(context_->mutex_);
   if (listed_) {
-    room_->unlist(*this);
+    context_->unlist(*this);
   }
   take_executors();
 }
@@ -553,8 +553,8 @@ inline task_list lane::take_inbox() noexcept {
   }
 }
 
-struct context_room::sweep_function {
-  intrusive_ptr<context_room> room;
+struct context_state::sweep_function {
+  intrusive_ptr<context_state> room;
   void operator()() const {
     {
       // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
@@ -565,10 +565,10 @@ struct context_room::sweep_function {
   }
 };
 
-inline void context_room::post_sweep() noexcept {
+inline void context_state::post_sweep() noexcept {
   while (true) {
     try {
-      sweep_lane_->post(sweep_function{intrusive_ptr<context_room>(this)}, &sweep_storage_);
+      sweep_lane_->post(sweep_function{intrusive_ptr<context_state>(this)}, &sweep_storage_);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
@@ -576,12 +576,12 @@ inline void context_room::post_sweep() noexcept {
   }
 }
 
-inline intrusive_ptr<lane> context_room::lane_for(const asio::any_io_executor& executor) {
+inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& executor) {
   using lane_ptr = intrusive_ptr<lane>;
   if (lane* found = find_lane(executor)) {
     return lane_ptr(found);
   }
-  lane_ptr made(new lane(intrusive_ptr<context_room>(this), executor));
+  lane_ptr made(new lane(intrusive_ptr<context_state>(this), executor));
   std::lock_guard lock(mutex_);
   made->next_in_room_ = lanes_;
   if (lanes_) {
