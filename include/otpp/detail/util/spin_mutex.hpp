@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
+
 #include <mutex>
 
 namespace otpp::detail {
