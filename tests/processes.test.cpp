@@ -3,7 +3,7 @@
 #include <otpp/sys/processes.hpp>
 
 #include <otpp/otpp.hpp>
-#include <otpp/sys/inspect.hpp>
+#include <otpp/sys.hpp>
 
 #include "support/catch.hpp"
 #include "support/event.hpp"

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/server/observation.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/sys/server_statistics.hpp>
+
+#include <optional>
+
+namespace otpp::detail {
+
+inline std::optional<server_statistics> statistics_of(const server_core& server) noexcept {
+  const observation* watch = server.observed();
+  if (!watch || !watch->counts) {
+    return std::nullopt;
+  }
+  server_statistics result = watch->counted;
+  if (auto lengths = server.queue_length()) {
+    result.queue_length = lengths->now;
+    result.longest_queue = lengths->longest;
+  }
+  return result;
+}
+
+} // namespace otpp::detail

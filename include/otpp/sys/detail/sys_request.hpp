@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/address/server_name.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/registry/registry.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace otpp::detail {
+
+// Something that is done to a server between two of its messages. It is done only while somebody waits for
+// it, so that it may refer to what is the caller's; once it has begun, the caller waits for its end.
+template <class R, class Act>
+class sys_request : public envelope, public answer_slot<R> {
+ public:
+  sys_request(std::string_view verb, Act&& act)
+      : envelope(&opened), verb_(verb), act_(std::in_place, std::move(act)) {
+    is_system = true;
+  }
+
+  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
+  void abandon() noexcept override { this->leave(); }
+
+ protected:
+  ~sys_request() = default;
+  std::string_view operation() const noexcept override { return verb_; }
+
+ private:
+  static void opened(server_core& server, envelope& item) {
+    auto& self = static_cast<sys_request&>(item);
+    reply_slot::claim won = self.try_claim();
+    if (!won) {
+      self.leave();
+      return;
+    }
+    std::exception_ptr why;
+    try {
+      if constexpr (std::is_void_v<R>) {
+        (*self.act_)(server);
+        self.prepare();
+      } else {
+        self.prepare((*self.act_)(server));
+      }
+    } catch (...) {
+      why = std::current_exception();
+    }
+    self.act_.reset(); // its captures are the caller's business, and must not outlive its wait
+    if (why) {
+      self.write_error(std::move(why));
+    }
+    self.deliver_and_leave(won);
+  }
+
+  std::string_view verb_;
+  std::optional<Act> act_;
+};
+
+struct sys_target {
+  intrusive_ptr<server_core> server;
+  std::exception_ptr error;
+};
+
+template <class Callbacks>
+sys_target find_process(std::string_view, server_ref<Callbacks>&& to) noexcept {
+  return {std::move(to).core(), nullptr};
+}
+
+inline sys_target find_process(std::string_view verb, std::string_view name, const registry& in) {
+  intrusive_ptr<server_core> found = in.find(name);
+  std::exception_ptr error =
+      found ? nullptr : make_error(errc::no_process, verb, {}, '"' + std::string(name) + '"');
+  return {std::move(found), std::move(error)};
+}
+inline sys_target find_process(std::string_view verb, std::string_view name) {
+  return find_process(verb, name, registry::global());
+}
+
+template <class Callbacks>
+sys_target find_process(std::string_view verb, server_name<Callbacks>&& to) {
+  sys_target found = find_process(verb, to.name(), to.in() ? *to.in() : registry::global());
+  if (found.server && found.server->callbacks_type_info() != typeid(Callbacks)) {
+    found.error = make_error(errc::bad_message, verb, {}, found.server->describe());
+  }
+  return found;
+}
+
+inline sys_target find_process(std::string_view verb, pid&& who) {
+  return {who.core(), who ? nullptr : make_error(errc::no_process, verb, {}, "nobody")};
+}
+
+template <class R, class Act>
+struct initiate_sys : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler, std::string_view verb, sys_target target, duration patience, Act&& act) {
+    using request = operation<sys_request<R, Act>, R, std::decay_t<Handler>>;
+    fallback otherwise(handler, target.server);
+    auto* ask = request::make(
+        std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb, std::move(act));
+    if (!ask) {
+      return;
+    }
+    ask->timeout = patience;
+    if (target.error) {
+      ask->fail(std::move(target.error));
+      return;
+    }
+    server_core& server = *target.server;
+    ask->server = target.server;
+    if (ask->is_inside(server)) {
+      ask->fail(errc::calling_self);
+    } else if (patience < duration::zero()) {
+      ask->fail(errc::timeout);
+    } else {
+      server.send_enrolled<&mailbox::push_library_message>(*ask, turn::current());
+    }
+  }
+};
+
+template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
+auto ask_sys(std::string_view verb, Address to, Act act, Duration patience, Token&& token = {}) {
+  using R = std::invoke_result_t<Act&, server_core&>;
+  static_assert(check_token<R, Token>());
+  static_assert(
+      std::is_void_v<R> || std::is_nothrow_move_constructible_v<R>,
+      "otpp: what the function returns is moved to the caller, which must not throw: let it return a "
+      "std::unique_ptr");
+  return asio::async_initiate<Token, completion_signature_t<R>>(
+      initiate_sys<R, Act>(), token, verb, find_process(verb, std::move(to)), saturate(patience),
+      std::move(act));
+}
+
+template <class Act, class Address, class Token = asio::use_awaitable_t<>>
+  requires(!timeout_like<Token>)
+auto ask_sys(std::string_view verb, Address to, Act act, Token&& token = {}) {
+  return ask_sys(verb, std::move(to), std::move(act), default_timeout, std::forward<Token>(token));
+}
+
+// A process that is one coroutine has no loop that could be asked to do this.
+inline void expect_loop(std::string_view verb, const server_core& server) {
+  if (server.receives_with()) {
+    std::rethrow_exception(make_error(errc::bad_message, verb, {}, server.describe()));
+  }
+}
+
+} // namespace otpp::detail

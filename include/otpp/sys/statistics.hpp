@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/server/observation.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/sys/detail/statistics_of.hpp>
+#include <otpp/sys/detail/sys_request.hpp>
+#include <otpp/sys/server_statistics.hpp>
+
+#include <concepts>
+#include <optional>
+#include <utility>
+
+namespace otpp {
+
+/// Makes a server count what it does from now on, or stop that. OTP's `sys:statistics(Server, true | false)`.
+///
+/// While it is on, a message costs two looks at the clock, and sending takes a mutex for a moment; so it does
+/// to one with a mailbox limit, always.
+///
+/// @param to    Any address.
+/// @param on    Counting begins again with nothing if it was on.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr)`
+///
+/// @par Errors
+/// As `suspend`; std::bad_alloc.
+///
+/// @par Cancellation
+/// As `inspect`.
+///
+/// @par Thread safety
+/// As `inspect`.
+///
+/// @par Lifetime
+/// As `inspect`.
+///
+/// @par Example
+/// @code
+/// co_await otpp::statistics(server, true);
+/// std::optional<otpp::server_statistics> seen = co_await otpp::statistics(server);
+/// @endcode
+template <address Address, std::same_as<bool> Switch, class... Rest>
+auto statistics(Address to, Switch on, Rest&&... rest) {
+  return detail::ask_sys(
+      "statistics", std::move(to),
+      [on](detail::server_core& server) {
+        detail::expect_loop("statistics", server);
+        if (!on && !server.observed()) {
+          return;
+        }
+        detail::observation& watch = server.observe();
+        server.count_messages(on);
+        watch.counts = on;
+        watch.counted = {};
+        watch.counted.since = server.now();
+        server.notice();
+      },
+      std::forward<Rest>(rest)...);
+}
+
+/// Returns what has been counted since `statistics(server, true)`; nothing if it is not on. OTP's
+/// `sys:statistics(Server, get)`.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr, std::optional<otpp::server_statistics>)`
+///
+/// @par Errors
+/// As `inspect`.
+///
+/// @par Cancellation
+/// As `inspect`.
+///
+/// @par Thread safety
+/// As `inspect`.
+///
+/// @par Lifetime
+/// As `inspect`.
+///
+/// @par Example
+/// @code
+/// std::optional<otpp::server_statistics> seen = co_await otpp::statistics(server);
+/// @endcode
+template <address Address, class... Rest>
+auto statistics(Address to, Rest&&... rest) {
+  return detail::ask_sys(
+      "statistics", std::move(to), [](detail::server_core& server) { return detail::statistics_of(server); },
+      std::forward<Rest>(rest)...);
+}
+
+} // namespace otpp

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/sys/detail/sys_request.hpp>
+#include <otpp/sys/trace_event.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+/// Has a hook called with what a server does: the messages that it takes, the answers that its handlers give,
+/// its timeouts, and its end. With `nullptr`, no more. OTP's `sys:trace/2,3`, and `sys:install/2`.
+///
+/// There is one hook at a time. It runs on the server's executor, before the handler, and should be quick.
+/// One that throws is not called again, as in OTP; the server goes on.
+///
+/// @param to    Any address.
+/// @param hook  `void(const otpp::trace_event&)`. Destroyed on the server's executor when it is replaced, or
+///              when the server ends.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr)`: from now on it is called.
+///
+/// @par Errors
+/// As `suspend`.
+///
+/// @par Cancellation
+/// As `inspect`.
+///
+/// @par Thread safety
+/// As `inspect`.
+///
+/// @par Lifetime
+/// What the hook refers to must live until it is replaced, or the server has ended.
+///
+/// @par Example
+/// @code
+/// co_await otpp::trace(server, [](const otpp::trace_event& event) { std::cerr << event.text() << '\n'; });
+/// @endcode
+template <address Address, class Hook, class... Rest>
+  requires(
+      std::same_as<std::decay_t<Hook>, std::nullptr_t> ||
+      std::invocable<std::decay_t<Hook>&, const trace_event&>)
+auto trace(Address to, Hook&& hook, Rest&&... rest) {
+  using kept = std::function<void(const trace_event&)>;
+  static_assert(
+      !detail::destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Hook> ||
+          std::is_trivially_copyable_v<std::remove_cvref_t<Hook>> ||
+          std::default_initializable<std::remove_cvref_t<Hook>>,
+      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
+      "more "
+      "than references and numbers: name the hook first, and pass the name");
+  return detail::ask_sys(
+      "trace", std::move(to),
+      [hook = kept(std::forward<Hook>(hook))](detail::server_core& server) mutable {
+        detail::expect_loop("trace", server);
+        server.observe().hook = std::move(hook);
+        server.notice();
+      },
+      std::forward<Rest>(rest)...);
+}
+
+} // namespace otpp
