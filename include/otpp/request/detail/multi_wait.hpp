@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/type_name.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/request/detail/open_request.hpp>
+#include <otpp/request/response.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/async_result.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <iterator>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace otpp::detail {
+
+template <class Range>
+using element_t = std::remove_cvref_t<decltype(*std::begin(std::declval<Range&>()))>;
+
+// Any number of addresses of one type.
+template <class Range>
+concept address_range = requires(Range& all) {
+  std::begin(all);
+  std::end(all);
+} && address<element_t<Range>>;
+
+// The one question that several servers were asked. Who has seen the last response answers the waiter.
+template <class R>
+class common_question final : public counted<common_question<R>>, public response_listener {
+ public:
+  using slot = answer_slot<std::vector<response<R>>>;
+
+  ~common_question() {
+    if (waiter_) {
+      waiter_->leave(); // it has given up before
+    }
+  }
+
+  void response_came() noexcept override {
+    if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      std::exchange(waiter_, nullptr)->answer();
+    }
+    this->release();
+  }
+  void forgotten() noexcept override { this->release(); }
+  bool has_given_up() const noexcept override { return false; }
+
+  // Takes over the waiter's server half, and listens; written down before, so that it may end meanwhile.
+  void begin(slot& waiter) noexcept {
+    waiter_ = &waiter;
+    missing_.store(requests.size(), std::memory_order_relaxed);
+    for (const intrusive_ptr<open_request<R>>& one : requests) {
+      this->add_ref();
+      one->listen(*this);
+    }
+  }
+
+  std::vector<intrusive_ptr<open_request<R>>> requests;
+
+ private:
+  slot* waiter_ = nullptr;
+  std::atomic<std::size_t> missing_{0};
+};
+
+// One who waits for all of them.
+template <class M>
+class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
+  using reply = reply_t<M>;
+  using question = common_question<reply>;
+
+ public:
+  // Allocates all there is to be.
+  explicit multi_wait(std::size_t servers) : question_(new question) {
+    question_->requests.reserve(servers);
+    responses_.reserve(servers);
+  }
+
+  const intrusive_ptr<question>& asked() const noexcept { return question_; }
+
+  // Nothing was asked.
+  void refuse(std::exception_ptr why) noexcept {
+    has_failed_ = true;
+    this->fail(std::move(why));
+  }
+
+  void cancel() override {
+    if (this->decide()) {
+      has_failed_ = true;
+      this->error_ = reply_slot::aborted();
+      this->deliver();
+    }
+  }
+
+ protected:
+  ~multi_wait() = default;
+
+  // Stands before that of reply_slot: `operation` calls it when the wait is over, whatever the cause. Here,
+  // on the caller's executor, the responses are collected.
+  void stop_waiting() noexcept {
+    reply_slot::stop_waiting();
+    intrusive_ptr<question> asked = std::move(question_);
+    if (!asked) {
+      return;
+    }
+    for (const intrusive_ptr<open_request<reply>>& one : asked->requests) {
+      responses_.push_back(one->take());
+      response<reply>& last = responses_.back();
+      if (!last.has_value() && !last.error()) {
+        one->drop();
+        last = response<reply>(no_value(), late(*one));
+      }
+    }
+    if (!has_failed_) {
+      this->error_ = nullptr; // its timeout is that of those who have not answered
+      this->emplace(std::move(responses_));
+    }
+  }
+
+  std::string_view operation() const noexcept override { return "multi_call"; }
+  std::string_view message() const noexcept override { return type_name<M>(); }
+
+ private:
+  std::exception_ptr late(const open_request<reply>& one) const noexcept {
+    try {
+      return make_error(errc::timeout, operation(), message(), one.asked() ? one.asked()->describe() : "");
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+
+  intrusive_ptr<question> question_;
+  std::vector<response<reply>> responses_;
+  bool has_failed_ = false;
+};
+
+template <class M, class Address>
+class initiate_multi_call : public initiation {
+ public:
+  initiate_multi_call(std::vector<Address> to, duration patience) noexcept
+      : to_(std::move(to)), timeout_(patience) {}
+
+  template <class Handler>
+  void operator()(Handler&& handler, M&& content) {
+    using reply = reply_t<M>;
+    using waiting = operation<multi_wait<M>, std::vector<response<reply>>, std::decay_t<Handler>>;
+    std::vector<Address> to = std::move(to_); // this object may be gone before the end
+    duration patience = timeout_;
+    fallback otherwise(handler, intrusive_ptr<server_core>());
+    auto* wait =
+        waiting::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), to.size());
+    if (!wait) {
+      return;
+    }
+    wait->timeout = patience < duration::zero() ? infinite : patience;
+    std::vector<ready_request<M>> ready;
+    try {
+      ready.reserve(to.size());
+      for (Address& one : to) {
+        ready.emplace_back(std::move(one), M(std::as_const(content)));
+      }
+    } catch (...) {
+      wait->refuse(std::current_exception());
+      return;
+    }
+    intrusive_ptr<common_question<reply>> asked = wait->asked();
+    for (ready_request<M>& one : ready) {
+      if (one.server() && wait->is_inside(*one.server())) {
+        one.refuse(errc::calling_self);
+      }
+      asked->requests.push_back(std::move(one).send(patience < duration::zero() ? patience : infinite));
+    }
+    if (asked->requests.empty()) {
+      wait->answer();
+    } else if (!wait->context().enroll(*wait)) {
+      wait->abandon_waiting();
+      wait->leave();
+    } else {
+      asked->begin(*wait);
+    }
+  }
+
+ private:
+  std::vector<Address> to_;
+  duration timeout_;
+};
+
+template <class M, class Range>
+auto kept_addresses(const Range& addresses) {
+  std::vector<kept_address<element_t<const Range>>> result;
+  for (const auto& one : addresses) {
+    result.emplace_back(one);
+  }
+  return result;
+}
+
+template <class M, class Range, class Token>
+auto start_multi_call(const Range& addresses, duration timeout, M&& content, Token&& token) {
+  using address_type = kept_address<element_t<const Range>>;
+  return asio::async_initiate<Token, void(std::exception_ptr, std::vector<response<reply_t<M>>>)>(
+      initiate_multi_call<M, address_type>(kept_addresses<M>(addresses), timeout), token, std::move(content));
+}
+
+template <server_core::verb Verb, class M, class Range>
+consteval bool check_sent_to_all() {
+  static_assert(check_sent<Verb, M, element_t<const Range>>());
+  static_assert(
+      std::copy_constructible<M>, "otpp: each server gets a copy, so that the message must be copyable");
+  return can_be_sent<Verb, M, element_t<const Range>>() && std::copy_constructible<M>;
+}
+
+} // namespace otpp::detail

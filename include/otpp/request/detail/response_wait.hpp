@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/request/detail/open_request.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace otpp::detail {
+
+// One who waits for a response.
+template <class R>
+class response_wait : public answer_slot<R>, public response_listener {
+ public:
+  response_wait(intrusive_ptr<open_request<R>> of, bool abandons) noexcept
+      : request_(std::move(of)), abandons_(abandons) {}
+
+  void response_came() noexcept override {
+    reply_slot::claim won = this->try_claim();
+    if (!won) {
+      this->lose(); // the response stays where it is, for the next
+      return;
+    }
+    is_answered_ = true;
+    request_->give_to(*this);
+    this->deliver_and_leave(won);
+  }
+  void forgotten() noexcept override {
+    if (this->decided()) {
+      this->leave();
+    } else {
+      this->fail(reply_slot::aborted());
+    }
+  }
+  bool has_given_up() const noexcept override { return this->decided(); }
+
+ protected:
+  ~response_wait() = default;
+
+  // Stands before that of reply_slot: `operation` calls it when the wait is over, whatever the cause.
+  void stop_waiting() noexcept {
+    reply_slot::stop_waiting();
+    intrusive_ptr<open_request<R>> request = std::move(request_);
+    if (request && !is_answered_ && (abandons_ || request->is_orphan())) {
+      request->drop();
+    }
+  }
+
+  std::string_view operation() const noexcept override { return "send_request"; }
+  std::string_view message() const noexcept override {
+    return request_ ? request_->content_type() : std::string_view();
+  }
+
+ private:
+  intrusive_ptr<open_request<R>> request_;
+  bool abandons_;
+  bool is_answered_ = false;
+};
+
+template <class R, bool Boxed>
+class initiate_wait : public initiation {
+ public:
+  initiate_wait(intrusive_ptr<open_request<R>> of, duration patience, bool abandons) noexcept
+      : request_(std::move(of)), timeout_(patience), abandons_(abandons) {}
+
+  template <class Handler>
+  void operator()(Handler&& handler) {
+    using waiting = operation<response_wait<R>, R, std::decay_t<Handler>, Boxed>;
+    intrusive_ptr<open_request<R>> request = request_; // this object may be gone before the end
+    duration patience = timeout_;
+    intrusive_ptr<server_core> server;
+    if (request && request->asked()) {
+      server = intrusive_ptr<server_core>(static_cast<server_core*>(request->asked().get()));
+    }
+    fallback otherwise(handler, server);
+    auto* wait = waiting::make(
+        std::forward<Handler>(handler), otherwise.executor(), turn::current(), request, abandons_);
+    if (!wait) {
+      return;
+    }
+    wait->timeout = patience;
+    wait->server = server;
+    if (!request || !request->is_open()) {
+      wait->fail(open_request<R>::no_request());
+    } else if (request->is_ready()) {
+      wait->response_came();
+    } else if (wait->is_inside(*server)) {
+      wait->fail(errc::calling_self);
+    } else if (patience < duration::zero()) {
+      wait->fail(errc::timeout);
+    } else if (!wait->context().enroll(*wait)) {
+      wait->abandon_waiting();
+      wait->leave();
+    } else {
+      request->listen(*wait);
+    }
+  }
+
+ private:
+  intrusive_ptr<open_request<R>> request_;
+  duration timeout_;
+  bool abandons_;
+};
+
+template <class R>
+asio::awaitable<R> wait_boxed(intrusive_ptr<open_request<R>> of, duration timeout, bool abandons) {
+  using box = std::unique_ptr<R>;
+  box value = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
+      initiate_wait<R, true>(std::move(of), timeout, abandons), asio::use_awaitable);
+  co_return std::move(*value);
+}
+
+template <class R, class Token>
+auto start_wait(intrusive_ptr<open_request<R>> of, duration timeout, bool abandons, Token&& token) {
+  static_assert(check_token<R, Token>());
+  if constexpr (is_boxed<R, Token>) {
+    return wait_boxed<R>(std::move(of), timeout, abandons);
+  } else {
+    return asio::async_initiate<Token, completion_signature_t<R>>(
+        initiate_wait<R, false>(std::move(of), timeout, abandons), token);
+  }
+}
+
+} // namespace otpp::detail

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/spin_mutex.hpp>
+#include <otpp/error.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/request/detail/open_request.hpp>
+#include <otpp/timeout.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace otpp {
+
+template <class Label, class Reply>
+struct labelled_response;
+
+namespace detail {
+
+template <class Label, class Reply>
+class set_wait : public answer_slot<labelled_response<Label, Reply>> {
+ public:
+  // Nobody will tell it anything any more.
+  void dismiss() noexcept {
+    if (this->decided()) {
+      this->leave();
+    } else {
+      this->fail(reply_slot::aborted());
+    }
+  }
+
+  static std::exception_ptr empty() noexcept {
+    try {
+      return std::make_exception_ptr(
+          std::logic_error("otpp: request_set::next, and there is no request in the set"));
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+
+ protected:
+  ~set_wait() = default;
+  std::string_view operation() const noexcept override { return "request_set::next"; }
+};
+
+// The requests of a set, and who waits for the next of them.
+//
+// Each entry has a reference from the list and one from its request, which tells it of the response. The
+// lock is held for pointer work; a response is taken by whoever has taken its entry out of the list.
+template <class Label, class Reply>
+class set_state : public counted<set_state<Label, Reply>> {
+ public:
+  using wait = set_wait<Label, Reply>;
+
+  ~set_state() { clear(); }
+
+  void add(Label&& label, intrusive_ptr<open_request<Reply>> request) {
+    intrusive_ptr<entry> added;
+    try {
+      added = intrusive_ptr<entry>(new entry(std::move(label), request, *this));
+    } catch (...) {
+      request->drop();
+      throw;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      list(*added);
+    }
+    added->add_ref(); // the list's
+    added->add_ref(); // the request's
+    added->request->listen(*added);
+  }
+
+  std::size_t size() const noexcept {
+    std::lock_guard lock(mutex_);
+    return size_;
+  }
+
+  bool has_ready() const noexcept {
+    std::lock_guard lock(mutex_);
+    return first_ready_ != nullptr;
+  }
+
+  // Gives the next response to `one`, whose server half it takes. At once, if there is one.
+  void serve_next(wait& one) noexcept {
+    wait* before = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      before = std::exchange(waiter_, &one);
+    }
+    if (before) {
+      before->dismiss();
+    }
+    serve();
+  }
+
+  // Abandons all requests, and ends the wait.
+  void clear() noexcept {
+    wait* waiting = nullptr;
+    entry* left = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      waiting = std::exchange(waiter_, nullptr);
+      left = std::exchange(first_, nullptr);
+      last_ = first_ready_ = last_ready_ = nullptr;
+      size_ = 0;
+      for (entry* one = left; one; one = one->next) {
+        one->is_listed = false;
+      }
+    }
+    while (left) {
+      entry* one = std::exchange(left, left->next);
+      one->request->drop();
+      one->release();
+    }
+    if (waiting) {
+      waiting->dismiss();
+    }
+  }
+
+ private:
+  struct entry final : response_listener, counted<entry> {
+    entry(Label&& text, intrusive_ptr<open_request<Reply>> of, set_state& in) noexcept
+        : label(std::move(text)), request(std::move(of)), set(&in) {}
+
+    void response_came() noexcept override {
+      set->came(*this);
+      this->release();
+    }
+    void forgotten() noexcept override { this->release(); }
+    bool has_given_up() const noexcept override { return false; }
+
+    Label label;
+    const intrusive_ptr<open_request<Reply>> request;
+    const intrusive_ptr<set_state> set;
+    // Under the set's lock.
+    entry* next = nullptr;
+    entry* before = nullptr;
+    entry* next_ready = nullptr;
+    bool is_listed = false;
+  };
+
+  void came(entry& one) noexcept {
+    {
+      std::lock_guard lock(mutex_);
+      if (!one.is_listed) {
+        return;
+      }
+      (first_ready_ ? last_ready_->next_ready : first_ready_) = &one;
+      last_ready_ = &one;
+    }
+    serve();
+  }
+
+  // Brings together who waits and what is there.
+  void serve() noexcept {
+    wait* who = nullptr;
+    entry* what = nullptr;
+    reply_slot::claim won;
+    {
+      std::lock_guard lock(mutex_);
+      if (!waiter_ || !first_ready_) {
+        return;
+      }
+      who = std::exchange(waiter_, nullptr);
+      won = who->try_claim();
+      if (won) {
+        what = std::exchange(first_ready_, first_ready_->next_ready);
+        unlist(*what);
+      }
+    }
+    if (!won) {
+      who->lose(); // the response stays for the next who waits
+      return;
+    }
+    who->emplace(std::move(what->label), what->request->take());
+    who->deliver_and_leave(won);
+    what->release();
+  }
+
+  void list(entry& one) noexcept {
+    one.is_listed = true;
+    one.before = last_;
+    (last_ ? last_->next : first_) = &one;
+    last_ = &one;
+    ++size_;
+  }
+
+  void unlist(entry& one) noexcept {
+    one.is_listed = false;
+    (one.before ? one.before->next : first_) = one.next;
+    (one.next ? one.next->before : last_) = one.before;
+    --size_;
+  }
+
+  mutable spin_mutex mutex_;
+  wait* waiter_ = nullptr; // its server half
+  entry* first_ = nullptr;
+  entry* last_ = nullptr;
+  entry* first_ready_ = nullptr;
+  entry* last_ready_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+template <class Label, class Reply>
+class initiate_next : public initiation {
+ public:
+  initiate_next(intrusive_ptr<set_state<Label, Reply>> of, duration patience) noexcept
+      : set_(std::move(of)), timeout_(patience) {}
+
+  template <class Handler>
+  void operator()(Handler&& handler) {
+    using waiting = operation<set_wait<Label, Reply>, labelled_response<Label, Reply>, std::decay_t<Handler>>;
+    intrusive_ptr<set_state<Label, Reply>> set = set_;
+    duration patience = timeout_;
+    fallback otherwise(handler, intrusive_ptr<server_core>());
+    auto* wait = waiting::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
+    if (!wait) {
+      return;
+    }
+    wait->timeout = patience;
+    if (set->size() == 0) {
+      wait->fail(waiting::empty());
+    } else if (set->has_ready()) {
+      set->serve_next(*wait);
+    } else if (patience < duration::zero()) {
+      wait->fail(errc::timeout);
+    } else if (!wait->context().enroll(*wait)) {
+      wait->abandon_waiting();
+      wait->leave();
+    } else {
+      set->serve_next(*wait);
+    }
+  }
+
+ private:
+  intrusive_ptr<set_state<Label, Reply>> set_;
+  duration timeout_;
+};
+
+} // namespace detail
+} // namespace otpp
