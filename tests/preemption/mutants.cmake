@@ -261,11 +261,11 @@ plant_text(one_signal_is_enough exit.two_signals detail/server/loop.hpp
     return;
   }]]
 )
-plant_text(fires_and_can_be_cancelled timer.cancel_or_fire timer.hpp
+plant_text(fires_and_can_be_cancelled timer.cancel_or_fire detail/dispatch/timer_core.hpp
   [[unlist(); // and the reference goes to expire()]]
   [[::preemption::is_planted("fires_and_can_be_cancelled") ? add_ref() : unlist();]]
 )
-plant_text(ended_and_can_be_cancelled timer.cancel_or_end timer.hpp
+plant_text(ended_and_can_be_cancelled timer.cancel_or_end detail/dispatch/timer_core.hpp
   [[if (!is_alive_) {]]
   [[if (!is_alive_ && !::preemption::is_planted("ended_and_can_be_cancelled")) {]]
 )
