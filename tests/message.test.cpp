@@ -2,6 +2,8 @@
 
 #include <otpp/message.hpp>
 
+#include <otpp/detail/util/borrows.hpp>
+
 #include "support/catch.hpp"
 #include "support/counter.hpp"
 

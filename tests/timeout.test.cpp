@@ -2,6 +2,8 @@
 
 #include <otpp/timeout.hpp>
 
+#include <otpp/detail/util/moment.hpp>
+
 #include "support/catch.hpp"
 
 #include <chrono>

@@ -2,19 +2,17 @@
 
 #pragma once
 
-#include <otpp/error.hpp>
+#include <otpp/detail/queue/next_action.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
-#include <otpp/timeout.hpp>
 
 #include <concepts>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <system_error>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 namespace otpp {
@@ -102,67 +100,6 @@ inline failure fail(std::error_code code) {
 }
 
 namespace detail {
-
-// A message that a handler leaves for its own server, whose callbacks type the outcome does not know.
-class erased_message {
- public:
-  virtual ~erased_message() = default;
-  virtual const std::type_info& type() const noexcept = 0;
-  virtual void* get() noexcept = 0;
-};
-
-template <message M>
-class erased final : public erased_message {
- public:
-  explicit erased(M&& message) : message_(std::move(message)) {}
-  const std::type_info& type() const noexcept override { return typeid(M); }
-  void* get() noexcept override { return &message_; }
-
- private:
-  M message_;
-};
-
-enum class action_kind : std::uint8_t {
-  none,
-  proceed,       // run handle_continue(message) now
-  idle_timeout,  // handle_info(otpp::timeout) unless a message comes first
-  event_timeout, // handle_info(message) unless a message comes first
-};
-
-// What a handler wants to happen next.
-struct next_action {
-  action_kind kind = action_kind::none;
-  bool is_absolute = false;
-  duration after{}; // from now, or since the epoch of the clock
-  std::unique_ptr<erased_message> message;
-
-  detail::moment moment() const noexcept { return {after, is_absolute}; }
-
-  template <class M>
-  static next_action proceed(M&& m) {
-    next_action result;
-    result.kind = action_kind::proceed;
-    result.message = std::make_unique<erased<std::decay_t<M>>>(std::decay_t<M>(std::forward<M>(m)));
-    return result;
-  }
-
-  static next_action timeout(detail::moment when) {
-    next_action result;
-    result.kind = action_kind::idle_timeout;
-    result.after = when.count;
-    result.is_absolute = when.is_absolute;
-    return result;
-  }
-
-  template <class M>
-  static next_action timeout(detail::moment when, M&& m) {
-    next_action result = proceed(std::forward<M>(m));
-    result.kind = action_kind::event_timeout;
-    result.after = when.count;
-    result.is_absolute = when.is_absolute;
-    return result;
-  }
-};
 
 enum class outcome_kind : std::uint8_t { value, no_reply, stop, fail, ignore };
 

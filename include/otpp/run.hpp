@@ -5,6 +5,7 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/stop.hpp>
 #include <otpp/timeout.hpp>

@@ -2,13 +2,7 @@
 
 #pragma once
 
-#include <otpp/error.hpp>
-
 #include <chrono>
-#include <concepts>
-#include <cstdint>
-#include <ratio>
-#include <type_traits>
 
 namespace otpp {
 
@@ -24,78 +18,4 @@ inline constexpr duration infinite = (duration::max)();
 /// What a server's `handle_info` gets when `outcome::timeout(d)` ran out. OTP's `timeout` atom.
 struct timeout {};
 
-namespace detail {
-
-template <class T>
-inline constexpr bool is_chrono_duration = false;
-template <class Rep, class Period>
-inline constexpr bool is_chrono_duration<std::chrono::duration<Rep, Period>> = true;
-
-template <class T>
-concept timeout_like = is_chrono_duration<std::remove_cvref_t<T>>;
-
-template <class T>
-inline constexpr bool is_steady_time = false;
-template <class Duration>
-inline constexpr bool is_steady_time<std::chrono::time_point<std::chrono::steady_clock, Duration>> = true;
-
-// A time of the steady clock, of any resolution.
-template <class T>
-concept time_like = is_steady_time<std::remove_cvref_t<T>>;
-
-template <class T>
-concept moment_like = timeout_like<T> || time_like<T>;
-
-// Years in hours::max would overflow nanoseconds: what is too long to count is for ever.
-template <class Rep, class Period>
-constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
-  if constexpr (std::same_as<std::chrono::duration<Rep, Period>, duration>) {
-    return d;
-  } else if constexpr (std::signed_integral<Rep> && std::ratio_greater_equal_v<Period, duration::period>) {
-    using units = std::chrono::duration<std::intmax_t, Period>; // without floating point, as nearly always
-    if (d > std::chrono::duration_cast<units>((duration::max)())) {
-      return (duration::max)();
-    }
-    if (d < std::chrono::duration_cast<units>((duration::min)())) {
-      return (duration::min)();
-    }
-    return std::chrono::duration_cast<duration>(d);
-  }
-  using seconds = std::chrono::duration<long double>;
-  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>((duration::max)())) {
-    return (duration::max)();
-  }
-  if (std::chrono::duration_cast<seconds>(d) <= std::chrono::duration_cast<seconds>((duration::min)())) {
-    return (duration::min)();
-  }
-  return std::chrono::duration_cast<duration>(d);
-}
-
-// When something is to be: so long from now, or at a time of the steady clock, of which the duration is
-// that since its epoch.
-struct moment {
-  constexpr moment() noexcept = default;
-  constexpr moment(duration how_long, bool since_epoch) noexcept
-      : count(how_long), is_absolute(since_epoch) {}
-  template <timeout_like Duration>
-  constexpr moment(Duration from_now) noexcept : count(saturate(from_now)) {}
-  template <time_like Time>
-  constexpr moment(Time at) noexcept : count(saturate(at.time_since_epoch())), is_absolute(true) {}
-
-  friend constexpr bool operator==(const moment&, const moment&) noexcept = default;
-
-  duration count{};
-  bool is_absolute = false;
-};
-
-// now + d, for d >= 0, without running over the end of the clock.
-inline std::chrono::steady_clock::time_point deadline_after(
-    duration d, std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now()) noexcept {
-  if (d > (std::chrono::steady_clock::time_point::max)() - now) {
-    return (std::chrono::steady_clock::time_point::max)();
-  }
-  return now + d;
-}
-
-} // namespace detail
 } // namespace otpp

@@ -5,6 +5,7 @@
 #include <otpp/address/address.hpp>
 #include <otpp/detail/dispatch/timer_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/timeout.hpp>
 
 #include <optional>

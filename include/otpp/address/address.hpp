@@ -9,6 +9,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/dispatch/gen_server.hpp>
 #include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/util/borrows.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/detail/util/type_name.hpp>

@@ -5,6 +5,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/timeout.hpp>
 

@@ -8,9 +8,11 @@
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/error.hpp>
 #include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/async_result.hpp>

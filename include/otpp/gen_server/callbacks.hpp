@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/borrows.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>

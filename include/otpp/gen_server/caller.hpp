@@ -4,6 +4,7 @@
 
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/error.hpp>
 #include <otpp/outcome.hpp>
 
 #include <concepts>

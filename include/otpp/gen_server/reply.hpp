@@ -5,6 +5,7 @@
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/gen_server/caller.hpp>
+#include <otpp/outcome.hpp>
 
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>

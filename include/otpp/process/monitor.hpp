@@ -8,6 +8,7 @@
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/process/self.hpp>
 

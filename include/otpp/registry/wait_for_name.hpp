@@ -7,6 +7,7 @@
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/registry/registry.hpp>

@@ -5,10 +5,10 @@
 #include <otpp/address/address.hpp>
 #include <otpp/detail/dispatch/post_message.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/request/detail/multi_wait.hpp>
 #include <otpp/request/response.hpp>
-#include <otpp/timeout.hpp>
 
 #include <asio/use_awaitable.hpp>
 

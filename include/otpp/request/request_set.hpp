@@ -4,6 +4,7 @@
 
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/request/detail/set_state.hpp>
 #include <otpp/request/response.hpp>
 #include <otpp/request/send_request.hpp>

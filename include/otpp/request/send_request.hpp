@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/request/detail/open_request.hpp>
 #include <otpp/request/detail/response_wait.hpp>
 #include <otpp/request/response.hpp>

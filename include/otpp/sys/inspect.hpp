@@ -5,8 +5,8 @@
 #include <otpp/address/address.hpp>
 #include <otpp/detail/dispatch/gen_server.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/borrows.hpp>
 #include <otpp/gen_server/callbacks.hpp>
-#include <otpp/message.hpp>
 #include <otpp/sys/detail/state_access.hpp>
 #include <otpp/sys/detail/sys_request.hpp>
 

@@ -5,6 +5,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
 

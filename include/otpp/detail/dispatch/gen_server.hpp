@@ -5,11 +5,13 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/type_name.hpp>
+#include <otpp/error.hpp>
 #include <otpp/gen_server/callbacks.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>

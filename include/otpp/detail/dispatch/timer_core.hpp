@@ -15,6 +15,7 @@
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
 #include <otpp/message.hpp>

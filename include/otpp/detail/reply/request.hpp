@@ -7,6 +7,7 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/util/type_name.hpp>
+#include <otpp/error.hpp>
 #include <otpp/message.hpp>
 
 #include <string_view>

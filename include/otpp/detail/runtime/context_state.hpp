@@ -11,6 +11,7 @@
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
 #include <otpp/error.hpp>
 #include <otpp/timeout.hpp>

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/moment.hpp>
+#include <otpp/timeout.hpp>
 
 #include <cstddef>
 #include <cstdint>

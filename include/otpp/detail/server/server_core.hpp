@@ -6,6 +6,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
@@ -15,8 +16,8 @@
 #include <otpp/detail/server/observable.hpp>
 #include <otpp/detail/server/relation_end.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
-#include <otpp/outcome.hpp>
 
 #include <atomic>
 #include <cstddef>
