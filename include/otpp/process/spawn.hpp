@@ -9,8 +9,8 @@
 #include <otpp/gen_server/start_link.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/process/detail/inbox.hpp>
 #include <otpp/process/monitor.hpp>
-#include <otpp/process/receive.hpp>
 #include <otpp/process/self.hpp>
 
 #include <asio/awaitable.hpp>

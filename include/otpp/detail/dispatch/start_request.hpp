@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/dispatch/gen_server.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/runtime/serial_executor.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/registry/registry.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/system_executor.hpp>
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace otpp::detail {
+
+template <class Callbacks>
+struct inits {
+  template <class... Args>
+  struct with {
+    static constexpr bool value =
+        requires(Callbacks& callbacks, Args&&... args) { callbacks.init(std::forward<Args>(args)...); };
+  };
+};
+
+// A server that is being started: the arguments of init, and the slot for whoever starts it.
+template <class Callbacks, class... Args>
+class start_request : public envelope, public answer_slot<server_ref<Callbacks>> {
+ public:
+  start_request(envelope::opener how, std::tuple<Args...>&& args) : envelope(how), args_(std::move(args)) {}
+
+  decltype(auto) init(Callbacks& callbacks) {
+    return std::apply(
+        [&](Args&... args) -> decltype(auto) { return callbacks.init(std::move(args)...); }, args_);
+  }
+
+  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
+  void abandon() noexcept override { this->leave(); }
+
+  // Whoever starts it hears of a failed init when the name is free again.
+  void write_end(const exit_reason& reason) noexcept override {
+    if (!failure) {
+      failure = reason.exception(); // there was no memory to run init
+    }
+    this->write_error(failure ? std::move(failure) : this->say(errc::exited, reason));
+  }
+
+  // Cancelling a start asks init to end, which then decides; see start(). Without memory it throws, and has
+  // no effect.
+  void cancel() override {
+    if (this->server) {
+      (new cancel_init(intrusive_ptr<process>(this->server)))->submit();
+    }
+  }
+
+  std::exception_ptr failure;
+
+ protected:
+  ~start_request() = default;
+  std::string_view operation() const noexcept override { return "start"; }
+
+ private:
+  class cancel_init final : public task {
+   public:
+    explicit cancel_init(intrusive_ptr<process> who) noexcept : who_(std::move(who)) {}
+    void submit() noexcept { who_->submit(*this); }
+    void run() override {
+      intrusive_ptr<process> who = std::move(who_);
+      delete this;
+      auto& core = static_cast<server_core&>(*who);
+      if (core.is_starting()) {
+        core.cancel_job();
+      }
+    }
+    void discard() noexcept override { delete this; }
+
+   private:
+    intrusive_ptr<process> who_;
+  };
+
+  std::tuple<Args...> args_;
+};
+
+// Where a server is to run: on what the options say, or with whoever starts it. Started from inside a
+// server, it runs beside that server, not within it.
+inline asio::any_io_executor place_of(asio::any_io_executor executor) {
+  if (auto* serial = executor_target<serial_executor>(executor)) {
+    return serial->owner()->get_lane()->executor();
+  }
+  return executor;
+}
+
+template <class Callbacks, class... Args>
+struct initiate_start : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler, options&& how, std::tuple<Args...>&& args) {
+    using handler_type = std::decay_t<Handler>;
+    using request_base = start_request<Callbacks, Args...>;
+    using request = operation<request_base, server_ref<Callbacks>, handler_type>;
+    using server_type = gen_server<Callbacks>;
+
+    asio::any_io_executor fallback;
+    if constexpr (!requires { typename handler_type::executor_type; }) {
+      fallback = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
+    }
+    asio::any_io_executor place = place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
+    turn* here = turn::current();
+    auto* start = request::make(
+        std::forward<Handler>(handler), fallback, here, &server_type::template open_start<request_base>,
+        std::move(args));
+    if (!start) {
+      return;
+    }
+    std::exception_ptr why;
+    try {
+      intrusive_ptr<lane> home;
+      intrusive_ptr<context_state> room;
+      std::optional<gate_guard> pass;
+      if (here && here->here().serves(place)) {
+        home = intrusive_ptr<lane>(&here->here()); // mostly: this thread is at work there
+      } else {
+        room = context_state::of(place);
+        pass.emplace(*room);
+        home = room->lane_for(place);
+      }
+      std::unique_ptr<std::string> name;
+      if (how.name()) {
+        registry::check_name(*how.name());
+        name = std::make_unique<std::string>(*how.name());
+      }
+      intrusive_ptr<server_core> server(
+          new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
+      intrusive_ptr<link_relation> link;
+      if (how.linked_to()) {
+        how.linked_to().core()->expect_relations();
+        server->expect_relations();
+        server->set_parent(*how.linked_to().core());
+        link = intrusive_ptr<link_relation>(new link_relation(how.linked_to().core(), server));
+      }
+      start->server = server;
+      if (!server->admit(*start, here)) {
+        start->abandon_waiting();
+        start->leave();
+        return;
+      }
+      if (how.name()) {
+        how.add_name_of(*server); // the last that can fail
+      }
+      if (link && !link->connect()) {
+        link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
+      }
+      if (process* starter = start->waiting_handler()) {
+        start->set_edge(*starter); // its init cannot ask the one who starts it (deadlock.hpp)
+      }
+      server->launch(*start, here);
+    } catch (...) {
+      why = std::current_exception();
+    }
+    if (why) {            // not inside the catch, which would share the exception with the starter's thread
+      start->server = {}; // it never ran, and there is no init to cancel
+      start->fail(std::move(why));
+    }
+  }
+};
+
+template <class Callbacks, class Token, class... Args>
+auto start_server(options&& how, Token&& token, Args&&... args) {
+  return asio::async_initiate<Token, completion_signature_t<server_ref<Callbacks>>>(
+      initiate_start<Callbacks, std::decay_t<Args>...>(), token, std::move(how),
+      std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));
+}
+
+} // namespace otpp::detail

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/runtime/serial_executor.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/type_name.hpp>
+#include <otpp/error.hpp>
+#include <otpp/process/detail/inbox.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/system_executor.hpp>
+
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace otpp::detail {
+
+// True if a message of the library has lost its meaning, because a link was cut or a monitor given up.
+template <class M>
+bool is_void([[maybe_unused]] const M& content) noexcept {
+  if constexpr (std::is_same_v<M, down> || std::is_same_v<M, exit_signal>) {
+    return content.is_void();
+  } else {
+    return false;
+  }
+}
+
+template <class... M>
+using received_t =
+    std::conditional_t<sizeof...(M) == 1, std::tuple_element_t<0, std::tuple<M...>>, std::variant<M...>>;
+
+// One who waits for a message of one of these types. The server half is the inbox's.
+template <class... M>
+class receive_request : public answer_slot<received_t<M...>>, public inbox::waiting {
+ public:
+  using opinion = inbox::waiting::opinion;
+
+  opinion fits(const envelope& item) const noexcept override {
+    opinion result = opinion::no;
+    ((result = result == opinion::no ? fits_as<M>(item) : result), ...);
+    return result;
+  }
+
+  bool claim() noexcept override {
+    won_ = this->try_claim();
+    return static_cast<bool>(won_);
+  }
+
+  void take(envelope& item) noexcept override {
+    (take_as<M>(item), ...);
+    item.abandon();
+    this->deliver_and_leave(won_);
+  }
+
+  void leave_waiting() noexcept override { this->leave(); }
+  void abandon_now() noexcept override {
+    this->abandon_waiting();
+    this->leave();
+  }
+
+ protected:
+  ~receive_request() = default;
+  std::string_view operation() const noexcept override { return "receive"; }
+  std::string_view message() const noexcept override {
+    return type_name<std::tuple_element_t<0, std::tuple<M...>>>();
+  }
+
+ private:
+  template <class One>
+  static opinion fits_as(const envelope& item) noexcept {
+    auto* letter = dynamic_cast<const plain_message<One>*>(&item);
+    if (!letter) {
+      return opinion::no;
+    }
+    return is_void(letter->content()) ? opinion::stale : opinion::yes;
+  }
+
+  template <class One>
+  void take_as(envelope& item) noexcept {
+    if (auto* letter = dynamic_cast<plain_message<One>*>(&item)) {
+      this->emplace(std::move(letter->content()));
+    }
+  }
+
+  reply_slot::claim won_;
+};
+
+template <class... M>
+struct initiate_receive : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler, duration patience) {
+    using request = operation<receive_request<M...>, received_t<M...>, std::decay_t<Handler>>;
+    turn* here = turn::current();
+    intrusive_ptr<server_core> process(here ? dynamic_cast<server_core*>(here->running()) : nullptr);
+    inbox* box = process ? static_cast<inbox*>(process->receives_with()) : nullptr;
+    asio::any_io_executor otherwise;
+    if constexpr (!requires { typename std::decay_t<Handler>::executor_type; }) {
+      otherwise = process ? asio::any_io_executor(serial_executor(*process))
+                          : asio::any_io_executor(asio::system_executor());
+    }
+    auto* wait = request::make(std::forward<Handler>(handler), otherwise, here);
+    if (!wait) {
+      return;
+    }
+    if (!box) {
+      wait->fail(make_error(
+          errc::no_process, "receive outside the body of a process that otpp::spawn has started", {}, {}));
+      return;
+    }
+    bool has_deadline = patience != infinite;
+    wait->timeout = patience < duration::zero() ? duration::zero() : patience;
+    if (has_deadline && !wait->context().enroll(*wait)) {
+      wait->abandon_waiting();
+      wait->leave();
+      return;
+    }
+    box->wait(*wait);
+  }
+};
+
+} // namespace otpp::detail
