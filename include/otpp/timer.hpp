@@ -110,9 +110,6 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 /// @par Thread safety
 /// As `send_after`. The copies are made on the context's own threads, in no lock.
 ///
-/// @par Lifetime
-/// As `send_after`.
-///
 /// @par Example
 /// @code
 /// state init() {

@@ -230,18 +230,6 @@ auto call(Address to, Args&&... args) {
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`
 ///
-/// @par Errors
-/// As `call`.
-///
-/// @par Cancellation
-/// As `call`.
-///
-/// @par Thread safety
-/// As `call`.
-///
-/// @par Lifetime
-/// As `call`.
-///
 /// @par Example
 /// @code
 /// int count = co_await otpp::call_for<counter::add>(server, 100ms, 5);
@@ -255,22 +243,13 @@ auto call_for(Address to, Duration timeout, Args&&... args) {
 /// Asks a server with a message that is made already. Takes, after it, a timeout, a token, or both.
 ///
 /// On GCC before 13 a message that is an aggregate must be named first (README, "GCC 12"); the form with
-/// the arguments needs no such care. All else as above.
+/// the arguments needs no such care. All else as `call` with them.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`
 ///
-/// @par Errors
-/// As above.
-///
-/// @par Cancellation
-/// As above.
-///
-/// @par Thread safety
-/// As above.
-///
 /// @par Lifetime
-/// As above; the message is moved or copied before this returns.
+/// As there; the message is moved or copied before this returns.
 ///
 /// @par Example
 /// @code

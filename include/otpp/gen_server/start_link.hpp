@@ -29,17 +29,8 @@ namespace otpp {
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`
 ///
-/// @par Errors
-/// As `start`.
-///
-/// @par Cancellation
-/// As `start`.
-///
 /// @par Thread safety
 /// It is about the process whose step this is; the server may run anywhere.
-///
-/// @par Lifetime
-/// As `start`.
 ///
 /// @par Example
 /// @code

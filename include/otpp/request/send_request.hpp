@@ -99,20 +99,8 @@ class request_handle {
   /// Waits for the answer for the last time: when the time is over, or the wait is cancelled, the request
   /// is abandoned. OTP's `gen_server:receive_response/1,2`. All else as `wait`.
   ///
-  /// @par Completion signature
-  /// As `wait`.
-  ///
-  /// @par Errors
-  /// As `wait`.
-  ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`, and abandon the request.
-  ///
-  /// @par Thread safety
-  /// As `wait`.
-  ///
-  /// @par Lifetime
-  /// As `wait`.
   ///
   /// @par Example
   /// @code

@@ -90,14 +90,7 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
 /// What `make` throws; else as `inspect`. After a timeout or a cancellation the state is not changed any
 /// more.
 ///
-/// @par Cancellation
-/// As `inspect`.
-///
-/// @par Thread safety
-/// As `inspect`.
-///
-/// @par Lifetime
-/// As `inspect`.
+/// All else as `inspect`.
 ///
 /// @par Example
 /// @code

@@ -29,14 +29,7 @@ namespace otpp {
 /// @par Errors
 /// As `suspend`; std::bad_alloc.
 ///
-/// @par Cancellation
-/// As `inspect`.
-///
-/// @par Thread safety
-/// As `inspect`.
-///
-/// @par Lifetime
-/// As `inspect`.
+/// All else as `inspect`.
 ///
 /// @par Example
 /// @code
@@ -68,17 +61,7 @@ auto statistics(Address to, Switch on, Rest&&... rest) {
 /// @par Completion signature
 /// `void(std::exception_ptr, std::optional<otpp::server_statistics>)`
 ///
-/// @par Errors
-/// As `inspect`.
-///
-/// @par Cancellation
-/// As `inspect`.
-///
-/// @par Thread safety
-/// As `inspect`.
-///
-/// @par Lifetime
-/// As `inspect`.
+/// All else as `inspect`.
 ///
 /// @par Example
 /// @code

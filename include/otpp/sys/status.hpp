@@ -45,17 +45,7 @@ struct server_status {
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_status)`
 ///
-/// @par Errors
-/// As `inspect`.
-///
-/// @par Cancellation
-/// As `inspect`.
-///
-/// @par Thread safety
-/// As `inspect`.
-///
-/// @par Lifetime
-/// As `inspect`.
+/// All else as `inspect`.
 ///
 /// @par Complexity
 /// Linear in the messages that wait, which are counted.

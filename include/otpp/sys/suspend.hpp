@@ -25,14 +25,7 @@ namespace otpp {
 /// @par Errors
 /// As `inspect`; `errc::bad_message` also for a coroutine that `otpp::spawn` has started.
 ///
-/// @par Cancellation
-/// As `inspect`.
-///
-/// @par Thread safety
-/// As `inspect`.
-///
-/// @par Lifetime
-/// As `inspect`.
+/// All else as `inspect`.
 ///
 /// @par Complexity
 /// While a server is suspended, a system message costs it time linear in the messages that wait.

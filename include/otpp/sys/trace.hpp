@@ -32,11 +32,7 @@ namespace otpp {
 /// @par Errors
 /// As `suspend`.
 ///
-/// @par Cancellation
-/// As `inspect`.
-///
-/// @par Thread safety
-/// As `inspect`.
+/// All else as `inspect`.
 ///
 /// @par Lifetime
 /// What the hook refers to must live until it is replaced, or the server has ended.
