@@ -54,7 +54,7 @@ function(otpp_plant_bugs folder)
   list(APPEND bugs 3:answer_without_decision)
   plant(3 detail/reply/reply_slot.hpp
     "    if (!won) {
-      lose();
+      leave();
       return false;
     }
     fill();"
@@ -62,7 +62,7 @@ function(otpp_plant_bugs folder)
       if (otpp_planted_bug == 3) {
         fill();
       }
-      lose();
+      leave();
       return otpp_planted_bug == 3;
     }
     fill();")

@@ -32,7 +32,7 @@ class waiting_process final : public otpp::detail::process {
 
 struct question final : otpp::detail::answer_slot<void> {
   ~question() = default;
-  void answer() { decide(); }
+  void answer() { decide(decision::server_half); }
   void resume() { stop_waiting(); }
   void run() override {}
   void discard() noexcept override {}

@@ -81,47 +81,49 @@ plant(close_forgets_the_line mailbox.expire detail/queue/mailbox.hpp
 
 # ---- the reply slot and its inbox ----
 
-plant(decided_in_two_steps reply_slot.timeout detail/reply/reply_slot.hpp
-  [[!decided_.exchange(true, std::memory_order_acq_rel)]]
-  [[[&] {
-    bool had = decided_.load(std::memory_order_acquire);
-    decided_.store(true, std::memory_order_release);
-    return !had;
-  }()]]
+plant(decided_in_two_steps reply_slot.timeout detail/reply/slot_state.hpp
+  [[word_.compare_exchange_weak(
+              was, advance(was, by), std::memory_order_acq_rel, std::memory_order_acquire)]]
+  [[(word_.store(advance(was, by), std::memory_order_release), true)]]
 )
 plant(gate_is_sought_in_the_slot server.reply_or_evict detail/reply/reply_slot.hpp
   [[gate.leave();]]
   [[context().leave();]]
 )
 plant_text(cancelled_undecided reply_slot.cancel detail/reply/reply_slot.hpp
-  [[if (decide()) {
+  [[if (decide(decision::cancellation)) {
       error_ = aborted();]]
-  [[if (decide() || ::preemption::is_planted("cancelled_undecided")) {
+  [[if (decide(decision::cancellation) || ::preemption::is_planted("cancelled_undecided")) {
       error_ = aborted();]]
 )
-plant_text(left_in_two_steps reply_slot.inbox detail/reply/reply_slot.hpp
-  [[    if (left_.load(std::memory_order_acquire) ||]]
+plant_text(left_in_two_steps reply_slot.inbox detail/reply/slot_state.hpp
+  [[    return advance(word_.load(]]
   [[    if (::preemption::is_planted("left_in_two_steps")) {
-      bool second = left_.load(std::memory_order_acquire);
-      left_.store(true, std::memory_order_release);
-      if (second) {
-        destroy();
-      }
-      return;
+      word was = advance(word_.load(std::memory_order_acquire), done);
+      word_.store(was, std::memory_order_release);
+      return was >= all_done;
     }
-    if (left_.load(std::memory_order_acquire) ||]]
+    return advance(word_.load(]]
 )
-plant(left_unseen reply_slot.inbox detail/reply/reply_slot.hpp
-  [[left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)]]
-  [[left_.exchange(true, std::memory_order_relaxed)]]
+plant(left_unseen reply_slot.inbox detail/reply/slot_state.hpp
+  [[advance(word_.load(std::memory_order_acquire), done) >= all_done ||
+           advance(word_.fetch_or(static_cast<word>(done), std::memory_order_acq_rel), done) >= all_done]]
+  [[advance(word_.fetch_or(static_cast<word>(done), std::memory_order_relaxed), done) >= all_done]]
+)
+plant(signal_not_told reply_slot.signal detail/reply/operation.hpp
+  [[one->on_cancel_ = nullptr;]]
+  [[static_cast<void>(one);]]
 )
 plant(claimed_outside reply_slot.shutdown detail/reply/reply_slot.hpp
   [[!result.inside_ && !context().enter()]]
   [[!result.inside_ && (context().enter(), false)]]
 )
-plant(lost_in_its_initiation reply_slot.refused detail/reply/reply_slot.hpp
-  [[lose();]]
-  [[leave();]]
+plant_text(lost_in_its_initiation reply_slot.refused detail/reply/initiate.hpp
+  [[      return; // it is destroyed when the gate has been left]]
+  [[      if (::preemption::is_planted("lost_in_its_initiation")) {
+        one.release();
+      }
+      return; // it is destroyed when the gate has been left]]
 )
 plant(inbox_never_parks reply_slot.inbox detail/runtime/context_state.hpp
   [[inbox_.park()]]
@@ -179,8 +181,8 @@ plant(returned_unparked process.submit detail/runtime/process.hpp
   [[mailbox_.park() || true]]
 )
 plant(submitted_outside process.evict detail/runtime/process.hpp
-  [[gate.enter()]]
-  [[gate.enter() || true]]
+  [[is_taken = inside && submit_inside(item, inside.here());]]
+  [[is_taken = submit_inside(item, inside.here());]]
 )
 
 # ---- whole servers ----

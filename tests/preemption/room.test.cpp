@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -209,8 +210,10 @@ struct exchange : preemption::scenario {
     made->connect(context.get_executor(), nullptr);
     made->timeout = timeout;
     ++waiting;
-    expect(made->context().enroll(*made), "not enrolled");
-    return *made;
+    otpp::detail::server_half<Slot> half =
+        otpp::detail::register_wait(otpp::detail::unregistered<Slot>(made));
+    expect(static_cast<bool>(half), "not registered");
+    return *half.release();
   }
   handler told() { return handler{std::unique_ptr<exchange, handler::deleter>(this)}; }
 
@@ -296,8 +299,24 @@ struct shutdown : exchange {
 };
 const entry shutdown_entry("reply_slot.shutdown", 3, 3, preemption::make<shutdown>);
 
-// One that is answered before it is written down anywhere, by who holds the caller's context, as it is where a
-// callback has no executor; meanwhile that begins to go.
+// An operation goes with its context, and the signal to whose slot it is connected goes on another thread.
+struct signal : exchange {
+  std::optional<asio::cancellation_signal> emitter{std::in_place};
+  cancellable_slot& waiter =
+      wait<cancellable_slot>(cancellable_handler(emitter->slot(), told()), otpp::infinite);
+
+  void run(int thread) override {
+    switch (thread) {
+      case 1: context.close(); break;
+      case 2: waiter.give_up(); break;
+      default: emitter.reset(); break;
+    }
+  }
+  void finish() override { expect(completed == 0 && destroyed == 1, "a handler was run, or is left"); }
+};
+const entry signal_entry("reply_slot.signal", 3, 3, preemption::make<signal>);
+
+// One that is refused before it is registered anywhere, while its context begins to go.
 struct refused : exchange {
   room_ptr room = context_state::of(context.get_executor());
 
@@ -312,8 +331,8 @@ struct refused : exchange {
     auto* made = new slot(told());
     made->connect(context.get_executor(), nullptr);
     ++waiting;
-    made->fail(otpp::errc::timeout);
     room->leave();
+    otpp::detail::refuse(otpp::detail::unregistered<slot>(made), otpp::errc::timeout);
   }
   void finish() override { expect(completed == 0 && destroyed == waiting, "a handler was run, or is left"); }
 };

@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -29,37 +30,6 @@ namespace otpp {
 
 namespace detail {
 
-// Where a handler without an executor of its own is run: as Asio does it, on the object's, here the server's.
-// The server's context may be going away on another thread: while this lives, it stays.
-class fallback {
- public:
-  template <class Handler>
-  fallback(const Handler&, const intrusive_ptr<server_core>& server) {
-    if constexpr (!requires { typename Handler::executor_type; }) {
-      if (server && server->context().enter()) {
-        context_ = &server->context();
-        executor_ = server->get_lane()->executor();
-      } else {
-        executor_ = asio::system_executor();
-      }
-    }
-  }
-  fallback(const fallback&) = delete;
-  fallback& operator=(const fallback&) = delete;
-  ~fallback() {
-    if (context_) {
-      executor_ = {}; // first: a strand's last reference needs its context
-      context_->leave();
-    }
-  }
-
-  const asio::any_io_executor& executor() const noexcept { return executor_; }
-
- private:
-  context_state* context_ = nullptr;
-  asio::any_io_executor executor_; // none, if the handler has one
-};
-
 // Answers that might throw while Asio moves them travel in a box.
 template <class R, class Token>
 inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::decay_t<Token>> &&
@@ -77,28 +47,23 @@ class initiate_call : public initiation {
     using request = operation<call_request<M>, reply, std::decay_t<Handler>, Boxed>;
     destination target = find<server_core::verb::call, M>(std::move(to_));
     duration patience = timeout_;
-    fallback otherwise(handler, target.server);
-    turn* here = turn::current();
-    auto* call = request::make(
-        std::forward<Handler>(handler), otherwise.executor(), here, target.open, std::move(content),
-        target.where);
+    unregistered<request> call = make_operation<request>(
+        std::forward<Handler>(handler), target.server.get(), target.open, std::move(content), target.where);
     // From here on neither this object nor the handler may be touched: both may be gone with the caller.
     if (!call) {
       return;
     }
-    call->timeout = patience;
     if (target.error) {
-      call->fail(std::move(target.error));
+      refuse(std::move(call), std::move(target.error));
       return;
     }
     server_core& server = *target.server;
+    call->timeout = patience;
     call->server = std::move(target.server);
-    if (call->is_inside(server)) {
-      call->fail(errc::calling_self);
-    } else if (patience < duration::zero()) {
-      call->fail(errc::timeout);
-    } else if (!is_refused_as_deadlock(*call, server)) {
-      server.send_call(*call, here);
+    if (std::exception_ptr why = why_not_wait(*call, server)) {
+      refuse(std::move(call), std::move(why));
+    } else {
+      server.send_call(std::move(call));
     }
   }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/gen_server/caller.hpp>
@@ -32,9 +33,10 @@ struct initiate_done : initiation {
   template <class Handler>
   void operator()(Handler&& handler) {
     using request = operation<replying, void, std::decay_t<Handler>>;
-    auto* done = request::make(std::forward<Handler>(handler), asio::system_executor(), turn::current());
+    unregistered<request> done = make_operation<request>(
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()));
     if (done) {
-      done->answer();
+      complete(std::move(done), [](request& one) noexcept { one.emplace(); });
     }
   }
 };

@@ -7,6 +7,7 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -86,20 +87,17 @@ struct initiate_stop : initiation {
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
-    fallback otherwise(handler, server);
-    auto* stop = request::make(
-        std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server, std::move(reason));
+    unregistered<request> stop =
+        make_operation<request>(std::forward<Handler>(handler), server.get(), *server, std::move(reason));
     if (!stop) {
       return;
     }
     stop->server = server;
     stop->timeout = timeout;
-    if (stop->is_inside(*server)) {
-      stop->fail(errc::calling_self);
-    } else if (timeout < duration::zero()) {
-      stop->fail(errc::timeout);
-    } else if (!is_refused_as_deadlock(*stop, *server)) {
-      server->send_enrolled<&mailbox::push_library_message>(*stop, turn::current());
+    if (std::exception_ptr why = why_not_wait(*stop, *server)) {
+      refuse(std::move(stop), std::move(why));
+    } else {
+      server->send_registered<&mailbox::push_library_message>(std::move(stop));
     }
   }
 };
@@ -110,9 +108,8 @@ struct initiate_join : initiation {
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, std::optional<duration> patience = std::nullopt) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
-    fallback otherwise(handler, server);
-    auto* join =
-        request::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), *server);
+    unregistered<request> join =
+        make_operation<request>(std::forward<Handler>(handler), server.get(), *server);
     if (!join) {
       return;
     }
@@ -121,15 +118,11 @@ struct initiate_join : initiation {
     if (process* waiting = patience ? join->waiting_handler() : nullptr) {
       join->set_edge(*waiting); // what its terminate asks of the one who waits is refused
     }
-    if (join->is_inside(*server)) {
-      join->fail(errc::calling_self);
-    } else if (!patience && is_refused_as_deadlock(*join, *server)) {
-      return;
-    } else if (!join->context().enroll(*join)) {
-      join->abandon_waiting();
-      join->leave();
-    } else {
-      server->watch(*join);
+    std::exception_ptr why = patience && !join->is_inside(*server) ? nullptr : why_not_wait(*join, *server);
+    if (why) {
+      refuse(std::move(join), std::move(why));
+    } else if (server_half<request> half = register_wait(std::move(join))) {
+      server->watch(*half.release());
     }
   }
 };

@@ -19,7 +19,8 @@ namespace otpp {
 /// `receive`.
 ///
 /// The first that fits is taken; what is of another type stays in the mailbox, in its order, for a later
-/// receive. To be awaited in the body of a process that `spawn` has started; one at a time.
+/// receive. To be awaited in the body of a process that `spawn` has started. Where several wait at once, as in
+/// `receive<a>() || receive<b>()`, a message goes to the first that takes its type.
 ///
 /// @tparam M       The types of message: also `otpp::down` and `otpp::exit_signal`.
 /// @param timeout  How long to wait. For ever by default. With zero, or less, only what is there already is taken.
@@ -33,8 +34,8 @@ namespace otpp {
 /// - `errc::no_process`: it is not such a body that asks.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`; no message is lost. So does `stop`, or an exit
-/// signal, for the process.
+/// All types end the wait with `asio::error::operation_aborted`; no message is lost. So do `stop`, or an exit
+/// signal, for the process, and the end of its body.
 ///
 /// @par Thread safety
 /// It is about the process whose body this is.

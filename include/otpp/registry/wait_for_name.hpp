@@ -3,13 +3,13 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
-#include <otpp/gen_server/call.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/timeout.hpp>
 
@@ -35,11 +35,16 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
   explicit name_request(std::string wanted) { name = std::move(wanted); }
 
   void name_found(intrusive_ptr<server_core> found) noexcept override {
+    this->answer_with([&]() noexcept { write_found(std::move(found)); });
+  }
+
+  // Writes the answer, once it is claimed.
+  void write_found(intrusive_ptr<server_core> found) noexcept {
     if (found->callbacks_type_info() == typeid(Callbacks)) {
-      this->answer(server_ref<Callbacks>(std::move(found)));
+      this->emplace(server_ref<Callbacks>(std::move(found)));
     } else {
       this->server = intrusive_ptr<process>(found.get());
-      this->fail(errc::bad_message);
+      this->write_error(this->say(errc::bad_message));
     }
   }
   void name_lost() noexcept override { this->fail(errc::no_process); }
@@ -56,21 +61,18 @@ struct initiate_wait_for_name : initiation {
   template <class Handler>
   void operator()(Handler&& handler, std::string name, duration timeout, registry* in) {
     using request = operation<name_request<Callbacks>, server_ref<Callbacks>, std::decay_t<Handler>>;
-    auto* wait = request::make(
-        std::forward<Handler>(handler), asio::system_executor(), turn::current(), std::move(name));
+    unregistered<request> wait = make_operation<request>(
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()), std::move(name));
     if (!wait) {
       return;
     }
     wait->timeout = timeout;
     if (timeout < duration::zero()) {
-      wait->fail(errc::timeout);
+      refuse(std::move(wait), errc::timeout);
     } else if (intrusive_ptr<server_core> found = in->find(wait->name)) {
-      wait->name_found(std::move(found));
-    } else if (!wait->context().enroll(*wait)) {
-      wait->abandon_waiting();
-      wait->leave();
-    } else {
-      in->wait(*wait);
+      complete(std::move(wait), [&](request& one) noexcept { one.write_found(std::move(found)); });
+    } else if (server_half<request> one = register_wait(std::move(wait))) {
+      in->wait(*one.release());
     }
   }
 };

@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -66,25 +67,24 @@ struct initiate_post : initiation {
   template <class Handler>
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
-    fallback otherwise(handler, target.server);
-    auto* sender = request::make(
-        std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb_name<Verb>());
-    if (!sender) {
+    unregistered<request> made =
+        make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb_name<Verb>());
+    if (!made) {
       return;
     }
     if (target.error) {
-      sender->fail(std::move(target.error));
-      return;
-    }
-    sender->server = target.server;
-    if (!sender->context().enroll(*sender)) {
-      sender->abandon_waiting();
-      sender->leave();
+      refuse(std::move(made), std::move(target.error));
       return;
     }
     server_core& server = *target.server;
+    bool is_inside = made->is_inside(server);
+    made->server = target.server;
+    server_half<answer_slot<void>> sender = register_wait(std::move(made));
+    if (!sender) {
+      return;
+    }
     mailbox::result result = mailbox::result::full;
-    if (sender->is_inside(server)) {
+    if (is_inside) {
       result = server.send<&mailbox::try_push>(*letter); // waiting here could never end
     } else {
       letter->may_wait(*sender);
@@ -92,14 +92,15 @@ struct initiate_post : initiation {
     }
     switch (result) {
       case mailbox::result::waiting:
-        letter.release(); // the server half is the letter's
+        letter.release();
+        sender.release(); // the letter's
         return;
-      case mailbox::result::full: sender->fail(errc::mailbox_full); return;
-      case mailbox::result::closed: sender->fail(errc::no_process); return;
+      case mailbox::result::full: sender.release()->fail(errc::mailbox_full); return;
+      case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
       case mailbox::result::taken:
       case mailbox::result::woke:
         letter.release();
-        sender->answer();
+        sender.release()->answer();
         return;
     }
   }

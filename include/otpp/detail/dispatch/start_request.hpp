@@ -7,6 +7,7 @@
 #include <otpp/detail/dispatch/gen_server.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
@@ -121,20 +122,21 @@ struct initiate_start : initiation {
     using request = operation<request_base, server_ref<Callbacks>, handler_type>;
     using server_type = gen_server<Callbacks>;
 
-    asio::any_io_executor fallback;
+    asio::any_io_executor fallback; // for a handler without an executor of its own
     if constexpr (!requires { typename handler_type::executor_type; }) {
       fallback = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
     }
     asio::any_io_executor place = place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
-    turn* here = turn::current();
-    auto* start = request::make(
-        std::forward<Handler>(handler), fallback, here, &server_type::template open_start<request_base>,
+    unregistered<request> start = make_operation<request>(
+        std::forward<Handler>(handler), fallback, &server_type::template open_start<request_base>,
         std::move(args));
     if (!start) {
       return;
     }
+    request* admitted = nullptr;
     std::exception_ptr why;
     try {
+      turn* here = turn::current();
       intrusive_ptr<lane> home;
       intrusive_ptr<context_state> room;
       std::optional<gate_guard> pass;
@@ -159,10 +161,10 @@ struct initiate_start : initiation {
         server->set_parent(*how.linked_to().core());
         link = intrusive_ptr<link_relation>(new link_relation(how.linked_to().core(), server));
       }
+      process* starter = start->waiting_handler();
       start->server = server;
-      if (!server->admit(*start, here)) {
-        start->abandon_waiting();
-        start->leave();
+      admitted = server->admit(std::move(start));
+      if (!admitted) {
         return;
       }
       if (how.name()) {
@@ -171,16 +173,21 @@ struct initiate_start : initiation {
       if (link && !link->connect()) {
         link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
       }
-      if (process* starter = start->waiting_handler()) {
-        start->set_edge(*starter); // its init cannot ask the one who starts it (deadlock.hpp)
+      if (starter) {
+        admitted->set_edge(*starter); // its init cannot ask the one who starts it (deadlock.hpp)
       }
-      server->launch(*start, here);
+      server->launch(*admitted, here);
     } catch (...) {
       why = std::current_exception();
     }
-    if (why) {            // not inside the catch, which would share the exception with the starter's thread
-      start->server = {}; // it never ran, and there is no init to cancel
-      start->fail(std::move(why));
+    if (why) { // not inside the catch, which would share the exception with the starter's thread
+      if (admitted) {
+        admitted->server = {}; // it never ran, and there is no init to cancel
+        admitted->fail(std::move(why));
+      } else {
+        start->server = {};
+        refuse(std::move(start), std::move(why));
+      }
     }
   }
 };

@@ -11,6 +11,7 @@
 #include <otpp/timeout.hpp>
 
 #include <array>
+#include <exception>
 #include <cstddef>
 #include <string>
 
@@ -92,30 +93,29 @@ class wait_cycle {
 
 // Two functions, so that a call that is made in no handler pays for one branch.
 template <class Operation>
-OTPP_NOINLINE bool closes_cycle(Operation& call, process& from, process& to) noexcept {
+OTPP_NOINLINE std::exception_ptr deadlock_through(Operation& call, process& from, process& to) noexcept {
   call.set_edge(from);
   if (!to.edge().slot()) {
-    return false; // almost always: it waits for nobody
+    return nullptr; // almost always: it waits for nobody
   }
-  wait_cycle ring;
-  if (!ring.is_closed_by(from, to)) {
-    return false;
+  wait_cycle cycle;
+  if (!cycle.is_closed_by(from, to)) {
+    return nullptr;
   }
   call.forget_edge();
   try {
-    call.refuse(errc::deadlock, ring.describe());
+    return call.refusal(errc::deadlock, cycle.describe());
   } catch (...) {
-    call.refuse(errc::deadlock, {}); // no memory for the names
+    return call.refusal(errc::deadlock, {}); // no memory for the names
   }
-  return true;
 }
 
-// For a call, stop or join that is about to be sent. True if it was refused: then it is answered, and may be gone. Who does
-// not wait at all closes no ring.
+// For a call, stop or join that is about to be sent: returns the error if waiting for `to` would close a cycle, else null.
+// A call with a timeout of zero does not wait, and closes none.
 template <class Operation>
-bool is_refused_as_deadlock(Operation& call, process& to) noexcept {
+std::exception_ptr deadlock_of(Operation& call, process& to) noexcept {
   process* from = call.waiting_handler();
-  return from && call.timeout > duration::zero() && closes_cycle(call, *from, to);
+  return from && call.timeout > duration::zero() ? deadlock_through(call, *from, to) : nullptr;
 }
 
 } // namespace otpp::detail

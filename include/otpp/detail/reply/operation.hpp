@@ -8,6 +8,7 @@
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/spin_mutex.hpp>
 #include <otpp/outcome.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -18,9 +19,11 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -81,6 +84,44 @@ struct initiation {
   executor_type get_executor() const noexcept { return asio::system_executor(); }
 };
 
+// Two objects that point to each other may be destroyed on two threads: an operation with its context, and the signal
+// to whose slot it is connected.
+inline spin_mutex cancellation_mutex;
+
+// What an operation puts into the cancellation slot of its handler. It lives as long as the signal, or until the slot is
+// cleared or used again; either may be after the operation, whose context was destroyed, or before it.
+//
+// The lock is for the two of them going at once. An operation that completes takes no lock: as Asio has it, a signal is
+// neither emitted nor destroyed while a handler to which its slot is connected is about to run.
+template <class Operation>
+class cancellation_handler {
+ public:
+  explicit cancellation_handler(Operation& one) noexcept : operation_(&one) {}
+  cancellation_handler(const cancellation_handler&) = delete;
+  cancellation_handler& operator=(const cancellation_handler&) = delete;
+  ~cancellation_handler() {
+    if (operation_.load(std::memory_order_relaxed)) {
+      std::lock_guard lock(cancellation_mutex);
+      if (Operation* one = operation_.load(std::memory_order_relaxed)) {
+        one->on_cancel_ = nullptr;
+      }
+    }
+  }
+
+  void operator()(asio::cancellation_type type) {
+    Operation* one = operation_.load(std::memory_order_relaxed);
+    if (one && type != asio::cancellation_type::none) {
+      one->cancel();
+    }
+  }
+
+  // The operation has ended: an emission does nothing from now on.
+  void disconnect() noexcept { operation_.store(nullptr, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<Operation*> operation_;
+};
+
 // A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
 // something that is one, such as a request.
 //
@@ -88,6 +129,9 @@ struct initiation {
 // not happen while Asio carries them.
 template <class Base, class R, class Handler, bool Boxed = false>
 class operation final : public Base, public cached_memory {
+  using decision = slot_state::decision;
+  using half = slot_state::half;
+
  public:
   // The handler is moved, or copied where the user has named it, after all else that may throw.
   template <class From, class... Args>
@@ -108,39 +152,34 @@ class operation final : public Base, public cached_memory {
         this->is_handlers_own_ = is_awaited<Handler> && here && here->running() == handler_of_ &&
                                  handler_of_->is_handlers_own(slot);
       }
-      slot.assign([this](asio::cancellation_type type) {
-        if (type != asio::cancellation_type::none) {
-          this->cancel();
-        }
-      });
+      on_cancel_ = &slot.template emplace<cancellation_handler<operation>>(*this);
     }
   }
 
-  // Makes the operation and finds out what connect() does, for an initiation that has sent nothing yet. What
-  // is thrown on the way, for want of memory or by a move of the user's, ends it without effect: a coroutine
-  // gets it at once, as if its `co_await` had thrown, and then this returns null; to others it is thrown.
-  template <class From, class... Args>
-  static operation* make(From&& handler, const asio::any_io_executor& otherwise, turn* here, Args&&... args) {
-    operation* made = nullptr;
-    std::exception_ptr why;
-    try {
-      made = new operation(std::forward<From>(handler), std::forward<Args>(args)...);
-      made->connect(otherwise, here);
-      return made;
-    } catch (...) {
-      why = std::current_exception();
-    }
+  // For want of memory, or by a move of the user's, it could not be made, or not be connected: it ends without
+  // effect. A coroutine gets `why` at once, as if its `co_await` had thrown; to others it is thrown.
+  template <class From>
+  static void fail_to_begin(operation* made, From& handler, std::exception_ptr why) {
     if constexpr (!is_awaited<Handler>) {
-      delete made;
+      if (made) {
+        made->end_unregistered();
+      }
       std::rethrow_exception(std::move(why));
     } else if (made) {
       Handler taken(std::move(*made->handler_));
-      delete made;
+      made->handler_.reset();
+      made->end_unregistered();
       complete(taken, std::move(why));
     } else {
       complete(handler, std::move(why)); // it is moved last, and so has not been
     }
-    return nullptr;
+  }
+
+  // Ends it unheard, before anybody else knows of it.
+  void end_unregistered() noexcept {
+    this->decide(decision::context_destroyed);
+    this->leave(half::server);
+    discard();
   }
 
   // True if a handler of this very server waits here, which could never end.
@@ -152,16 +191,20 @@ class operation final : public Base, public cached_memory {
   void run() override {
     this->stop_waiting();
     if (this->is_cancellable_) {
+      if (on_cancel_) { // none, if another operation has used the slot
+        on_cancel_->disconnect();
+      }
       asio::get_associated_cancellation_slot(*handler_).clear();
     }
     Handler handler(std::move(*handler_));
     handler_.reset();
     std::exception_ptr error = std::move(this->error_);
     if (error) {
-      this->leave(); // before the handler runs: it may start the next operation in the same memory
+      this->leave(
+          half::caller); // before the handler runs: it may start the next operation in the same memory
       complete(handler, std::move(error));
     } else if constexpr (std::is_void_v<R>) {
-      this->leave();
+      this->leave(half::caller);
       std::move(handler)(std::exception_ptr());
     } else if constexpr (Boxed || !std::is_nothrow_move_constructible_v<R>) {
       std::conditional_t<Boxed, std::unique_ptr<R>, std::optional<R>> value;
@@ -174,7 +217,7 @@ class operation final : public Base, public cached_memory {
       } catch (...) {
         error = std::current_exception();
       }
-      this->leave();
+      this->leave(half::caller);
       if (error) {
         complete(handler, std::move(error));
       } else if constexpr (Boxed) {
@@ -184,29 +227,38 @@ class operation final : public Base, public cached_memory {
       }
     } else {
       R value(std::move(*this->value_));
-      this->leave();
+      this->leave(half::caller);
       std::move(handler)(std::exception_ptr(), std::move(value));
     }
   }
 
+  // The cancellation slot is not cleared: its signal may be gone.
   void discard() noexcept override {
     this->stop_waiting();
+    if (this->is_cancellable_) {
+      std::lock_guard lock(cancellation_mutex);
+      if (on_cancel_) {
+        on_cancel_->disconnect();
+      }
+    }
     if (handler_) { // asked, because GCC would warn of an uninitialised one
       [[maybe_unused]] Handler destroyed_last(std::move(*handler_));
       handler_.reset();
-      this->leave();
+      this->leave(half::caller);
     } else {
-      this->leave();
+      this->leave(half::caller);
     }
   }
 
   void abandon_waiting() noexcept override {
-    if (this->decide()) {
+    if (this->decide(decision::context_destroyed)) {
       discard();
     }
   }
 
  private:
+  friend class cancellation_handler<operation>;
+
   static void complete(Handler& handler, std::exception_ptr error) {
     if constexpr (std::is_void_v<R>) {
       std::move(handler)(std::move(error));
@@ -223,6 +275,7 @@ class operation final : public Base, public cached_memory {
 
   std::optional<Handler> handler_;
   process* handler_of_ = nullptr;
+  cancellation_handler<operation>* on_cancel_ = nullptr; // in the cancellation slot, if one is connected
 };
 
 } // namespace otpp::detail

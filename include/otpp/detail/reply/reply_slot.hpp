@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/reply/slot_state.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
@@ -25,22 +26,16 @@
 
 namespace otpp::detail {
 
-// Where one answer goes: decided once, delivered once, freed once.
+// Where one answer goes: decided once, delivered once, freed once (slot_state.hpp).
 //
-// It has two halves, each with one owner at a time.
-//
-//   server half   a mailbox, then the server's loop, then perhaps an `otpp::caller`
-//   caller half   the room (or turn) in which it is written down, then the queue that resumes it
-//
-// `decided_` goes from false to true once, by an exchange; whoever made it may write the value or
-// the error, and delivers. They who race for it: the reply, the server's end and a dropped
-// `otpp::caller` (all for the server half), the timeout, the cancellation and the end of the caller's
-// context. Whoever loses, loses silently.
+// The reply, the server's end and a dropped `otpp::caller` decide for the server half; a timeout, a cancellation and
+// the end of the caller's context decide against it. Whoever decides writes the value or the error, and delivers.
+// The others do nothing.
 //
 // Delivering puts the slot itself, which is a task, where the caller's executor runs it. Its value
 // lives here, never in the caller's frame, and nothing is allocated.
 //
-// `left_` is set by the first half that is done; the second frees the slot.
+// Nobody answers a slot before it is registered: until then it belongs to its initiation (initiate.hpp).
 class reply_slot : public task, public waiter {
  public:
   // ---- the caller, before anything is sent ----
@@ -78,7 +73,7 @@ class reply_slot : public task, public waiter {
 
   // Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
   virtual void cancel() {
-    if (decide()) {
+    if (decide(decision::cancellation)) {
       error_ = aborted();
       deliver();
     }
@@ -87,21 +82,63 @@ class reply_slot : public task, public waiter {
   // ---- the server half ----
 
   // True if the answer would reach nobody any more.
-  bool decided() const noexcept { return decided_.load(std::memory_order_acquire); }
+  bool decided() const noexcept { return state_.is_decided(); }
+
+  // Answers with what `fill` writes, unless it is too late, and ends this half.
+  template <class Fill>
+  bool answer_with(Fill&& fill) noexcept {
+    if (is_listed_fresh() && !is_cancellable_ && !process_) {
+      // The way of a call that is answered where it was made: its thread alone knows of it.
+      turn& here = *turn::current();
+      here.answer_fresh(*this);
+      fill();
+      state_.answer_alone();
+      here.run_later(*this);
+      return true;
+    }
+    claim won = try_claim();
+    if (!won) {
+      leave();
+      return false;
+    }
+    fill();
+    deliver_and_leave(won);
+    return true;
+  }
 
   // Answers with an error, unless it is too late, and ends this half.
   bool fail(std::exception_ptr error) noexcept {
-    return settle([&]() noexcept { error_ = std::move(error); });
+    return answer_with([&]() noexcept { error_ = std::move(error); });
   }
 
   // Answers with one of the library's errors, unless it is too late, and ends this half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
-    return settle([&]() noexcept { error_ = say(code, reason); });
+    return answer_with([&]() noexcept { error_ = say(code, reason); });
   }
 
-  // Answers that the call is not sent, as waiting for `whom` could never end.
-  bool refuse(errc code, std::string_view whom) noexcept {
-    return settle([&]() noexcept { error_ = make_error(code, operation(), message(), whom); });
+  // Returns the error of one that is not sent, because waiting for `whom` could never end.
+  std::exception_ptr refusal(errc code, std::string_view whom) const noexcept {
+    try {
+      return make_error(code, operation(), message(), whom);
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+
+  // Returns one of the library's errors, of this operation at this server.
+  std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
+    try {
+      return make_error(code, operation(), message(), server ? server->describe() : std::string(), reason);
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+
+  // Completes one that is not registered, inside the caller's context. False if it is to be discarded, in no gate.
+  bool complete_unregistered(turn* here) noexcept {
+    state_.decide(slot_state::decision::server_half);
+    state_.leave_before_caller();
+    return deliver(here);
   }
 
   // The server half ends without a claim: nobody waits, or nobody can be told.
@@ -112,21 +149,8 @@ class reply_slot : public task, public waiter {
     leave();
   }
 
-  // This half is done. The slot may be gone afterwards.
-  void leave() noexcept {
-    if (left_.load(std::memory_order_acquire) || left_.exchange(true, std::memory_order_acq_rel)) {
-      destroy();
-    }
-  }
-
-  // Ends the server half of one that could not be claimed. One that is written down nowhere is still in its
-  // initiation, and its context, which has begun to go, would never find the caller half: that ends too.
-  void lose() noexcept {
-    if (written_down() == membership::none) {
-      abandon_waiting();
-    }
-    leave();
-  }
+  // The server half is done. The slot may be gone afterwards.
+  void leave() noexcept { leave(half::server); }
 
   // The decision, taken for the server half, with the caller's context held until it is delivered.
   class claim {
@@ -149,7 +173,7 @@ class reply_slot : public task, public waiter {
     if (!result.inside_ && !context().enter()) {
       return result; // the caller's context is gone, and the caller with it
     }
-    result.won_ = decide();
+    result.won_ = decide(decision::server_half);
     if (is_listed_fresh()) {
       if (result.won_) {
         result.here_->answer_fresh(*this);
@@ -166,9 +190,12 @@ class reply_slot : public task, public waiter {
   // Delivers what was claimed. Without the server half the slot may be gone afterwards.
   void deliver(const claim& won) noexcept {
     context_state& gate = context();
-    deliver(won.here_);
+    bool is_taken = deliver(won.here_);
     if (!won.inside_) {
       gate.leave();
+    }
+    if (!is_taken) {
+      discard();
     }
   }
 
@@ -177,7 +204,7 @@ class reply_slot : public task, public waiter {
     if (!process_ && won.here_ && &won.here_->here() == lane_) {
       // Nothing but the slot itself goes on from here, and the other half has not left: it has yet to be
       // resumed.
-      left_.store(true, std::memory_order_relaxed);
+      state_.leave_before_caller();
       won.here_->run_later(*this);
     } else {
       deliver(won);
@@ -209,14 +236,6 @@ class reply_slot : public task, public waiter {
   virtual std::string_view operation() const noexcept = 0;
   virtual std::string_view message() const noexcept { return {}; }
 
-  std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
-    try {
-      return make_error(code, operation(), message(), server ? server->describe() : std::string(), reason);
-    } catch (...) {
-      return std::current_exception();
-    }
-  }
-
   static std::exception_ptr aborted() noexcept {
     try {
       return std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
@@ -225,31 +244,12 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  // The server half's way to an answer: decides, lets `fill` write it, delivers, and leaves.
-  template <class Fill>
-  bool settle(Fill&& fill) noexcept {
-    if (is_listed_fresh() && !is_cancellable_ && !process_) {
-      // The way of a call that is answered where it was made: its thread alone knows of it.
-      turn& here = *turn::current();
-      here.answer_fresh(*this);
-      decided_.store(true, std::memory_order_relaxed);
-      fill();
-      left_.store(true, std::memory_order_relaxed);
-      here.run_later(*this);
-      return true;
-    }
-    claim won = try_claim();
-    if (!won) {
-      lose();
-      return false;
-    }
-    fill();
-    deliver_and_leave(won);
-    return true;
-  }
-
   // Hands the slot, decided, to where the caller is resumed.
-  void deliver() noexcept { deliver(turn::current()); }
+  void deliver() noexcept {
+    if (!deliver(turn::current())) {
+      discard();
+    }
+  }
 
   std::exception_ptr error_;
 
@@ -265,32 +265,44 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  bool decide() noexcept { return !decided_.exchange(true, std::memory_order_acq_rel); }
+  using decision = slot_state::decision;
+  using half = slot_state::half;
+
+  bool decide(decision by) noexcept { return state_.decide(by); }
+
+  // A half is done. The slot may be gone afterwards.
+  void leave(half done) noexcept {
+    if (state_.leave(done)) {
+      destroy();
+    }
+  }
 
   bool is_cancellable_ = false;  // then another thread may, while it is fresh
   bool is_handlers_own_ = false; // the handler that runs now waits here, and nothing that it has started
   bool has_edge_ = false;        // the caller half's
 
  private:
-  void deliver(turn* here) noexcept {
+  // False if the process in which the caller waits has ended: then the slot is to be discarded, in no gate.
+  bool deliver(turn* here) noexcept {
     if (process_) {
       process* owner = process_.get();
-      owner->submit_inside(*this, here && here->is_in(owner->context()) ? here : nullptr);
-    } else if (here && &here->here() == lane_) {
+      return owner->submit_inside(*this, here && here->is_in(owner->context()) ? here : nullptr);
+    }
+    if (here && &here->here() == lane_) {
       here->run_later(*this);
     } else {
       lane_->deliver(*this);
     }
+    return true;
   }
 
-  bool claim_expired() noexcept final { return decide(); }
+  bool claim_expired() noexcept final { return decide(decision::timeout); }
   void expire() noexcept final {
     error_ = say(errc::timeout);
     deliver();
   }
 
-  std::atomic<bool> decided_{false};
-  std::atomic<bool> left_{false};
+  slot_state state_;
   std::atomic<bool> is_handed_out_{false};
   intrusive_ptr<process> process_; // if the caller is inside a server's handler
   intrusive_ptr<lane> private_lane_;
@@ -304,7 +316,7 @@ class answer_slot : public reply_slot {
   // to the caller.
   template <class... Args>
   bool answer(Args&&... args) noexcept {
-    return settle([&]() noexcept { emplace(std::forward<Args>(args)...); });
+    return answer_with([&]() noexcept { emplace(std::forward<Args>(args)...); });
   }
 
   // Puts the value where it will be, before anybody has decided: the caller looks at it only if

@@ -37,6 +37,7 @@ namespace otpp::detail {
 
 class context_state;
 
+class context_guard;
 class context_service;
 
 // One executor of one context, as servers run on it and callers wait on it.
@@ -205,32 +206,6 @@ class context_state : public counted<context_state> {
 
   // ---- waiters ----
 
-  // Writes down one who waits on this context, and arms its deadline. False if the context is going, or
-  // if `one` is not what it was: one that is fresh may have been answered meanwhile, by its cancellation.
-  bool enroll(waiter& one, waiter::membership was = waiter::membership::none) noexcept {
-    return enroll_and(one, was, [] {});
-  }
-
-  // As above, and does what must have been done before the deadline can pass, in the lock. Afterwards
-  // `one` may be gone: by who is inside the context or its gate.
-  template <class Action>
-  bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
-    auto at = when_over(one.timeout);
-    bool sweep_due = false;
-    {
-      std::lock_guard lock(mutex_);
-      if (closed_ || one.written_down() != was) {
-        return false;
-      }
-      sweep_due = enroll_locked(one, at);
-      action();
-    }
-    if (sweep_due) {
-      post_sweep();
-    }
-    return true;
-  }
-
   // It waits no more.
   void dismiss(waiter& one) noexcept {
     bool sweep_due = false;
@@ -321,8 +296,31 @@ class context_state : public counted<context_state> {
   void timer_fired(std::error_code error, deadline::time_point at);
 
  private:
+  friend class context_guard;
   friend class lane;
   friend class turn;
+
+  // Registers one who waits on this context, and arms its deadline. False if the context is going, or
+  // if `one` is not what it was: one that is turn-local may have been answered meanwhile, by its cancellation.
+  // `action` is called under the lock, before the deadline can expire. Then `one` may be destroyed when this returns.
+  // Precondition: the thread runs in the context or is inside its gate.
+  template <class Action>
+  bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
+    auto at = when_over(one.timeout);
+    bool sweep_due = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_ || one.written_down() != was) {
+        return false;
+      }
+      sweep_due = enroll_locked(one, at);
+      action();
+    }
+    if (sweep_due) {
+      post_sweep();
+    }
+    return true;
+  }
 
   bool enroll_locked(waiter& one, deadline::time_point at) noexcept {
     lane& here = *one.lane_;
@@ -334,7 +332,7 @@ class context_state : public counted<context_state> {
     one.before_ = last_waiter_;
     (last_waiter_ ? last_waiter_->next_ : first_waiter_) = &one;
     last_waiter_ = &one;
-    bool needs_sweep = waiting_++ == 0 && !hold_work(here);
+    bool needs_sweep = one.is_work && waiting_++ == 0 && !hold_work(here);
     remember_lane(here);
     if (at != (deadline::time_point::max)()) {
       deadlines_.add(one, at);
@@ -371,7 +369,7 @@ class context_state : public counted<context_state> {
     (one.before_ ? one.before_->next_ : first_waiter_) = one.next_;
     (one.next_ ? one.next_->before_ : last_waiter_) = one.before_;
     deadlines_.remove(one);
-    --waiting_;
+    waiting_ -= one.is_work ? 1 : 0;
   }
 
   void unlist(lane& here) noexcept {
@@ -490,7 +488,8 @@ class context_service : public asio::execution_context::service {
       : asio::execution_context::service(context), context_(new context_state(context)) {
     context_->join_all();
   }
-  ~context_service() override { context_->leave_all(); } // one that came too late to be used is not shut down
+  // One that was made while the services were shut down is not shut down itself.
+  ~context_service() override { context_->shutdown(); }
 
   const intrusive_ptr<context_state>& context() const noexcept { return context_; }
 
@@ -584,6 +583,9 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
   }
   lane_ptr made(new lane(intrusive_ptr<context_state>(this), executor));
   std::lock_guard lock(mutex_);
+  if (closed_) {
+    return made; // nobody would take it off the list
+  }
   made->next_in_room_ = lanes_;
   if (lanes_) {
     lanes_->before_in_room_ = made.get();

@@ -39,23 +39,23 @@ class process : public resident, public counted<process> {
 
   // Any thread: runs the task between the steps of this process; discards it if its context is gone.
   void submit(task& item) noexcept {
-    turn* here = turn::current();
-    if (here && here->is_in(context())) {
-      submit_inside(item, here);
-    } else if (context_state& gate = context(); gate.enter()) {
-      submit_inside(item, nullptr);
-      gate.leave(); // the process may be gone
-    } else {
-      item.discard();
+    bool is_taken = false;
+    {
+      context_guard inside(context());
+      is_taken = inside && submit_inside(item, inside.here());
+    } // the process may be gone
+    if (!is_taken) {
+      item.discard(); // in no gate: it may destroy what is the user's
     }
   }
 
-  // As submit, by who is inside the context or its gate.
-  void submit_inside(task& item, turn* here) noexcept {
+  // As submit, by who is inside the context or its gate. False if the process has ended: the task is still the
+  // caller's, to be discarded in no gate.
+  bool submit_inside(task& item, turn* here) noexcept {
     switch (mailbox_.submit(item, place_of(here))) {
-      case mailbox::result::woke: schedule(here); break;
-      case mailbox::result::closed: item.discard(); break;
-      default: break;
+      case mailbox::result::woke: schedule(here); return true;
+      case mailbox::result::closed: return false;
+      default: return true;
     }
   }
 
@@ -352,7 +352,7 @@ inline void turn::post_tail() noexcept {
 
 inline void turn::settle_one(waiter& one) noexcept {
   remove_fresh(one);
-  lane_->context().enroll(one, waiter::membership::fresh);
+  lane_->context().enroll_and(one, waiter::membership::fresh, [] {});
 }
 
 inline turn::~turn() {

@@ -155,6 +155,16 @@ class context_guard {
   // Returns the turn by which it is inside; null if that is the gate.
   turn* here() const noexcept { return here_; }
 
+  // Registers one who waits in this context, and calls `action` under the lock, before its deadline can expire.
+  // False if the context is going. Afterwards `one` may be gone.
+  template <class Action>
+  bool register_and(waiter& one, Action action) noexcept {
+    return is_inside_ && context_.enroll_and(one, waiter::membership::none, action);
+  }
+  bool register_wait(waiter& one) noexcept {
+    return register_and(one, [] {});
+  }
+
  private:
   context_state& context_;
   turn* here_ = nullptr;

@@ -39,6 +39,7 @@ class waiter : public deadline {
   membership written_down() const noexcept { return membership_.load(std::memory_order_relaxed); }
 
   duration timeout = infinite;     // Counted from when it is enrolled.
+  bool is_work = true;             // It keeps the context running, as any operation that is outstanding.
   const void* waits_for = nullptr; // The server that has it in hand while it is fresh.
 
  protected:

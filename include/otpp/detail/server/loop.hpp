@@ -251,18 +251,23 @@ inline void server_core::take_exit(pending_exit& order) noexcept {
     }
     return;
   }
-  context_guard inside(context()); // once it is submitted, the process may be gone
-  if (!inside) {
-    order.discard(); // the process is going with its context; whoever takes it out would not be alone
-    return;
+  intrusive_ptr<server_core> keep(this); // once it is submitted, the process may end
+  bool is_taken = false;
+  {
+    context_guard inside(context());
+    if (inside) {
+      order.to_ = this;
+      std::atomic<pending_exit*>& orders = related()->orders;
+      order.older_ = orders.load(std::memory_order_relaxed);
+      while (!orders.compare_exchange_weak(
+          order.older_, &order, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      }
+      is_taken = submit_inside(order, inside.here());
+    } // else the process is going with its context; whoever takes it out would not be alone
   }
-  order.to_ = this;
-  std::atomic<pending_exit*>& orders = related()->orders;
-  order.older_ = orders.load(std::memory_order_relaxed);
-  while (!orders.compare_exchange_weak(
-      order.older_, &order, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+  if (!is_taken) {
+    order.discard();
   }
-  submit_inside(order, inside.here());
 }
 
 inline pending_exit* server_core::pending_order() const noexcept {

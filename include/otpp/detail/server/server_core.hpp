@@ -8,6 +8,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
@@ -102,46 +103,47 @@ class server_core : public observable {
     return result;
   }
 
-  // Puts a call in the mailbox, and its caller where it waits. Owns both from here on.
+  // Registers a call where its caller waits, and puts it in the mailbox.
   template <class Request>
-  void send_call(Request& request, turn* here) noexcept {
-    request.waits_for = static_cast<const process*>(this); // as settle() compares it
-    if (here && here->is_in(context()) && here->is_in(request.context()) && claim(*here)) {
-      here->add_fresh(request);
-      note(request, mailbox_.push(request, mailbox::by::receiver));
+  void send_call(unregistered<Request> request) noexcept {
+    request->waits_for = static_cast<const process*>(this); // as settle() compares it
+    turn* here = turn::current();
+    if (here && here->is_in(context()) && here->is_in(request->context()) && claim(*here)) {
+      Request& sent = request.release();
+      here->add_fresh(sent);
+      if (is_refused(mailbox_.push(sent, mailbox::by::receiver))) {
+        sent.fail(errc::no_process);
+      }
     } else {
-      send_enrolled<&mailbox::push>(request, here);
+      send_registered<&mailbox::push>(std::move(request));
     }
   }
 
-  // Writes down one who waits, and puts its message in the mailbox, in one step: a timeout that passed
-  // between the two would let what is sent after it overtake the message. Owns both from here on.
+  // Registers one who waits, and puts its message in the mailbox, in one step: a timeout that passed
+  // between the two would let what is sent after it overtake the message.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
-  void send_enrolled(Request& request, turn* here) noexcept {
+  void send_registered(unregistered<Request> request) noexcept {
     // Once it is sent, the request, its caller's context and this server are there only for who is inside.
-    context_state& there = context();
-    context_state& home = request.context();
-    turn* inside = here && here->is_in(there) ? here : nullptr;
-    bool is_home = here && here->is_in(home);
-    bool is_there = inside || there.enter();
-    bool is_enrolled = false;
     mailbox::result result = mailbox::result::closed;
-    if (is_home || home.enter()) {
-      is_enrolled = home.enroll_and(request, waiter::membership::none, [&]() noexcept {
-        result = is_there ? push_inside<Push>(request, inside) : result;
-      });
-      if (!is_home) {
-        home.leave();
+    Request* unsent = nullptr;
+    {
+      context_guard there(context());
+      bool is_registered = false;
+      {
+        context_guard home(request->context());
+        is_registered = home.register_and(*request, [&]() noexcept {
+          result = there ? push_inside<Push>(*request, there.here()) : result;
+        });
       }
+      if (!is_registered) {
+        return; // it is destroyed when both gates have been left
+      }
+      Request& sent = request.release();
+      result = wake_if_due(result, there.here());
+      unsent = is_refused(result) ? &sent : nullptr;
     }
-    if (!is_enrolled) {
-      request.abandon_waiting();
-      request.leave();
-    } else {
-      note(request, wake_if_due(result, inside));
-    }
-    if (is_there && !inside) {
-      there.leave();
+    if (unsent) {
+      unsent->fail(errc::no_process);
     }
   }
 
@@ -315,15 +317,16 @@ class server_core : public observable {
 
   // ---- the life of a server ----
 
-  // Writes down who starts it. False if the starter's context is going.
+  // Registers who starts it, and returns it. Null if the starter's context is going, and the starter with it.
   template <class Request>
-  bool admit(Request& starter, turn* here) noexcept {
-    starter.waits_for = static_cast<const process*>(this);
-    if (here && here->is_in(context()) && here->is_in(starter.context())) {
-      here->add_fresh(starter);
-      return true;
+  Request* admit(unregistered<Request> starter) noexcept {
+    starter->waits_for = static_cast<const process*>(this);
+    turn* here = turn::current();
+    if (here && here->is_in(context()) && here->is_in(starter->context())) {
+      here->add_fresh(*starter);
+      return &starter.release();
     }
-    return starter.context().enroll(starter);
+    return register_wait(std::move(starter)).release();
   }
 
   // Starts the loop, whose first message is the admitted `starter`. Once, by whoever made the server,
@@ -546,12 +549,7 @@ class server_core : public observable {
 
   void evict() noexcept override;
 
-  template <class Request>
-  static void note(Request& request, mailbox::result result) noexcept {
-    if (result == mailbox::result::closed) {
-      request.fail(errc::no_process);
-    }
-  }
+  static bool is_refused(mailbox::result result) noexcept { return result == mailbox::result::closed; }
 
   // The server has ended, and `slot` is told so if that is what `won` says.
   void tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept {

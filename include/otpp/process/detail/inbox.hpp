@@ -21,14 +21,21 @@ class inbox final : public server_core::receiver {
     enum class opinion { no, yes, stale }; // stale: it is of the library, and has lost its meaning
 
     virtual opinion fits(const envelope& item) const noexcept = 0;
-    // False if the wait is over. After a true, take() must follow.
-    virtual bool claim() noexcept = 0;
-    virtual void take(envelope& item) noexcept = 0;
-    virtual void leave_waiting() noexcept = 0;
-    virtual void abandon_now() noexcept = 0;
+
+    // Takes the message, and ends the server half. False if the wait was over: then the message is still the caller's.
+    virtual bool take(envelope& item) noexcept = 0;
+
+    // It waits no more, whether it is over or not: the server half ends.
+    virtual void end_waiting() noexcept = 0;
+
+    virtual bool is_over() const noexcept = 0;
 
    protected:
     ~waiting() = default;
+
+   private:
+    friend class inbox;
+    waiting* next_ = nullptr;
   };
 
   explicit inbox(server_core& owner) : owner_(owner) {
@@ -39,26 +46,34 @@ class inbox final : public server_core::receiver {
   inbox& operator=(const inbox&) = delete;
   ~inbox() {
     owner_.receive_with(nullptr);
-    forget();
+    end_all();
   }
 
   server_core& owner() const noexcept { return owner_; }
 
-  // Makes `one` the one who waits, or gives it what has come already.
-  void wait(waiting& one) noexcept {
-    forget(); // it has given up, by a timeout or a cancellation
-    waiting_ = &one;
-    while (waiting_) {
+  // Returns the first message in the mailbox that fits, and takes it out; else null.
+  envelope* take_first_for(const waiting& one) noexcept {
+    while (true) {
       auto opinion = waiting::opinion::no;
       envelope* found = owner_.take_first([&](const envelope& item) {
-        opinion = waiting_ ? waiting_->fits(item) : waiting::opinion::no;
-        return is_taken(opinion);
+        opinion = one.fits(item);
+        return opinion != waiting::opinion::no;
       });
-      if (!found) {
-        return;
+      if (!found || opinion == waiting::opinion::yes) {
+        return found;
       }
-      finish(*found, opinion);
+      found->abandon();
     }
+  }
+
+  // Lets `one` wait behind those who wait already, as in `receive<a>() || receive<b>()`. There is no message for it yet.
+  void wait(waiting& one) noexcept {
+    end_those_over();
+    waiting** last = &first_;
+    while (*last) {
+      last = &(*last)->next_;
+    }
+    *last = &one;
   }
 
   void accept(envelope& item) noexcept override {
@@ -75,46 +90,56 @@ class inbox final : public server_core::receiver {
       item.open(owner_);
       return;
     }
-    auto opinion = waiting_ ? waiting_->fits(item) : waiting::opinion::no;
-    if (is_taken(opinion)) {
-      finish(item, opinion);
-    } else {
+    if (!give(item)) {
       owner_.put_aside(item);
     }
   }
 
-  void give_up() noexcept override {
-    if (waiting_) {
-      std::exchange(waiting_, nullptr)->abandon_now();
-    }
-  }
+  void give_up() noexcept override { end_all(); }
 
  private:
-  // True if the message is not to stay where it is. Claims the wait where it fits.
-  bool is_taken(waiting::opinion opinion) noexcept {
-    if (opinion == waiting::opinion::yes && !waiting_->claim()) {
-      forget();
-      return false;
+  // Gives the message to the first who waits for it. False if nobody does.
+  bool give(envelope& item) noexcept {
+    for (waiting** at = &first_; *at;) {
+      waiting& one = **at;
+      auto opinion = one.is_over() ? waiting::opinion::no : one.fits(item);
+      if (opinion == waiting::opinion::stale) {
+        item.abandon();
+        return true;
+      }
+      if (opinion == waiting::opinion::yes) {
+        *at = one.next_;
+        if (one.take(item)) {
+          return true;
+        }
+      } else {
+        at = &one.next_;
+      }
     }
-    return opinion != waiting::opinion::no;
+    return false;
   }
 
-  void finish(envelope& item, waiting::opinion opinion) noexcept {
-    if (opinion == waiting::opinion::stale) {
-      item.abandon();
-    } else {
-      std::exchange(waiting_, nullptr)->take(item);
+  // Those who have given up, by a timeout or a cancellation, stay in the list until another comes.
+  void end_those_over() noexcept {
+    for (waiting** at = &first_; *at;) {
+      waiting& one = **at;
+      if (one.is_over()) {
+        *at = one.next_;
+        one.end_waiting();
+      } else {
+        at = &one.next_;
+      }
     }
   }
 
-  void forget() noexcept {
-    if (waiting_) {
-      std::exchange(waiting_, nullptr)->leave_waiting();
+  void end_all() noexcept {
+    while (first_) {
+      std::exchange(first_, first_->next_)->end_waiting();
     }
   }
 
   server_core& owner_;
-  waiting* waiting_ = nullptr;
+  waiting* first_ = nullptr;
 };
 
 } // namespace otpp::detail

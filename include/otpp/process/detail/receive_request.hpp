@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/reply/request.hpp>
@@ -54,22 +55,19 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
     return result;
   }
 
-  bool claim() noexcept override {
-    won_ = this->try_claim();
-    return static_cast<bool>(won_);
+  bool take(envelope& item) noexcept override {
+    bool is_answered = this->answer_with([&]() noexcept { write(item); });
+    if (is_answered) {
+      item.abandon();
+    }
+    return is_answered;
   }
 
-  void take(envelope& item) noexcept override {
-    (take_as<M>(item), ...);
-    item.abandon();
-    this->deliver_and_leave(won_);
-  }
+  // Writes the answer, once it is claimed.
+  void write(envelope& item) noexcept { (write_as<M>(item) || ...); }
 
-  void leave_waiting() noexcept override { this->leave(); }
-  void abandon_now() noexcept override {
-    this->abandon_waiting();
-    this->leave();
-  }
+  void end_waiting() noexcept override { this->fail(reply_slot::aborted()); }
+  bool is_over() const noexcept override { return this->decided(); }
 
  protected:
   ~receive_request() = default;
@@ -89,13 +87,13 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
   }
 
   template <class One>
-  void take_as(envelope& item) noexcept {
-    if (auto* letter = dynamic_cast<plain_message<One>*>(&item)) {
+  bool write_as(envelope& item) noexcept {
+    auto* letter = dynamic_cast<plain_message<One>*>(&item);
+    if (letter) {
       this->emplace(std::move(letter->content()));
     }
+    return letter != nullptr;
   }
-
-  reply_slot::claim won_;
 };
 
 template <class... M>
@@ -111,23 +109,31 @@ struct initiate_receive : initiation {
       otherwise = process ? asio::any_io_executor(serial_executor(*process))
                           : asio::any_io_executor(asio::system_executor());
     }
-    auto* wait = request::make(std::forward<Handler>(handler), otherwise, here);
+    unregistered<request> wait = make_operation<request>(std::forward<Handler>(handler), otherwise);
     if (!wait) {
       return;
     }
     if (!box) {
-      wait->fail(make_error(
-          errc::no_process, "receive outside the body of a process that otpp::spawn has started", {}, {}));
+      refuse(
+          std::move(wait), make_error(
+                               errc::no_process,
+                               "receive outside the body of a process that otpp::spawn has started", {}, {}));
       return;
     }
-    bool has_deadline = patience != infinite;
-    wait->timeout = patience < duration::zero() ? duration::zero() : patience;
-    if (has_deadline && !wait->context().enroll(*wait)) {
-      wait->abandon_waiting();
-      wait->leave();
-      return;
+    wait->timeout = patience;
+    wait->is_work = patience != infinite; // a process that waits for a message is idle
+    context_guard inside(wait->context());
+    if (!inside) {
+      return; // and the message stays where it is
     }
-    box->wait(*wait);
+    if (envelope* found = box->take_first_for(*wait)) {
+      complete(std::move(wait), [&](request& one) noexcept { one.write(*found); });
+      found->abandon();
+    } else if (patience <= duration::zero()) {
+      refuse(std::move(wait), errc::timeout);
+    } else if (server_half<request> one = register_wait(std::move(wait))) {
+      box->wait(*one.release());
+    }
   }
 };
 

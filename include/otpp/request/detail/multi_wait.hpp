@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -95,13 +96,13 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
   const intrusive_ptr<question>& asked() const noexcept { return question_; }
 
   // Nothing was asked.
-  void refuse(std::exception_ptr why) noexcept {
+  void write_refusal(std::exception_ptr why) noexcept {
     has_failed_ = true;
-    this->fail(std::move(why));
+    this->write_error(std::move(why));
   }
 
   void cancel() override {
-    if (this->decide()) {
+    if (this->decide(slot_state::decision::cancellation)) {
       has_failed_ = true;
       this->error_ = reply_slot::aborted();
       this->deliver();
@@ -162,9 +163,8 @@ class initiate_multi_call : public initiation {
     using waiting = operation<multi_wait<M>, std::vector<response<reply>>, std::decay_t<Handler>>;
     std::vector<Address> to = std::move(to_); // this object may be gone before the end
     duration patience = timeout_;
-    fallback otherwise(handler, intrusive_ptr<server_core>());
-    auto* wait =
-        waiting::make(std::forward<Handler>(handler), otherwise.executor(), turn::current(), to.size());
+    unregistered<waiting> wait = make_operation<waiting>(
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()), to.size());
     if (!wait) {
       return;
     }
@@ -176,7 +176,8 @@ class initiate_multi_call : public initiation {
         ready.emplace_back(std::move(one), M(std::as_const(content)));
       }
     } catch (...) {
-      wait->refuse(std::current_exception());
+      std::exception_ptr why = std::current_exception();
+      complete(std::move(wait), [&](waiting& one) noexcept { one.write_refusal(std::move(why)); });
       return;
     }
     intrusive_ptr<common_question<reply>> asked = wait->asked();
@@ -187,12 +188,9 @@ class initiate_multi_call : public initiation {
       asked->requests.push_back(std::move(one).send(patience < duration::zero() ? patience : infinite));
     }
     if (asked->requests.empty()) {
-      wait->answer();
-    } else if (!wait->context().enroll(*wait)) {
-      wait->abandon_waiting();
-      wait->leave();
-    } else {
-      asked->begin(*wait);
+      complete(std::move(wait), [](waiting& one) noexcept { one.emplace(); });
+    } else if (server_half<waiting> half = register_wait(std::move(wait))) {
+      asked->begin(*half.release());
     }
   }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/address/address.hpp>
 #include <otpp/detail/memory/block_cache.hpp>
 #include <otpp/detail/queue/envelope.hpp>
@@ -199,13 +200,13 @@ class pending_request final : public call_request<M>, public open_request<reply_
     this->lane_ = target.get_lane().get();
     this->timeout = patience;
     this->add_ref();
-    target.send_call(*this, turn::current());
+    target.send_call(unregistered<pending_request>(this));
   }
 
   // It is not sent: this is the response.
   void refuse(std::exception_ptr error) noexcept {
     this->error_ = std::move(error);
-    this->decide();
+    this->decide(slot_state::decision::server_half);
     this->respond();
   }
   void refuse(errc code, intrusive_ptr<server_core> by) noexcept {
@@ -213,12 +214,18 @@ class pending_request final : public call_request<M>, public open_request<reply_
     refuse(this->say(code));
   }
 
+  // The server's context has gone before it could be sent.
+  void end_unregistered() noexcept {
+    abandon_waiting();
+    this->leave(slot_state::half::server);
+  }
+
   // The server's context is being destroyed, and nobody has answered.
   void abandon_waiting() noexcept override {
-    if (this->decide()) {
+    if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_end(exit_reason::killed());
       this->respond();
-      this->leave();
+      this->leave(slot_state::half::caller);
     }
   }
 
@@ -229,17 +236,24 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void conclude() noexcept {
     this->stop_waiting();
     this->respond();
-    this->leave();
+    this->leave(slot_state::half::caller);
   }
 
   void withdraw() noexcept override {
     if (!this->server || !this->lane_) {
       return; // it was never sent
     }
-    context_guard inside(this->context());
-    if (inside && this->decide()) { // else it has arrived, or will on the destruction of the context
-      this->stop_waiting();
-      this->leave();
+    bool is_decided = false;
+    {
+      context_guard inside(this->context());
+      // Else it has arrived, or will on the destruction of the context.
+      is_decided = inside && this->decide(slot_state::decision::cancellation);
+      if (is_decided) {
+        this->stop_waiting();
+      }
+    }
+    if (is_decided) {
+      this->leave(slot_state::half::caller);
     }
   }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -31,22 +32,16 @@ class response_wait : public answer_slot<R>, public response_listener {
   response_wait(intrusive_ptr<open_request<R>> of, bool abandons) noexcept
       : request_(std::move(of)), abandons_(abandons) {}
 
+  // If it is over, the response stays where it is, for the next.
   void response_came() noexcept override {
-    reply_slot::claim won = this->try_claim();
-    if (!won) {
-      this->lose(); // the response stays where it is, for the next
-      return;
-    }
+    this->answer_with([this]() noexcept { write_response(); });
+  }
+  void forgotten() noexcept override { this->fail(reply_slot::aborted()); }
+
+  // Writes the response, once it is claimed.
+  void write_response() noexcept {
     is_answered_ = true;
     request_->give_to(*this);
-    this->deliver_and_leave(won);
-  }
-  void forgotten() noexcept override {
-    if (this->decided()) {
-      this->leave();
-    } else {
-      this->fail(reply_slot::aborted());
-    }
   }
   bool has_given_up() const noexcept override { return this->decided(); }
 
@@ -88,27 +83,23 @@ class initiate_wait : public initiation {
     if (request && request->asked()) {
       server = intrusive_ptr<server_core>(static_cast<server_core*>(request->asked().get()));
     }
-    fallback otherwise(handler, server);
-    auto* wait = waiting::make(
-        std::forward<Handler>(handler), otherwise.executor(), turn::current(), request, abandons_);
+    unregistered<waiting> wait =
+        make_operation<waiting>(std::forward<Handler>(handler), server.get(), request, abandons_);
     if (!wait) {
       return;
     }
     wait->timeout = patience;
     wait->server = server;
     if (!request || !request->is_open()) {
-      wait->fail(open_request<R>::no_request());
+      refuse(std::move(wait), open_request<R>::no_request());
     } else if (request->is_ready()) {
-      wait->response_came();
+      complete(std::move(wait), [](waiting& one) noexcept { one.write_response(); });
     } else if (wait->is_inside(*server)) {
-      wait->fail(errc::calling_self);
+      refuse(std::move(wait), errc::calling_self);
     } else if (patience < duration::zero()) {
-      wait->fail(errc::timeout);
-    } else if (!wait->context().enroll(*wait)) {
-      wait->abandon_waiting();
-      wait->leave();
-    } else {
-      request->listen(*wait);
+      refuse(std::move(wait), errc::timeout);
+    } else if (server_half<waiting> half = register_wait(std::move(wait))) {
+      request->listen(*half.release());
     }
   }
 

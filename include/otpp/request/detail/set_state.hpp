@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -32,13 +33,7 @@ template <class Label, class Reply>
 class set_wait : public answer_slot<labelled_response<Label, Reply>> {
  public:
   // Nobody will tell it anything any more.
-  void dismiss() noexcept {
-    if (this->decided()) {
-      this->leave();
-    } else {
-      this->fail(reply_slot::aborted());
-    }
-  }
+  void dismiss() noexcept { this->fail(reply_slot::aborted()); }
 
   static std::exception_ptr empty() noexcept {
     try {
@@ -87,12 +82,21 @@ class set_state : public counted<set_state<Label, Reply>> {
     return size_;
   }
 
-  bool has_ready() const noexcept {
-    std::lock_guard lock(mutex_);
-    return first_ready_ != nullptr;
+  // Writes the next response into one that nobody else knows of, whose decision it is. False if there is none.
+  bool write_next(wait& one) noexcept {
+    entry* what = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      what = take_ready();
+    }
+    if (!what) {
+      return false;
+    }
+    write(one, *what);
+    return true;
   }
 
-  // Gives the next response to `one`, whose server half it takes. At once, if there is one.
+  // Gives the next response to `one`, whose server half it takes.
   void serve_next(wait& one) noexcept {
     wait* before = nullptr;
     {
@@ -176,17 +180,30 @@ class set_state : public counted<set_state<Label, Reply>> {
       who = std::exchange(waiter_, nullptr);
       won = who->try_claim();
       if (won) {
-        what = std::exchange(first_ready_, first_ready_->next_ready);
-        unlist(*what);
+        what = take_ready();
       }
     }
     if (!won) {
-      who->lose(); // the response stays for the next who waits
+      who->leave(); // the response stays for the next who waits
       return;
     }
-    who->emplace(std::move(what->label), what->request->take());
+    write(*who, *what);
     who->deliver_and_leave(won);
-    what->release();
+  }
+
+  // Takes the entry whose response came first out of the set, or null. In the lock.
+  entry* take_ready() noexcept {
+    entry* what = first_ready_;
+    if (what) {
+      first_ready_ = what->next_ready;
+      unlist(*what);
+    }
+    return what;
+  }
+
+  void write(wait& who, entry& what) noexcept {
+    who.emplace(std::move(what.label), what.request->take());
+    what.release();
   }
 
   void list(entry& one) noexcept {
@@ -224,23 +241,24 @@ class initiate_next : public initiation {
     using waiting = operation<set_wait<Label, Reply>, labelled_response<Label, Reply>, std::decay_t<Handler>>;
     intrusive_ptr<set_state<Label, Reply>> set = set_;
     duration patience = timeout_;
-    fallback otherwise(handler, intrusive_ptr<server_core>());
-    auto* wait = waiting::make(std::forward<Handler>(handler), otherwise.executor(), turn::current());
+    unregistered<waiting> wait = make_operation<waiting>(
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()));
     if (!wait) {
       return;
     }
     wait->timeout = patience;
+    context_guard inside(wait->context());
+    if (!inside) {
+      return; // and no response is taken out of the set
+    }
     if (set->size() == 0) {
-      wait->fail(waiting::empty());
-    } else if (set->has_ready()) {
-      set->serve_next(*wait);
+      refuse(std::move(wait), waiting::empty());
+    } else if (set->write_next(*wait)) {
+      complete(std::move(wait), [](waiting&) noexcept {});
     } else if (patience < duration::zero()) {
-      wait->fail(errc::timeout);
-    } else if (!wait->context().enroll(*wait)) {
-      wait->abandon_waiting();
-      wait->leave();
-    } else {
-      set->serve_next(*wait);
+      refuse(std::move(wait), errc::timeout);
+    } else if (server_half<waiting> half = register_wait(std::move(wait))) {
+      set->serve_next(*half.release());
     }
   }
 

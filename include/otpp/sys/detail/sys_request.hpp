@@ -7,6 +7,7 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -117,25 +118,24 @@ struct initiate_sys : initiation {
   template <class Handler>
   void operator()(Handler&& handler, std::string_view verb, sys_target target, duration patience, Act&& act) {
     using request = operation<sys_request<R, Act>, R, std::decay_t<Handler>>;
-    fallback otherwise(handler, target.server);
-    auto* ask = request::make(
-        std::forward<Handler>(handler), otherwise.executor(), turn::current(), verb, std::move(act));
+    unregistered<request> ask =
+        make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb, std::move(act));
     if (!ask) {
       return;
     }
-    ask->timeout = patience;
     if (target.error) {
-      ask->fail(std::move(target.error));
+      refuse(std::move(ask), std::move(target.error));
       return;
     }
     server_core& server = *target.server;
+    ask->timeout = patience;
     ask->server = target.server;
     if (ask->is_inside(server)) {
-      ask->fail(errc::calling_self);
+      refuse(std::move(ask), errc::calling_self);
     } else if (patience < duration::zero()) {
-      ask->fail(errc::timeout);
+      refuse(std::move(ask), errc::timeout);
     } else {
-      server.send_enrolled<&mailbox::push_library_message>(*ask, turn::current());
+      server.send_registered<&mailbox::push_library_message>(std::move(ask));
     }
   }
 };

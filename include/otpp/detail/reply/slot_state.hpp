@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace otpp::detail {
+
+// The state of one slot in one word: who has decided it, and which of its two halves are done.
+//
+//   server half   whoever may answer: a mailbox, the server's loop, an otpp::caller, a set, a registry
+//   caller half   the list in which the caller waits, then the queue that resumes it
+//
+//   event        from                 to
+//   decide(by)   decided by nobody    decided by `by`
+//   decide(by)   decided by anybody   the same: the event is refused, and the first decision stays
+//   leave(half)  the half goes on     the half is done; whoever makes both done frees the slot
+//
+// A half may be done undecided: the server half of a slot whose otpp::caller was dropped after the server's end.
+class slot_state {
+ public:
+  using word = std::uint8_t;
+  enum class decision : word { nobody, server_half, timeout, cancellation, context_destroyed };
+  enum class half : word { server = 8, caller = 16 };
+
+  static constexpr word decisions = 7;
+  static constexpr word all_done = 8 | 16;
+
+  // The table. A refused event returns the word as it was.
+  static constexpr word advance(word from, decision by) noexcept {
+    return (from & decisions) != 0 ? from : static_cast<word>(from | static_cast<word>(by));
+  }
+  static constexpr word advance(word from, half done) noexcept {
+    return static_cast<word>(from | static_cast<word>(done));
+  }
+
+  bool is_decided() const noexcept { return (word_.load(std::memory_order_acquire) & decisions) != 0; }
+
+  // True for the one whose decision it is: it may write the answer, and delivers.
+  bool decide(decision by) noexcept {
+    word was = word_.load(std::memory_order_acquire);
+    while (advance(was, by) != was) {
+      if (word_.compare_exchange_weak(
+              was, advance(was, by), std::memory_order_acq_rel, std::memory_order_acquire)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // True for the last: the slot is to be freed.
+  bool leave(half done) noexcept {
+    // Where the other is done nobody else looks at the word, and it need not be written.
+    return advance(word_.load(std::memory_order_acquire), done) >= all_done ||
+           advance(word_.fetch_or(static_cast<word>(done), std::memory_order_acq_rel), done) >= all_done;
+  }
+
+  // The server half answers and is done, where its thread alone knows of the slot.
+  void answer_alone() noexcept {
+    word_.store(advance(advance(0, decision::server_half), half::server), std::memory_order_relaxed);
+  }
+
+  // The server half, which has decided, is done. This thread has yet to resume the caller, and nobody else changes the
+  // word before.
+  void leave_before_caller() noexcept {
+    word_.store(advance(word_.load(std::memory_order_relaxed), half::server), std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<word> word_{0};
+};
+
+} // namespace otpp::detail
