@@ -90,19 +90,15 @@ class server_half {
 // The server's context may be going away on another thread: while this lives, it stays.
 class fallback {
  public:
-  template <class Handler>
-  fallback(const Handler&, const process* server) {
-    if constexpr (!requires { typename Handler::executor_type; }) {
-      if (server && server->context().enter()) {
-        context_ = &server->context();
-        executor_ = server->get_lane()->executor();
-      } else {
-        executor_ = asio::system_executor();
-      }
+  explicit fallback(const process* server) {
+    if (server && server->context().enter()) {
+      context_ = &server->context();
+      executor_ = server->get_lane()->executor();
+    } else {
+      executor_ = asio::system_executor();
     }
   }
-  template <class Handler>
-  fallback(const Handler&, const asio::any_io_executor& executor) : executor_(executor) {}
+  explicit fallback(const asio::any_io_executor& executor) : executor_(executor) {}
   fallback(const fallback&) = delete;
   fallback& operator=(const fallback&) = delete;
   ~fallback() {
@@ -116,7 +112,7 @@ class fallback {
 
  private:
   context_state* context_ = nullptr;
-  asio::any_io_executor executor_; // none, if the handler has one
+  asio::any_io_executor executor_;
 };
 
 // Makes an operation whose handler runs on its own executor, or else where `otherwise` says: a process, or an executor.
@@ -125,20 +121,21 @@ template <class Operation, class Handler, class Otherwise, class... Args>
 unregistered<Operation> make_operation(Handler&& handler, const Otherwise& otherwise, Args&&... args) {
   Operation* made = nullptr;
   std::exception_ptr why;
-  {
-    fallback place(handler, otherwise);
-    try {
+  try {
+    if constexpr (has_own_executor<std::decay_t<Handler>>) {
+      made = new Operation(std::forward<Handler>(handler), std::forward<Args>(args)...);
+      made->connect(no_fallback(), turn::current());
+    } else {
+      fallback place(otherwise);
       made = new Operation(std::forward<Handler>(handler), std::forward<Args>(args)...);
       made->connect(place.executor(), turn::current());
-    } catch (...) {
-      why = std::current_exception();
     }
+    return unregistered<Operation>(made);
+  } catch (...) {
+    why = std::current_exception();
   }
-  if (why) {
-    Operation::fail_to_begin(made, handler, std::move(why));
-    return {};
-  }
-  return unregistered<Operation>(made);
+  Operation::fail_to_begin(made, handler, std::move(why));
+  return {};
 }
 
 // Completes an operation with what `fill` writes into it. Nothing was sent.
@@ -172,7 +169,10 @@ void refuse(unregistered<Operation> one, errc code) noexcept {
 // Returns why one cannot wait for `target`, or null: a server's handler for the server itself, with a negative timeout,
 // or in a cycle of handlers that wait.
 template <class Operation>
-std::exception_ptr why_not_wait(Operation& one, process& target) noexcept {
+OTPP_INLINE std::exception_ptr why_not_wait(Operation& one, process& target) noexcept {
+  if (!one.is_in_handler() && one.timeout >= duration::zero()) {
+    return nullptr; // almost always
+  }
   if (one.is_inside(target)) {
     return one.say(errc::calling_self);
   }

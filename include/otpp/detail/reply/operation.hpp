@@ -77,6 +77,22 @@ asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_ex
   }
 }
 
+template <class Handler>
+inline constexpr bool has_own_executor = requires { typename Handler::executor_type; };
+
+// In the place of a fallback, for a handler that needs none.
+struct no_fallback {};
+
+template <class Handler>
+asio::any_io_executor executor_for(const Handler& handler, no_fallback) {
+  using executor = typename Handler::executor_type;
+  if constexpr (is_promise_executor<executor> || !std::is_convertible_v<executor, asio::any_io_executor>) {
+    return asio::system_executor();
+  } else {
+    return asio::get_associated_executor(handler);
+  }
+}
+
 // What every initiation is. Asio's cancel_after puts its timer on this executor; the timer's handler runs
 // on the caller's all the same.
 struct initiation {
@@ -139,7 +155,8 @@ class operation final : public Base, public cached_memory {
       : Base(std::forward<Args>(args)...), handler_(std::in_place, std::forward<From>(handler)) {}
 
   // Finds out where the handler is to be run, and how it is cancelled.
-  void connect(const asio::any_io_executor& otherwise, turn* here) {
+  template <class Fallback>
+  void connect(const Fallback& otherwise, turn* here) {
     asio::any_io_executor executor = executor_for(*handler_, otherwise);
     this->locate(executor, here);
     auto slot = asio::get_associated_cancellation_slot(*handler_);
@@ -181,6 +198,9 @@ class operation final : public Base, public cached_memory {
     this->leave(half::server);
     discard();
   }
+
+  // True if a handler of any server may wait here.
+  bool is_in_handler() const noexcept { return handler_of_ != nullptr; }
 
   // True if a handler of this very server waits here, which could never end.
   bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }

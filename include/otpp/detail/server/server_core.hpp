@@ -105,7 +105,7 @@ class server_core : public observable {
 
   // Registers a call where its caller waits, and puts it in the mailbox.
   template <class Request>
-  void send_call(unregistered<Request> request) noexcept {
+  OTPP_INLINE void send_call(unregistered<Request>&& request) noexcept {
     request->waits_for = static_cast<const process*>(this); // as settle() compares it
     turn* here = turn::current();
     if (here && here->is_in(context()) && here->is_in(request->context()) && claim(*here)) {
