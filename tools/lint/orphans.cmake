@@ -1,7 +1,8 @@
 # cmake -D ROOT=<source dir> -P orphans.cmake
 #
-# Every header, test, model and example must be named in a CMakeLists.txt. A file that
-# nobody builds is decoration, and decoration rots.
+# Every header, test, model and example must be named in a CMakeLists.txt: a file that
+# nobody builds is decoration, and decoration rots. And a test below tests/unit stands
+# where its header stands below include/otpp, and includes it first.
 cmake_minimum_required(VERSION 3.23)
 
 set(errors "")
@@ -24,32 +25,67 @@ endfunction()
 file(GLOB_RECURSE headers RELATIVE "${ROOT}" "${ROOT}/include/*.hpp")
 expect(CMakeLists.txt "" ${headers})
 
-file(GLOB_RECURSE tests RELATIVE "${ROOT}/tests" "${ROOT}/tests/*.test.cpp")
-expect(tests/CMakeLists.txt "" ${tests})
+# A test is named by the next CMakeLists.txt above it.
+file(
+  GLOB_RECURSE tests RELATIVE "${ROOT}"
+  "${ROOT}/tests/*.test.cpp" "${ROOT}/tests/*.fuzz.cpp"
+  "${ROOT}/examples/*.test.cpp" "${ROOT}/examples/*.fuzz.cpp"
+)
+foreach(test IN LISTS tests)
+  cmake_path(GET test PARENT_PATH folder)
+  while(NOT EXISTS "${ROOT}/${folder}/CMakeLists.txt")
+    cmake_path(GET folder PARENT_PATH folder)
+  endwhile()
+  cmake_path(RELATIVE_PATH test BASE_DIRECTORY ${folder} OUTPUT_VARIABLE name)
+  expect(${folder}/CMakeLists.txt "" ${name})
+endforeach()
 
-file(GLOB mistakes RELATIVE "${ROOT}/tests/compile_fail" "${ROOT}/tests/compile_fail/*.cpp")
-list(TRANSFORM mistakes REPLACE "\\.cpp$" "")
-expect(tests/CMakeLists.txt "otpp_add_compile_fail " ${mistakes})
-
-file(GLOB models RELATIVE "${ROOT}/tests/model" "${ROOT}/tests/model/*.pml")
-list(TRANSFORM models REPLACE "\\.pml$" "")
-expect(tests/CMakeLists.txt "otpp_add_model " ${models})
-
-file(GLOB consumers RELATIVE "${ROOT}/tests/consumer" "${ROOT}/tests/consumer/*/CMakeLists.txt")
-list(TRANSFORM consumers REPLACE "/CMakeLists.txt$" "")
-expect(tests/CMakeLists.txt "otpp_add_consumer " ${consumers})
-
-file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp")
-foreach(example IN LISTS examples)
-  file(STRINGS "${ROOT}/examples/${example}" output REGEX "^// Output:$")
-  string(REGEX REPLACE "\\.cpp$" "" example "${example}")
-  if(output)
-    expect(examples/CMakeLists.txt "otpp_add_example " ${example})
-  else() # one that runs until it is stopped
-    expect(examples/CMakeLists.txt "otpp_add_program " ${example})
+file(GLOB_RECURSE units RELATIVE "${ROOT}/tests/unit" "${ROOT}/tests/unit/*.cpp")
+foreach(unit IN LISTS units)
+  string(REGEX REPLACE "\\.test\\.cpp$" ".hpp" header "${unit}")
+  if(NOT EXISTS "${ROOT}/include/otpp/${header}")
+    string(APPEND errors "  tests/unit/${unit} tests no header: there is no include/otpp/${header}\n")
+    continue()
+  endif()
+  file(STRINGS "${ROOT}/tests/unit/${unit}" first LIMIT_COUNT 1 REGEX "^#include ")
+  if(NOT first MATCHES "^#include <otpp/${header}>")
+    string(APPEND errors "  tests/unit/${unit} does not include <otpp/${header}> first\n")
   endif()
 endforeach()
 
+file(GLOB mistakes RELATIVE "${ROOT}/tests/compile/fail" "${ROOT}/tests/compile/fail/*.cpp")
+list(TRANSFORM mistakes REPLACE "\\.cpp$" "")
+expect(tests/compile/fail/CMakeLists.txt "otpp_add_compile_fail " ${mistakes})
+
+set(folder tests/systematic/model)
+file(GLOB models RELATIVE "${ROOT}/${folder}" "${ROOT}/${folder}/*.pml")
+list(TRANSFORM models REPLACE "\\.pml$" "")
+expect(${folder}/CMakeLists.txt "otpp_add_model " ${models})
+
+set(folder tests/compile/consumer)
+file(GLOB consumers RELATIVE "${ROOT}/${folder}" "${ROOT}/${folder}/*/CMakeLists.txt")
+list(TRANSFORM consumers REPLACE "/CMakeLists.txt$" "")
+expect(${folder}/CMakeLists.txt "otpp_add_consumer " ${consumers})
+
+file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp")
+list(TRANSFORM examples REPLACE "\\.cpp$" "")
+expect(examples/CMakeLists.txt "otpp_add_example " ${examples})
+file(GLOB folders RELATIVE "${ROOT}/examples" "${ROOT}/examples/*/CMakeLists.txt")
+list(TRANSFORM folders REPLACE "/CMakeLists.txt$" "")
+expect(examples/CMakeLists.txt "add_subdirectory " ${folders})
+
+# Every folder with a list is itself in the list of the folder above.
+file(GLOB_RECURSE lists RELATIVE "${ROOT}" "${ROOT}/tests/CMakeLists.txt")
+list(FILTER lists EXCLUDE REGEX "^tests/(compile/consumer/.+/)?CMakeLists\\.txt$")
+foreach(list IN LISTS lists)
+  cmake_path(GET list PARENT_PATH folder)
+  cmake_path(GET folder FILENAME name)
+  cmake_path(GET folder PARENT_PATH above)
+  expect(${above}/CMakeLists.txt "add_subdirectory " ${name})
+endforeach()
+
 if(errors)
-  message(FATAL_ERROR "files that nothing builds:\n${errors}")
+  message(FATAL_ERROR "files that nothing builds, or in the wrong place:\n${errors}")
 endif()
+list(LENGTH units number)
+message(STATUS "${number} headers have a file of tests")

@@ -40,7 +40,7 @@ function(check pattern)
 endfunction()
 
 check("${ROOT}/include/*.hpp" ${everywhere} ${in_headers})
-check("${ROOT}/examples/*.cpp" ${everywhere})
+check("${ROOT}/examples/*.?pp" ${everywhere})
 check("${ROOT}/tests/*.?pp" ${everywhere})
 
 if(errors)
