@@ -8,8 +8,8 @@ the CPU, would change the next. The programs take turns, round by round, so that
 machine strikes all of them. The figures are for reading; nothing passes or fails.
 
   cmake --workflow --preset bench        builds what this needs, and runs it for ours, naive and bounds
-  benchmarks/compare --rounds 5          all that is found, the peers too
-  benchmarks/compare --check             the targets beside what was reached
+  benchmarks/compare.py --rounds 5       all that is found, the peers too
+  benchmarks/compare.py --check          the targets beside what was reached
 """
 
 import argparse

@@ -11,7 +11,7 @@ if(
   add_test(
     NAME compile_time.budget
     COMMAND
-      Python3::Interpreter ${PROJECT_SOURCE_DIR}/benchmarks/compile_time
+      Python3::Interpreter ${PROJECT_SOURCE_DIR}/benchmarks/compile_time.py
       --budget --runs 2 --compiler ${CMAKE_CXX_COMPILER}
       "--asio=$<$<BOOL:${OTPP_ASIO_INCLUDE_DIR}>:${OTPP_ASIO_INCLUDE_DIR}>"
   )

@@ -3,8 +3,8 @@
 
 """Measures what it costs to compile otpp, in units of what <asio.hpp> costs, which its users pay anyway.
 
-  benchmarks/compile_time               a table for each compiler that is there
-  benchmarks/compile_time --budget      only the ratios that are promised, with g++; fails if one is broken
+  benchmarks/compile_time.py               a table for each compiler that is there
+  benchmarks/compile_time.py --budget      only the ratios that are promised, with g++; fails if one is broken
 """
 
 import argparse

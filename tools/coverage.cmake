@@ -18,7 +18,7 @@ file(GLOB_RECURSE old "${ROOT}/build/coverage/*.gcda")
 if(old)
   file(REMOVE ${old})
 endif()
-run(${CMAKE_CTEST_COMMAND} --test-dir build/coverage -j 2 -LE "lint|compile_fail|consumer|readme|model")
+run(${CMAKE_CTEST_COMMAND} --test-dir build/coverage -j 2 -LE "lint|compile_fail|consumer|readme|model|example")
 run(
   ${gcovr} -r . --object-directory build/coverage --filter include/otpp/ --exclude-unreachable-branches
   --fail-under-line ${LEAST} --txt build/coverage/lines.txt --print-summary

@@ -10,15 +10,17 @@ endmacro()
 
 run(
   ${CMAKE_COMMAND} -S "${ROOT}" -B "${BUILD}" -G Ninja -D CMAKE_CXX_COMPILER=${clang} -D CMAKE_BUILD_TYPE=None
-  -D OTPP_FUZZ=ON -D OTPP_BUILD_EXAMPLES=OFF
+  -D OTPP_FUZZ=ON -D OTPP_EXAMPLES=redis_server
 )
 run(${CMAKE_COMMAND} --build "${BUILD}" --target otpp_fuzzer_api otpp_fuzzer_resp)
 file(MAKE_DIRECTORY "${BUILD}/found")
+set(folder_api tests/systematic/fuzz)
+set(folder_resp examples/redis_server)
 foreach(target api resp)
   file(MAKE_DIRECTORY "${BUILD}/corpus/${target}")
   message(STATUS "fuzzing ${target} for ${SECONDS} s")
   run(
-    ${BUILD}/tests/otpp_fuzzer_${target} -max_total_time=${SECONDS} -max_len=400 -print_final_stats=1
-    -artifact_prefix=${BUILD}/found/ ${BUILD}/corpus/${target} ${ROOT}/tests/fuzz/corpus/${target}
+    ${BUILD}/${folder_${target}}/otpp_fuzzer_${target} -max_total_time=${SECONDS} -max_len=400 -print_final_stats=1
+    -artifact_prefix=${BUILD}/found/ ${BUILD}/corpus/${target} ${ROOT}/${folder_${target}}/corpus
   )
 endforeach()

@@ -3,8 +3,8 @@
 # Makes verification-report.md of what the parts of the preset `verify` have
 # left in RESULTS. Copy it to docs/ when it is to be kept.
 cmake_minimum_required(VERSION 3.23)
-set(parts explorer stress soak memory preemption model fuzz mutation coverage)
-set(title_explorer "Explorer: every order of handlers, timers and ends")
+set(parts orders stress soak memory preemption model fuzz mutation coverage)
+set(title_orders "Every order of handlers, timers and ends")
 set(title_stress "Stress under ThreadSanitizer")
 set(title_soak "Soak")
 set(title_memory "Allocation failure at every index, and at every pair of them")

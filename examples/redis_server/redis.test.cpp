@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "../examples/redis.hpp" // what redis_server does with commands
+#include "redis.hpp" // what redis_server does with commands
 
 #include "support/catch.hpp"
 

@@ -3,7 +3,7 @@
 #
 # redis_server.test.sh <redis_server>
 #
-# Drives examples/redis_server.cpp with the real redis-cli and redis-benchmark, and with bytes that
+# Drives redis_server.cpp with the real redis-cli and redis-benchmark, and with bytes that
 # neither of them would send. Loopback only, on ports that the system chooses. Exits with 77, for
 # "skipped", where Redis's tools are not installed.
 set -u

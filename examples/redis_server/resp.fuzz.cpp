@@ -3,7 +3,7 @@
 // What clients send to the Redis example: any bytes, cut anywhere. Cut or in one piece, the commands and the
 // error are the same; nothing is read that is not there (AddressSanitizer), and limits are kept.
 
-#include "../../examples/resp.hpp"
+#include "resp.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "../examples/resp.hpp" // what redis_server reads and writes
+#include "resp.hpp" // what redis_server reads and writes
 
 #include "support/catch.hpp"
 

@@ -11,7 +11,7 @@ function(otpp_add_verification name keep)
   add_test(
     NAME verify.${name}
     COMMAND ${CMAKE_COMMAND} -D NAME=${name} -D RESULTS=${results} -D KEEP=${keep}
-            -P ${PROJECT_SOURCE_DIR}/cmake/verify_phase.cmake -- ${ARGN}
+            -P ${PROJECT_SOURCE_DIR}/tools/verify_phase.cmake -- ${ARGN}
   )
   set_tests_properties(
     verify.${name}
@@ -29,14 +29,14 @@ if(OTPP_SETARCH)
   set(plain_addresses ${OTPP_SETARCH} -R)
 endif()
 add_executable(otpp_stress_tsan stress/client.cpp stress/node.cpp stress/stress.cpp)
-target_include_directories(otpp_stress_tsan PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_include_directories(otpp_stress_tsan PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_compile_options(otpp_stress_tsan PRIVATE -fsanitize=thread -Wno-tsan -g1)
 target_link_options(otpp_stress_tsan PRIVATE -fsanitize=thread)
 target_link_libraries(otpp_stress_tsan PRIVATE otpp::otpp otpp_warnings)
 
 otpp_add_verification(
-  explorer "schedules|passed"
-  ${CMAKE_COMMAND} -E env OTPP_EXPLORER_SIZE=verify $<TARGET_FILE:otpp_explorer_tests>
+  orders "schedules|passed"
+  ${CMAKE_COMMAND} -E env OTPP_ORDERS_SIZE=verify $<TARGET_FILE:otpp_orders_tests>
 )
 otpp_add_verification(
   stress "messages" ${plain_addresses} $<TARGET_FILE:otpp_stress_tsan> --messages 100000000
@@ -53,15 +53,15 @@ otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.veri
 otpp_add_verification(
   fuzz "^Done "
   ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -D BUILD=${PROJECT_BINARY_DIR}/fuzz
-  -D SECONDS=${OTPP_VERIFY_FUZZ_SECONDS} -P ${PROJECT_SOURCE_DIR}/cmake/fuzz.cmake
+  -D SECONDS=${OTPP_VERIFY_FUZZ_SECONDS} -P ${PROJECT_SOURCE_DIR}/tools/fuzz.cmake
 )
 otpp_add_verification(
   mutation "^survived|\\|"
-  ${PROJECT_SOURCE_DIR}/tests/mutation/mutate --sample ${OTPP_VERIFY_MUTANTS} -j ${cores}
+  ${PROJECT_SOURCE_DIR}/tests/systematic/mutation/mutate --sample ${OTPP_VERIFY_MUTANTS} -j ${cores}
 )
 otpp_add_verification(
   coverage "^(lines|branches):"
-  ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/cmake/coverage.cmake
+  ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/tools/coverage.cmake
 )
 if(OTPP_STRESS_SOAK)
   otpp_add_verification(
@@ -74,7 +74,7 @@ add_test(
   NAME verify.report
   COMMAND ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -D RESULTS=${results}
           -D "COMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${otpp_asio_origin}"
-          -P ${PROJECT_SOURCE_DIR}/cmake/verify_report.cmake
+          -P ${PROJECT_SOURCE_DIR}/tools/verify_report.cmake
 )
 get_property(verifications GLOBAL PROPERTY otpp_verifications)
 list(TRANSFORM verifications PREPEND verify.)

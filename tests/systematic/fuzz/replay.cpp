@@ -3,7 +3,7 @@
 // Feeds every file of the folders that are named to a fuzz target: the corpus, as a test, without a fuzzer.
 
 #if defined(OTPP_HAS_PLANTED_BUGS)
-#include <otpp/detail/queue/task.hpp> // otpp_planted_bug, of tests/explorer/planted_bugs.cmake
+#include <otpp/detail/queue/task.hpp> // otpp_planted_bug, of tests/systematic/orders/planted_bugs.cmake
 #endif
 
 #include <csignal>

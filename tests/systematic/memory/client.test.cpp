@@ -3,7 +3,7 @@
 // A client's memory fails: its operation ends once, nothing was sent if it says so, and the server never
 // notices. Verification F55.
 
-#include "memory/subject.hpp"
+#include "subject.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "memory/failing_memory.hpp"
+#include "failing_memory.hpp"
 
 #include <atomic>
 #include <cstdlib>

@@ -2,7 +2,7 @@
 
 // Memory fails where servers are started, named, waited for and stopped. Verification F55.
 
-#include "memory/subject.hpp"
+#include "subject.hpp"
 
 #include <otpp/otpp.hpp>
 

@@ -3,7 +3,7 @@
 // What Asio does when its own memory fails, and the library cannot mend: each allocation in a process of its
 // own, because it may be the last. For people who ask: hidden, and it says what it sees. Verification F57.
 
-#include "memory/subject.hpp"
+#include "subject.hpp"
 
 #include <otpp/otpp.hpp>
 

@@ -3,7 +3,7 @@
 // A server's own memory fails: it ends as if its handler had thrown, says so, and takes nobody with it.
 // Verification F56.
 
-#include "memory/subject.hpp"
+#include "subject.hpp"
 
 #include "support/crash_log.hpp"
 

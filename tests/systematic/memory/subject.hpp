@@ -3,7 +3,7 @@
 // The server that the tests of failing memory talk to, and what they talk to it with.
 #pragma once
 
-#include "memory/failing_memory.hpp"
+#include "failing_memory.hpp"
 
 #include <otpp/otpp.hpp>
 

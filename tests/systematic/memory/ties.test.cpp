@@ -3,7 +3,7 @@
 // Monitors, links and exit signals without memory: making one has an effect or throws; an end that is told by one
 // takes none.
 
-#include "memory/subject.hpp"
+#include "subject.hpp"
 
 namespace {
 

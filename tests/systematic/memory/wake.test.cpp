@@ -3,7 +3,7 @@
 // Between a message's being published and its handler, and between an answer and its caller, nothing is
 // allocated. Verification F55, decision D2.
 
-#include "memory/subject.hpp"
+#include "subject.hpp"
 
 #include "support/probe.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// The kill program of tests/mutation/mutate: much of what a server can do, in every order with few
+// The kill program of tests/systematic/mutation/mutate: much of what a server can do, in every order with few
 // deviations, in one translation unit that compiles in seconds. Beside its own checks it counts what is
 // allocated, so that a reference too many is noticed. It ends at the first failure, and says it in a line.
 

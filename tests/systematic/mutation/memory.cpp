@@ -6,9 +6,9 @@
 #define ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
 #define ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE 0
 
-#include "memory/client.test.cpp"
-#include "memory/failing_memory.cpp"
-#include "memory/life.test.cpp"
-#include "memory/server.test.cpp"
-#include "memory/ties.test.cpp"
-#include "memory/wake.test.cpp"
+#include "../memory/client.test.cpp"
+#include "../memory/failing_memory.cpp"
+#include "../memory/life.test.cpp"
+#include "../memory/server.test.cpp"
+#include "../memory/ties.test.cpp"
+#include "../memory/wake.test.cpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "explorer/oracle.hpp"
+#include "oracle.hpp"
 
 #include "support/catch.hpp"
 #include "support/probe.hpp"
@@ -70,7 +70,7 @@ void operator delete[](void* block, std::align_val_t) noexcept { give_block(bloc
 void operator delete(void* block, std::size_t, std::align_val_t) noexcept { give_block(block); }
 void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { give_block(block); }
 
-namespace explorer {
+namespace scenarios {
 
 namespace {
 
@@ -773,13 +773,13 @@ template struct subject_of<true>;
 
 namespace {
 
-// How many schedules a scenario gets for each turn limit. OTPP_EXPLORER_SIZE is `ci`, `verify`, or a number.
+// How many schedules a scenario gets for each turn limit. OTPP_ORDERS_SIZE is `ci`, `verify`, or a number.
 constexpr std::uint64_t ci_budget = 850 / (slowdown == 1 ? 1 : 8);
 constexpr std::uint64_t verify_budget = 90'000; // times 130, of which some have fewer: 10^7
 
 std::uint64_t budget() {
   static const std::uint64_t result = [] {
-    const char* wanted = std::getenv("OTPP_EXPLORER_SIZE");
+    const char* wanted = std::getenv("OTPP_ORDERS_SIZE");
     std::string text = wanted ? wanted : "ci";
     return text == "ci" ? ci_budget : text == "verify" ? verify_budget : std::stoull(text);
   }();
@@ -795,7 +795,7 @@ std::uint64_t all_schedules = 0;
 struct total {
   ~total() {
     if (all_schedules != 0) { // it lists its tests
-      std::printf("explorer: %llu schedules in all\n", static_cast<unsigned long long>(all_schedules));
+      std::printf("orders: %llu schedules in all\n", static_cast<unsigned long long>(all_schedules));
     }
   }
 } prints_total;
@@ -875,7 +875,7 @@ struct explored {
     std::_Exit(0);
   }
   std::string text = wrong + "\nin schedule " + std::to_string(number) +
-                     "; to run it again: OTPP_EXPLORER_REPLAY=" + std::to_string(turn_limit) + "/" + replay +
+                     "; to run it again: OTPP_ORDERS_REPLAY=" + std::to_string(turn_limit) + "/" + replay +
                      "\n";
   otpp::testing::schedule again(otpp::testing::orders::replay(replay));
   again.next();
@@ -913,7 +913,7 @@ void explore(std::initializer_list<int> turn_limits, scenario play) {
   otpp_planted_bug = planted_bug() ? std::atoi(planted_bug()) : 0;
 #endif
   const std::string name = Catch::getResultCapture().getCurrentTestName();
-  if (const char* text = std::getenv("OTPP_EXPLORER_REPLAY")) {
+  if (const char* text = std::getenv("OTPP_ORDERS_REPLAY")) {
     std::string both = text; // "<turn limit>/<replay>"
     int turn_limit = std::stoi(both);
     run(orders::replay(both.substr(both.find('/') + 1)), turn_limit, play, 0);
@@ -962,4 +962,4 @@ void explore(std::initializer_list<int> turn_limits, scenario play) {
   SUCCEED();
 }
 
-} // namespace explorer
+} // namespace scenarios

@@ -35,7 +35,7 @@
 #include <utility>
 #include <vector>
 
-namespace explorer {
+namespace scenarios {
 
 using namespace std::chrono_literals;
 using otpp::testing::world;
@@ -572,4 +572,4 @@ asio::awaitable<ending> sender::join(otpp::server_ref<Callbacks> to, unsigned ma
   co_return mine.end(error);
 }
 
-} // namespace explorer
+} // namespace scenarios

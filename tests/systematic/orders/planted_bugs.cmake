@@ -1,5 +1,5 @@
-# A copy of include/ with bugs in it, each behind `if (otpp_planted_bug == n)`, to show that the explorer can
-# fail: whatever finds nothing here would find nothing anywhere.
+# A copy of include/ with bugs in it, each behind `if (otpp_planted_bug == n)`, to show that the
+# scenarios can fail: whatever finds nothing here would find nothing anywhere.
 #
 # otpp_plant_bugs(<folder>): makes the copy, and sets planted_bugs to `<number>:<name>` of each.
 
@@ -15,7 +15,7 @@ function(plant number file old new)
     message(FATAL_ERROR
       "The text that planted bug ${number} replaces is not in include/otpp/${file}, or not just once:\n\n"
       "${old}\n\n"
-      "The header has changed: find the new place for the bug in tests/explorer/planted_bugs.cmake.")
+      "The header has changed: find the new place for the bug in tests/systematic/orders/planted_bugs.cmake.")
   endif()
   string(REPLACE "${old}" "${new}" text "${text}")
   file(WRITE ${planted_in}/otpp/${file} "${text}")

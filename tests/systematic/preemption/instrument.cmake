@@ -50,7 +50,7 @@ foreach(header IN LISTS headers)
 
   # In the place of an empty line, so that the lines of a trace are the header's own.
   string(
-    REPLACE "#pragma once\n\n" "#pragma once\n#include \"preemption/instrumented.hpp\"\n" text "${text}"
+    REPLACE "#pragma once\n\n" "#pragma once\n#include \"systematic/preemption/instrumented.hpp\"\n" text "${text}"
   )
   string(REPLACE "std::atomic<" "preemption::atomic<" text "${text}")
   string(REPLACE "std::mutex" "preemption::mutex" text "${text}")

@@ -1,5 +1,5 @@
 # The mistakes that the explorer must find, each by the scenario named with it; read by instrument.cmake,
-# which puts them into a copy of the headers, and by ../CMakeLists.txt, which makes a test of each.
+# which puts them into a copy of the headers, and by CMakeLists.txt, which makes a test of each.
 #
 # plant(<name> <scenario> <header> <original> <mutated>): one of the two is run. Both are expressions, or both
 #   whole statements.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "stress/client.hpp"
+#include "client.hpp"
 
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>

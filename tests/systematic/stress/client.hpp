@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "stress/town.hpp"
+#include "town.hpp"
 
 // Those who talk to the servers: one coroutine each, which does whatever the dice say.
 

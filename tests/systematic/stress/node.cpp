@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "stress/node.hpp"
+#include "node.hpp"
 
 #include <cstdio>
 
-#include "stress/town.hpp"
+#include "town.hpp"
 
 call_guard::~call_guard() {
   if (gone_ && !has_ended_) {

@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-#include "stress/tally.hpp"
+#include "tally.hpp"
 
 // The server under stress, what is said to it, and what is known of each of them.
 

@@ -29,7 +29,7 @@
 #include <string>
 #include <utility>
 
-#include "stress/client.hpp"
+#include "client.hpp"
 
 // libstdc++ counts the references to an exception in code that ThreadSanitizer has not instrumented: it does
 // not see that the thread that frees an exception comes after those that looked at it. Nothing else is

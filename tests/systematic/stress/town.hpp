@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "stress/node.hpp"
+#include "node.hpp"
 
 // Where servers and their clients live: contexts, and the list of servers.
 

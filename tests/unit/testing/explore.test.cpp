@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/testing.hpp>
+#include <otpp/testing/explore.hpp>
 
 #include <otpp/otpp.hpp>
+#include <otpp/testing.hpp>
 
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
