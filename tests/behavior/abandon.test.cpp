@@ -221,7 +221,7 @@ void abandon(Body body) {
 
 } // namespace
 
-TEST_CASE("abandon: F30 start and stop", "[abandon]") {
+TEST_CASE("abandon: start and stop", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<shop>(otpp::named("abandoned"), 0);
     co_await server.stop();
@@ -230,7 +230,7 @@ TEST_CASE("abandon: F30 start and stop", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 calls", "[abandon]") {
+TEST_CASE("abandon: calls", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<shop>(0);
     std::string once = co_await otpp::call<shop::text>(server, long_words);
@@ -242,7 +242,7 @@ TEST_CASE("abandon: F30 calls", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 coroutine handlers with timers, and callers queued behind them", "[abandon]") {
+TEST_CASE("abandon: coroutine handlers with timers, and callers queued behind them", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto server = co_await otpp::start<shop>(0);
@@ -257,7 +257,7 @@ TEST_CASE("abandon: F30 coroutine handlers with timers, and callers queued behin
   });
 }
 
-TEST_CASE("abandon: F30 delayed replies", "[abandon]") {
+TEST_CASE("abandon: delayed replies", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<shop>(0);
     std::string words = co_await otpp::call<shop::delayed>(server, long_words);
@@ -268,7 +268,7 @@ TEST_CASE("abandon: F30 delayed replies", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 timeouts, and answers that come too late", "[abandon]") {
+TEST_CASE("abandon: timeouts, and answers that come too late", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<shop>(0);
     std::error_code slow = co_await error_of(otpp::call_for<shop::slow>(server, 1us, long_words));
@@ -281,7 +281,7 @@ TEST_CASE("abandon: F30 timeouts, and answers that come too late", "[abandon]") 
   });
 }
 
-TEST_CASE("abandon: F30 a stop with callers parked, queued and being served", "[abandon]") {
+TEST_CASE("abandon: a stop with callers parked, queued and being served", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto server = co_await otpp::start<shop>(0);
@@ -298,7 +298,7 @@ TEST_CASE("abandon: F30 a stop with callers parked, queued and being served", "[
   });
 }
 
-TEST_CASE("abandon: F30 names", "[abandon]") {
+TEST_CASE("abandon: names", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     otpp::server_name<shop> name("abandoned name");
@@ -317,7 +317,7 @@ TEST_CASE("abandon: F30 names", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 a mailbox with a limit", "[abandon]") {
+TEST_CASE("abandon: a mailbox with a limit", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto server = co_await otpp::start<shop>(otpp::options().mailbox_limit(1), 0);
@@ -334,7 +334,7 @@ TEST_CASE("abandon: F30 a mailbox with a limit", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 a stop while senders wait for room", "[abandon]") {
+TEST_CASE("abandon: a stop while senders wait for room", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto server = co_await otpp::start<shop>(otpp::options().mailbox_limit(1), 0);
@@ -348,7 +348,7 @@ TEST_CASE("abandon: F30 a stop while senders wait for room", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 servers that ask servers, one after another and in parallel", "[abandon]") {
+TEST_CASE("abandon: servers that ask servers, one after another and in parallel", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     auto back = co_await otpp::start<shop>(5);
     auto front = co_await otpp::start<shop>(0);
@@ -362,7 +362,7 @@ TEST_CASE("abandon: F30 servers that ask servers, one after another and in paral
   });
 }
 
-TEST_CASE("abandon: F30 crashes, with callers parked and queued", "[abandon]") {
+TEST_CASE("abandon: crashes, with callers parked and queued", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     for (int n = 0; n != 2; ++n) {
@@ -378,7 +378,7 @@ TEST_CASE("abandon: F30 crashes, with callers parked and queued", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 stop with a reply, continue and idle timeout", "[abandon]") {
+TEST_CASE("abandon: stop with a reply, continue and idle timeout", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<shop>(0);
     int before = co_await otpp::call<shop::go_on>(server);
@@ -392,7 +392,7 @@ TEST_CASE("abandon: F30 stop with a reply, continue and idle timeout", "[abandon
   });
 }
 
-TEST_CASE("abandon: F30 cancelled calls and a cancelled start", "[abandon]") {
+TEST_CASE("abandon: cancelled calls and a cancelled start", "[abandon]") {
   abandon([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto server = co_await otpp::start<shop>(0);
@@ -412,7 +412,7 @@ TEST_CASE("abandon: F30 cancelled calls and a cancelled start", "[abandon]") {
   });
 }
 
-TEST_CASE("abandon: F30 a server whose handler starts and stops another", "[abandon]") {
+TEST_CASE("abandon: a server whose handler starts and stops another", "[abandon]") {
   struct nursery {
     struct raise {
       using reply_type = int;

@@ -174,7 +174,7 @@ void check_nothing_is_left() {
 
 } // namespace
 
-TEST_CASE("cancellation: F10 a call that nobody has seen yet", "[cancellation]") {
+TEST_CASE("cancellation: a call that nobody has seen yet", "[cancellation]") {
   type how = GENERATE(type::terminal, type::partial, type::total);
   {
     office o;
@@ -187,7 +187,7 @@ TEST_CASE("cancellation: F10 a call that nobody has seen yet", "[cancellation]")
   check_nothing_is_left();
 }
 
-TEST_CASE("cancellation: F10 a call that waits behind another", "[cancellation]") {
+TEST_CASE("cancellation: a call that waits behind another", "[cancellation]") {
   type how = GENERATE(type::terminal, type::partial, type::total);
   {
     office o;
@@ -204,7 +204,7 @@ TEST_CASE("cancellation: F10 a call that waits behind another", "[cancellation]"
   check_nothing_is_left();
 }
 
-TEST_CASE("cancellation: F10 a call that is being handled", "[cancellation]") {
+TEST_CASE("cancellation: a call that is being handled", "[cancellation]") {
   type how = GENERATE(type::terminal, type::partial, type::total);
   {
     office o;
@@ -223,7 +223,7 @@ TEST_CASE("cancellation: F10 a call that is being handled", "[cancellation]") {
   check_nothing_is_left();
 }
 
-TEST_CASE("cancellation: F10 a call that is parked", "[cancellation]") {
+TEST_CASE("cancellation: a call that is parked", "[cancellation]") {
   type how = GENERATE(type::terminal, type::partial, type::total);
   {
     office o;
@@ -431,7 +431,7 @@ TEST_CASE("cancellation: what is answered already is not cancelled", "[cancellat
   check_nothing_is_left();
 }
 
-TEST_CASE("cancellation: F12 a reply from another thread races the cancellation", "[cancellation]") {
+TEST_CASE("cancellation: a reply from another thread races the cancellation", "[cancellation]") {
   int won_by_reply = 0;
   int won_by_signal = 0;
   int wrong = 0;
@@ -539,8 +539,7 @@ asio::awaitable<void> start_named(std::optional<otpp::server_ref<Callbacks>>& op
 
 } // namespace
 
-TEST_CASE(
-    "cancellation: F91 a start ends with what its init throws, and its name is free", "[cancellation]") {
+TEST_CASE("cancellation: a start ends with what its init throws, and its name is free", "[cancellation]") {
   int after = GENERATE(0, 1, 2, 3, 4, 5, 6, 7, 8);
   terminations = 0;
   asio::io_context context;
@@ -571,7 +570,7 @@ TEST_CASE(
   CHECK(frames == 0);
 }
 
-TEST_CASE("cancellation: F91 each type of cancellation reaches an init", "[cancellation]") {
+TEST_CASE("cancellation: each type of cancellation reaches an init", "[cancellation]") {
   type kind = GENERATE(type::terminal, type::partial, type::total);
   asio::io_context context;
   asio::cancellation_signal signal;
@@ -594,7 +593,7 @@ TEST_CASE("cancellation: F91 each type of cancellation reaches an init", "[cance
   CHECK_FALSE(otpp::whereis<slow_start>("cancellation start"));
 }
 
-TEST_CASE("cancellation: F91 an init that takes no notice starts the server", "[cancellation]") {
+TEST_CASE("cancellation: an init that takes no notice starts the server", "[cancellation]") {
   asio::io_context context;
   asio::cancellation_signal signal;
   std::optional<otpp::server_ref<stubborn_start>> opened;
@@ -646,7 +645,7 @@ struct nervous {
 
 } // namespace
 
-TEST_CASE("cancellation: F95 a cancelled start leaves no trace in later handlers", "[cancellation]") {
+TEST_CASE("cancellation: a cancelled start leaves no trace in later handlers", "[cancellation]") {
   asio::io_context context;
   asio::cancellation_signal signal;
   std::future<otpp::server_ref<nervous>> started = otpp::start<nervous>(

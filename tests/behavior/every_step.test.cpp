@@ -338,7 +338,7 @@ TEST_CASE("every step: what is abandoned leaves nothing") {
   check_nothing_is_left();
 }
 
-TEST_CASE("every step: F05 callers elsewhere hear of a context's end, whenever it comes") {
+TEST_CASE("every step: callers elsewhere hear of a context's end, whenever it comes") {
   int told = 0;
   int answered = 0;
   explore(orders::all(2), [&](world& one) {

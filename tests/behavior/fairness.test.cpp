@@ -85,7 +85,7 @@ struct hoarder {
 
 } // namespace
 
-TEST_CASE("fairness: F84 a long queue does not slow the calls that its owner makes", "[fairness]") {
+TEST_CASE("fairness: a long queue does not slow the calls that its owner makes", "[fairness]") {
   run([]() -> asio::awaitable<void> {
     auto other = co_await otpp::start<echo>();
     auto server = co_await otpp::start<hoarder>();
@@ -110,8 +110,7 @@ TEST_CASE("fairness: F84 a long queue does not slow the calls that its owner mak
   });
 }
 
-TEST_CASE(
-    "fairness: F84 a call behind a long queue is answered in the time that the queue takes", "[fairness]") {
+TEST_CASE("fairness: a call behind a long queue is answered in the time that the queue takes", "[fairness]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<hoarder>();
     auto other = co_await otpp::start<echo>();
@@ -194,7 +193,7 @@ asio::awaitable<clock_type::duration> tick(std::shared_ptr<std::atomic<bool>> fi
 
 } // namespace
 
-TEST_CASE("fairness: F85 a ticker ticks beside a flooded server", "[fairness]") {
+TEST_CASE("fairness: a ticker ticks beside a flooded server", "[fairness]") {
   run([]() -> asio::awaitable<void> {
     auto finished = std::make_shared<std::atomic<bool>>(false);
     auto server = co_await otpp::start<flooded>(finished);
@@ -209,7 +208,7 @@ TEST_CASE("fairness: F85 a ticker ticks beside a flooded server", "[fairness]") 
   });
 }
 
-TEST_CASE("fairness: F85 a ticker ticks beside a server flooded with coroutines", "[fairness]") {
+TEST_CASE("fairness: a ticker ticks beside a server flooded with coroutines", "[fairness]") {
   run([]() -> asio::awaitable<void> {
     auto finished = std::make_shared<std::atomic<bool>>(false);
     auto server = co_await otpp::start<flooded_slowly>(finished);
@@ -222,7 +221,7 @@ TEST_CASE("fairness: F85 a ticker ticks beside a server flooded with coroutines"
   });
 }
 
-TEST_CASE("fairness: F85 a ticker ticks beside a server that goes on by itself", "[fairness]") {
+TEST_CASE("fairness: a ticker ticks beside a server that goes on by itself", "[fairness]") {
   run([]() -> asio::awaitable<void> {
     auto finished = std::make_shared<std::atomic<bool>>(false);
     auto server = co_await otpp::start<restless>(finished);
@@ -233,7 +232,7 @@ TEST_CASE("fairness: F85 a ticker ticks beside a server that goes on by itself",
   });
 }
 
-TEST_CASE("fairness: F85 two servers that call each other's casts leave room for a ticker", "[fairness]") {
+TEST_CASE("fairness: two servers that call each other's casts leave room for a ticker", "[fairness]") {
   struct player {
     struct ball {
       otpp::server_ref<player> to;
@@ -261,7 +260,7 @@ TEST_CASE("fairness: F85 two servers that call each other's casts leave room for
   });
 }
 
-// ---- F86: the stack ----
+// ---- the stack ----
 
 namespace {
 
@@ -318,7 +317,7 @@ struct asker {
 
 } // namespace
 
-TEST_CASE("fairness: F86 a long chain of calls by one coroutine takes no stack", "[fairness]") {
+TEST_CASE("fairness: a long chain of calls by one coroutine takes no stack", "[fairness]") {
   depth_gauge gauge;
   struct script {
     static asio::awaitable<void> play(depth_gauge& g) {
@@ -340,7 +339,7 @@ TEST_CASE("fairness: F86 a long chain of calls by one coroutine takes no stack",
   CHECK(gauge.range() < enough_stack);
 }
 
-TEST_CASE("fairness: F86 a long chain of calls from callbacks takes no stack", "[fairness]") {
+TEST_CASE("fairness: a long chain of calls from callbacks takes no stack", "[fairness]") {
   asio::io_context context;
   std::future<otpp::server_ref<gauged>> started =
       otpp::start<gauged>(otpp::options().on(context.get_executor()), asio::use_future);
@@ -355,7 +354,7 @@ TEST_CASE("fairness: F86 a long chain of calls from callbacks takes no stack", "
   CHECK(gauge.range() < enough_stack);
 }
 
-TEST_CASE("fairness: F86 a chain of replies, each of which frees the next, takes no stack", "[fairness]") {
+TEST_CASE("fairness: a chain of replies, each of which frees the next, takes no stack", "[fairness]") {
   // Each call is parked, and each answer starts the next one's.
   struct relay {
     struct next {
@@ -404,7 +403,7 @@ TEST_CASE("fairness: F86 a chain of replies, each of which frees the next, takes
   run([] { return script::play(); });
 }
 
-TEST_CASE("fairness: F86 a ring of a hundred servers takes no stack", "[fairness]") {
+TEST_CASE("fairness: a ring of a hundred servers takes no stack", "[fairness]") {
   struct link {
     struct hop {
       int left;
@@ -439,7 +438,7 @@ TEST_CASE("fairness: F86 a ring of a hundred servers takes no stack", "[fairness
   CHECK(gauge.range() < enough_stack);
 }
 
-TEST_CASE("fairness: F86 a ring of servers that wait for each other takes no stack", "[fairness]") {
+TEST_CASE("fairness: a ring of servers that wait for each other takes no stack", "[fairness]") {
   // A handler calls the next server from a coroutine: the answers come back through all of them.
   struct deep {
     struct ask {
@@ -479,9 +478,9 @@ TEST_CASE("fairness: F86 a ring of servers that wait for each other takes no sta
   CHECK(gauge.range() < enough_stack);
 }
 
-// ---- F70: one name, many who want it ----
+// ---- one name, many who want it ----
 
-TEST_CASE("fairness: F70 of many who start one name at once exactly one wins", "[fairness]") {
+TEST_CASE("fairness: of many who start one name at once exactly one wins", "[fairness]") {
   asio::thread_pool pool(4);
   int wrong = 0;
   for (int round = 0; round != 300 / slowdown + 20; ++round) {
@@ -575,7 +574,7 @@ bool is_linearizable(const std::vector<event>& events, std::vector<bool>& done, 
 
 } // namespace
 
-TEST_CASE("fairness: F70 the check of histories knows a wrong one", "[fairness]") {
+TEST_CASE("fairness: the check of histories knows a wrong one", "[fairness]") {
   using kind = event::kind;
   // Two who were both added, and nobody removed in between.
   std::vector<event> wrong{{kind::add, 0, 1, 1, 4}, {kind::add, 1, 1, 2, 3}};
@@ -590,7 +589,7 @@ TEST_CASE("fairness: F70 the check of histories knows a wrong one", "[fairness]"
   CHECK(is_linearizable(right, done, 0));
 }
 
-TEST_CASE("fairness: F70 histories of one name can be put in an order", "[fairness]") {
+TEST_CASE("fairness: histories of one name can be put in an order", "[fairness]") {
   constexpr std::size_t thread_count = 3;
   constexpr std::size_t steps = 3;
   constexpr int rounds = 5000 / slowdown;

@@ -674,19 +674,19 @@ void storm(int threads, int rounds, unsigned seed) {
 
 } // namespace
 
-TEST_CASE("stress: everything at once on one thread", "[stress]") {
+TEST_CASE("threads: everything at once on one thread", "[threads]") {
   for (unsigned seed = 1; seed != 3; ++seed) {
     storm(1, 1200 / (slowdown > 1 ? 2 : 1), seed);
   }
 }
 
-TEST_CASE("stress: everything at once on two threads", "[stress]") {
+TEST_CASE("threads: everything at once on two threads", "[threads]") {
   for (unsigned seed = 11; seed != 13; ++seed) {
     storm(2, 1200 / (slowdown > 1 ? 2 : 1), seed);
   }
 }
 
-TEST_CASE("stress: everything at once on four threads", "[stress]") {
+TEST_CASE("threads: everything at once on four threads", "[threads]") {
   for (unsigned seed = 21; seed != 23; ++seed) {
     storm(4, 1200 / (slowdown > 1 ? 2 : 1), seed);
   }

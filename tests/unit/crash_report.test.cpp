@@ -86,7 +86,7 @@ TEST_CASE("crash_report: says which server, why, and at which message", "[crash_
   });
 }
 
-TEST_CASE("crash_report: 2.56 a clean end makes none, any other does", "[crash_report]") {
+TEST_CASE("crash_report: a clean end makes none, any other does", "[crash_report]") {
   struct row {
     otpp::exit_reason reason;
     std::size_t reports;

@@ -29,7 +29,7 @@ TEST_CASE("exit_reason: the named ones are equal to themselves only", "[exit_rea
   CHECK(otpp::exit_reason(std::exception_ptr()) == otpp::exit_reason::normal());
 }
 
-TEST_CASE("exit_reason: 2.56 normal and shutdown are clean, nothing else is", "[exit_reason]") {
+TEST_CASE("exit_reason: normal and shutdown are clean, nothing else is", "[exit_reason]") {
   CHECK(otpp::exit_reason::normal().is_clean());
   CHECK(otpp::exit_reason::shutdown().is_clean());
   CHECK_FALSE(otpp::exit_reason::killed().is_clean());
@@ -58,7 +58,7 @@ TEST_CASE("exit_reason: prints what it says", "[exit_reason]") {
   CHECK(out.str() == "normal shutdown killed broken");
 }
 
-TEST_CASE("exit_reason: 2.59 keeps the reason that it replaced", "[exit_reason]") {
+TEST_CASE("exit_reason: keeps the reason that it replaced", "[exit_reason]") {
   otpp::exit_reason first = std::runtime_error("first");
   otpp::exit_reason second = std::runtime_error("second");
   otpp::exit_reason both = second.after(first);

@@ -76,7 +76,7 @@ static_assert(otpp::borrows<int&>);
 static_assert(!otpp::borrows<std::string>);
 static_assert(!otpp::borrows<const char*>);
 
-TEST_CASE("message: F97 what borrows is seen, also inside of an aggregate", "[message]") {
+TEST_CASE("message: what borrows is seen, also inside of an aggregate", "[message]") {
   CHECK(otpp::detail::message_borrows<std::string_view>());
   CHECK(otpp::detail::message_borrows<views_text>());
   CHECK(otpp::detail::message_borrows<views_numbers>());
@@ -85,7 +85,7 @@ TEST_CASE("message: F97 what borrows is seen, also inside of an aggregate", "[me
   CHECK(otpp::detail::message_borrows<wraps>());
 }
 
-TEST_CASE("message: F97 what owns its content may be sent", "[message]") {
+TEST_CASE("message: what owns its content may be sent", "[message]") {
   CHECK_FALSE(otpp::detail::message_borrows<owns>());
   CHECK_FALSE(otpp::detail::message_borrows<move_only>());
   CHECK_FALSE(otpp::detail::message_borrows<plain>());

@@ -164,7 +164,7 @@ TEST_CASE("run: servers are stopped when an exception escapes, too", "[run]") {
   CHECK(text == "oh\n");
 }
 
-TEST_CASE("run: F33 returns although idle servers and other coroutines are there", "[run]") {
+TEST_CASE("run: returns although idle servers and other coroutines are there", "[run]") {
   ends.clear();
   auto before = clock_type::now();
   int status = otpp::run([]() -> asio::awaitable<void> {
@@ -178,7 +178,7 @@ TEST_CASE("run: F33 returns although idle servers and other coroutines are there
   CHECK(clock_type::now() - before < 2s);
 }
 
-TEST_CASE("run: F38 SIGTERM cancels the coroutine, and the program ends in order", "[run]") {
+TEST_CASE("run: SIGTERM cancels the coroutine, and the program ends in order", "[run]") {
   int signal = GENERATE(SIGTERM, SIGINT);
   ends.clear();
   auto before = clock_type::now();
@@ -197,7 +197,7 @@ TEST_CASE("run: F38 SIGTERM cancels the coroutine, and the program ends in order
   CHECK(clock_type::now() - before < 2s);
 }
 
-TEST_CASE("run: F38 a coroutine that tidies up after SIGTERM decides on the exit status", "[run]") {
+TEST_CASE("run: a coroutine that tidies up after SIGTERM decides on the exit status", "[run]") {
   int status = otpp::run([]() -> asio::awaitable<int> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     asio::post(executor, [] { std::raise(SIGTERM); });
@@ -212,7 +212,7 @@ TEST_CASE("run: F38 a coroutine that tidies up after SIGTERM decides on the exit
   CHECK(status == 3);
 }
 
-TEST_CASE("run: F38 SIGTERM during a call ends the caller, not the server", "[run]") {
+TEST_CASE("run: SIGTERM during a call ends the caller, not the server", "[run]") {
   struct mute {
     struct ask {
       using reply_type = int;
@@ -266,7 +266,7 @@ TEST_CASE("run: a server that crashed before is no trouble", "[run]") {
   CHECK(ends == std::vector<std::string>{"two: crash", "three: shutdown", "one: shutdown"});
 }
 
-TEST_CASE("run: F93 a server that is started by a terminate is stopped too", "[run]") {
+TEST_CASE("run: a server that is started by a terminate is stopped too", "[run]") {
   struct phoenix {
     int init(int left) { return left; }
     asio::awaitable<void> terminate(const otpp::exit_reason&, int& left) {

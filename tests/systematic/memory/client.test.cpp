@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // A client's memory fails: its operation ends once, nothing was sent if it says so, and the server never
-// notices. Verification F55.
+// notices.
 
 #include "subject.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Memory fails where servers are started, named, waited for and stopped. Verification F55.
+// Memory fails where servers are started, named, waited for and stopped.
 
 #include "subject.hpp"
 

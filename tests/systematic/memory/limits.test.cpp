@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // What Asio does when its own memory fails, and the library cannot mend: each allocation in a process of its
-// own, because it may be the last. For people who ask: hidden, and it says what it sees. Verification F57.
+// own, because it may be the last. For people who ask: hidden, and it says what it sees.
 
 #include "subject.hpp"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // A server's own memory fails: it ends as if its handler had thrown, says so, and takes nobody with it.
-// Verification F56.
 
 #include "subject.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // Between a message's being published and its handler, and between an answer and its caller, nothing is
-// allocated. Verification F55, decision D2.
+// allocated.
 
 #include "subject.hpp"
 

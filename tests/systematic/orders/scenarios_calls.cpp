@@ -45,7 +45,7 @@ void stopper_of(stage& s, const ref& server, unsigned may_end = value) {
 
 } // namespace
 
-TEST_CASE("orders: F02 a stop with calls queued") {
+TEST_CASE("orders: a stop with calls queued") {
   explore({1, 2, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     crowd(s, server, value | gone);
@@ -53,7 +53,7 @@ TEST_CASE("orders: F02 a stop with calls queued") {
   });
 }
 
-TEST_CASE("orders: F02 a stop with an answer, with calls queued") {
+TEST_CASE("orders: a stop with an answer, with calls queued") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     crowd(s, server, value | gone);
@@ -61,7 +61,7 @@ TEST_CASE("orders: F02 a stop with an answer, with calls queued") {
   });
 }
 
-TEST_CASE("orders: F01 a crash with calls queued") {
+TEST_CASE("orders: a crash with calls queued") {
   explore({1, 2, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     crowd(s, server, value | gone);
@@ -69,7 +69,7 @@ TEST_CASE("orders: F01 a crash with calls queued") {
   });
 }
 
-TEST_CASE("orders: F01 a coroutine that crashes with calls queued") {
+TEST_CASE("orders: a coroutine that crashes with calls queued") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     crowd(s, server, value | gone);
@@ -77,7 +77,7 @@ TEST_CASE("orders: F01 a coroutine that crashes with calls queued") {
   });
 }
 
-TEST_CASE("orders: F51 a cast that crashes with calls queued") {
+TEST_CASE("orders: a cast that crashes with calls queued") {
   explore({1}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     crowd(s, server, value | gone);
@@ -90,7 +90,7 @@ TEST_CASE("orders: F51 a cast that crashes with calls queued") {
   });
 }
 
-TEST_CASE("orders: F01 a crash hook that casts to who has crashed") {
+TEST_CASE("orders: a crash hook that casts to who has crashed") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     s.seen.last_words = server;
@@ -100,7 +100,7 @@ TEST_CASE("orders: F01 a crash hook that casts to who has crashed") {
   });
 }
 
-TEST_CASE("orders: F03 a crash after the answer") {
+TEST_CASE("orders: a crash after the answer") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     crowd(s, server, value | gone);
@@ -109,7 +109,7 @@ TEST_CASE("orders: F03 a crash after the answer") {
   });
 }
 
-TEST_CASE("orders: F12 a timeout against its answer") {
+TEST_CASE("orders: a timeout against its answer") {
   explore({1, 2, 64}, [](stage& s) {
     ref server = s.start();
     caller_of<ask_slowly>(s, server, deed::answer, value | timeout, 5ms);
@@ -118,7 +118,7 @@ TEST_CASE("orders: F12 a timeout against its answer") {
   });
 }
 
-TEST_CASE("orders: F13 an answer that is late, and the next call") {
+TEST_CASE("orders: an answer that is late, and the next call") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
     sender& ann = s.make_sender();
@@ -137,7 +137,7 @@ TEST_CASE("orders: F13 an answer that is late, and the next call") {
   });
 }
 
-TEST_CASE("orders: F12 a timeout against the server's end") {
+TEST_CASE("orders: a timeout against the server's end") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     caller_of<ask_later>(s, server, deed::keep, timeout | gone, 5ms);
@@ -150,7 +150,7 @@ TEST_CASE("orders: F12 a timeout against the server's end") {
   });
 }
 
-TEST_CASE("orders: F10 a cancellation at every point") {
+TEST_CASE("orders: a cancellation at every point") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
     for (auto type :
@@ -171,7 +171,7 @@ TEST_CASE("orders: F10 a cancellation at every point") {
   });
 }
 
-TEST_CASE("orders: F10 a cancellation while the server has the caller") {
+TEST_CASE("orders: a cancellation while the server has the caller") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
     sender& ann = s.make_sender();
@@ -188,7 +188,7 @@ TEST_CASE("orders: F10 a cancellation while the server has the caller") {
   });
 }
 
-TEST_CASE("orders: F04 the server dies while its caller is kept in its state") {
+TEST_CASE("orders: the server dies while its caller is kept in its state") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     caller_of<ask_later>(s, server, deed::keep, value | gone);
@@ -198,7 +198,7 @@ TEST_CASE("orders: F04 the server dies while its caller is kept in its state") {
   });
 }
 
-TEST_CASE("orders: F04 the server dies while its caller is kept elsewhere") {
+TEST_CASE("orders: the server dies while its caller is kept elsewhere") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     caller_of<ask_later>(s, server, deed::keep_outside, value | gone);
@@ -218,7 +218,7 @@ TEST_CASE("orders: F04 the server dies while its caller is kept elsewhere") {
   });
 }
 
-TEST_CASE("orders: F17 a caller that is dropped") {
+TEST_CASE("orders: a caller that is dropped") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     caller_of<ask_later>(s, server, deed::drop, no_reply | gone);
@@ -232,7 +232,7 @@ TEST_CASE("orders: F17 a caller that is dropped") {
   });
 }
 
-TEST_CASE("orders: F16 two answers to one call") {
+TEST_CASE("orders: two answers to one call") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
     caller_of<ask_later>(s, server, deed::answer_twice, value);
@@ -242,7 +242,7 @@ TEST_CASE("orders: F16 two answers to one call") {
   });
 }
 
-TEST_CASE("orders: F23 one coroutine with several calls at once") {
+TEST_CASE("orders: one coroutine with several calls at once") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     sender& ann = s.make_sender();
@@ -258,7 +258,7 @@ TEST_CASE("orders: F23 one coroutine with several calls at once") {
   });
 }
 
-TEST_CASE("orders: F07 two stops, and a join") {
+TEST_CASE("orders: two stops, and a join") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     stopper_of(s, server, value | gone);
@@ -271,7 +271,7 @@ TEST_CASE("orders: F07 two stops, and a join") {
   });
 }
 
-TEST_CASE("orders: F07 a stop that does not wait") {
+TEST_CASE("orders: a stop that does not wait") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     caller_of<ask_slowly>(s, server, deed::answer, value | gone);
@@ -290,7 +290,7 @@ TEST_CASE("orders: F07 a stop that does not wait") {
   });
 }
 
-TEST_CASE("orders: F07 F80 a server that calls and stops itself") {
+TEST_CASE("orders: a server that calls and stops itself") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
     caller_of<ask_slowly>(s, server, deed::call_self, value);
@@ -300,7 +300,7 @@ TEST_CASE("orders: F07 F80 a server that calls and stops itself") {
   });
 }
 
-TEST_CASE("orders: F94 calls while the server terminates") {
+TEST_CASE("orders: calls while the server terminates") {
   explore({1, 64}, [](stage& s) {
     otpp::server_ref<slow_end> server = *s.start_one<slow_end>(s.named("kv"));
     for (deed what : {deed::answer, deed::crash}) {
@@ -318,7 +318,7 @@ TEST_CASE("orders: F94 calls while the server terminates") {
   });
 }
 
-TEST_CASE("orders: F94 a stop with an answer, which comes when terminate has run") {
+TEST_CASE("orders: a stop with an answer, which comes when terminate has run") {
   explore({1, 64}, [](stage& s) {
     otpp::server_ref<slow_end> server = *s.start_one<slow_end>(s.named("kv"));
     for (int i = 0; i < 2; ++i) {

@@ -40,7 +40,7 @@ otpp::options on(otpp::testing::context& where) {
 
 // ---- limits ----
 
-TEST_CASE("orders: F82 a mailbox that holds one message") {
+TEST_CASE("orders: a mailbox that holds one message") {
   explore({1, 2, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     ref server = s.start(otpp::options().mailbox_limit(1));
@@ -54,7 +54,7 @@ TEST_CASE("orders: F82 a mailbox that holds one message") {
   });
 }
 
-TEST_CASE("orders: R03 a stop while senders wait for room") {
+TEST_CASE("orders: a stop while senders wait for room") {
   explore({1, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     ref server = s.start(s.named("kv").mailbox_limit(1));
@@ -67,7 +67,7 @@ TEST_CASE("orders: R03 a stop while senders wait for room") {
   });
 }
 
-TEST_CASE("orders: R03 a crash while senders wait for room") {
+TEST_CASE("orders: a crash while senders wait for room") {
   explore({1, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     ref server = s.start(s.named("kv").mailbox_limit(1));
@@ -80,7 +80,7 @@ TEST_CASE("orders: R03 a crash while senders wait for room") {
   });
 }
 
-TEST_CASE("orders: R38 a cancellation while a sender waits for room") {
+TEST_CASE("orders: a cancellation while a sender waits for room") {
   explore({1, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     ref server = s.start(otpp::options().mailbox_limit(1));
@@ -100,7 +100,7 @@ TEST_CASE("orders: R38 a cancellation while a sender waits for room") {
   });
 }
 
-TEST_CASE("orders: R38 a timeout while a call waits for room") {
+TEST_CASE("orders: a timeout while a call waits for room") {
   explore({1, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     ref server = s.start(otpp::options().mailbox_limit(1));
@@ -121,7 +121,7 @@ TEST_CASE("orders: R38 a timeout while a call waits for room") {
   });
 }
 
-TEST_CASE("orders: F82 a server that casts to itself through a full mailbox") {
+TEST_CASE("orders: a server that casts to itself through a full mailbox") {
   explore({1, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     ref server = s.start(otpp::options().mailbox_limit(1));
@@ -136,7 +136,7 @@ TEST_CASE("orders: F82 a server that casts to itself through a full mailbox") {
 
 // ---- servers and servers ----
 
-TEST_CASE("orders: F01 a handler that calls a server which stops") {
+TEST_CASE("orders: a handler that calls a server which stops") {
   explore({1, 2, 64}, [](stage& s) {
     ref other = s.start(s.named("other"));
     ref server = s.start(s.named("kv"));
@@ -155,7 +155,7 @@ TEST_CASE("orders: F01 a handler that calls a server which stops") {
   });
 }
 
-TEST_CASE("orders: F01 a handler that waits for another server, and is stopped") {
+TEST_CASE("orders: a handler that waits for another server, and is stopped") {
   explore({1, 64}, [](stage& s) {
     ref other = s.start(s.named("other"));
     ref server = s.start(s.named("kv"));
@@ -171,7 +171,7 @@ TEST_CASE("orders: F01 a handler that waits for another server, and is stopped")
   });
 }
 
-TEST_CASE("orders: F81 servers that call each other in a circle, with a timeout") {
+TEST_CASE("orders: servers that call each other in a circle, with a timeout") {
   explore({1, 64}, [](stage& s) {
     ref one = s.start();
     ref two = s.start();
@@ -187,7 +187,7 @@ TEST_CASE("orders: F81 servers that call each other in a circle, with a timeout"
   });
 }
 
-TEST_CASE("orders: F07 R17 two servers that stop each other") {
+TEST_CASE("orders: two servers that stop each other") {
   explore({1, 64}, [](stage& s) {
     ref one = s.start(s.named("one"));
     ref two = s.start(s.named("two"));
@@ -206,7 +206,7 @@ TEST_CASE("orders: F07 R17 two servers that stop each other") {
   });
 }
 
-TEST_CASE("orders: F93 a handler that starts a server and stops it") {
+TEST_CASE("orders: a handler that starts a server and stops it") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     for (int i = 0; i < 2; ++i) {
@@ -223,7 +223,7 @@ TEST_CASE("orders: F93 a handler that starts a server and stops it") {
 
 // ---- contexts ----
 
-TEST_CASE("orders: F36 callers on two contexts") {
+TEST_CASE("orders: callers on two contexts") {
   explore({1, 64}, [](stage& s) {
     s.second.emplace(s.one);
     s.third.emplace(s.one);
@@ -235,7 +235,7 @@ TEST_CASE("orders: F36 callers on two contexts") {
   });
 }
 
-TEST_CASE("orders: F05 F31 the context of a server is destroyed under callers elsewhere") {
+TEST_CASE("orders: the context of a server is destroyed under callers elsewhere") {
   explore({1, 2, 64}, [](stage& s) {
     s.second.emplace(s.one);
     ref server = s.start(on(*s.second).name("kv").in(s.seen.names));
@@ -245,7 +245,7 @@ TEST_CASE("orders: F05 F31 the context of a server is destroyed under callers el
   });
 }
 
-TEST_CASE("orders: F05 the context of a server is destroyed under kept callers, stops and joins") {
+TEST_CASE("orders: the context of a server is destroyed under kept callers, stops and joins") {
   explore({1, 64}, [](stage& s) {
     s.second.emplace(s.one);
     ref server = s.start(on(*s.second).name("kv").in(s.seen.names));
@@ -269,7 +269,7 @@ TEST_CASE("orders: F05 the context of a server is destroyed under kept callers, 
   });
 }
 
-TEST_CASE("orders: F11 the context of callers is destroyed under a server") {
+TEST_CASE("orders: the context of callers is destroyed under a server") {
   explore({1, 64}, [](stage& s) {
     s.second.emplace(s.one);
     ref server = s.start(s.named("kv"));
@@ -288,7 +288,7 @@ TEST_CASE("orders: F11 the context of callers is destroyed under a server") {
   });
 }
 
-TEST_CASE("orders: F11 the context of senders who wait for room is destroyed") {
+TEST_CASE("orders: the context of senders who wait for room is destroyed") {
   explore({1, 64}, [](stage& s) {
     s.seen.is_bounded = true;
     s.second.emplace(s.one);
@@ -305,7 +305,7 @@ TEST_CASE("orders: F11 the context of senders who wait for room is destroyed") {
   });
 }
 
-TEST_CASE("orders: F30 the main context is destroyed with all that is on it") {
+TEST_CASE("orders: the main context is destroyed with all that is on it") {
   explore({1, 2, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     ref other = s.start();
@@ -327,7 +327,7 @@ TEST_CASE("orders: F30 the main context is destroyed with all that is on it") {
   });
 }
 
-TEST_CASE("orders: F30 each of two contexts is destroyed, in any order") {
+TEST_CASE("orders: each of two contexts is destroyed, in any order") {
   explore({1, 64}, [](stage& s) {
     s.second.emplace(s.one);
     s.third.emplace(s.one);
@@ -350,7 +350,7 @@ TEST_CASE("orders: F30 each of two contexts is destroyed, in any order") {
   });
 }
 
-TEST_CASE("orders: F30 a start on a context that is destroyed") {
+TEST_CASE("orders: a start on a context that is destroyed") {
   explore({1, 64}, [](stage& s) {
     s.second.emplace(s.one);
     asio::any_io_executor there(s.second->get_executor());
@@ -372,7 +372,7 @@ TEST_CASE("orders: F30 a start on a context that is destroyed") {
   });
 }
 
-TEST_CASE("orders: F30 whoever waits for a name is destroyed with its context") {
+TEST_CASE("orders: whoever waits for a name is destroyed with its context") {
   explore({1, 64}, [](stage& s) {
     s.second.emplace(s.one);
     s.may_destroy(s.second);

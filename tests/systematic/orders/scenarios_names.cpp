@@ -9,7 +9,7 @@
 
 using namespace scenarios;
 
-TEST_CASE("orders: F02 F71 F75 a restart under one name") {
+TEST_CASE("orders: a restart under one name") {
   explore({1, 2, 64}, [](stage& s) {
     ref old = s.start(s.named("kv"));
     sender& ann = s.make_sender();
@@ -31,7 +31,7 @@ TEST_CASE("orders: F02 F71 F75 a restart under one name") {
   });
 }
 
-TEST_CASE("orders: F71 a restart after a crash, by who is told of it") {
+TEST_CASE("orders: a restart after a crash, by who is told of it") {
   explore({1, 64}, [](stage& s) {
     ref old = s.start(s.named("kv"));
     sender& ann = s.make_sender();
@@ -55,7 +55,7 @@ TEST_CASE("orders: F71 a restart after a crash, by who is told of it") {
   });
 }
 
-TEST_CASE("orders: F02 an end of one's own, and the name at once") {
+TEST_CASE("orders: an end of one's own, and the name at once") {
   explore({1, 64}, [](stage& s) {
     ref old = s.start(s.named("kv"));
     for (int i = 0; i < 2; ++i) {
@@ -73,7 +73,7 @@ TEST_CASE("orders: F02 an end of one's own, and the name at once") {
   });
 }
 
-TEST_CASE("orders: F70 three starts of one name") {
+TEST_CASE("orders: three starts of one name") {
   explore({1, 64}, [](stage& s) {
     for (int i = 0; i < 3; ++i) {
       sender& one = s.make_sender();
@@ -90,7 +90,7 @@ TEST_CASE("orders: F70 three starts of one name") {
   });
 }
 
-TEST_CASE("orders: F70 starts and stops of one name") {
+TEST_CASE("orders: starts and stops of one name") {
   explore({1, 64}, [](stage& s) {
     for (int i = 0; i < 2; ++i) {
       sender& one = s.make_sender();
@@ -108,7 +108,7 @@ TEST_CASE("orders: F70 starts and stops of one name") {
   });
 }
 
-TEST_CASE("orders: F70 a name that is given and taken away") {
+TEST_CASE("orders: a name that is given and taken away") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     ref other = s.start();
@@ -137,7 +137,7 @@ TEST_CASE("orders: F70 a name that is given and taken away") {
   });
 }
 
-TEST_CASE("orders: F91 a stop while init waits") {
+TEST_CASE("orders: a stop while init waits") {
   explore({1, 64}, [](stage& s) {
     sender& ann = s.make_sender();
     s.spawn("ann", [&s, &ann]() -> action {
@@ -156,7 +156,7 @@ TEST_CASE("orders: F91 a stop while init waits") {
   });
 }
 
-TEST_CASE("orders: F91 a start that is cancelled while init waits") {
+TEST_CASE("orders: a start that is cancelled while init waits") {
   explore({1, 64}, [](stage& s) {
     sender& ann = s.make_sender();
     auto& client = s.spawn("ann", [&s, &ann]() -> action {
@@ -175,7 +175,7 @@ TEST_CASE("orders: F91 a start that is cancelled while init waits") {
   });
 }
 
-TEST_CASE("orders: F92 messages before init has ended") {
+TEST_CASE("orders: messages before init has ended") {
   explore({1, 64}, [](stage& s) {
     sender& ann = s.make_sender();
     s.spawn("ann", [&s, &ann]() -> action { co_await ann.start(s.named("kv"), value, deed::answer, 2); });
@@ -191,7 +191,7 @@ TEST_CASE("orders: F92 messages before init has ended") {
   });
 }
 
-TEST_CASE("orders: F50 F92 messages before init fails") {
+TEST_CASE("orders: messages before init fails") {
   explore({1, 64}, [](stage& s) {
     sender& ann = s.make_sender();
     s.spawn("ann", [&s, &ann]() -> action {
@@ -211,7 +211,7 @@ TEST_CASE("orders: F50 F92 messages before init fails") {
   });
 }
 
-TEST_CASE("orders: F70 waiting for a name, against starts, stops and time") {
+TEST_CASE("orders: waiting for a name, against starts, stops and time") {
   explore({1, 64}, [](stage& s) {
     sender& ann = s.make_sender();
     s.spawn("ann", [&s, &ann]() -> action {
@@ -299,7 +299,7 @@ TEST_CASE("orders: what a server does next comes before any message") {
   });
 }
 
-TEST_CASE("orders: I3 one sender's messages, sent in every way") {
+TEST_CASE("orders: one sender's messages, sent in every way") {
   explore({1, 2, 64}, [](stage& s) {
     ref server = s.start(s.named("kv"));
     for (int i = 0; i < 2; ++i) {
@@ -323,7 +323,7 @@ TEST_CASE("orders: I3 one sender's messages, sent in every way") {
   });
 }
 
-TEST_CASE("orders: I3 messages that come while a handler waits, and then nothing") {
+TEST_CASE("orders: messages that come while a handler waits, and then nothing") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start();
     sender& ann = s.make_sender();
@@ -341,7 +341,7 @@ TEST_CASE("orders: I3 messages that come while a handler waits, and then nothing
   });
 }
 
-TEST_CASE("orders: F76 I7 a message that looks about itself when it is destroyed") {
+TEST_CASE("orders: a message that looks about itself when it is destroyed") {
   explore({1, 64}, [](stage& s) {
     ref server = s.start(s.named("nosy"));
     sender& ann = s.make_sender();
@@ -360,7 +360,7 @@ TEST_CASE("orders: F76 I7 a message that looks about itself when it is destroyed
   });
 }
 
-TEST_CASE("orders: I8 the stack does not grow with the number of messages") {
+TEST_CASE("orders: the stack does not grow with the number of messages") {
   explore({1, 2, 64}, [](stage& s) {
     ref server = s.start();
     ref other = s.start();

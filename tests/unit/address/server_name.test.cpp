@@ -28,7 +28,7 @@ static_assert(another_copy.name() == counter_name.name());
 
 } // namespace
 
-TEST_CASE("server_name: F75 is looked up at each use, so that it follows a restart", "[server_name]") {
+TEST_CASE("server_name: is looked up at each use, so that it follows a restart", "[server_name]") {
   run([]() -> asio::awaitable<void> {
     for (int n = 0; n != 3; ++n) {
       std::error_code error = co_await code_of(otpp::call<counter::get>(counter_name));
@@ -55,7 +55,7 @@ TEST_CASE("server_name: looks where it is told to", "[server_name]") {
   });
 }
 
-TEST_CASE("server_name: F73 a name of a server with other callbacks is bad_message", "[server_name]") {
+TEST_CASE("server_name: a name of a server with other callbacks is bad_message", "[server_name]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(otpp::named("name-counter"), journal());
     std::error_code error = co_await code_of(otpp::call<counter::get>(counter_name));

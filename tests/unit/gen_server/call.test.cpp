@@ -178,7 +178,7 @@ TEST_CASE("call: messages and answers need only be movable, and an answer may be
   });
 }
 
-TEST_CASE("call: F97 arguments that go away at once are in the message before", "[call]") {
+TEST_CASE("call: arguments that go away at once are in the message before", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<shop>();
     auto call = otpp::call<shop::ask_nicely>(server, std::string("a coffee, and a long one").c_str());
@@ -197,7 +197,7 @@ TEST_CASE("call: F97 arguments that go away at once are in the message before", 
   });
 }
 
-TEST_CASE("call: F01 2.17 a crash answers the caller in hand and those queued", "[call]") {
+TEST_CASE("call: a crash answers the caller in hand and those queued", "[call]") {
   for (std::size_t crash_at = 0; crash_at != 5; ++crash_at) {
     run([crash_at]() -> asio::awaitable<void> {
       crash_log reports;
@@ -251,7 +251,7 @@ TEST_CASE("call: F01 2.17 a crash answers the caller in hand and those queued", 
   }
 }
 
-TEST_CASE("call: F03 who was answered before the crash keeps the answer", "[call]") {
+TEST_CASE("call: who was answered before the crash keeps the answer", "[call]") {
   struct hasty {
     struct ask {
       using reply_type = int;
@@ -279,7 +279,7 @@ TEST_CASE("call: F03 who was answered before the crash keeps the answer", "[call
   });
 }
 
-TEST_CASE("call: F05 who waits on another context hears that the server's context is gone", "[call]") {
+TEST_CASE("call: who waits on another context hears that the server's context is gone", "[call]") {
   std::size_t at_step = 0;
   for (bool ran_out = false; !ran_out; ++at_step) {
     REQUIRE(at_step < 100);
@@ -325,7 +325,7 @@ TEST_CASE("call: F05 who waits on another context hears that the server's contex
   CHECK(at_step > 1);
 }
 
-TEST_CASE("call: F06 2.15 2.16 nobody there is no_process at once", "[call]") {
+TEST_CASE("call: nobody there is no_process at once", "[call]") {
   run([]() -> asio::awaitable<void> {
     std::error_code error = co_await code_of(otpp::call<counter::get>("call-nobody"));
     CHECK(error == otpp::errc::no_process);
@@ -342,7 +342,7 @@ TEST_CASE("call: F06 2.15 2.16 nobody there is no_process at once", "[call]") {
   });
 }
 
-TEST_CASE("call: F06 a call behind a stop ends with the server", "[call]") {
+TEST_CASE("call: a call behind a stop ends with the server", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<counter>(0);
     pending<> stopped;
@@ -385,7 +385,7 @@ TEST_CASE("call: a caller is resumed later, never inside the call", "[call]") {
   });
 }
 
-TEST_CASE("call: F10 who is cancelled waits no more, and the server does not mind", "[call]") {
+TEST_CASE("call: who is cancelled waits no more, and the server does not mind", "[call]") {
   for (auto type :
        {asio::cancellation_type::terminal, asio::cancellation_type::partial,
         asio::cancellation_type::total}) {
@@ -413,7 +413,7 @@ TEST_CASE("call: F10 who is cancelled waits no more, and the server does not min
   }
 }
 
-TEST_CASE("call: F10 a cancelled call that is still queued is handled all the same", "[call]") {
+TEST_CASE("call: a cancelled call that is still queued is handled all the same", "[call]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(said);
@@ -429,7 +429,7 @@ TEST_CASE("call: F10 a cancelled call that is still queued is handled all the sa
   });
 }
 
-TEST_CASE("call: F10 a cancellation after the answer comes too late", "[call]") {
+TEST_CASE("call: a cancellation after the answer comes too late", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -446,7 +446,7 @@ TEST_CASE("call: F10 a cancellation after the answer comes too late", "[call]") 
   });
 }
 
-TEST_CASE("call: F11 an answer to a caller whose context is gone touches nothing", "[call]") {
+TEST_CASE("call: an answer to a caller whose context is gone touches nothing", "[call]") {
   asio::io_context servers;
   auto work = asio::make_work_guard(servers);
   std::thread thread([&] { servers.run(); });
@@ -463,7 +463,7 @@ TEST_CASE("call: F11 an answer to a caller whose context is gone touches nothing
   thread.join();
 }
 
-TEST_CASE("call: F12 2.23 an answer that is there before the timeout is noticed wins", "[call]") {
+TEST_CASE("call: an answer that is there before the timeout is noticed wins", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -482,7 +482,7 @@ TEST_CASE("call: F12 2.23 an answer that is there before the timeout is noticed 
   });
 }
 
-TEST_CASE("call: F12 2.25 a timeout that is noticed before the answer wins", "[call]") {
+TEST_CASE("call: a timeout that is noticed before the answer wins", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -496,7 +496,7 @@ TEST_CASE("call: F12 2.25 a timeout that is noticed before the answer wins", "[c
   });
 }
 
-TEST_CASE("call: F13 a late answer never surfaces in a later call", "[call]") {
+TEST_CASE("call: a late answer never surfaces in a later call", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller first = keep_caller();
@@ -516,7 +516,7 @@ TEST_CASE("call: F13 a late answer never surfaces in a later call", "[call]") {
   });
 }
 
-TEST_CASE("call: F14 a timer that fires behind the answer does nothing", "[call]") {
+TEST_CASE("call: a timer that fires behind the answer does nothing", "[call]") {
   asio::io_context context;
   kept_caller kept = keep_caller();
   pending<int> answer;
@@ -540,7 +540,7 @@ TEST_CASE("call: F14 a timer that fires behind the answer does nothing", "[call]
   CHECK(answer.times() == 1);
 }
 
-TEST_CASE("call: F15 a call that is done leaves no timer and no message", "[call]") {
+TEST_CASE("call: a call that is done leaves no timer and no message", "[call]") {
   auto unit = std::make_shared<int>();
   struct holder {
     struct take {
@@ -563,7 +563,7 @@ TEST_CASE("call: F15 a call that is done leaves no timer and no message", "[call
   CHECK(unit.use_count() == 1);
 }
 
-TEST_CASE("call: F15 a call of an hour that is cancelled leaves no timer", "[call]") {
+TEST_CASE("call: a call of an hour that is cancelled leaves no timer", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     for (int n = 0; n != 100; ++n) {
@@ -624,7 +624,7 @@ struct potter {
 
 } // namespace
 
-TEST_CASE("call: F19 an answer whose move throws ends the call, whichever move it is", "[call]") {
+TEST_CASE("call: an answer whose move throws ends the call, whichever move it is", "[call]") {
   bool worked = false;
   int failed = 0;
   for (int at = 0; !worked; ++at) {
@@ -650,7 +650,7 @@ TEST_CASE("call: F19 an answer whose move throws ends the call, whichever move i
   CHECK(failed > 0);
 }
 
-TEST_CASE("call: F19 an answer that cannot be copied into its place is the caller's exception", "[call]") {
+TEST_CASE("call: an answer that cannot be copied into its place is the caller's exception", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<potter>();
     auto moves = std::make_shared<int>(0);
@@ -661,7 +661,7 @@ TEST_CASE("call: F19 an answer that cannot be copied into its place is the calle
   });
 }
 
-TEST_CASE("call: F54 a message whose move throws is the sender's trouble only", "[call]") {
+TEST_CASE("call: a message whose move throws is the sender's trouble only", "[call]") {
   bool worked = false;
   int failed = 0;
   for (int at = 0; !worked; ++at) {
@@ -696,7 +696,7 @@ TEST_CASE("call: F54 a message whose move throws is the sender's trouble only", 
   CHECK(failed > 0);
 }
 
-TEST_CASE("call: F21 2.22 with no time at all the message is still handled", "[call]") {
+TEST_CASE("call: with no time at all the message is still handled", "[call]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(said);
@@ -709,7 +709,7 @@ TEST_CASE("call: F21 2.22 with no time at all the message is still handled", "[c
   });
 }
 
-TEST_CASE("call: F21 a negative timeout sends nothing", "[call]") {
+TEST_CASE("call: a negative timeout sends nothing", "[call]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(said);
@@ -726,7 +726,7 @@ TEST_CASE("call: F21 a negative timeout sends nothing", "[call]") {
   });
 }
 
-TEST_CASE("call: F21 the longest timeouts are long", "[call]") {
+TEST_CASE("call: the longest timeouts are long", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     std::array<pending<int>, 4> answers;
@@ -748,7 +748,7 @@ TEST_CASE("call: F21 the longest timeouts are long", "[call]") {
   });
 }
 
-TEST_CASE("call: F22 2.20 five seconds are the default", "[call]") {
+TEST_CASE("call: five seconds are the default", "[call]") {
   static_assert(otpp::default_timeout == 5s);
   asio::io_context context;
   kept_caller kept = keep_caller();
@@ -765,7 +765,7 @@ TEST_CASE("call: F22 2.20 five seconds are the default", "[call]") {
   CHECK_FALSE(answer.is_done());
 }
 
-TEST_CASE("call: F23 one coroutine waits for three answers at once", "[call]") {
+TEST_CASE("call: one coroutine waits for three answers at once", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     std::array<kept_caller, 3> kept = {keep_caller(), keep_caller(), keep_caller()};
@@ -785,7 +785,7 @@ TEST_CASE("call: F23 one coroutine waits for three answers at once", "[call]") {
   });
 }
 
-TEST_CASE("call: 2.24 a request whose caller gave up is still handled", "[call]") {
+TEST_CASE("call: a request whose caller gave up is still handled", "[call]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(said);
@@ -802,7 +802,7 @@ TEST_CASE("call: 2.24 a request whose caller gave up is still handled", "[call]"
   });
 }
 
-TEST_CASE("call: 2.37 what one sender sends is handled in that order, of whatever kind", "[call]") {
+TEST_CASE("call: what one sender sends is handled in that order, of whatever kind", "[call]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(otpp::named("call-order"), said);
@@ -825,7 +825,7 @@ TEST_CASE("call: 2.37 what one sender sends is handled in that order, of whateve
   });
 }
 
-TEST_CASE("call: 2.31 a handler answers with an exception, and the server goes on", "[call]") {
+TEST_CASE("call: a handler answers with an exception, and the server goes on", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     std::exception_ptr failure = co_await failure_of(otpp::call<scribe::refuse>(server));
@@ -881,7 +881,7 @@ struct narcissus {
 
 } // namespace
 
-TEST_CASE("call: F80 2.18 a server that calls itself hears it at once", "[call]") {
+TEST_CASE("call: a server that calls itself hears it at once", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<narcissus>(otpp::named("narcissus"));
     for (int how = 0; how != 6; ++how) {
@@ -940,7 +940,7 @@ struct unlisted {
 
 } // namespace
 
-TEST_CASE("call: F73 by name, a message that is not on the list is refused before it is sent", "[call]") {
+TEST_CASE("call: by name, a message that is not on the list is refused before it is sent", "[call]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<unlisted>(otpp::named("call-unlisted"));
     otpp::error error = co_await error_of(otpp::call<unlisted::get>("call-unlisted"));

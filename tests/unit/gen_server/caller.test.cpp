@@ -83,7 +83,7 @@ TEST_CASE("caller: leaves nothing behind wherever it ends", "[caller]") {
   CHECK(steps > 1);
 }
 
-TEST_CASE("caller: F16 2.26 the second answer reaches nobody", "[caller]") {
+TEST_CASE("caller: the second answer reaches nobody", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -100,7 +100,7 @@ TEST_CASE("caller: F16 2.26 the second answer reaches nobody", "[caller]") {
   });
 }
 
-TEST_CASE("caller: F16 what was moved from answers nobody", "[caller]") {
+TEST_CASE("caller: what was moved from answers nobody", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -117,7 +117,7 @@ TEST_CASE("caller: F16 what was moved from answers nobody", "[caller]") {
   });
 }
 
-TEST_CASE("caller: F17 2.30 who is dropped hears it at once", "[caller]") {
+TEST_CASE("caller: who is dropped hears it at once", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     // By the handler.
@@ -196,7 +196,7 @@ struct clumsy {
 
 } // namespace
 
-TEST_CASE("caller: F17 a handler that throws with it in hand tells the caller why", "[caller]") {
+TEST_CASE("caller: a handler that throws with it in hand tells the caller why", "[caller]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     auto first = co_await otpp::start<clumsy>();
@@ -214,7 +214,7 @@ TEST_CASE("caller: F17 a handler that throws with it in hand tells the caller wh
   });
 }
 
-TEST_CASE("caller: F17 a handler that drops it, or never had it, gives no_reply", "[caller]") {
+TEST_CASE("caller: a handler that drops it, or never had it, gives no_reply", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<clumsy>();
     std::error_code error = co_await code_of(otpp::call<clumsy::promise_nothing>(server));
@@ -238,7 +238,7 @@ TEST_CASE("caller: answers a call whose answer is void, or fails it", "[caller]"
   });
 }
 
-TEST_CASE("caller: 2.31 an exception as the answer reaches the caller as it is", "[caller]") {
+TEST_CASE("caller: an exception as the answer reaches the caller as it is", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -257,8 +257,7 @@ TEST_CASE("caller: 2.31 an exception as the answer reaches the caller as it is",
   });
 }
 
-TEST_CASE(
-    "caller: F04 2.29 the end of the server ends the call, and a later answer reaches nobody", "[caller]") {
+TEST_CASE("caller: the end of the server ends the call, and a later answer reaches nobody", "[caller]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     for (bool crashes : {false, true}) {
@@ -288,7 +287,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("caller: F04 dropped after the server's end it does nothing", "[caller]") {
+TEST_CASE("caller: dropped after the server's end it does nothing", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -301,7 +300,7 @@ TEST_CASE("caller: F04 dropped after the server's end it does nothing", "[caller
   });
 }
 
-TEST_CASE("caller: F04 terminate may still answer, and what it drops hears the reason", "[caller]") {
+TEST_CASE("caller: terminate may still answer, and what it drops hears the reason", "[caller]") {
   struct tidy {
     struct keep {
       using reply_type = int;
@@ -340,7 +339,7 @@ TEST_CASE("caller: F04 terminate may still answer, and what it drops hears the r
   });
 }
 
-TEST_CASE("caller: 2.27 any thread may answer, and the caller is resumed where it was", "[caller]") {
+TEST_CASE("caller: any thread may answer, and the caller is resumed where it was", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     for (int n = 0; n != 20; ++n) {
@@ -355,7 +354,7 @@ TEST_CASE("caller: 2.27 any thread may answer, and the caller is resumed where i
   });
 }
 
-TEST_CASE("caller: 2.27 a handler that waits is answered by another thread", "[caller]") {
+TEST_CASE("caller: a handler that waits is answered by another thread", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     auto asks = co_await otpp::start<asker>();

@@ -91,7 +91,7 @@ TEST_CASE("cast: every form tells the server", "[cast]") {
   });
 }
 
-TEST_CASE("cast: 2.34 to nobody it is no_process, and try_cast says false", "[cast]") {
+TEST_CASE("cast: to nobody it is no_process, and try_cast says false", "[cast]") {
   run([]() -> asio::awaitable<void> {
     std::error_code error = co_await code_of(otpp::cast<counter::set>("cast-nobody", 1));
     CHECK(error == otpp::errc::no_process);
@@ -109,7 +109,7 @@ TEST_CASE("cast: 2.34 to nobody it is no_process, and try_cast says false", "[ca
   });
 }
 
-TEST_CASE("cast: F73 a message that a server does not list is bad_message, by its name", "[cast]") {
+TEST_CASE("cast: a message that a server does not list is bad_message, by its name", "[cast]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<counter>(otpp::named("cast-counter"), 0);
     otpp::error error = co_await error_of(otpp::cast<scribe::note>("cast-counter", "x"));
@@ -124,7 +124,7 @@ TEST_CASE("cast: F73 a message that a server does not list is bad_message, by it
   });
 }
 
-TEST_CASE("cast: F82 2.36 without a limit nobody waits, not even the server itself", "[cast]") {
+TEST_CASE("cast: without a limit nobody waits, not even the server itself", "[cast]") {
   struct chatterbox {
     struct talk {
       int times;
@@ -155,7 +155,7 @@ TEST_CASE("cast: F82 2.36 without a limit nobody waits, not even the server itse
   });
 }
 
-TEST_CASE("cast: F82 a call that gives up in line for room is not handled", "[cast]") {
+TEST_CASE("cast: a call that gives up in line for room is not handled", "[cast]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -171,7 +171,7 @@ TEST_CASE("cast: F82 a call that gives up in line for room is not handled", "[ca
   });
 }
 
-TEST_CASE("cast: F82 2.33 where there is no room a sender waits, and try_cast does not", "[cast]") {
+TEST_CASE("cast: where there is no room a sender waits, and try_cast does not", "[cast]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -195,7 +195,7 @@ TEST_CASE("cast: F82 2.33 where there is no room a sender waits, and try_cast do
   });
 }
 
-TEST_CASE("cast: F82 a handler that finds its own mailbox full is told so", "[cast]") {
+TEST_CASE("cast: a handler that finds its own mailbox full is told so", "[cast]") {
   struct full {
     struct talk {
       using reply_type = std::error_code;
@@ -271,7 +271,7 @@ TEST_CASE("cast: a sender that waits for room leaves nothing behind wherever it 
   CHECK(steps > 1);
 }
 
-TEST_CASE("cast: F59 a message is moved, never copied", "[cast]") {
+TEST_CASE("cast: a message is moved, never copied", "[cast]") {
   struct carrier {
     struct parcel {
       std::unique_ptr<int> content;

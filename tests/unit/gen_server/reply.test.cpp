@@ -84,7 +84,7 @@ TEST_CASE("reply: leaves nothing behind wherever it ends", "[reply]") {
   CHECK(steps > 1);
 }
 
-TEST_CASE("reply: 2.25 2.28 what comes too late is dropped, and is no error", "[reply]") {
+TEST_CASE("reply: what comes too late is dropped, and is no error", "[reply]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();
@@ -105,7 +105,7 @@ TEST_CASE("reply: 2.25 2.28 what comes too late is dropped, and is no error", "[
   });
 }
 
-TEST_CASE("reply: 2.27 the answer is given before it is awaited, and takes a token", "[reply]") {
+TEST_CASE("reply: the answer is given before it is awaited, and takes a token", "[reply]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     kept_caller kept = keep_caller();

@@ -60,7 +60,7 @@ TEST_CASE("send: leaves nothing behind wherever it ends", "[send]") {
   CHECK(steps > 1);
 }
 
-TEST_CASE("send: 2.35 to nobody it is no_process, and try_send says false", "[send]") {
+TEST_CASE("send: to nobody it is no_process, and try_send says false", "[send]") {
   run([]() -> asio::awaitable<void> {
     otpp::error error = co_await error_of(otpp::send<scribe::note>("send-nobody", "x"));
     CHECK(error.code() == otpp::errc::no_process);
@@ -74,7 +74,7 @@ TEST_CASE("send: 2.35 to nobody it is no_process, and try_send says false", "[se
   });
 }
 
-TEST_CASE("send: F31 to a server whose context is gone it is no_process", "[send]") {
+TEST_CASE("send: to a server whose context is gone it is no_process", "[send]") {
   journal said;
   auto body = [said]() -> asio::awaitable<otpp::server_ref<scribe>> {
     auto server = co_await otpp::start<scribe>(said);
@@ -103,7 +103,7 @@ TEST_CASE("send: F31 to a server whose context is gone it is no_process", "[send
   });
 }
 
-TEST_CASE("send: F73 a cast is no info, by name", "[send]") {
+TEST_CASE("send: a cast is no info, by name", "[send]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<counter>(otpp::named("send-counter"), 5);
     std::error_code code = co_await code_of(otpp::send<counter::set>("send-counter", 1));

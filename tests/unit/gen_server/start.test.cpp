@@ -110,7 +110,7 @@ asio::awaitable<void> start_and_stop() {
 
 } // namespace
 
-TEST_CASE("start: 2.1 completes when init has returned", "[start]") {
+TEST_CASE("start: completes when init has returned", "[start]") {
   run([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     journal said;
@@ -132,7 +132,7 @@ TEST_CASE("start: leaves nothing behind wherever it ends", "[start]") {
   CHECK(steps > 1);
 }
 
-TEST_CASE("start: F92 2.2 what is sent to the name during init is handled after it", "[start]") {
+TEST_CASE("start: what is sent to the name during init is handled after it", "[start]") {
   run([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     journal said;
@@ -156,7 +156,7 @@ TEST_CASE("start: F92 2.2 what is sent to the name during init is handled after 
   });
 }
 
-TEST_CASE("start: F92 who called a server whose init fails hears why", "[start]") {
+TEST_CASE("start: who called a server whose init fails hears why", "[start]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     asio::any_io_executor executor = co_await asio::this_coro::executor;
@@ -177,7 +177,7 @@ TEST_CASE("start: F92 who called a server whose init fails hears why", "[start]"
   });
 }
 
-TEST_CASE("start: 2.3 a name that is taken: init is not run, and the old server stays", "[start]") {
+TEST_CASE("start: a name that is taken: init is not run, and the old server stays", "[start]") {
   run([]() -> asio::awaitable<void> {
     journal first;
     journal second;
@@ -195,7 +195,7 @@ TEST_CASE("start: 2.3 a name that is taken: init is not run, and the old server 
   });
 }
 
-TEST_CASE("start: F74 a name of no bytes, or of more than 255, is refused", "[start]") {
+TEST_CASE("start: a name of no bytes, or of more than 255, is refused", "[start]") {
   run([]() -> asio::awaitable<void> {
     for (std::size_t length : {0u, 256u, 1000000u}) {
       journal said;
@@ -241,8 +241,7 @@ asio::awaitable<void> fail_to_start(otpp::options options, how what) {
 
 } // namespace
 
-TEST_CASE(
-    "start: F50 2.7 2.10 2.11 a failed start says why, frees the name, and can be repeated", "[start]") {
+TEST_CASE("start: a failed start says why, frees the name, and can be repeated", "[start]") {
   for (how what :
        {how::throws, how::throws_later, how::ignores, how::stops, how::stops_with_boom,
         how::fails_by_reason}) {
@@ -262,7 +261,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("start: F50 2.7 an init that is a plain function fails in the same ways", "[start]") {
+TEST_CASE("start: an init that is a plain function fails in the same ways", "[start]") {
   run([]() -> asio::awaitable<void> {
     for (int time = 0; time != 5; ++time) {
       std::exception_ptr failure =
@@ -285,7 +284,7 @@ TEST_CASE("start: F50 2.7 an init that is a plain function fails in the same way
   });
 }
 
-TEST_CASE("start: F50 2.6 a hundred that ignore leave no name", "[start]") {
+TEST_CASE("start: a hundred that ignore leave no name", "[start]") {
   run([]() -> asio::awaitable<void> {
     for (int time = 0; time != 100; ++time) {
       std::error_code error =
@@ -296,7 +295,7 @@ TEST_CASE("start: F50 2.6 a hundred that ignore leave no name", "[start]") {
   });
 }
 
-TEST_CASE("start: F91 a stop during init is handled after it", "[start]") {
+TEST_CASE("start: a stop during init is handled after it", "[start]") {
   run([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     journal said;
@@ -319,7 +318,7 @@ TEST_CASE("start: F91 a stop during init is handled after it", "[start]") {
   });
 }
 
-TEST_CASE("start: F91 a stop during an init that fails reports that", "[start]") {
+TEST_CASE("start: a stop during an init that fails reports that", "[start]") {
   run([]() -> asio::awaitable<void> {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     journal said;
@@ -344,7 +343,7 @@ TEST_CASE("start: F91 a stop during an init that fails reports that", "[start]")
   });
 }
 
-TEST_CASE("start: F91 who cancels the start cancels an init that waits", "[start]") {
+TEST_CASE("start: who cancels the start cancels an init that waits", "[start]") {
   for (auto type : {asio::cancellation_type::terminal, asio::cancellation_type::total}) {
     run([type]() -> asio::awaitable<void> {
       asio::any_io_executor executor = co_await asio::this_coro::executor;
@@ -373,7 +372,7 @@ TEST_CASE("start: F91 who cancels the start cancels an init that waits", "[start
   }
 }
 
-TEST_CASE("start: F97 arguments are kept until init has them", "[start]") {
+TEST_CASE("start: arguments are kept until init has them", "[start]") {
   struct reader {
     std::string init(std::string text, std::unique_ptr<int> n) { return text + std::to_string(*n); }
     std::size_t handle_call(counter::get, std::string& text) { return text.size(); }
@@ -449,7 +448,7 @@ struct over_aligned {
 
 } // namespace
 
-TEST_CASE("start: F53 the state never moves, and need not be movable", "[start]") {
+TEST_CASE("start: the state never moves, and need not be movable", "[start]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<tree>(1);
     const void* first = co_await otpp::call<tree::where>(server);
@@ -460,7 +459,7 @@ TEST_CASE("start: F53 the state never moves, and need not be movable", "[start]"
   });
 }
 
-TEST_CASE("start: F60 a state with a large alignment gets it", "[start]") {
+TEST_CASE("start: a state with a large alignment gets it", "[start]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<over_aligned>();
     for (int n = 0; n != 5; ++n) {
@@ -471,8 +470,7 @@ TEST_CASE("start: F60 a state with a large alignment gets it", "[start]") {
   });
 }
 
-TEST_CASE(
-    "start: F98 F99 handlers are given by type, and are coroutines with captures of their own", "[start]") {
+TEST_CASE("start: handlers are given by type, and are coroutines with captures of their own", "[start]") {
   auto number = std::make_shared<int>(4);
   auto body = [number]() -> asio::awaitable<void> {
     std::optional<otpp::server_ref<slow_adder>> kept;
@@ -564,7 +562,7 @@ struct counted_life {
 
 } // namespace
 
-TEST_CASE("start: F91 a start that has failed already is not cancelled, and leaves nothing", "[start]") {
+TEST_CASE("start: a start that has failed already is not cancelled, and leaves nothing", "[start]") {
   asio::io_context context;
   asio::cancellation_signal cancel;
   std::error_code said;

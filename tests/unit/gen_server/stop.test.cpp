@@ -115,7 +115,7 @@ TEST_CASE("stop: leaves nothing behind wherever it ends", "[stop]") {
   CHECK(steps > 1);
 }
 
-TEST_CASE("stop: 2.38 what was sent before is handled first", "[stop]") {
+TEST_CASE("stop: what was sent before is handled first", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(said);
@@ -130,7 +130,7 @@ TEST_CASE("stop: 2.38 what was sent before is handled first", "[stop]") {
   });
 }
 
-TEST_CASE("stop: 2.61 it succeeds if the server ended with exactly that reason", "[stop]") {
+TEST_CASE("stop: it succeeds if the server ended with exactly that reason", "[stop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     {
@@ -154,11 +154,11 @@ TEST_CASE("stop: 2.61 it succeeds if the server ended with exactly that reason",
       CHECK(why == reason);
       CHECK(why.exception() == reason.exception());
     }
-    CHECK(reports.texts().size() == 1); // 2.62: not a clean reason
+    CHECK(reports.texts().size() == 1); // not a clean reason
   });
 }
 
-TEST_CASE("stop: 2.61 it says which other reason ended the server first", "[stop]") {
+TEST_CASE("stop: it says which other reason ended the server first", "[stop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     auto server = co_await otpp::start<scribe>(journal());
@@ -176,7 +176,7 @@ TEST_CASE("stop: 2.61 it says which other reason ended the server first", "[stop
   });
 }
 
-TEST_CASE("stop: 2.61 of a server that has ended it is no_process", "[stop]") {
+TEST_CASE("stop: of a server that has ended it is no_process", "[stop]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<counter>(0);
     co_await server.stop();
@@ -199,8 +199,7 @@ TEST_CASE("stop: a negative timeout stops nothing", "[stop]") {
   });
 }
 
-TEST_CASE(
-    "stop: F08 2.61 a handler that does not return outlasts the timeout, and the end comes later", "[stop]") {
+TEST_CASE("stop: a handler that does not return outlasts the timeout, and the end comes later", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<scribe>(otpp::named("stop-slow"), said);
@@ -221,7 +220,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("stop: F07 two at once, and one more while it terminates, end once", "[stop]") {
+TEST_CASE("stop: two at once, and one more while it terminates, end once", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -275,7 +274,7 @@ struct suicidal {
 
 } // namespace
 
-TEST_CASE("stop: F07 F80 a handler cannot wait for its own server's end", "[stop]") {
+TEST_CASE("stop: a handler cannot wait for its own server's end", "[stop]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<suicidal>();
     std::error_code error = co_await otpp::call<suicidal::stop_self>(server);
@@ -287,7 +286,7 @@ TEST_CASE("stop: F07 F80 a handler cannot wait for its own server's end", "[stop
   });
 }
 
-TEST_CASE("stop: F87 a handler can stop its own server without waiting", "[stop]") {
+TEST_CASE("stop: a handler can stop its own server without waiting", "[stop]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<suicidal>();
     pending<> stopped;
@@ -298,7 +297,7 @@ TEST_CASE("stop: F87 a handler can stop its own server without waiting", "[stop]
   });
 }
 
-TEST_CASE("stop: F52 2.59 terminate's own failure is the reason, with the first one inside", "[stop]") {
+TEST_CASE("stop: terminate's own failure is the reason, with the first one inside", "[stop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     journal said;
@@ -330,7 +329,7 @@ TEST_CASE("stop: F52 2.59 terminate's own failure is the reason, with the first 
   });
 }
 
-TEST_CASE("stop: F52 2.51 the answer of a stop is given even if terminate fails", "[stop]") {
+TEST_CASE("stop: the answer of a stop is given even if terminate fails", "[stop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     auto server = co_await otpp::start<dying>(journal(), happened(), true);
@@ -341,7 +340,7 @@ TEST_CASE("stop: F52 2.51 the answer of a stop is given even if terminate fails"
   });
 }
 
-TEST_CASE("stop: F94 a call while the server terminates ends with it", "[stop]") {
+TEST_CASE("stop: a call while the server terminates ends with it", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -394,7 +393,7 @@ struct diligent {
 
 } // namespace
 
-TEST_CASE("stop: F95 terminate can wait, whatever ended the server", "[stop]") {
+TEST_CASE("stop: terminate can wait, whatever ended the server", "[stop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     journal said;
@@ -419,8 +418,7 @@ TEST_CASE("stop: F95 terminate can wait, whatever ended the server", "[stop]") {
   });
 }
 
-TEST_CASE(
-    "stop: F02 2.51 2.63 2.64 the end has one order, and nobody sees it before the name is free", "[stop]") {
+TEST_CASE("stop: the end has one order, and nobody sees it before the name is free", "[stop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -450,7 +448,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("stop: F02 who got the last answer can start the next server at once", "[stop]") {
+TEST_CASE("stop: who got the last answer can start the next server at once", "[stop]") {
   run([]() -> asio::awaitable<void> {
     for (int time = 0; time != 20; ++time) {
       auto server = co_await otpp::start<dying>(otpp::named("stop-again"), journal(), happened(), false);
@@ -513,7 +511,7 @@ TEST_CASE("join: says why, to many, before and after the end", "[stop]") {
   });
 }
 
-TEST_CASE("join: 2.53 the exception of a handler keeps its identity", "[stop]") {
+TEST_CASE("join: the exception of a handler keeps its identity", "[stop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     otpp::exit_reason mine{boom()};

@@ -31,7 +31,7 @@
 #include <utility>
 #include <vector>
 
-// Rows 2.57, 2.58 and 2.66 of semantics.md, and what erlang(3) says of link, unlink and exit.
+// What erlang(3) says of link, unlink and exit.
 
 namespace {
 
@@ -59,7 +59,7 @@ asio::awaitable<void> leave(tied& two, otpp::exit_reason why) {
 
 } // namespace
 
-TEST_CASE("link: 2.66 an end that is not normal ends the other, without terminate") {
+TEST_CASE("link: an end that is not normal ends the other, without terminate") {
   run([]() -> asio::awaitable<void> {
     crash_log log;
     tied two = co_await start_linked(end_it);
@@ -71,7 +71,7 @@ TEST_CASE("link: 2.66 an end that is not normal ends the other, without terminat
   });
 }
 
-TEST_CASE("link: 2.66 a normal end does not end the other") {
+TEST_CASE("link: a normal end does not end the other") {
   run([]() -> asio::awaitable<void> {
     tied two = co_await start_linked(end_it);
     co_await leave(two, otpp::exit_reason::normal());
@@ -215,14 +215,14 @@ TEST_CASE("link: start_link ties a server to its parent") {
     crash_log log;
     journal said;
     auto parent = co_await otpp::start<relative>(said, end_it);
-    SECTION("2.57 a child that traps exits ends with its parent, after terminate") {
+    SECTION("a child that traps exits ends with its parent, after terminate") {
       auto child = co_await otpp::call<relative::bear>(parent, are_trapped);
       co_await parent.stop(otpp::exit_reason::shutdown());
       otpp::exit_reason why = co_await child.join();
       CHECK(why == otpp::exit_reason::shutdown());
       CHECK(said.text() == "terminate:shutdown terminate:shutdown");
     }
-    SECTION("2.58 one that does not ends without") {
+    SECTION("one that does not ends without") {
       auto child = co_await otpp::call<relative::bear>(parent, end_it);
       co_await parent.stop(otpp::exit_reason::shutdown());
       co_await child.join();

@@ -72,7 +72,7 @@ TEST_CASE("monitor: each monitor of one server has a down of its own") {
   });
 }
 
-TEST_CASE("monitor: 2.65 of a server that has ended, down comes at once") {
+TEST_CASE("monitor: of a server that has ended, down comes at once") {
   run([]() -> asio::awaitable<void> {
     watched two = co_await start_two();
     co_await leave(two.other, otpp::exit_reason::shutdown());

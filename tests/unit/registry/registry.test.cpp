@@ -80,7 +80,7 @@ TEST_CASE("registry: a server may have several names, and takes all with it", "[
   });
 }
 
-TEST_CASE("registry: 2.3 a name that is taken stays with its server", "[registry]") {
+TEST_CASE("registry: a name that is taken stays with its server", "[registry]") {
   run([]() -> asio::awaitable<void> {
     otpp::registry names;
     auto first = co_await otpp::start<counter>(otpp::named("a").in(names), 1);
@@ -99,7 +99,7 @@ TEST_CASE("registry: 2.3 a name that is taken stays with its server", "[registry
   });
 }
 
-TEST_CASE("registry: F71 the end of the old server leaves the name to the new one", "[registry]") {
+TEST_CASE("registry: the end of the old server leaves the name to the new one", "[registry]") {
   run([]() -> asio::awaitable<void> {
     otpp::registry names;
     auto first = co_await otpp::start<counter>(otpp::named("a").in(names), 1);
@@ -120,7 +120,7 @@ TEST_CASE("registry: F71 the end of the old server leaves the name to the new on
   });
 }
 
-TEST_CASE("registry: F72 a server's number is never used again", "[registry]") {
+TEST_CASE("registry: a server's number is never used again", "[registry]") {
   run([]() -> asio::awaitable<void> {
     std::vector<std::uint64_t> ids;
     for (int n = 0; n != 50; ++n) {
@@ -134,7 +134,7 @@ TEST_CASE("registry: F72 a server's number is never used again", "[registry]") {
   });
 }
 
-TEST_CASE("registry: F73 a name of a server with other callbacks is an error that names both", "[registry]") {
+TEST_CASE("registry: a name of a server with other callbacks is an error that names both", "[registry]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<counter>(otpp::named("reg-type"), 0);
     std::string text;
@@ -151,7 +151,7 @@ TEST_CASE("registry: F73 a name of a server with other callbacks is an error tha
   });
 }
 
-TEST_CASE("registry: F74 which names there can be", "[registry]") {
+TEST_CASE("registry: which names there can be", "[registry]") {
   using namespace std::string_literals;
   run([]() -> asio::awaitable<void> {
     otpp::registry names;
@@ -177,7 +177,7 @@ TEST_CASE("registry: F74 which names there can be", "[registry]") {
   });
 }
 
-TEST_CASE("registry: F75 an old reference never reaches the server's successor", "[registry]") {
+TEST_CASE("registry: an old reference never reaches the server's successor", "[registry]") {
   run([]() -> asio::awaitable<void> {
     constexpr otpp::server_name<counter> name{"reg-again"};
     auto first = co_await otpp::start<counter>(otpp::named("reg-again"), 1);
@@ -233,7 +233,7 @@ struct busybody {
 
 } // namespace
 
-TEST_CASE("registry: F76 F87 what is destroyed may use the library", "[registry]") {
+TEST_CASE("registry: what is destroyed may use the library", "[registry]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<busybody>(otpp::named("reg-busybody"));
     for (int n = 0; n != 10; ++n) {

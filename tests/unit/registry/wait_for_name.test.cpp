@@ -88,7 +88,7 @@ TEST_CASE("wait_for_name: a new name of an old server counts, for all who wait",
   });
 }
 
-TEST_CASE("wait_for_name: F21 what does not come in time is a timeout", "[wait_for_name]") {
+TEST_CASE("wait_for_name: what does not come in time is a timeout", "[wait_for_name]") {
   run([]() -> asio::awaitable<void> {
     otpp::registry names;
     for (otpp::duration timeout : {otpp::duration(2ms), otpp::duration(0), otpp::duration(-1)}) {
@@ -101,7 +101,7 @@ TEST_CASE("wait_for_name: F21 what does not come in time is a timeout", "[wait_f
   });
 }
 
-TEST_CASE("wait_for_name: F73 a server with other callbacks is bad_message", "[wait_for_name]") {
+TEST_CASE("wait_for_name: a server with other callbacks is bad_message", "[wait_for_name]") {
   run([]() -> asio::awaitable<void> {
     otpp::registry names;
     asio::any_io_executor executor = co_await asio::this_coro::executor;

@@ -145,7 +145,7 @@ TEST_CASE("send_request: requests go out at once, and their answers wait", "[sen
   });
 }
 
-TEST_CASE("send_request: 2.67 an unknown name is no error, but the response", "[send_request]") {
+TEST_CASE("send_request: an unknown name is no error, but the response", "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto nobody = otpp::send_request<desk::twice>("sr-nobody", 1);
     CHECK(nobody.is_open());
@@ -179,7 +179,7 @@ TEST_CASE("send_request: what a call ends with is the response", "[send_request]
   });
 }
 
-TEST_CASE("send_request: 2.68 after a wait in vain the request can be waited for again", "[send_request]") {
+TEST_CASE("send_request: after a wait in vain the request can be waited for again", "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<desk>();
     auto request = otpp::send_request<desk::keep>(server, 7);
@@ -204,7 +204,7 @@ TEST_CASE("send_request: 2.68 after a wait in vain the request can be waited for
   });
 }
 
-TEST_CASE("send_request: 2.69 after receive in vain the request is abandoned", "[send_request]") {
+TEST_CASE("send_request: after receive in vain the request is abandoned", "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<desk>();
     auto request = otpp::send_request<desk::keep>(server, 7);
@@ -453,7 +453,7 @@ TEST_CASE("send_request: from any thread, and to any context", "[send_request]")
 
 // ---- request_set ----
 
-TEST_CASE("send_request: 2.70 of a set the first answer comes first, with its label", "[send_request]") {
+TEST_CASE("send_request: of a set the first answer comes first, with its label", "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<desk>();
     otpp::request_set<std::string, int> set;

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-// OTP's supervisor_SUITE, by the names of its cases, and section 2.8 of semantics.md.
+// OTP's supervisor_SUITE, by the names of its cases, and more.
 
 using namespace std::chrono_literals;
 using otpp::testing::explore;

@@ -111,7 +111,7 @@ asio::awaitable<std::string> ask(otpp::server_ref<clerk> server) {
 
 } // namespace
 
-TEST_CASE("sys: 2.71 inspect looks into a server, running and suspended") {
+TEST_CASE("sys: inspect looks into a server, running and suspended") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<clerk>(otpp::named("inspected"), journal());
     std::size_t size = co_await otpp::inspect(server, size_of_secret);
@@ -167,7 +167,7 @@ TEST_CASE("sys: what the function throws goes to the caller, and the server goes
   });
 }
 
-TEST_CASE("sys: 2.72 replace_state") {
+TEST_CASE("sys: replace_state") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<clerk>(journal());
     auto secret = [](const clerk::state& s) { return s.secret; };
@@ -200,7 +200,7 @@ TEST_CASE("sys: 2.72 replace_state") {
   });
 }
 
-TEST_CASE("sys: 2.73 of a suspended server messages stay queued, in order, until resume") {
+TEST_CASE("sys: of a suspended server messages stay queued, in order, until resume") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<clerk>(said);
@@ -292,7 +292,7 @@ TEST_CASE("sys: a suspended server that traps exits ends with its parent") {
   });
 }
 
-TEST_CASE("sys: 2.73 nothing is handled between suspend and resume, in any order of events") {
+TEST_CASE("sys: nothing is handled between suspend and resume, in any order of events") {
   otpp::testing::explore(otpp::testing::orders::all(2).at_most(2000), [](otpp::testing::world& world) {
     journal said;
     std::optional<otpp::server_ref<clerk>> server;
@@ -367,7 +367,7 @@ TEST_CASE("sys: timeouts and system messages") {
       });
     };
 
-    // 2.44: a plain timeout begins anew.
+    // A plain timeout begins anew.
     rest(10s, 0s);
     world.run_for(6s);
     do_now(look);
@@ -376,7 +376,7 @@ TEST_CASE("sys: timeouts and system messages") {
     world.run_for(1s);
     world.check(said.text() == "timeout", "a plain timeout was cancelled by a system message");
 
-    // 2.46: an event timeout goes on.
+    // An event timeout goes on.
     rest(0s, 10s);
     world.run_for(6s);
     do_now(look);
@@ -399,7 +399,7 @@ TEST_CASE("sys: timeouts and system messages") {
     do_now(resume);
     world.check(said.text() == "timeout rested timeout rested", "an event timeout was lost at resume");
 
-    // 2.45: zero waits for no message, and a system message is none.
+    // Zero waits for no message, and a system message is none.
     world.spawn("client", [&]() -> asio::awaitable<void> {
       otpp::try_cast<clerk::rest>(*server, 0s, 0s);
       co_await otpp::inspect(*server, size_of_secret);
@@ -531,7 +531,7 @@ TEST_CASE("sys: statistics count messages, answers, the queue and the time in ha
   });
 }
 
-TEST_CASE("sys: 2.74 get_status shows the state as format_status does, and no more") {
+TEST_CASE("sys: get_status shows the state as format_status does, and no more") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<clerk>(otpp::named("shown"), journal());
     otpp::register_name("alias", server);

@@ -162,7 +162,7 @@ TEST_CASE("block_cache: a block may be freed when its thread has emptied its own
   CHECK(kept != nullptr); // and AddressSanitizer has nothing to say
 }
 
-TEST_CASE("block_cache: F60 a message with a large alignment gets it", "[block_cache]") {
+TEST_CASE("block_cache: a message with a large alignment gets it", "[block_cache]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<large_letter>();
     for (int n = 0; n != 5; ++n) {

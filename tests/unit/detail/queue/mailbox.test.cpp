@@ -68,7 +68,7 @@ struct letters {
 
 } // namespace
 
-TEST_CASE("mailbox: 2.37 keeps the order, and says whom to wake", "[mailbox]") {
+TEST_CASE("mailbox: keeps the order, and says whom to wake", "[mailbox]") {
   letters l;
   mailbox box(0);
   CHECK(box.empty());

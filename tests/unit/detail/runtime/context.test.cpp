@@ -216,20 +216,20 @@ void abandon_a_server_with_callers(Args... args) {
 
 } // namespace
 
-TEST_CASE("context_room: F05 a caller of a parked call learns that the context is gone", "[context_room]") {
+TEST_CASE("context_room: a caller of a parked call learns that the context is gone", "[context_room]") {
   abandon_a_server_with_callers<keeper::park>();
   check_nothing_is_left();
 }
 
 TEST_CASE(
-    "context_room: F05 callers of a suspended handler, and queued behind it, learn that the context is gone",
+    "context_room: callers of a suspended handler, and queued behind it, learn that the context is gone",
     "[context_room]") {
   abandon_a_server_with_callers<keeper::linger>();
   check_nothing_is_left();
 }
 
 TEST_CASE(
-    "context_room: F05 a caller whose otpp::caller lies elsewhere learns that the context is gone",
+    "context_room: a caller whose otpp::caller lies elsewhere learns that the context is gone",
     "[context_room]") {
   shelf kept;
   abandon_a_server_with_callers<keeper::lend>(&kept);
@@ -241,7 +241,7 @@ TEST_CASE(
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: F05 a call that was sent and never seen is answered", "[context_room]") {
+TEST_CASE("context_room: a call that was sent and never seen is answered", "[context_room]") {
   ending how;
   ending stopped;
   ending joined;
@@ -297,7 +297,7 @@ asio::awaitable<void> start_sleepy(asio::io_context& where, ending& how) {
 
 } // namespace
 
-TEST_CASE("context_room: F05 a start on a context that goes away is answered", "[context_room]") {
+TEST_CASE("context_room: a start on a context that goes away is answered", "[context_room]") {
   ending how;
   asio::io_context ours;
   {
@@ -315,7 +315,7 @@ TEST_CASE("context_room: F05 a start on a context that goes away is answered", "
   CHECK(frames == 0);
 }
 
-TEST_CASE("context_room: F11 a caller's context goes while its server answers", "[context_room]") {
+TEST_CASE("context_room: a caller's context goes while its server answers", "[context_room]") {
   std::minstd_rand random(11);
   {
     asio::io_context theirs;
@@ -353,8 +353,7 @@ TEST_CASE("context_room: F11 a caller's context goes while its server answers", 
 }
 
 TEST_CASE(
-    "context_room: F11 a caller's context goes while another thread answers its otpp::caller",
-    "[context_room]") {
+    "context_room: a caller's context goes while another thread answers its otpp::caller", "[context_room]") {
   std::minstd_rand random(12);
   asio::io_context theirs;
   keeper_ref server = keeper_on(theirs);
@@ -407,7 +406,7 @@ TEST_CASE(
   CHECK(frames == 0);
 }
 
-TEST_CASE("context_room: F30 a handler on its way home when its context goes", "[context_room]") {
+TEST_CASE("context_room: a handler on its way home when its context goes", "[context_room]") {
   asio::io_context elsewhere;
   ending how;
   {
@@ -449,7 +448,7 @@ struct asked_while_it_goes {
 
 } // namespace
 
-TEST_CASE("context_room: F30 what ends at once while its context begins to go", "[context_room]") {
+TEST_CASE("context_room: what ends at once while its context begins to go", "[context_room]") {
   enum class what { call, stop, wait_for_response, size };
   for (int which = 0; which != static_cast<int>(what::size); ++which) {
     CAPTURE(which);
@@ -484,7 +483,7 @@ TEST_CASE("context_room: F30 what ends at once while its context begins to go", 
 }
 
 // The executors that callers were on outlive their context, each for itself (AddressSanitizer's).
-TEST_CASE("context_room: F11 callers of a context that is gone are let go in any order", "[context_room]") {
+TEST_CASE("context_room: callers of a context that is gone are let go in any order", "[context_room]") {
   std::array<std::size_t, 3> order = {0, 1, 2};
   do {
     asio::io_context theirs;
@@ -514,7 +513,7 @@ TEST_CASE("context_room: F11 callers of a context that is gone are let go in any
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: F20 an answer waits for a context that was stopped", "[context_room]") {
+TEST_CASE("context_room: an answer waits for a context that was stopped", "[context_room]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -533,7 +532,7 @@ TEST_CASE("context_room: F20 an answer waits for a context that was stopped", "[
   CHECK(how.value == 1);
 }
 
-TEST_CASE("context_room: F20 an answer for a stopped context goes with it", "[context_room]") {
+TEST_CASE("context_room: an answer for a stopped context goes with it", "[context_room]") {
   ending how;
   {
     asio::io_context theirs;
@@ -636,7 +635,7 @@ void check_all_exited(const world::endings& calls) {
 
 } // namespace
 
-TEST_CASE("context_room: F30 one context destroyed after every handler", "[context_room]") {
+TEST_CASE("context_room: one context destroyed after every handler", "[context_room]") {
   terminations = 0;
   std::size_t steps = 0;
   bool more = true;
@@ -656,7 +655,7 @@ TEST_CASE("context_room: F30 one context destroyed after every handler", "[conte
   CHECK(steps > 5);
 }
 
-TEST_CASE("context_room: F30 two contexts destroyed after every handler, in both orders", "[context_room]") {
+TEST_CASE("context_room: two contexts destroyed after every handler, in both orders", "[context_room]") {
   terminations = 0;
   bool a_first = GENERATE(true, false);
   bool run_between = GENERATE(true, false);
@@ -683,7 +682,7 @@ TEST_CASE("context_room: F30 two contexts destroyed after every handler, in both
   CHECK(steps > 5);
 }
 
-TEST_CASE("context_room: F31 a handle and a name outlive the context", "[context_room]") {
+TEST_CASE("context_room: a handle and a name outlive the context", "[context_room]") {
   otpp::registry names;
   std::optional<keeper_ref> kept;
   {
@@ -723,7 +722,7 @@ TEST_CASE("context_room: F31 a handle and a name outlive the context", "[context
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: F31 a registry may go before the servers in it", "[context_room]") {
+TEST_CASE("context_room: a registry may go before the servers in it", "[context_room]") {
   asio::io_context theirs;
   auto names = std::make_unique<otpp::registry>();
   keeper_ref server = keeper_on(theirs, otpp::named("short").in(*names));
@@ -735,7 +734,7 @@ TEST_CASE("context_room: F31 a registry may go before the servers in it", "[cont
   CHECK(how.value == 1);
 }
 
-TEST_CASE("context_room: F31 a server cannot be started on a context that is gone", "[context_room]") {
+TEST_CASE("context_room: a server cannot be started on a context that is gone", "[context_room]") {
   // Destroyed by the context's destructor, with the handler that holds it, when the room is closed.
   struct late_starter {
     asio::io_context& where;
@@ -781,7 +780,7 @@ struct last_word {
     bool taken = otpp::try_cast<uncounted::note>(*server);
     bool found = otpp::whereis<uncounted>("context_room f32") || otpp::whereis<uncounted>("f32", names);
     if (taken || found || !server->has_ended()) {
-      std::fputs("context_room: F32 a static handle reached a server that is gone\n", stderr);
+      std::fputs("context_room: a static handle reached a server that is gone\n", stderr);
       std::abort();
     }
   }
@@ -797,7 +796,7 @@ last_word static_handle;
 
 } // namespace
 
-TEST_CASE("context_room: F32 a static handle outlives everything", "[context_room]") {
+TEST_CASE("context_room: a static handle outlives everything", "[context_room]") {
   asio::io_context theirs;
   asio::co_spawn(theirs, keep_for_ever(static_handle), forget);
   settle(theirs);
@@ -805,7 +804,7 @@ TEST_CASE("context_room: F32 a static handle outlives everything", "[context_roo
   CHECK(otpp::try_cast<uncounted::note>(*static_handle.server));
 }
 
-TEST_CASE("context_room: F33 idle servers do not keep run() from returning", "[context_room]") {
+TEST_CASE("context_room: idle servers do not keep run() from returning", "[context_room]") {
   asio::io_context context;
   std::vector<keeper_ref> servers;
   for (int n = 0; n != 3; ++n) {
@@ -821,7 +820,7 @@ TEST_CASE("context_room: F33 idle servers do not keep run() from returning", "[c
   CHECK_FALSE(servers[0].has_ended());
 }
 
-TEST_CASE("context_room: F33 a call in progress keeps run() until it is answered", "[context_room]") {
+TEST_CASE("context_room: a call in progress keeps run() until it is answered", "[context_room]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -843,7 +842,7 @@ TEST_CASE("context_room: F33 a call in progress keeps run() until it is answered
   CHECK(how.times == 1);
 }
 
-TEST_CASE("context_room: F33 a call within one context keeps run() too", "[context_room]") {
+TEST_CASE("context_room: a call within one context keeps run() too", "[context_room]") {
   asio::io_context context;
   keeper_ref server = keeper_on(context);
   shelf kept;
@@ -876,7 +875,7 @@ asio::awaitable<void> ask_shortly(keeper_ref server, otpp::duration patience, en
 
 } // namespace
 
-TEST_CASE("context_room: F33 a call that timed out lets run() go at once", "[context_room]") {
+TEST_CASE("context_room: a call that timed out lets run() go at once", "[context_room]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -891,7 +890,7 @@ TEST_CASE("context_room: F33 a call that timed out lets run() go at once", "[con
   CHECK(how.times == 1);
 }
 
-TEST_CASE("context_room: F33 a call that was cancelled lets run() go at once", "[context_room]") {
+TEST_CASE("context_room: a call that was cancelled lets run() go at once", "[context_room]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -907,7 +906,7 @@ TEST_CASE("context_room: F33 a call that was cancelled lets run() go at once", "
   CHECK(how.code == asio::error::operation_aborted);
 }
 
-TEST_CASE("context_room: F33 timeouts of calls that were answered do not linger", "[context_room]") {
+TEST_CASE("context_room: timeouts of calls that were answered do not linger", "[context_room]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -933,7 +932,7 @@ TEST_CASE("context_room: F33 timeouts of calls that were answered do not linger"
   CHECK(answered == 100);
 }
 
-// ---- F34: any executor ----
+// ---- any executor ----
 
 namespace {
 
@@ -1105,7 +1104,7 @@ void trade_on(const asio::any_io_executor& executor, Work work) {
 
 } // namespace
 
-TEST_CASE("context_room: F34 a server on an io_context", "[context_room]") {
+TEST_CASE("context_room: a server on an io_context", "[context_room]") {
   asio::io_context context;
   trade_on(context.get_executor(), [&](auto finished) {
     bool in_time = eventually([&] {
@@ -1117,7 +1116,7 @@ TEST_CASE("context_room: F34 a server on an io_context", "[context_room]") {
   });
 }
 
-TEST_CASE("context_room: F34 a server on an io_context with four threads", "[context_room]") {
+TEST_CASE("context_room: a server on an io_context with four threads", "[context_room]") {
   asio::io_context context;
   auto work = asio::make_work_guard(context);
   std::vector<std::thread> threads;
@@ -1133,7 +1132,7 @@ TEST_CASE("context_room: F34 a server on an io_context with four threads", "[con
   CHECK(in_time);
 }
 
-TEST_CASE("context_room: F34 a server on a thread_pool", "[context_room]") {
+TEST_CASE("context_room: a server on a thread_pool", "[context_room]") {
   asio::thread_pool pool(4);
   bool in_time = true;
   trade_on(pool.get_executor(), [&](auto finished) { in_time = in_time && eventually(finished); });
@@ -1141,7 +1140,7 @@ TEST_CASE("context_room: F34 a server on a thread_pool", "[context_room]") {
   pool.join();
 }
 
-TEST_CASE("context_room: F34 a server on a strand of a thread_pool", "[context_room]") {
+TEST_CASE("context_room: a server on a strand of a thread_pool", "[context_room]") {
   asio::thread_pool pool(4);
   bool in_time = true;
   trade_on(asio::make_strand(pool), [&](auto finished) { in_time = in_time && eventually(finished); });
@@ -1149,7 +1148,7 @@ TEST_CASE("context_room: F34 a server on a strand of a thread_pool", "[context_r
   pool.join();
 }
 
-TEST_CASE("context_room: F34 a server on a strand of an io_context", "[context_room]") {
+TEST_CASE("context_room: a server on a strand of an io_context", "[context_room]") {
   asio::io_context context;
   trade_on(asio::make_strand(context), [&](auto finished) {
     bool in_time = eventually([&] {
@@ -1161,20 +1160,20 @@ TEST_CASE("context_room: F34 a server on a strand of an io_context", "[context_r
   });
 }
 
-TEST_CASE("context_room: F34 a server on the system executor", "[context_room]") {
+TEST_CASE("context_room: a server on the system executor", "[context_room]") {
   bool in_time = true;
   trade_on(asio::system_executor(), [&](auto finished) { in_time = in_time && eventually(finished); });
   CHECK(in_time);
 }
 
-TEST_CASE("context_room: F34 a server on an executor of the user's own", "[context_room]") {
+TEST_CASE("context_room: a server on an executor of the user's own", "[context_room]") {
   plain_context context;
   bool in_time = true;
   trade_on(plain_executor(context), [&](auto finished) { in_time = in_time && eventually(finished); });
   CHECK(in_time);
 }
 
-TEST_CASE("context_room: F30 a thread_pool is stopped with a server at work", "[context_room]") {
+TEST_CASE("context_room: a thread_pool is stopped with a server at work", "[context_room]") {
   for (int round = 0; round != 200 / slowdown; ++round) {
     std::array<ending, 4> hows;
     asio::io_context ours;
@@ -1200,7 +1199,7 @@ TEST_CASE("context_room: F30 a thread_pool is stopped with a server at work", "[
   }
 }
 
-TEST_CASE("context_room: F35 nothing completes inside the function that starts it", "[context_room]") {
+TEST_CASE("context_room: nothing completes inside the function that starts it", "[context_room]") {
   asio::io_context theirs;
   keeper_ref server = keeper_on(theirs);
   std::atomic<int> completed{0};
@@ -1225,7 +1224,7 @@ TEST_CASE("context_room: F35 nothing completes inside the function that starts i
   CHECK(completed == 6);
 }
 
-TEST_CASE("context_room: F35 a handler on the system executor runs elsewhere", "[context_room]") {
+TEST_CASE("context_room: a handler on the system executor runs elsewhere", "[context_room]") {
   asio::io_context theirs;
   keeper_ref server = keeper_on(theirs);
   std::thread::id here = std::this_thread::get_id();
@@ -1239,7 +1238,7 @@ TEST_CASE("context_room: F35 a handler on the system executor runs elsewhere", "
   CHECK(where.get() != here);
 }
 
-// ---- F36: three contexts, three threads ----
+// ---- three contexts, three threads ----
 
 namespace {
 
@@ -1291,7 +1290,7 @@ asio::awaitable<void> clerk(
 
 } // namespace
 
-TEST_CASE("context_room: F36 callers on other contexts keep their order and their thread", "[context_room]") {
+TEST_CASE("context_room: callers on other contexts keep their order and their thread", "[context_room]") {
   constexpr int rounds = 2000 / slowdown;
   clerk_result result;
   asio::io_context theirs;

@@ -174,8 +174,7 @@ asio::awaitable<void> use(bee_ref server, int rounds, std::atomic<int>& visits) 
 
 } // namespace
 
-TEST_CASE(
-    "serial_executor: I4 callbacks and their children never run at the same time", "[serial_executor]") {
+TEST_CASE("serial_executor: callbacks and their children never run at the same time", "[serial_executor]") {
   constexpr int rounds = 300;
   asio::thread_pool pool(4);
   auto data = std::make_shared<shared_data>();
@@ -344,7 +343,7 @@ TEST_CASE("serial_executor: is what this_coro::executor gives in a handler", "[s
   run(expect_yes<mirror::is_serial>);
 }
 
-TEST_CASE("serial_executor: F35 runs nothing before it returns", "[serial_executor]") {
+TEST_CASE("serial_executor: runs nothing before it returns", "[serial_executor]") {
   run(expect_yes<mirror::nothing_inline>);
 }
 

@@ -137,7 +137,7 @@ auto start_clock(journal said, event woken, then next = then::nothing, otpp::dur
 
 // ---- continue ----
 
-TEST_CASE("loop: 2.12 2.13 what init continues with runs before any message, and so does a chain", "[loop]") {
+TEST_CASE("loop: what init continues with runs before any message, and so does a chain", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await start_clock(said, event(), then::proceed);
@@ -146,7 +146,7 @@ TEST_CASE("loop: 2.12 2.13 what init continues with runs before any message, and
   });
 }
 
-TEST_CASE("loop: 2.12 start has returned while handle_continue still works", "[loop]") {
+TEST_CASE("loop: start has returned while handle_continue still works", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -165,8 +165,7 @@ TEST_CASE("loop: 2.12 start has returned while handle_continue still works", "[l
   });
 }
 
-TEST_CASE(
-    "loop: 2.13 2.32 the answer comes before the chain, and the chain before the next message", "[loop]") {
+TEST_CASE("loop: the answer comes before the chain, and the chain before the next message", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
@@ -185,7 +184,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("loop: 2.13 a chain of a hundred thousand does not deepen the stack", "[loop]") {
+TEST_CASE("loop: a chain of a hundred thousand does not deepen the stack", "[loop]") {
   struct marathon {
     struct run_on {};
     struct finished {
@@ -212,7 +211,7 @@ TEST_CASE("loop: 2.13 a chain of a hundred thousand does not deepen the stack", 
 
 // ---- timeouts ----
 
-TEST_CASE("loop: 2.44 2.49 a plain timeout comes when nothing else does, and once", "[loop]") {
+TEST_CASE("loop: a plain timeout comes when nothing else does, and once", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event woken;
@@ -227,7 +226,7 @@ TEST_CASE("loop: 2.44 2.49 a plain timeout comes when nothing else does, and onc
   });
 }
 
-TEST_CASE("loop: 2.44 2.46 a message cancels a timeout of either kind", "[loop]") {
+TEST_CASE("loop: a message cancels a timeout of either kind", "[loop]") {
   for (then kind : {then::wait, then::wait_for_message}) {
     for (int message = 0; message != 3; ++message) {
       CAPTURE(message);
@@ -253,7 +252,7 @@ TEST_CASE("loop: 2.44 2.46 a message cancels a timeout of either kind", "[loop]"
   }
 }
 
-TEST_CASE("loop: 2.46 a timeout with a message delivers that", "[loop]") {
+TEST_CASE("loop: a timeout with a message delivers that", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event woken;
@@ -265,7 +264,7 @@ TEST_CASE("loop: 2.46 a timeout with a message delivers that", "[loop]") {
   });
 }
 
-TEST_CASE("loop: 2.46 a timeout that was overtaken does not come for the next", "[loop]") {
+TEST_CASE("loop: a timeout that was overtaken does not come for the next", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event woken;
@@ -281,7 +280,7 @@ TEST_CASE("loop: 2.46 a timeout that was overtaken does not come for the next", 
   });
 }
 
-TEST_CASE("loop: 2.45 after a plain timeout of zero a queued message still comes first", "[loop]") {
+TEST_CASE("loop: after a plain timeout of zero a queued message still comes first", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await start_clock(said, event());
@@ -296,7 +295,7 @@ TEST_CASE("loop: 2.45 after a plain timeout of zero a queued message still comes
   });
 }
 
-TEST_CASE("loop: 2.45 a plain timeout of zero comes at once where nothing is queued", "[loop]") {
+TEST_CASE("loop: a plain timeout of zero comes at once where nothing is queued", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event woken;
@@ -308,7 +307,7 @@ TEST_CASE("loop: 2.45 a plain timeout of zero comes at once where nothing is que
   });
 }
 
-TEST_CASE("loop: 2.45 2.47 the two meanings of zero in init", "[loop]") {
+TEST_CASE("loop: the two meanings of zero in init", "[loop]") {
   run([]() -> asio::awaitable<void> {
     {
       journal said; // init has sent itself a note, which goes first
@@ -325,7 +324,7 @@ TEST_CASE("loop: 2.45 2.47 the two meanings of zero in init", "[loop]") {
   });
 }
 
-TEST_CASE("loop: 2.47 a message with a timeout of zero goes before every queued one", "[loop]") {
+TEST_CASE("loop: a message with a timeout of zero goes before every queued one", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await start_clock(said, event());
@@ -338,7 +337,7 @@ TEST_CASE("loop: 2.47 a message with a timeout of zero goes before every queued 
   });
 }
 
-TEST_CASE("loop: 2.32 the answer comes before the timeout that it carries", "[loop]") {
+TEST_CASE("loop: the answer comes before the timeout that it carries", "[loop]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await start_clock(said, event());
@@ -468,7 +467,7 @@ asio::awaitable<void> ask_to_wait(int callback, journal said, wish w, std::optio
 
 } // namespace
 
-TEST_CASE("loop: 2.48 every callback can ask for a timeout at a time of the clock", "[loop]") {
+TEST_CASE("loop: every callback can ask for a timeout at a time of the clock", "[loop]") {
   for (int callback = 0; callback != 7; ++callback) {
     for (bool with_message : {false, true}) {
       CAPTURE(callback, with_message);
@@ -489,7 +488,7 @@ TEST_CASE("loop: 2.48 every callback can ask for a timeout at a time of the cloc
   }
 }
 
-TEST_CASE("loop: 2.48 a time that has passed is a timeout of zero, of either kind", "[loop]") {
+TEST_CASE("loop: a time that has passed is a timeout of zero, of either kind", "[loop]") {
   for (bool with_message : {false, true}) {
     whether how = with_message ? whether::to_wait_with_message : whether::to_wait;
     otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
@@ -509,7 +508,7 @@ TEST_CASE("loop: 2.48 a time that has passed is a timeout of zero, of either kin
   }
 }
 
-TEST_CASE("loop: 2.12 2.13 every callback can continue, before what is queued", "[loop]") {
+TEST_CASE("loop: every callback can continue, before what is queued", "[loop]") {
   for (int callback = 0; callback != 7; ++callback) {
     CAPTURE(callback);
     otpp::testing::explore(otpp::testing::orders::fifo(), [&](otpp::testing::world& one) {
@@ -553,10 +552,10 @@ struct deaf { // no handle_info, no handle_continue
 } // namespace
 
 static_assert(!otpp::handles_info<deaf, counter::reset>);
-static_assert(!otpp::handles_call<deaf, counter::get>); // 2.43: what has no answer's type is no call
+static_assert(!otpp::handles_call<deaf, counter::get>); // what has no answer's type is no call
 static_assert(!otpp::call_message<counter::reset>);
 
-TEST_CASE("loop: 2.42 an info that a server does not take is refused, and the server goes on", "[loop]") {
+TEST_CASE("loop: an info that a server does not take is refused, and the server goes on", "[loop]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<deaf>(otpp::named("loop-deaf"));
     std::error_code error = co_await code_of(otpp::send<counter::reset>("loop-deaf"));
@@ -568,7 +567,7 @@ TEST_CASE("loop: 2.42 an info that a server does not take is refused, and the se
   });
 }
 
-TEST_CASE("loop: 2.14 a message to itself without a handler ends the server, and says so", "[loop]") {
+TEST_CASE("loop: a message to itself without a handler ends the server, and says so", "[loop]") {
   run([]() -> asio::awaitable<void> {
     crash_log reports;
     auto first = co_await otpp::start<deaf>();
@@ -587,8 +586,7 @@ TEST_CASE("loop: 2.14 a message to itself without a handler ends the server, and
 
 // ---- ends ----
 
-TEST_CASE(
-    "loop: 2.51 2.52 a stop from a call answers after terminate, with the value or the reason", "[loop]") {
+TEST_CASE("loop: a stop from a call answers after terminate, with the value or the reason", "[loop]") {
   run([]() -> asio::awaitable<void> {
     {
       journal said;
@@ -669,7 +667,7 @@ struct sloppy {
 
 } // namespace
 
-TEST_CASE("loop: F51 F53 2.54 whichever handler throws, terminate sees the state as it was left", "[loop]") {
+TEST_CASE("loop: whichever handler throws, terminate sees the state as it was left", "[loop]") {
   for (int which = 0; which != 5; ++which) {
     CAPTURE(which);
     run([which]() -> asio::awaitable<void> {
