@@ -34,9 +34,9 @@ using namespace otpp::testing;
 
 namespace {
 
-std::atomic<int> states{0};
+std::atomic<int> living_states{0};
 std::atomic<int> living_letters{0};
-std::atomic<int> frames{0};
+std::atomic<int> living_frames{0};
 
 asio::awaitable<void> suspend(int times) {
   for (int i = 0; i < times; ++i) {
@@ -47,7 +47,7 @@ asio::awaitable<void> suspend(int times) {
 struct shop_state {
   int handled = 0;
   std::vector<otpp::caller<int>> parked;
-  counted_in alive{states};
+  counted_in alive{living_states};
 };
 
 // Each handler that is a coroutine suspends three times.
@@ -89,14 +89,14 @@ struct shop {
   using messages = otpp::message_list<handled, plain, slow, parked, release, note, slow_note>;
 
   asio::awaitable<shop_state> init(int suspensions) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(suspensions);
     co_return shop_state();
   }
   int handle_call(handled, shop_state& state) { return state.handled; }
   int handle_call(plain, shop_state& state) { return ++state.handled; }
   asio::awaitable<int> handle_call(slow, shop_state& state) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(3);
     co_return ++state.handled;
   }
@@ -105,23 +105,23 @@ struct shop {
     state.parked.push_back(std::move(from));
   }
   asio::awaitable<int> handle_call(nested message, shop_state& state) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     ++state.handled;
     int value = co_await otpp::call_for<slow>(message.to, otpp::infinite);
     co_return value;
   }
   asio::awaitable<otpp::outcome<int>> handle_call(continued, shop_state& state) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(1);
     co_return otpp::outcome<int>(++state.handled).then(go_on{});
   }
   asio::awaitable<void> handle_continue(go_on, shop_state&) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(3);
   }
   void handle_cast(note, shop_state& state) { ++state.handled; }
   asio::awaitable<void> handle_cast(slow_note, shop_state& state) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(3);
     ++state.handled;
   }
@@ -131,12 +131,12 @@ struct shop {
     }
   }
   asio::awaitable<void> handle_info(slow_note, shop_state& state) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(3);
     ++state.handled;
   }
   asio::awaitable<void> terminate(const otpp::exit_reason&, shop_state&) {
-    counted_in alive(frames);
+    counted_in alive(living_frames);
     co_await suspend(3);
   }
 };
@@ -287,10 +287,10 @@ void run_operation(world& one, const named_operation& what, Meanwhile meanwhile)
   one.check(is_free || on->errors == 1, "a name is left");
 }
 
-void check_nothing_is_left() {
-  CHECK(states == 0);
+void check_nothing_lives() {
+  CHECK(living_states == 0);
   CHECK(living_letters == 0);
-  CHECK(frames == 0);
+  CHECK(living_frames == 0);
 }
 
 } // namespace
@@ -318,7 +318,7 @@ TEST_CASE("every step: a verb that is cancelled ends once, and harms nobody") {
       CHECK(points.size() >= static_cast<std::size_t>(what.least_points));
     }
   }
-  check_nothing_is_left();
+  check_nothing_lives();
   CHECK(schedules > 20'000);
 }
 
@@ -335,7 +335,7 @@ TEST_CASE("every step: what is abandoned leaves nothing") {
     CHECK(done.is_complete);
     CHECK(points >= what.least_points);
   }
-  check_nothing_is_left();
+  check_nothing_lives();
 }
 
 TEST_CASE("every step: callers elsewhere hear of a context's end, whenever it comes") {
@@ -366,5 +366,5 @@ TEST_CASE("every step: callers elsewhere hear of a context's end, whenever it co
   });
   CHECK(told > 10);
   CHECK(answered > 10);
-  check_nothing_is_left();
+  check_nothing_lives();
 }

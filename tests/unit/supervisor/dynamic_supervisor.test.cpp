@@ -25,14 +25,14 @@ using report_kind = otpp::supervisor_report::kind;
 
 namespace {
 
-using top_ref = otpp::server_ref<otpp::dynamic_supervisor>;
+using dynamic_ref = otpp::server_ref<otpp::dynamic_supervisor>;
 
-otpp::child_spec one(const family_ptr& all, const std::string& name) {
+otpp::child_spec named_child(const family_ptr& all, const std::string& name) {
   return otpp::child<member>(name, all, name).named(name);
 }
 
 // Completes when the supervisor has heard of it.
-asio::awaitable<void> lose(top_ref top, std::string name, otpp::exit_reason why) {
+asio::awaitable<void> lose_child(dynamic_ref top, std::string name, otpp::exit_reason why) {
   auto found = otpp::whereis<member>(name);
   REQUIRE(found);
   co_await otpp::cast<member::leave>(*found, std::move(why));
@@ -53,8 +53,8 @@ TEST_CASE("dynamic_supervisor: start_child, terminate_child, which_children, cou
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::named("top"));
-    otpp::pid a = co_await otpp::start_child(top, one(all, "a"));
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::named("top"));
+    otpp::pid a = co_await otpp::start_child(top, named_child(all, "a"));
     co_await otpp::start_child("top", otpp::child<member>("a", all, "b")); // ids need not differ
     std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     CHECK(children.size() == 2);
@@ -65,7 +65,7 @@ TEST_CASE("dynamic_supervisor: start_child, terminate_child, which_children, cou
     otpp::child_counts counts = co_await otpp::count_children(top);
     CHECK((counts.specs == 1 && counts.active == 1 && counts.workers == 1 && counts.supervisors == 0));
     all->failures["a"] = 1;
-    std::exception_ptr failure = co_await failure_of(otpp::start_child(top, one(all, "a")));
+    std::exception_ptr failure = co_await failure_of(otpp::start_child(top, named_child(all, "a")));
     CHECK(text_of(failure) == "a fails");
     counts = co_await otpp::count_children(top);
     CHECK(counts.specs == 1);
@@ -78,12 +78,12 @@ TEST_CASE("dynamic_supervisor: max_children") {
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().max_children(1));
-    otpp::pid a = co_await otpp::start_child(top, one(all, "a"));
-    std::error_code code = co_await code_of(otpp::start_child(top, one(all, "b")));
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().max_children(1));
+    otpp::pid a = co_await otpp::start_child(top, named_child(all, "a"));
+    std::error_code code = co_await code_of(otpp::start_child(top, named_child(all, "b")));
     CHECK(code == otpp::errc::max_children);
     co_await otpp::terminate_child(top, a);
-    co_await otpp::start_child(top, one(all, "b"));
+    co_await otpp::start_child(top, named_child(all, "b"));
     co_await top.stop();
   });
 }
@@ -92,16 +92,16 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one, permanent, transient and temp
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(5, 5s));
-    co_await otpp::start_child(top, one(all, "p"));
-    co_await otpp::start_child(top, one(all, "t").restart(otpp::transient));
-    co_await otpp::start_child(top, one(all, "u").restart(otpp::temporary));
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(5, 5s));
+    co_await otpp::start_child(top, named_child(all, "p"));
+    co_await otpp::start_child(top, named_child(all, "t").restart(otpp::transient));
+    co_await otpp::start_child(top, named_child(all, "u").restart(otpp::temporary));
     all->take();
-    co_await lose(top, "p", otpp::exit_reason::normal());
-    co_await lose(top, "t", bang());
+    co_await lose_child(top, "p", otpp::exit_reason::normal());
+    co_await lose_child(top, "t", bang());
     CHECK(all->take() == "-p+p-t+t");
-    co_await lose(top, "t", otpp::exit_reason::shutdown());
-    co_await lose(top, "u", bang());
+    co_await lose_child(top, "t", otpp::exit_reason::shutdown());
+    co_await lose_child(top, "u", bang());
     CHECK(all->take() == "-t-u");
     otpp::child_counts counts = co_await otpp::count_children(top);
     CHECK(counts.specs == 1); // the others are forgotten
@@ -113,19 +113,19 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one_escalation, a start that fails
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world& w) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(2, 5s));
-    co_await otpp::start_child(top, one(all, "a").backoff(100ms, 1s));
-    co_await otpp::start_child(top, one(all, "b"));
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(2, 5s));
+    co_await otpp::start_child(top, named_child(all, "a").backoff(100ms, 1s));
+    co_await otpp::start_child(top, named_child(all, "b"));
     auto begin = w.now();
     all->failures["a"] = 1;
-    co_await lose(top, "a", bang());
+    co_await lose_child(top, "a", bang());
     std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     CHECK(children[0].is_restarting != children[1].is_restarting);
     co_await otpp::wait_for_name<member>("a", 1s); // the one that fails
     co_await otpp::which_children(top);
     co_await otpp::wait_for_name<member>("a", 1s);
     CHECK(w.now() - begin == 300ms);
-    co_await lose(top, "b", bang()); // the third
+    co_await lose_child(top, "b", bang()); // the third
     otpp::exit_reason why = co_await top.join();
     CHECK(why == otpp::exit_reason::shutdown());
     CHECK(all->take() == "+a+b-a!a+a-b-a");
@@ -137,7 +137,7 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one_shutdown, all are told at once
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world& w) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
     co_await otpp::start_child(top, otpp::child<stubborn>("s", all, "s").shutdown(300ms));
     co_await otpp::start_child(top, otpp::child<stubborn>("t", all, "t").shutdown(200ms));
     co_await otpp::start_child(top, otpp::child<stubborn>("u", all, "u").shutdown(300ms));
@@ -157,7 +157,7 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one_shutdown, all are told at once
 TEST_CASE("dynamic_supervisor: a temporary_child takes what cannot be copied") {
   supervisor_log log;
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
     otpp::child_spec spec = otpp::temporary_child<owner>("owner", std::make_unique<int>(7));
     otpp::pid who = co_await otpp::start_child(top, spec);
     CHECK(who.as<owner>());
@@ -170,7 +170,7 @@ TEST_CASE("dynamic_supervisor: a temporary_child takes what cannot be copied") {
 TEST_CASE("dynamic_supervisor: the start arguments of a temporary child are forgotten") {
   supervisor_log log;
   in_a_world([&](world&) -> asio::awaitable<void> {
-    top_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
+    dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
     auto shared = std::make_shared<int>(0);
     auto make = [shared]() -> asio::awaitable<void> { co_await otpp::receive<member::crash>(); };
     otpp::child_spec spec = otpp::child("body", make).restart(otpp::temporary);
@@ -186,10 +186,10 @@ TEST_CASE("dynamic_supervisor: in every order, children come and go while it is 
   auto done = explore(orders::all(2), [&](world& w) {
     auto all = std::make_shared<family>();
     w.spawn("test", [&w, all]() -> asio::awaitable<void> {
-      top_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(9, 1s));
-      co_await otpp::start_child(top, one(all, "a"));
+      dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(9, 1s));
+      co_await otpp::start_child(top, named_child(all, "a"));
       otpp::try_cast<member::crash>(otpp::server_name<member>("a"));
-      co_await failure_of(otpp::start_child(top, one(all, "b")));
+      co_await failure_of(otpp::start_child(top, named_child(all, "b")));
       co_await top.stop(otpp::exit_reason::shutdown());
       w.check(all->alive.empty(), "a child outlives its supervisor");
       w.check(!all->overlapped, "two incarnations overlap");

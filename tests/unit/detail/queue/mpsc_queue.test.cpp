@@ -14,13 +14,13 @@ using otpp::detail::push_result;
 
 namespace {
 
-struct node {
+struct entry {
   int sender = 0;
   int number = 0;
-  node* next = nullptr;
+  entry* next = nullptr;
 };
 
-std::vector<int> numbers(node* list) {
+std::vector<int> numbers(entry* list) {
   std::vector<int> result;
   for (; list; list = list->next) {
     result.push_back(list->number);
@@ -31,8 +31,8 @@ std::vector<int> numbers(node* list) {
 } // namespace
 
 TEST_CASE("mpsc_queue: what goes in comes out in the same order", "[mpsc_queue]") {
-  mpsc_queue<node> queue(false);
-  std::vector<node> nodes(6);
+  mpsc_queue<entry> queue(false);
+  std::vector<entry> nodes(6);
   for (int n = 0; n != 6; ++n) {
     nodes[static_cast<std::size_t>(n)].number = n;
   }
@@ -53,8 +53,8 @@ TEST_CASE("mpsc_queue: what goes in comes out in the same order", "[mpsc_queue]"
 }
 
 TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only that", "[mpsc_queue]") {
-  mpsc_queue<node> queue(true);
-  node a, b, c;
+  mpsc_queue<entry> queue(true);
+  entry a, b, c;
   CHECK(queue.empty());
   CHECK(queue.pop() == nullptr); // and it sleeps on
   CHECK(queue.is_parked());
@@ -71,8 +71,8 @@ TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only th
 }
 
 TEST_CASE("mpsc_queue: a parked consumer's place can be taken once", "[mpsc_queue]") {
-  mpsc_queue<node> queue(true);
-  node a;
+  mpsc_queue<entry> queue(true);
+  entry a;
   CHECK(queue.claim());
   CHECK_FALSE(queue.claim());
   CHECK(queue.push(&a) == push_result::queued); // nobody to wake
@@ -83,8 +83,8 @@ TEST_CASE("mpsc_queue: a parked consumer's place can be taken once", "[mpsc_queu
 }
 
 TEST_CASE("mpsc_queue: barring takes what is left, oldest first, and refuses the rest", "[mpsc_queue]") {
-  mpsc_queue<node> queue(false);
-  std::vector<node> nodes(5);
+  mpsc_queue<entry> queue(false);
+  std::vector<entry> nodes(5);
   for (int n = 0; n != 5; ++n) {
     nodes[static_cast<std::size_t>(n)].number = n;
   }
@@ -105,22 +105,22 @@ TEST_CASE("mpsc_queue: barring takes what is left, oldest first, and refuses the
 }
 
 TEST_CASE("mpsc_queue: barring a parked or an empty one yields nothing", "[mpsc_queue]") {
-  mpsc_queue<node> parked(true);
+  mpsc_queue<entry> parked(true);
   CHECK(parked.bar() == nullptr);
   CHECK(parked.is_barred());
-  mpsc_queue<node> empty(false);
+  mpsc_queue<entry> empty(false);
   CHECK(empty.bar() == nullptr);
   CHECK(empty.is_barred());
 }
 
 TEST_CASE("mpsc_queue: what is taken out of the middle leaves the rest in order", "[mpsc_queue]") {
-  mpsc_queue<node> queue(false);
-  std::vector<node> nodes(8);
+  mpsc_queue<entry> queue(false);
+  std::vector<entry> nodes(8);
   for (int n = 0; n != 8; ++n) {
     nodes[static_cast<std::size_t>(n)].number = n;
   }
-  auto odd = [](const node& one) { return one.number % 2 != 0; };
-  auto none = [](const node&) { return false; };
+  auto odd = [](const entry& one) { return one.number % 2 != 0; };
+  auto none = [](const entry&) { return false; };
   CHECK(queue.extract(odd) == nullptr); // of nothing
   for (std::size_t n : {0u, 1u, 2u}) {
     queue.push(&nodes[n]);
@@ -153,14 +153,14 @@ TEST_CASE("mpsc_queue: what is taken out of the middle leaves the rest in order"
 TEST_CASE("mpsc_queue: many threads lose nothing, and each keeps its order", "[mpsc_queue]") {
   constexpr int senders = 4;
   constexpr int each = 5000;
-  mpsc_queue<node> queue(true);
-  std::vector<std::vector<node>> nodes(senders, std::vector<node>(each));
+  mpsc_queue<entry> queue(true);
+  std::vector<std::vector<entry>> nodes(senders, std::vector<entry>(each));
   std::atomic<int> awake{0}; // wake-ups that the consumer has not seen
   std::vector<std::thread> threads;
   for (int s = 0; s != senders; ++s) {
     threads.emplace_back([&, s] {
       for (int n = 0; n != each; ++n) {
-        node& one = nodes[static_cast<std::size_t>(s)][static_cast<std::size_t>(n)];
+        entry& one = nodes[static_cast<std::size_t>(s)][static_cast<std::size_t>(n)];
         one.sender = s;
         one.number = n;
         if (queue.push(&one) == push_result::woke) {
@@ -179,7 +179,7 @@ TEST_CASE("mpsc_queue: many threads lose nothing, and each keeps its order", "[m
     }
     too_many_awake += --awake != 0 ? 1 : 0;
     do {
-      while (node* one = queue.pop()) {
+      while (entry* one = queue.pop()) {
         int& expected = next[static_cast<std::size_t>(one->sender)];
         wrong_order += one->number != expected ? 1 : 0;
         expected = one->number + 1;
