@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
+#include <otpp/sys/inspect.hpp>
 #include <otpp/sys.hpp>
 
 #include <otpp/otpp.hpp>
