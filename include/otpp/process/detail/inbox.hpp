@@ -30,12 +30,10 @@ class inbox final : public server_core::receiver {
 
     virtual bool is_over() const noexcept = 0;
 
+    waiting* next = nullptr; // Belongs to the inbox.
+
    protected:
     ~waiting() = default;
-
-   private:
-    friend class inbox;
-    waiting* next_ = nullptr;
   };
 
   explicit inbox(server_core& owner) : owner_(owner) {
@@ -71,7 +69,7 @@ class inbox final : public server_core::receiver {
     end_those_over();
     waiting** last = &first_;
     while (*last) {
-      last = &(*last)->next_;
+      last = &(*last)->next;
     }
     *last = &one;
   }
@@ -108,12 +106,12 @@ class inbox final : public server_core::receiver {
         return true;
       }
       if (opinion == waiting::opinion::yes) {
-        *at = one.next_;
+        *at = one.next;
         if (one.take(item)) {
           return true;
         }
       } else {
-        at = &one.next_;
+        at = &one.next;
       }
     }
     return false;
@@ -124,17 +122,17 @@ class inbox final : public server_core::receiver {
     for (waiting** at = &first_; *at;) {
       waiting& one = **at;
       if (one.is_over()) {
-        *at = one.next_;
+        *at = one.next;
         one.end_waiting();
       } else {
-        at = &one.next_;
+        at = &one.next;
       }
     }
   }
 
   void end_all() noexcept {
     while (first_) {
-      std::exchange(first_, first_->next_)->end_waiting();
+      std::exchange(first_, first_->next)->end_waiting();
     }
   }
 
