@@ -24,7 +24,8 @@ struct crash_report {
   exit_reason reason;         ///< Why it ended.
   std::string_view message;   ///< The type of the message it was handling; empty if none.
   source_location where;      ///< Where that message was sent from, if it was sent to an address in a
-                              ///< variable, and the compiler knows; else line 0.
+                              ///< variable, and the compiler knows; else line 0. try_cast and try_send
+                              ///< to a server_ref do not tell.
   std::size_t dropped = 0;    ///< How many casts and infos were left in its mailbox.
 
   explicit crash_report(exit_reason why) : reason(std::move(why)) {}

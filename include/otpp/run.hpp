@@ -7,7 +7,6 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/awaitable.hpp>

@@ -5,7 +5,6 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"

@@ -6,7 +6,6 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/registry/wait_for_name.hpp>
 #include <otpp/testing.hpp>
 

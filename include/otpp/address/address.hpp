@@ -104,10 +104,19 @@ std::exception_ptr no_process_named(std::string_view name) noexcept {
   }
 }
 
+template <server_core::verb Verb, class M>
+std::exception_ptr no_process_nobody() noexcept {
+  return make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), "nobody");
+}
+
 template <server_core::verb Verb, class M, class Callbacks>
 destination find(server_ref<Callbacks>&& address) noexcept {
   source_location where = address.where();
-  return {std::move(address).core(), opener_of<Verb, M, Callbacks>(), nullptr, where};
+  destination result{std::move(address).core(), opener_of<Verb, M, Callbacks>(), nullptr, where};
+  if (!result.server) {
+    result.error = no_process_nobody<Verb, M>();
+  }
+  return result;
 }
 
 template <server_core::verb Verb, class M, class Callbacks>
@@ -154,7 +163,7 @@ template <server_core::verb Verb, class M>
 destination find(pid&& who) noexcept {
   if (!who) {
     destination result;
-    result.error = make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), "nobody");
+    result.error = no_process_nobody<Verb, M>();
     return result;
   }
   return find_in<Verb, M>(who.core());

@@ -4,10 +4,14 @@
 
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/timeout.hpp>
 
 #include <asio/use_awaitable.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,7 +26,10 @@ namespace otpp {
 ///
 /// Made implicitly from a `server_ref`; `as<Callbacks>()` is the way back. As that it keeps nothing alive, and
 /// never refers to another process. An address for `call`, `cast` and `send`, which look the message up in the
-/// server's `messages`, as they do for a string. One that is made without anything is nobody.
+/// server's `messages`, as they do for a string.
+///
+/// One that is made without anything, or moved from, is nobody (docs/architecture.md, "Handles"): it converts to false,
+/// and every verb says `errc::no_process`.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -31,6 +38,7 @@ namespace otpp {
 /// May outlive the process, its context and the registry.
 class pid {
  public:
+  /// Nobody.
   pid() noexcept = default;
 
   template <class Callbacks>
@@ -47,7 +55,7 @@ class pid {
   /// Returns the number of the process: unique in this program, never used again. Zero for nobody.
   std::uint64_t id() const noexcept { return core_ ? core_->id() : 0; }
 
-  /// Returns true if the process has ended. It may end at any time: a false is true of the past only.
+  /// Returns true if the process has ended, and for nobody. It may end at any time: a false is true of the past only.
   bool has_ended() const noexcept { return !core_ || core_->has_ended(); }
 
   /// Returns it in words: `"counter"`, or `counter#7` for one that was started without a name.
@@ -64,12 +72,26 @@ class pid {
 
   /// Waits until the process has ended, whatever the cause, and returns the reason: as `server_ref::join`.
   template <class Token = asio::use_awaitable_t<>>
-  auto join(Token&& token = {}) const; // stop.hpp
+  auto join(Token&& token = {}) const {
+    return detail::start_join(core_, std::forward<Token>(token));
+  }
 
-  /// As `server_ref::stop`.
+  /// Asks the process to end, and waits until it has: as `server_ref::stop`.
   template <class Token = asio::use_awaitable_t<>>
-  auto stop(
-      exit_reason reason = exit_reason::normal(), duration timeout = infinite, Token&& token = {}) const;
+    requires(!std::convertible_to<Token, exit_reason>)
+  auto stop(Token&& token = {}) const {
+    return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+    requires(!detail::timeout_like<Token>)
+  auto stop(exit_reason reason, Token&& token = {}) const {
+    return stop(std::move(reason), infinite, std::forward<Token>(token));
+  }
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
+    return detail::start_stop(
+        core_, std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
+  }
 
   /// Returns the process behind it, for the library's verbs.
   const detail::intrusive_ptr<detail::server_core>& core() const noexcept { return core_; }

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/exit_reason.hpp>
@@ -11,45 +12,22 @@
 
 #include <asio/use_awaitable.hpp>
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 
 namespace otpp {
-
-template <class Callbacks>
-class server_ref;
-
-namespace detail {
-
-// What a server_ref points to, without a share in it: for verbs that are done when they return, which
-// would pay more for the share than for the rest.
-template <class Callbacks>
-class borrowed_ref {
- public:
-  borrowed_ref(const borrowed_ref& other, source_location where = source_location::current()) noexcept
-      : core_(other.core_), where_(where) {}
-  borrowed_ref& operator=(const borrowed_ref&) = default;
-  ~borrowed_ref() = default;
-
-  server_core& borrowed_core() const noexcept { return *core_; }
-
-  /// Returns where this copy was made.
-  source_location where() const noexcept { return where_; }
-
- protected:
-  borrowed_ref(server_core* core, source_location where) noexcept : core_(core), where_(where) {}
-
-  server_core* core_;
-  source_location where_;
-};
-
-} // namespace detail
 
 /// A reference to a server: what `start` returns, and an address for every verb. OTP's pid.
 ///
 /// It keeps no server alive; of one that has ended, every verb says `errc::no_process`. It never refers
 /// to another server, also not to a successor with the same name.
+///
+/// One that is made without anything, or moved from, refers to nobody (docs/architecture.md, "Handles"): it converts
+/// to false, and every verb says `errc::no_process`.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -57,35 +35,27 @@ class borrowed_ref {
 /// @par Lifetime
 /// May outlive the server, its context and the registry.
 template <class Callbacks>
-class server_ref : public detail::borrowed_ref<Callbacks> {
-  using base = detail::borrowed_ref<Callbacks>;
-
+class server_ref {
  public:
   using callbacks_type = Callbacks;
 
+  /// Refers to nobody.
+  server_ref() noexcept = default;
+
   // Made by the library.
-  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept
-      : base(core.detach(), source_location()) {}
+  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
 
   // The hidden argument makes every copy remember where it was made: a verb takes its address by
   // value, and so learns where it was called.
   server_ref(const server_ref& other, source_location where = source_location::current()) noexcept
-      : base(other, where) {
-    if (this->core_) {
-      this->core_->add_ref();
-    }
-  }
-  server_ref(server_ref&& other) noexcept : base(std::exchange(other.core_, nullptr), other.where_) {}
-  server_ref& operator=(server_ref other) noexcept {
-    std::swap(this->core_, other.core_);
-    this->where_ = other.where_;
-    return *this;
-  }
-  ~server_ref() {
-    if (this->core_) {
-      this->core_->release();
-    }
-  }
+      : core_(other.core_), where_(where) {}
+  server_ref(server_ref&&) noexcept = default;
+  server_ref& operator=(const server_ref&) noexcept = default;
+  server_ref& operator=(server_ref&&) noexcept = default;
+  ~server_ref() = default;
+
+  /// False for nobody.
+  explicit operator bool() const noexcept { return static_cast<bool>(core_); }
 
   /// Asks the server to end, and waits until it has: `terminate` has run and its names are free.
   ///
@@ -101,7 +71,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// `void(std::exception_ptr)`
   ///
   /// @par Errors
-  /// - `errc::no_process`: it had ended before.
+  /// - `errc::no_process`: it had ended before, or this refers to nobody.
   /// - `errc::exited`: it ended with another reason than this.
   /// - `errc::timeout`: it has not ended in time.
   /// - `errc::calling_self`: a handler cannot wait for its own server's end; it returns `otpp::stop()`.
@@ -132,7 +102,10 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
     return stop(std::move(reason), infinite, std::forward<Token>(token));
   }
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
-  auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const; // stop.hpp
+  auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
+    return detail::start_stop(
+        core_, std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
+  }
 
   /// Waits until the server has ended, whatever the cause, and returns the reason. What a monitor is
   /// for in OTP.
@@ -143,6 +116,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// `void(std::exception_ptr, otpp::exit_reason)`
   ///
   /// @par Errors
+  /// - `errc::no_process`: this refers to nobody.
   /// - `errc::calling_self`: a handler cannot wait for its own server's end.
   /// - `errc::deadlock`: nor for the end of one whose handler waits for its server; see `call`.
   ///
@@ -160,23 +134,39 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// otpp::exit_reason why = co_await server.join();
   /// @endcode
   template <class Token = asio::use_awaitable_t<>>
-  auto join(Token&& token = {}) const; // stop.hpp
+  auto join(Token&& token = {}) const {
+    return detail::start_join(core_, std::forward<Token>(token));
+  }
 
-  /// Returns true if the server has ended. It may end at any time: a false is true of the past only.
-  bool has_ended() const noexcept { return this->core_->has_ended(); }
+  /// Returns true if the server has ended, and for nobody. It may end at any time: a false is true of the past only.
+  bool has_ended() const noexcept { return !core_ || core_->has_ended(); }
 
-  /// Returns the server's number: unique in this program, never used again.
-  std::uint64_t id() const noexcept { return this->core_->id(); }
+  /// Returns the server's number: unique in this program, never used again. Zero for nobody.
+  std::uint64_t id() const noexcept { return core_ ? core_->id() : 0; }
+
+  /// Returns it in words: `"counter"`, or `counter#7` for one that was started without a name.
+  std::string describe() const { return core_ ? core_->describe() : "nobody"; }
+
+  /// Returns where this copy was made.
+  source_location where() const noexcept { return where_; }
 
   /// Returns the server behind it, for the library's verbs.
-  detail::intrusive_ptr<detail::server_core> core() const& noexcept {
-    return detail::intrusive_ptr<detail::server_core>(this->core_);
-  }
-  detail::intrusive_ptr<detail::server_core> core() && noexcept {
-    return detail::intrusive_ptr<detail::server_core>::adopt(std::exchange(this->core_, nullptr));
-  }
+  const detail::intrusive_ptr<detail::server_core>& core() const& noexcept { return core_; }
+  detail::intrusive_ptr<detail::server_core> core() && noexcept { return std::move(core_); }
 
   friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }
+
+  /// Prints `describe()`.
+  template <class Stream>
+    requires requires(Stream& out, const std::string& text) { out.write(text.data(), 1) << text; }
+  friend Stream& operator<<(Stream& out, const server_ref& server) {
+    out << server.describe();
+    return out;
+  }
+
+ private:
+  detail::intrusive_ptr<detail::server_core> core_;
+  source_location where_;
 };
 
 } // namespace otpp

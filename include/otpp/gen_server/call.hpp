@@ -18,7 +18,6 @@
 
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/system_executor.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <exception>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/address/server_ref.hpp>
 #include <otpp/detail/dispatch/post_message.hpp>
 #include <otpp/detail/server/server_core.hpp>
 
@@ -80,16 +81,16 @@ bool try_send(Address to, Args&&... args) noexcept {
 
 /// As above, to a `server_ref`.
 template <class Callbacks, class Message>
-bool try_send(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
-  return detail::try_post_borrowed<detail::server_core::verb::info, std::decay_t<Message>>(
+bool try_send(const server_ref<Callbacks>& to, Message&& message) noexcept {
+  return detail::try_post_to<detail::server_core::verb::info, std::decay_t<Message>>(
       to, std::forward<Message>(message));
 }
 
 /// As above, to a `server_ref`, with the message built in place.
 template <class Message, class Callbacks, class... Args>
   requires detail::makes<Message, Args...>
-bool try_send(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
-  return detail::try_post_borrowed<detail::server_core::verb::info, Message>(to, std::forward<Args>(args)...);
+bool try_send(const server_ref<Callbacks>& to, Args&&... args) noexcept {
+  return detail::try_post_to<detail::server_core::verb::info, Message>(to, std::forward<Args>(args)...);
 }
 
 } // namespace otpp

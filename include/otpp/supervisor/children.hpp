@@ -8,7 +8,6 @@
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/call.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/supervisor/child_spec.hpp>

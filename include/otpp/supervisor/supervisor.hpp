@@ -9,7 +9,6 @@
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process/exit.hpp>

@@ -8,7 +8,7 @@
      wait_for_it           registry.hpp: wait
      free_names            loop.hpp: end_everything, where the names go; registry.hpp: ~held
      server                start_request.hpp: launch; loop.hpp: begin_to_end, finish, end_everything, in this order
-     starter, stopper      start_request.hpp: initiate_start; stop.hpp, and a start of the same name right after it
+     starter, stopper      start_request.hpp: initiate_start; stop_request.hpp, and a start of the same name right after it
      registrar, remover    registry.hpp: register_name, unregister_name
      observer              a call to the server that has the name, until it hears of the end
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/detail/server/relation.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/exit.hpp>
 
 #include <asio/bind_executor.hpp>

@@ -3,7 +3,6 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/gen_server/cast.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/registry/registry.hpp>
 
 #include <asio/bind_executor.hpp>

@@ -4,7 +4,6 @@
 
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/registry/registry.hpp>
 
 #include "support/catch.hpp"
@@ -27,7 +26,7 @@ using counter_ref = otpp::server_ref<counter>;
 static_assert(std::is_copy_constructible_v<counter_ref>);
 static_assert(std::is_copy_assignable_v<counter_ref>);
 static_assert(std::is_nothrow_move_constructible_v<counter_ref>);
-static_assert(!std::is_default_constructible_v<counter_ref>);
+static_assert(std::is_nothrow_default_constructible_v<counter_ref>);
 static_assert(!std::is_convertible_v<otpp::server_ref<scribe>, counter_ref>);
 static_assert(std::is_same_v<counter_ref::callbacks_type, counter>);
 

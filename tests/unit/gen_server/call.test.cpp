@@ -5,7 +5,6 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/registry/registry.hpp>
 

@@ -6,7 +6,6 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/reply.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"

@@ -4,7 +4,6 @@
 
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/self.hpp>
 
 #include "support/catch.hpp"

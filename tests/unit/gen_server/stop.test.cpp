@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <otpp/gen_server/stop.hpp>
 
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>

@@ -7,7 +7,6 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/gen_server/start_link.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/testing.hpp>
 

@@ -7,7 +7,6 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/process/link.hpp>
 #include <otpp/process/receive.hpp>

@@ -6,7 +6,6 @@
 
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/request/request_set.hpp>
 #include <otpp/testing.hpp>

@@ -168,15 +168,20 @@ auto post_message(Address to, Message&& content, Token&& token) {
   }
 }
 
-// With a server_ref nothing is looked up, and nothing goes on after this: no reference is counted.
+// With a server_ref nothing is looked up, and nothing goes on after this: it is not copied, so that no reference is
+// counted, and nothing tells where it was used.
 template <server_core::verb Verb, class M, class Callbacks, class... Args>
-bool try_post_borrowed(const borrowed_ref<Callbacks>& to, Args&&... args) noexcept {
+bool try_post_to(const server_ref<Callbacks>& to, Args&&... args) noexcept {
   static_assert(check_sent<Verb, M, server_ref<Callbacks>>());
   if constexpr (can_be_sent<Verb, M, server_ref<Callbacks>>()) {
+    server_core* server = to.core().get();
+    if (!server) {
+      return false;
+    }
     try {
       letter_ptr<M> letter(new plain_message<M>(
-          opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), to.where()));
-      if (to.borrowed_core().template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
+          opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), source_location()));
+      if (server->template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
         return false;
       }
       letter.release();

@@ -5,7 +5,6 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/server_core.hpp>
-#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/exit.hpp>
 
 #include <utility>

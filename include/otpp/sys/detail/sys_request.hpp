@@ -86,8 +86,9 @@ struct sys_target {
 };
 
 template <class Callbacks>
-sys_target find_process(std::string_view, server_ref<Callbacks>&& to) noexcept {
-  return {std::move(to).core(), nullptr};
+sys_target find_process(std::string_view verb, server_ref<Callbacks>&& to) noexcept {
+  std::exception_ptr error = to ? nullptr : make_error(errc::no_process, verb, {}, "nobody");
+  return {std::move(to).core(), std::move(error)};
 }
 
 inline sys_target find_process(std::string_view verb, std::string_view name, const registry& in) {

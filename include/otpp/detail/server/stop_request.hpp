@@ -2,19 +2,20 @@
 
 #pragma once
 
-#include <otpp/address/pid.hpp>
-#include <otpp/address/server_ref.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
-#include <otpp/gen_server/call.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/timeout.hpp>
 
 #include <asio/async_result.hpp>
 
@@ -26,15 +27,15 @@
 
 // stop and join of server_ref and pid.
 
-namespace otpp {
-
-namespace detail {
+namespace otpp::detail {
 
 // A stop on its way: a message like any other, and then one who waits for the end.
 class stop_request : public envelope, public answer_slot<void> {
  public:
-  stop_request(server_core& to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
-    to.expect_relations();
+  stop_request(server_core* to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
+    if (to) {
+      to->expect_relations();
+    }
     is_system = true;
   }
 
@@ -49,7 +50,7 @@ class stop_request : public envelope, public answer_slot<void> {
   }
   void abandon() noexcept override { leave(); }
 
-  /// It has been stopped as wanted, or by something else first.
+  // It has been stopped as wanted, or by something else first.
   void write_end(const exit_reason& reason) noexcept override {
     if (reason == wanted_) {
       emplace();
@@ -74,7 +75,11 @@ class stop_request : public envelope, public answer_slot<void> {
 
 class join_request : public answer_slot<exit_reason> {
  public:
-  explicit join_request(server_core& to) { to.expect_relations(); }
+  explicit join_request(server_core* to) {
+    if (to) {
+      to->expect_relations();
+    }
+  }
   void write_end(const exit_reason& reason) noexcept override { emplace(reason); }
 
  protected:
@@ -88,13 +93,16 @@ struct initiate_stop : initiation {
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     unregistered<request> stop =
-        make_operation<request>(std::forward<Handler>(handler), server.get(), *server, std::move(reason));
+        make_operation<request>(std::forward<Handler>(handler), server.get(), server.get(), std::move(reason));
     if (!stop) {
       return;
     }
     stop->server = server;
     stop->timeout = timeout;
-    if (std::exception_ptr why = why_not_wait(*stop, *server)) {
+    if (!server) {
+      std::exception_ptr why = stop->refusal(errc::no_process, "nobody");
+      refuse(std::move(stop), std::move(why));
+    } else if (std::exception_ptr why = why_not_wait(*stop, *server)) {
       refuse(std::move(stop), std::move(why));
     } else {
       server->send_registered<&mailbox::push_library_message>(std::move(stop));
@@ -109,7 +117,7 @@ struct initiate_join : initiation {
       Handler&& handler, intrusive_ptr<server_core> server, std::optional<duration> patience = std::nullopt) {
     using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
     unregistered<request> join =
-        make_operation<request>(std::forward<Handler>(handler), server.get(), *server);
+        make_operation<request>(std::forward<Handler>(handler), server.get(), server.get());
     if (!join) {
       return;
     }
@@ -118,7 +126,12 @@ struct initiate_join : initiation {
     if (process* waiting = patience ? join->waiting_handler() : nullptr) {
       join->set_edge(*waiting); // what its terminate asks of the one who waits is refused
     }
-    std::exception_ptr why = patience && !join->is_inside(*server) ? nullptr : why_not_wait(*join, *server);
+    std::exception_ptr why;
+    if (!server) {
+      why = join->refusal(errc::no_process, "nobody");
+    } else if (!patience || join->is_inside(*server)) {
+      why = why_not_wait(*join, *server);
+    }
     if (why) {
       refuse(std::move(join), std::move(why));
     } else if (server_half<request> half = register_wait(std::move(join))) {
@@ -127,34 +140,17 @@ struct initiate_join : initiation {
   }
 };
 
-} // namespace detail
-
-template <class Callbacks>
-template <detail::timeout_like Duration, class Token>
-auto server_ref<Callbacks>::stop(exit_reason reason, Duration timeout, Token&& token) const {
+template <class Token>
+auto start_stop(intrusive_ptr<server_core> server, exit_reason reason, duration timeout, Token&& token) {
   return asio::async_initiate<Token, void(std::exception_ptr)>(
-      detail::initiate_stop(), token, core(), std::move(reason), detail::saturate(timeout));
+      initiate_stop(), token, std::move(server), std::move(reason), timeout);
 }
 
-template <class Callbacks>
 template <class Token>
-auto server_ref<Callbacks>::join(Token&& token) const {
-  static_assert(detail::check_token<exit_reason, Token>());
+auto start_join(intrusive_ptr<server_core> server, Token&& token) {
+  static_assert(check_token<exit_reason, Token>());
   return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
-      detail::initiate_join(), token, core());
+      initiate_join(), token, std::move(server));
 }
 
-template <class Token>
-auto pid::stop(exit_reason reason, duration timeout, Token&& token) const {
-  return asio::async_initiate<Token, void(std::exception_ptr)>(
-      detail::initiate_stop(), token, core_, std::move(reason), timeout);
-}
-
-template <class Token>
-auto pid::join(Token&& token) const {
-  static_assert(detail::check_token<exit_reason, Token>());
-  return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
-      detail::initiate_join(), token, core_);
-}
-
-} // namespace otpp
+} // namespace otpp::detail
