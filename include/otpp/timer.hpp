@@ -15,7 +15,8 @@ namespace otpp {
 
 /// A timer that was set with `send_after` or `send_interval`. OTP's timer reference.
 ///
-/// A default-made one refers to no timer, and answers as one that is done.
+/// One that is made without anything, or moved from, refers to no timer: it converts to false, and answers as one that
+/// is done (docs/architecture.md, "Handles").
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading, and `cancel` reads.
@@ -38,6 +39,9 @@ class timer_ref {
   /// Returns how long it is to the next message. Empty if there is none to come. OTP's
   /// `erlang:read_timer/1`.
   std::optional<duration> remaining() const noexcept { return timer_ ? timer_->remaining() : std::nullopt; }
+
+  /// False if it refers to no timer.
+  explicit operator bool() const noexcept { return static_cast<bool>(timer_); }
 
   friend bool operator==(const timer_ref&, const timer_ref&) noexcept = default;
 
@@ -64,8 +68,9 @@ class timer_ref {
 ///
 /// @par Errors
 /// What the making of the message throws, and `std::bad_alloc`; then nothing is set. For a server that has
-/// ended there is no error, and the timer is done at once. For a name that nobody has, where it is set
-/// neither in a handler nor after a verb, so that no context is there to keep the timer: `errc::no_process`.
+/// ended there is no error, and the timer is done at once. `errc::no_process` for a `server_ref` to nobody, and for a
+/// name that nobody has, where it is set neither in a handler nor after a verb, so that no context is there to keep the
+/// timer.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler. The server is not asked.

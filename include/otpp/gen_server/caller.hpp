@@ -20,6 +20,9 @@ namespace otpp {
 /// unanswered, it tells the caller so at once, with `errc::no_reply`. When the server ends, whoever
 /// waits is told that, and a later answer reaches nobody, as in OTP.
 ///
+/// One that is made without anything, has answered, or is moved from, refers to nobody: it converts to false, and an
+/// answer reaches nobody (docs/architecture.md, "Handles").
+///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe.
 ///
@@ -29,6 +32,9 @@ template <class Reply>
 class caller {
  public:
   using reply_type = Reply;
+
+  /// Refers to nobody.
+  caller() noexcept = default;
 
   // Made by the library, which hands over the server half of the slot.
   explicit caller(detail::answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
@@ -42,6 +48,9 @@ class caller {
     return *this;
   }
   ~caller() { drop(); }
+
+  /// False if it refers to nobody.
+  explicit operator bool() const noexcept { return slot_ != nullptr; }
 
   /// Answers. Returns true if somebody still waited.
   ///
@@ -97,7 +106,7 @@ class caller {
     return static_cast<detail::server_core&>(*slot.server);
   }
 
-  detail::answer_slot<Reply>* slot_;
+  detail::answer_slot<Reply>* slot_ = nullptr;
 };
 
 } // namespace otpp

@@ -22,8 +22,7 @@ namespace otpp {
 /// @param args  What `init` gets. Where it does not take all of them, the last is a completion token.
 ///
 /// @par Completion signature
-/// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`; for other tokens than `asio::use_awaitable`
-/// and `asio::use_future`, an error comes without a reference and needs one of these.
+/// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`; beside an error, the reference is to nobody.
 ///
 /// @par Errors
 /// - what `init` threw, as it is. `terminate` is not called, and the name is free again.

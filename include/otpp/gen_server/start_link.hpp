@@ -53,6 +53,7 @@ auto start_link(Args&&... args) {
 /// What `start_monitor` returns.
 template <class Callbacks>
 struct monitored {
+  monitored() noexcept = default;
   monitored(server_ref<Callbacks> s, monitor_ref m) noexcept : server(std::move(s)), ref(std::move(m)) {}
 
   server_ref<Callbacks> server;

@@ -63,7 +63,7 @@ class link_relation final : public relation {
 /// one step.
 ///
 /// @par Errors
-/// - `errc::no_process`: it is no process that calls this.
+/// - `errc::no_process`: it is no process that calls this, or `other` is nobody.
 /// - std::bad_alloc; then nothing is linked.
 ///
 /// @par Thread safety
@@ -96,7 +96,7 @@ inline void link(const pid& other) {
 }
 
 /// Takes a link away. No exit signal comes through it afterwards, also if it was on its way. OTP's `unlink/1`, with
-/// what its documentation says to flush.
+/// what its documentation says to flush. Without a link, and for nobody, it does nothing.
 ///
 /// @par Errors
 /// `errc::no_process`: it is no process that calls this.
@@ -105,6 +105,9 @@ inline void link(const pid& other) {
 /// It is about the process whose step this is; the other may be anywhere.
 inline void unlink(const pid& other) {
   detail::intrusive_ptr<detail::server_core> mine = detail::running_process("unlink");
+  if (!other) {
+    return; // its id, 0, is also what stands in place of one where there is no link: in monitors, and in signals
+  }
   detail::intrusive_ptr<detail::relation> found;
   mine->find_link(other.id(), [&](detail::relation_end& one) {
     found = detail::intrusive_ptr<detail::relation>(&detail::relation_of(one));

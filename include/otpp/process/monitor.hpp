@@ -24,6 +24,9 @@ struct down;
 
 /// Which monitor it was: what `monitor` returns and `down` has. Erlang's reference.
 ///
+/// One that is made without anything, or moved from, refers to no monitor: it converts to false, and `demonitor` does
+/// nothing (docs/architecture.md, "Handles").
+///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
 class monitor_ref {
@@ -32,6 +35,9 @@ class monitor_ref {
 
   // Made by the library.
   explicit monitor_ref(detail::intrusive_ptr<detail::relation> of) noexcept : relation_(std::move(of)) {}
+
+  /// False if it refers to no monitor.
+  explicit operator bool() const noexcept { return static_cast<bool>(relation_); }
 
   const detail::intrusive_ptr<detail::relation>& of() const noexcept { return relation_; }
   friend bool operator==(const monitor_ref& a, const monitor_ref& b) noexcept {
@@ -100,7 +106,7 @@ class monitor_relation final : public relation {
 /// @returns  What tells this monitor from others; every call makes one.
 ///
 /// @par Errors
-/// - `errc::no_process`: it is no process that calls this.
+/// - `errc::no_process`: it is no process that calls this, or `target` is nobody.
 /// - std::bad_alloc; then nothing is monitored.
 ///
 /// @par Thread safety

@@ -33,15 +33,21 @@ class pg;
 
 /// Which monitor of a group it was: what `pg::monitor` returns and `group_change` has.
 ///
+/// One that is made without anything, or moved from, refers to no monitor: it converts to false, and is over
+/// (docs/architecture.md, "Handles").
+///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
 class group_monitor {
  public:
-  group_monitor() = default;
+  group_monitor() noexcept = default;
 
   // Made by the library.
   explicit group_monitor(std::shared_ptr<std::atomic<bool>> is_over) noexcept
       : is_over_(std::move(is_over)) {}
+
+  /// False if it refers to no monitor.
+  explicit operator bool() const noexcept { return static_cast<bool>(is_over_); }
 
   /// True if it was given up, or who monitors has ended.
   bool is_over() const noexcept { return !is_over_ || is_over_->load(std::memory_order_acquire); }
@@ -181,6 +187,9 @@ class pg {
     monitored_group watch(
         std::string group, bool is_of_all, detail::intrusive_ptr<detail::server_core> by,
         detail::envelope::opener open) {
+      if (!by) {
+        std::rethrow_exception(detail::make_error(errc::no_process, "monitoring a group", {}, "nobody"));
+      }
       monitored_group result;
       result.ref = group_monitor(std::make_shared<std::atomic<bool>>(false));
       auto mine = std::make_unique<held_watch>(detail::intrusive_ptr<scope>(this), result.ref);

@@ -256,7 +256,7 @@ std::optional<server_ref<Callbacks>> whereis(std::string_view name, const regist
 template <class Callbacks>
 void register_name(
     std::string_view name, const server_ref<Callbacks>& server, registry& in = registry::global()) {
-  in.add(name, *server.core());
+  in.add(name, pid(server));
 }
 
 /// Takes a name away from whoever has it. Returns false if nobody has. OTP's `unregister/1`.

@@ -38,7 +38,7 @@ struct labelled_response {
 /// `request_id_collection()`.
 ///
 /// Destroying it abandons the requests that are in it, and ends a wait with
-/// `asio::error::operation_aborted`.
+/// `asio::error::operation_aborted`. One that was moved from is empty, and can be used again.
 ///
 /// @tparam Label  What a request is called; its move must not throw.
 /// @tparam Reply  The `reply_type` that the requests have in common.
@@ -90,7 +90,7 @@ class request_set {
     if (!request.is_open()) {
       throw std::invalid_argument("otpp: request_set::add needs a request whose answer was not taken");
     }
-    state_->add(Label(std::forward<L>(label)), std::move(request).release());
+    requests().add(Label(std::forward<L>(label)), std::move(request).release());
   }
 
   /// Returns how many requests are in it: those whose response was not yet returned by `next`.
@@ -145,11 +145,19 @@ class request_set {
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto next(Duration timeout, Token&& token = {}) {
     static_assert(detail::check_token<value_type, Token>());
+    requests();
     return asio::async_initiate<Token, void(std::exception_ptr, value_type)>(
         detail::initiate_next<Label, Reply>(state_, detail::saturate(timeout)), token);
   }
 
  private:
+  state& requests() {
+    if (!state_) {
+      state_ = detail::intrusive_ptr<state>(new state); // it was moved from
+    }
+    return *state_;
+  }
+
   detail::intrusive_ptr<state> state_;
 };
 

@@ -23,6 +23,9 @@ namespace otpp {
 /// Destroying or overwriting it abandons the request: the server still handles it, and its answer reaches
 /// nobody. A wait that is in progress goes on all the same, and abandons the request if it is in vain.
 ///
+/// One that is made without anything, or moved from, refers to no request: it converts to false, and a wait ends with
+/// `std::logic_error` (docs/architecture.md, "Handles").
+///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe; one wait at a time. A second one ends the first with
 /// `asio::error::operation_aborted`.
@@ -51,6 +54,9 @@ class request_handle {
     return *this;
   }
   ~request_handle() { abandon(); }
+
+  /// False if it refers to no request. One whose answer was taken may still refer to it: see `is_open`.
+  explicit operator bool() const noexcept { return static_cast<bool>(request_); }
 
   /// Returns true if there is an answer to wait for, or to be taken.
   bool is_open() const noexcept { return request_ && request_->is_open(); }

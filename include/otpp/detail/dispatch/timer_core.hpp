@@ -300,6 +300,9 @@ intrusive_ptr<timer_core> make_timer(moment first, duration period, Address to, 
   server_core* owner = nullptr;
   if constexpr (is_server_ref<Address>) {
     owner = to.core().get(); // which `to` keeps
+    if (!owner) {
+      std::rethrow_exception(make_error(errc::no_process, "a timer", type_name<M>(), "nobody"));
+    }
     here = owner->get_lane();
   } else {
     here = lane_for_timer<M>(to);

@@ -114,19 +114,16 @@ class membership_table : public counted<membership_table> {
     return result;
   }
 
-  // All keys that have somebody, sorted; or those that `who` has.
-  std::vector<std::string> keys(const pid& who = pid()) const {
-    std::vector<std::string> result;
-    {
-      std::shared_lock lock(mutex_);
-      for (const auto& [key, all] : keys_) {
-        if (!who || std::any_of(all.begin(), all.end(), [&](const entry& one) { return one.who == who; })) {
-          result.push_back(key);
-        }
-      }
-    }
-    std::sort(result.begin(), result.end());
-    return result;
+  // All keys that have somebody, sorted.
+  std::vector<std::string> keys() const {
+    return keys_if([](const members&) { return true; });
+  }
+
+  // Those that `who` has, sorted.
+  std::vector<std::string> keys(const pid& who) const {
+    return keys_if([&](const members& all) {
+      return std::any_of(all.begin(), all.end(), [&](const entry& one) { return one.who == who; });
+    });
   }
 
   // How many memberships there are.
@@ -185,6 +182,21 @@ class membership_table : public counted<membership_table> {
       return std::hash<std::string_view>()(text);
     }
   };
+
+  template <class Wanted>
+  std::vector<std::string> keys_if(Wanted wanted) const {
+    std::vector<std::string> result;
+    {
+      std::shared_lock lock(mutex_);
+      for (const auto& [key, all] : keys_) {
+        if (wanted(all)) {
+          result.push_back(key);
+        }
+      }
+    }
+    std::sort(result.begin(), result.end());
+    return result;
+  }
 
   [[noreturn]] static void refuse(std::string_view key, const pid& who) {
     std::rethrow_exception(
