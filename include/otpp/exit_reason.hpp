@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <concepts>
@@ -77,14 +78,15 @@ class exit_reason {
     return out;
   }
 
-  /// Returns this reason with the one that it replaced kept inside. For the library's own use.
-  exit_reason after(const exit_reason& replaced) const noexcept;
-
  private:
+  friend struct detail::access;
   struct replaced_reason;
   enum class kind : std::uint8_t { normal, shutdown, killed, error };
 
   explicit exit_reason(kind which) noexcept : kind_(which) {}
+
+  // Returns this reason with the one that it replaced kept inside.
+  exit_reason after(const exit_reason& replaced) const noexcept;
 
   std::string own_message() const {
     switch (kind_) {

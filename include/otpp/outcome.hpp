@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/next_action.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
@@ -54,10 +55,12 @@ class stopping {
   template <class U>
   stopping(exit_reason reason, U&& value) : reason_(std::move(reason)), value_(std::forward<U>(value)) {}
 
+ private:
+  friend struct detail::access;
+
   exit_reason& reason() noexcept { return reason_; }
   std::optional<detail::stored_t<Value>>& value() noexcept { return value_; }
 
- private:
   exit_reason reason_;
   std::optional<detail::stored_t<Value>> value_;
 };
@@ -78,9 +81,12 @@ stopping<std::decay_t<Value>> stop(exit_reason reason, Value&& value) {
 class failure {
  public:
   explicit failure(std::exception_ptr error) noexcept : error_(std::move(error)) {}
-  std::exception_ptr& error() noexcept { return error_; }
 
  private:
+  friend struct detail::access;
+
+  std::exception_ptr& error() noexcept { return error_; }
+
   std::exception_ptr error_;
 };
 
@@ -141,14 +147,16 @@ class outcome {
   /// Ends the server; the value, if there is one, is the answer.
   template <class U>
     requires(std::is_void_v<U> || std::convertible_to<U, detail::stored_t<Reply>>)
-  outcome(stopping<U> stop) : kind_(detail::outcome_kind::stop), reason_(std::move(stop.reason())) {
+  outcome(stopping<U> stop)
+      : kind_(detail::outcome_kind::stop), reason_(std::move(detail::access::reason(stop))) {
     if constexpr (!std::is_void_v<U>) {
-      value_.emplace(std::move(*stop.value()));
+      value_.emplace(std::move(*detail::access::value(stop)));
     }
   }
 
   /// Answers with an exception.
-  outcome(failure failure) noexcept : kind_(detail::outcome_kind::fail), error_(std::move(failure.error())) {}
+  outcome(failure failure) noexcept
+      : kind_(detail::outcome_kind::fail), error_(std::move(detail::access::error(failure))) {}
 
   /// Calls `handle_continue(message)` next, before any message of the mailbox. OTP's `{continue, M}`.
   template <message M>
@@ -175,13 +183,15 @@ class outcome {
     return std::move(*this);
   }
 
+ private:
+  friend struct detail::access;
+
   detail::outcome_kind kind() const noexcept { return kind_; }
   std::optional<detail::stored_t<Reply>>& value() noexcept { return value_; }
   exit_reason& reason() noexcept { return reason_; }
   std::exception_ptr& error() noexcept { return error_; }
   detail::next_action& action() noexcept { return action_; }
 
- private:
   detail::outcome_kind kind_ = detail::outcome_kind::value;
   std::optional<detail::stored_t<Reply>> value_;
   exit_reason reason_ = exit_reason::normal();
@@ -207,7 +217,7 @@ class init_result {
 
   /// Does not serve: `start` ends with the reason's exception, or `errc::exited`.
   init_result(stopping<> stop) noexcept
-      : kind_(detail::outcome_kind::stop), reason_(std::move(stop.reason())) {}
+      : kind_(detail::outcome_kind::stop), reason_(std::move(detail::access::reason(stop))) {}
 
   /// Calls `handle_continue(message)` first, when `start` has returned.
   template <message M>
@@ -230,12 +240,14 @@ class init_result {
     return std::move(*this);
   }
 
+ private:
+  friend struct detail::access;
+
   detail::outcome_kind kind() const noexcept { return kind_; }
   std::optional<State>& state() noexcept { return state_; }
   exit_reason& reason() noexcept { return reason_; }
   detail::next_action& action() noexcept { return action_; }
 
- private:
   detail::outcome_kind kind_ = detail::outcome_kind::value;
   std::optional<State> state_;
   exit_reason reason_ = exit_reason::normal();

@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/dispatch/timer_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/timeout.hpp>
@@ -27,9 +28,6 @@ class timer_ref {
  public:
   timer_ref() noexcept = default;
 
-  // Made by the library.
-  explicit timer_ref(detail::intrusive_ptr<detail::timer_core> timer) noexcept : timer_(std::move(timer)) {}
-
   /// Ends the timer, and returns how long it still had to the next message. Empty if there was none to
   /// come: it has fired, was cancelled before, or its server has ended. OTP's `erlang:cancel_timer/1`.
   ///
@@ -46,6 +44,10 @@ class timer_ref {
   friend bool operator==(const timer_ref&, const timer_ref&) noexcept = default;
 
  private:
+  friend struct detail::access;
+
+  explicit timer_ref(detail::intrusive_ptr<detail::timer_core> timer) noexcept : timer_(std::move(timer)) {}
+
   detail::intrusive_ptr<detail::timer_core> timer_;
 };
 
@@ -87,14 +89,14 @@ class timer_ref {
 /// @endcode
 template <class Message, detail::moment_like Moment, address Address, class... Args>
 timer_ref send_after(Moment when, Address to, Args&&... args) {
-  return timer_ref(detail::set_timer_in_place<false, Message>(
+  return detail::access::make<timer_ref>(detail::set_timer_in_place<false, Message>(
       when, duration::zero(), std::move(to), std::forward<Args>(args)...));
 }
 
 /// As above, with a message that is made already.
 template <detail::moment_like Moment, address Address, class Message>
 timer_ref send_after(Moment when, Address to, Message&& message) {
-  return timer_ref(
+  return detail::access::make<timer_ref>(
       detail::set_timer_with<false>(when, duration::zero(), std::move(to), std::forward<Message>(message)));
 }
 
@@ -125,7 +127,7 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 template <class Message, detail::timeout_like Period, address Address, class... Args>
 timer_ref send_interval(Period period, Address to, Args&&... args) {
   duration each = detail::saturate(period);
-  return timer_ref(
+  return detail::access::make<timer_ref>(
       detail::set_timer_in_place<true, Message>(each, each, std::move(to), std::forward<Args>(args)...));
 }
 
@@ -133,20 +135,21 @@ timer_ref send_interval(Period period, Address to, Args&&... args) {
 template <detail::timeout_like Period, address Address, class Message>
 timer_ref send_interval(Period period, Address to, Message&& message) {
   duration each = detail::saturate(period);
-  return timer_ref(detail::set_timer_with<true>(each, each, std::move(to), std::forward<Message>(message)));
+  return detail::access::make<timer_ref>(
+      detail::set_timer_with<true>(each, each, std::move(to), std::forward<Message>(message)));
 }
 
 /// As above, first at a time of the steady clock, from which the others are counted.
 template <class Message, detail::time_like Time, detail::timeout_like Period, address Address, class... Args>
 timer_ref send_interval(Time first, Period period, Address to, Args&&... args) {
-  return timer_ref(detail::set_timer_in_place<true, Message>(
+  return detail::access::make<timer_ref>(detail::set_timer_in_place<true, Message>(
       first, detail::saturate(period), std::move(to), std::forward<Args>(args)...));
 }
 
 /// As above, with a message that is made already.
 template <detail::time_like Time, detail::timeout_like Period, address Address, class Message>
 timer_ref send_interval(Time first, Period period, Address to, Message&& message) {
-  return timer_ref(detail::set_timer_with<true>(
+  return detail::access::make<timer_ref>(detail::set_timer_with<true>(
       first, detail::saturate(period), std::move(to), std::forward<Message>(message)));
 }
 

@@ -61,7 +61,7 @@ TEST_CASE("exit_reason: prints what it says", "[exit_reason]") {
 TEST_CASE("exit_reason: keeps the reason that it replaced", "[exit_reason]") {
   otpp::exit_reason first = std::runtime_error("first");
   otpp::exit_reason second = std::runtime_error("second");
-  otpp::exit_reason both = second.after(first);
+  otpp::exit_reason both = otpp::detail::access::after(second, first);
   CHECK(first.previous() == nullptr);
   CHECK(second.previous() == nullptr);
   REQUIRE(both.previous() != nullptr);

@@ -15,6 +15,7 @@
 #include <utility>
 
 using namespace std::chrono_literals;
+using otpp::detail::access;
 using otpp::detail::action_kind;
 using otpp::detail::outcome_kind;
 
@@ -39,40 +40,40 @@ static_assert(!std::is_convertible_v<otpp::no_reply_t, otpp::init_result<int>>);
 
 TEST_CASE("outcome: is made from a value", "[outcome]") {
   otpp::outcome<std::string> words = "abc";
-  CHECK(words.kind() == outcome_kind::value);
-  CHECK(words.value() == "abc");
-  CHECK(words.action().kind == action_kind::none);
+  CHECK(access::kind(words) == outcome_kind::value);
+  CHECK(access::value(words) == "abc");
+  CHECK(access::action(words).kind == action_kind::none);
   otpp::outcome<std::unique_ptr<int>> moved = std::make_unique<int>(3);
-  REQUIRE(moved.value().has_value());
-  CHECK(**moved.value() == 3);
+  REQUIRE(access::value(moved).has_value());
+  CHECK(**access::value(moved) == 3);
   otpp::outcome<> go_on;
-  CHECK(go_on.kind() == outcome_kind::value);
+  CHECK(access::kind(go_on) == outcome_kind::value);
 }
 
 TEST_CASE("outcome: stops, with or without a value", "[outcome]") {
   otpp::outcome<int> plain = otpp::stop();
-  CHECK(plain.kind() == outcome_kind::stop);
-  CHECK(plain.reason() == otpp::exit_reason::normal());
-  CHECK_FALSE(plain.value().has_value());
+  CHECK(access::kind(plain) == outcome_kind::stop);
+  CHECK(access::reason(plain) == otpp::exit_reason::normal());
+  CHECK_FALSE(access::value(plain).has_value());
   otpp::outcome<int> with_reason = otpp::stop(otpp::exit_reason::shutdown());
-  CHECK(with_reason.reason() == otpp::exit_reason::shutdown());
+  CHECK(access::reason(with_reason) == otpp::exit_reason::shutdown());
   otpp::outcome<int> with_value = otpp::stop(otpp::exit_reason::shutdown(), 5);
-  CHECK(with_value.kind() == outcome_kind::stop);
-  CHECK(with_value.value() == 5);
+  CHECK(access::kind(with_value) == outcome_kind::stop);
+  CHECK(access::value(with_value) == 5);
   otpp::outcome<int> with_error = otpp::stop(std::runtime_error("bad"));
-  CHECK(with_error.reason().message() == "bad");
+  CHECK(access::reason(with_error).message() == "bad");
 }
 
 TEST_CASE("outcome: fails with an exception, a pointer to one, or a code", "[outcome]") {
   otpp::outcome<int> made = otpp::fail(std::out_of_range("far"));
-  CHECK(made.kind() == outcome_kind::fail);
-  CHECK_THROWS_AS(std::rethrow_exception(made.error()), std::out_of_range);
+  CHECK(access::kind(made) == outcome_kind::fail);
+  CHECK_THROWS_AS(std::rethrow_exception(access::error(made)), std::out_of_range);
   auto error = std::make_exception_ptr(1);
   otpp::outcome<> kept = otpp::fail(error);
-  CHECK(kept.error() == error);
+  CHECK(access::error(kept) == error);
   otpp::outcome<int> code = otpp::fail(std::make_error_code(std::errc::io_error));
   try {
-    std::rethrow_exception(code.error());
+    std::rethrow_exception(access::error(code));
   } catch (const std::system_error& thrown) {
     CHECK(thrown.code() == std::errc::io_error);
   }
@@ -80,41 +81,41 @@ TEST_CASE("outcome: fails with an exception, a pointer to one, or a code", "[out
 
 TEST_CASE("outcome: carries what to do next, and the last word counts", "[outcome]") {
   otpp::outcome<int> proceeds = otpp::outcome<int>(1).then(std::string("next"));
-  CHECK(proceeds.value() == 1);
-  CHECK(proceeds.action().kind == action_kind::proceed);
-  REQUIRE(proceeds.action().message);
-  CHECK(proceeds.action().message->type() == typeid(std::string));
-  CHECK(*static_cast<std::string*>(proceeds.action().message->get()) == "next");
+  CHECK(access::value(proceeds) == 1);
+  CHECK(access::action(proceeds).kind == action_kind::proceed);
+  REQUIRE(access::action(proceeds).message);
+  CHECK(access::action(proceeds).message->type() == typeid(std::string));
+  CHECK(*static_cast<std::string*>(access::action(proceeds).message->get()) == "next");
 
   otpp::outcome<> waits = otpp::outcome<>().timeout(3s);
-  CHECK(waits.action().kind == action_kind::idle_timeout);
-  CHECK(waits.action().after == 3s);
+  CHECK(access::action(waits).kind == action_kind::idle_timeout);
+  CHECK(access::action(waits).after == 3s);
   otpp::outcome<> waits_for_ever = otpp::outcome<>().timeout(std::chrono::hours::max());
-  CHECK(waits_for_ever.action().after == otpp::infinite);
+  CHECK(access::action(waits_for_ever).after == otpp::infinite);
   otpp::outcome<> tells = otpp::outcome<>().timeout(1ms, 7);
-  CHECK(tells.action().kind == action_kind::event_timeout);
-  CHECK(*static_cast<int*>(tells.action().message->get()) == 7);
+  CHECK(access::action(tells).kind == action_kind::event_timeout);
+  CHECK(*static_cast<int*>(access::action(tells).message->get()) == 7);
   otpp::outcome<> changed = otpp::outcome<>().then(1).timeout(1s);
-  CHECK(changed.action().kind == action_kind::idle_timeout);
+  CHECK(access::action(changed).kind == action_kind::idle_timeout);
   otpp::outcome<int> silent = otpp::outcome<int>(otpp::no_reply).then(1);
-  CHECK(silent.kind() == outcome_kind::no_reply);
-  CHECK(silent.action().kind == action_kind::proceed);
+  CHECK(access::kind(silent) == outcome_kind::no_reply);
+  CHECK(access::action(silent).kind == action_kind::proceed);
 }
 
 TEST_CASE("init_result: is a state, no state, or a reason", "[outcome]") {
   otpp::init_result<std::unique_ptr<int>> state = std::make_unique<int>(4);
-  REQUIRE(state.state().has_value());
-  CHECK(**state.state() == 4);
+  REQUIRE(access::state(state).has_value());
+  CHECK(**access::state(state) == 4);
   otpp::init_result<int> ignored = otpp::ignore;
-  CHECK(ignored.kind() == outcome_kind::ignore);
-  CHECK_FALSE(ignored.state().has_value());
+  CHECK(access::kind(ignored) == outcome_kind::ignore);
+  CHECK_FALSE(access::state(ignored).has_value());
   otpp::init_result<int> stopped = otpp::stop(otpp::exit_reason::shutdown());
-  CHECK(stopped.kind() == outcome_kind::stop);
-  CHECK(stopped.reason() == otpp::exit_reason::shutdown());
+  CHECK(access::kind(stopped) == outcome_kind::stop);
+  CHECK(access::reason(stopped) == otpp::exit_reason::shutdown());
   otpp::init_result<int> proceeds = otpp::init_result<int>(1).then(2);
-  CHECK(proceeds.action().kind == action_kind::proceed);
+  CHECK(access::action(proceeds).kind == action_kind::proceed);
   otpp::init_result<int> waits = otpp::init_result<int>(1).timeout(1s);
-  CHECK(waits.action().kind == action_kind::idle_timeout);
+  CHECK(access::action(waits).kind == action_kind::idle_timeout);
   otpp::init_result<int> tells = otpp::init_result<int>(1).timeout(1s, 2);
-  CHECK(tells.action().kind == action_kind::event_timeout);
+  CHECK(access::action(tells).kind == action_kind::event_timeout);
 }

@@ -9,6 +9,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/dispatch/gen_server.hpp>
 #include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/borrows.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
@@ -112,7 +113,7 @@ std::exception_ptr no_process_nobody() noexcept {
 template <server_core::verb Verb, class M, class Callbacks>
 destination find(server_ref<Callbacks>&& address) noexcept {
   source_location where = address.where();
-  destination result{std::move(address).core(), opener_of<Verb, M, Callbacks>(), nullptr, where};
+  destination result{access::core(std::move(address)), opener_of<Verb, M, Callbacks>(), nullptr, where};
   if (!result.server) {
     result.error = no_process_nobody<Verb, M>();
   }
@@ -123,7 +124,7 @@ template <server_core::verb Verb, class M, class Callbacks>
 destination find(server_name<Callbacks>&& address) noexcept {
   destination result{{}, opener_of<Verb, M, Callbacks>(), nullptr, address.where()};
   const registry& names = address.in() ? *address.in() : registry::global();
-  result.server = names.find(address.name());
+  result.server = access::core(names.find(address.name()));
   if (!result.server) {
     result.error = no_process_named<Verb, M>(address.name());
   } else if (result.server->callbacks_type_info() != typeid(Callbacks)) {
@@ -151,7 +152,7 @@ destination find_in(intrusive_ptr<server_core> server) noexcept {
 template <server_core::verb Verb, class M>
 destination find(std::string_view name) noexcept {
   destination result;
-  result.server = registry::global().find(name);
+  result.server = access::core(registry::global().find(name));
   if (!result.server) {
     result.error = no_process_named<Verb, M>(name);
     return result;
@@ -166,7 +167,7 @@ destination find(pid&& who) noexcept {
     result.error = no_process_nobody<Verb, M>();
     return result;
   }
-  return find_in<Verb, M>(who.core());
+  return find_in<Verb, M>(access::core(who));
 }
 
 template <server_core::verb Verb, class M, class Names, class Callbacks>
@@ -177,11 +178,11 @@ destination find(via<Names, Callbacks>&& address) noexcept {
     if (!who) {
       result.error = no_process_named<Verb, M>(address.name());
     } else if constexpr (std::is_void_v<Callbacks>) {
-      result = find_in<Verb, M>(who.core());
-    } else if (who.core()->callbacks_type_info() != typeid(Callbacks)) {
+      result = find_in<Verb, M>(access::core(who));
+    } else if (access::core(who)->callbacks_type_info() != typeid(Callbacks)) {
       result.error = make_error(errc::bad_message, verb_name<Verb>(), type_name<M>(), who.describe());
     } else {
-      result.server = who.core();
+      result.server = access::core(who);
       result.open = opener_of<Verb, M, Callbacks>();
     }
   } catch (...) {

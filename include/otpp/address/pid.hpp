@@ -5,6 +5,7 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/server/stop_request.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/timeout.hpp>
@@ -42,12 +43,9 @@ class pid {
   pid() noexcept = default;
 
   template <class Callbacks>
-  pid(const server_ref<Callbacks>& server) noexcept : core_(server.core()) {}
+  pid(const server_ref<Callbacks>& server) noexcept : core_(detail::access::core(server)) {}
   template <class Callbacks>
-  pid(server_ref<Callbacks>&& server) noexcept : core_(std::move(server).core()) {}
-
-  // Made by the library.
-  explicit pid(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
+  pid(server_ref<Callbacks>&& server) noexcept : core_(detail::access::core(std::move(server))) {}
 
   /// False for nobody.
   explicit operator bool() const noexcept { return static_cast<bool>(core_); }
@@ -67,7 +65,7 @@ class pid {
     if (!core_ || core_->callbacks_type_info() != typeid(Callbacks)) {
       return std::nullopt;
     }
-    return server_ref<Callbacks>(core_);
+    return detail::access::make<server_ref<Callbacks>>(core_);
   }
 
   /// Waits until the process has ended, whatever the cause, and returns the reason: as `server_ref::join`.
@@ -93,9 +91,6 @@ class pid {
         core_, std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
   }
 
-  /// Returns the process behind it, for the library's verbs.
-  const detail::intrusive_ptr<detail::server_core>& core() const noexcept { return core_; }
-
   friend bool operator==(const pid& a, const pid& b) noexcept { return a.core_ == b.core_; }
 
   /// Prints `describe()`.
@@ -107,6 +102,13 @@ class pid {
   }
 
  private:
+  friend struct detail::access;
+
+  explicit pid(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
+
+  const detail::intrusive_ptr<detail::server_core>& core() const& noexcept { return core_; }
+  detail::intrusive_ptr<detail::server_core> core() && noexcept { return std::move(core_); }
+
   detail::intrusive_ptr<detail::server_core> core_;
 };
 

@@ -5,6 +5,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/server/stop_request.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/exit_reason.hpp>
@@ -41,9 +42,6 @@ class server_ref {
 
   /// Refers to nobody.
   server_ref() noexcept = default;
-
-  // Made by the library.
-  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
 
   // The hidden argument makes every copy remember where it was made: a verb takes its address by
   // value, and so learns where it was called.
@@ -150,10 +148,6 @@ class server_ref {
   /// Returns where this copy was made.
   source_location where() const noexcept { return where_; }
 
-  /// Returns the server behind it, for the library's verbs.
-  const detail::intrusive_ptr<detail::server_core>& core() const& noexcept { return core_; }
-  detail::intrusive_ptr<detail::server_core> core() && noexcept { return std::move(core_); }
-
   friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }
 
   /// Prints `describe()`.
@@ -165,6 +159,13 @@ class server_ref {
   }
 
  private:
+  friend struct detail::access;
+
+  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
+
+  const detail::intrusive_ptr<detail::server_core>& core() const& noexcept { return core_; }
+  detail::intrusive_ptr<detail::server_core> core() && noexcept { return std::move(core_); }
+
   detail::intrusive_ptr<detail::server_core> core_;
   source_location where_;
 };

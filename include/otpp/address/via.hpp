@@ -22,7 +22,7 @@ namespace otpp {
 /// class directory {  // names that are not told apart by case
 ///  public:
 ///   void add(std::string_view name, const otpp::pid& who) { names_.add(lower(name), who); }
-///   otpp::pid find(std::string_view name) const { return otpp::pid(names_.find(lower(name))); }
+///   otpp::pid find(std::string_view name) const { return names_.find(lower(name)); }
 ///   bool remove(std::string_view name) { return names_.remove(lower(name)); }
 ///  private:
 ///   otpp::registry names_;

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/error.hpp>
 #include <otpp/outcome.hpp>
 
@@ -35,9 +36,6 @@ class caller {
 
   /// Refers to nobody.
   caller() noexcept = default;
-
-  // Made by the library, which hands over the server half of the slot.
-  explicit caller(detail::answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
 
   caller(caller&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
   caller& operator=(caller&& other) noexcept {
@@ -85,6 +83,11 @@ class caller {
   bool is_waiting() const noexcept { return slot_ && !slot_->decided(); }
 
  private:
+  friend struct detail::access;
+
+  // Gets the server half of the slot.
+  explicit caller(detail::answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
+
   template <class Answer>
   bool finish(Answer answer) noexcept {
     detail::answer_slot<Reply>* slot = std::exchange(slot_, nullptr);

@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/address/via.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/registry/registry.hpp>
 
@@ -74,35 +75,36 @@ class options {
     return std::move(in(names));
   }
 
-  // By start_link.
+  const std::optional<std::string>& name() const noexcept { return name_; }
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+  std::size_t mailbox_limit() const noexcept { return limit_; }
+  registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
+
+ private:
+  friend struct detail::access;
+
   options link_to(pid parent) && {
     parent_ = std::move(parent);
     return std::move(*this);
   }
   const pid& linked_to() const noexcept { return parent_; }
 
-  const std::optional<std::string>& name() const noexcept { return name_; }
-  const asio::any_io_executor& executor() const noexcept { return executor_; }
-  std::size_t mailbox_limit() const noexcept { return limit_; }
-  registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
-
   // Gives a server its name, where the options say.
   void add_name_of(detail::server_core& server) const {
     if (add_) {
       add_(other_names_, *name_, server);
     } else {
-      names().add(*name_, server);
+      detail::access::add(names(), *name_, server);
     }
   }
 
- private:
   // A name in a registry of any class, which knows nothing of a server's end.
   template <class Names>
   struct held_in final : detail::name_registration {
     held_in(Names& where, const std::string& text) : names(&where), name(text) {}
     ~held_in() override {
       try {
-        if (server && pid(names->find(name)).core().get() == server) {
+        if (server && detail::access::core(pid(names->find(name))).get() == server) {
           names->remove(name);
         }
       } catch (...) {
@@ -121,7 +123,7 @@ class options {
     auto mine = std::make_unique<held_in<Names>>(names, name);
     held_in<Names>* const kept = mine.get();
     std::unique_ptr<detail::name_registration> holding = std::move(mine);
-    names.add(name, pid(detail::intrusive_ptr<detail::server_core>(&server)));
+    names.add(name, detail::access::make<pid>(detail::intrusive_ptr<detail::server_core>(&server)));
     kept->server = &server;
     server.hold_name(holding); // it has not begun: if it is gone, `holding` takes the name away
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/process/link.hpp>
@@ -38,7 +39,7 @@ namespace otpp {
 /// @endcode
 template <class Callbacks, class... Args>
 auto start_link(options how, Args&&... args) {
-  return otpp::start<Callbacks>(std::move(how).link_to(self()), std::forward<Args>(args)...);
+  return otpp::start<Callbacks>(detail::access::link_to(std::move(how), self()), std::forward<Args>(args)...);
 }
 
 /// Starts a linked server without a name, where it is called. All else as above.

@@ -9,6 +9,7 @@
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/relation_end.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/process/self.hpp>
@@ -86,7 +87,8 @@ class pending_exit_message final : public pending_exit {
 
 inline pid running_pid() noexcept {
   turn* here = turn::current();
-  return pid(intrusive_ptr<server_core>(here ? dynamic_cast<server_core*>(here->running()) : nullptr));
+  return access::make<pid>(
+      intrusive_ptr<server_core>(here ? dynamic_cast<server_core*>(here->running()) : nullptr));
 }
 
 } // namespace detail
@@ -130,20 +132,21 @@ inline void exit(const pid& target, exit_reason reason) {
     return;
   }
   pid from = detail::running_pid();
-  if (reason == exit_reason::normal() && from != target && !target.core()->traps_exits()) {
+  if (reason == exit_reason::normal() && from != target && !detail::access::core(target)->traps_exits()) {
     return;
   }
-  target.core()->expect_relations();
-  target.core()->take_exit(*new detail::pending_exit_message(std::move(from), std::move(reason)));
+  detail::access::core(target)->expect_relations();
+  detail::access::core(target)->take_exit(
+      *new detail::pending_exit_message(std::move(from), std::move(reason)));
 }
 
 /// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {
-    target.core()->expect_relations();
+    detail::access::core(target)->expect_relations();
     auto* order = new detail::pending_exit_message(detail::running_pid(), exit_reason::killed());
     order->is_kill = true;
-    target.core()->take_exit(*order);
+    detail::access::core(target)->take_exit(*order);
   }
 }
 

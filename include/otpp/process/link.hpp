@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -27,8 +28,8 @@ class link_relation final : public relation {
  public:
   link_relation(core_ptr one, core_ptr other)
       : relation(one, other, true),
-        to_first_(new pending_exit_message(pid(std::move(other)))),
-        to_second_(new pending_exit_message(pid(std::move(one)))) {}
+        to_first_(new pending_exit_message(access::make<pid>(std::move(other)))),
+        to_second_(new pending_exit_message(access::make<pid>(std::move(one)))) {}
 
   void told(const server_core& who, const exit_reason& reason) noexcept override {
     bool first_ended = &who == first().get();
@@ -79,19 +80,21 @@ inline void link(const pid& other) {
   if (!other) {
     std::rethrow_exception(detail::make_error(errc::no_process, "link", {}, "nobody"));
   }
-  if (other.core() == mine) {
+  if (detail::access::core(other) == mine) {
     return;
   }
   bool is_linked = false;
-  other.core()->find_link(mine->id(), [&](detail::relation_end&) { is_linked = true; });
+  detail::access::core(other)->find_link(mine->id(), [&](detail::relation_end&) { is_linked = true; });
   if (is_linked) {
     return;
   }
   mine->expect_relations();
-  other.core()->expect_relations();
-  detail::intrusive_ptr<detail::link_relation> made(new detail::link_relation(mine, other.core()));
+  detail::access::core(other)->expect_relations();
+  detail::intrusive_ptr<detail::link_relation> made(
+      new detail::link_relation(mine, detail::access::core(other)));
   if (!made->connect()) {
-    made->told(*other.core(), detail::make_error(errc::no_process, "link", {}, other.describe()));
+    made->told(
+        *detail::access::core(other), detail::make_error(errc::no_process, "link", {}, other.describe()));
   }
 }
 

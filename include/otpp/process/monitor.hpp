@@ -7,6 +7,7 @@
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -33,18 +34,20 @@ class monitor_ref {
  public:
   monitor_ref() noexcept = default;
 
-  // Made by the library.
-  explicit monitor_ref(detail::intrusive_ptr<detail::relation> of) noexcept : relation_(std::move(of)) {}
-
   /// False if it refers to no monitor.
   explicit operator bool() const noexcept { return static_cast<bool>(relation_); }
 
-  const detail::intrusive_ptr<detail::relation>& of() const noexcept { return relation_; }
   friend bool operator==(const monitor_ref& a, const monitor_ref& b) noexcept {
     return a.relation_ == b.relation_;
   }
 
  private:
+  friend struct detail::access;
+
+  explicit monitor_ref(detail::intrusive_ptr<detail::relation> of) noexcept : relation_(std::move(of)) {}
+
+  const detail::intrusive_ptr<detail::relation>& of() const noexcept { return relation_; }
+
   detail::intrusive_ptr<detail::relation> relation_;
 };
 
@@ -58,7 +61,7 @@ struct down {
   exit_reason reason; ///< Why.
 
   /// True if the monitor was given up meanwhile: then the library drops it.
-  bool is_void() const noexcept { return ref.of() && ref.of()->is_cut(); }
+  bool is_void() const noexcept { return detail::access::of(ref) && detail::access::of(ref)->is_cut(); }
 };
 
 namespace detail {
@@ -75,8 +78,8 @@ class monitor_relation final : public relation {
       return; // the watcher has ended
     }
     plain_message<down>& letter = *letter_.release();
-    letter.content().ref = monitor_ref(intrusive_ptr<relation>(this));
-    letter.content().who = pid(second());
+    letter.content().ref = access::make<monitor_ref>(intrusive_ptr<relation>(this));
+    letter.content().who = access::make<pid>(second());
     letter.content().reason = reason;
     if (first()->send<&mailbox::push_library_message>(letter) != mailbox::result::taken) {
       letter.abandon();
@@ -129,12 +132,13 @@ inline monitor_ref monitor(const pid& target) {
     std::rethrow_exception(detail::make_error(errc::no_process, "monitor", {}, "nobody"));
   }
   watcher->expect_relations();
-  target.core()->expect_relations();
-  detail::intrusive_ptr<detail::monitor_relation> made(new detail::monitor_relation(watcher, target.core()));
+  detail::access::core(target)->expect_relations();
+  detail::intrusive_ptr<detail::monitor_relation> made(
+      new detail::monitor_relation(watcher, detail::access::core(target)));
   if (!made->connect()) {
-    made->told(*target.core(), target.core()->end_reason());
+    made->told(*detail::access::core(target), detail::access::core(target)->end_reason());
   }
-  return monitor_ref(made);
+  return detail::access::make<monitor_ref>(made);
 }
 
 /// Gives up a monitor. No `down` of it is handled afterwards, also if it was in the mailbox already. OTP's
@@ -144,13 +148,15 @@ inline monitor_ref monitor(const pid& target) {
 ///
 /// @par Thread safety
 /// Safe from any thread; only the process that monitors can rely on what has not come yet.
-inline bool demonitor(const monitor_ref& ref) noexcept { return ref.of() && ref.of()->cut(); }
+inline bool demonitor(const monitor_ref& ref) noexcept {
+  return detail::access::of(ref) && detail::access::of(ref)->cut();
+}
 
 } // namespace otpp
 
 template <>
 struct std::hash<otpp::monitor_ref> {
   std::size_t operator()(const otpp::monitor_ref& ref) const noexcept {
-    return std::hash<const void*>()(ref.of().get());
+    return std::hash<const void*>()(otpp::detail::access::of(ref).get());
   }
 };

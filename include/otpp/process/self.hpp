@@ -6,6 +6,7 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 
@@ -35,7 +36,7 @@ inline intrusive_ptr<server_core> running_process(std::string_view verb) {
 } // namespace detail
 
 /// Returns the process whose callback or body is running. OTP's `self/0`. Elsewhere throws `errc::no_process`.
-inline pid self() { return pid(detail::running_process("self")); }
+inline pid self() { return detail::access::make<pid>(detail::running_process("self")); }
 
 /// Returns the server whose callback is running, with its type.
 ///
@@ -49,7 +50,7 @@ server_ref<Callbacks> self() {
     std::rethrow_exception(
         detail::make_error(errc::no_process, "self, which is asked outside of its own callbacks,", {}, {}));
   }
-  return server_ref<Callbacks>(detail::intrusive_ptr<detail::server_core>(server));
+  return detail::access::make<server_ref<Callbacks>>(detail::intrusive_ptr<detail::server_core>(server));
 }
 
 } // namespace otpp

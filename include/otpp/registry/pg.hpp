@@ -8,6 +8,7 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/cast.hpp>
@@ -42,10 +43,6 @@ class group_monitor {
  public:
   group_monitor() noexcept = default;
 
-  // Made by the library.
-  explicit group_monitor(std::shared_ptr<std::atomic<bool>> is_over) noexcept
-      : is_over_(std::move(is_over)) {}
-
   /// False if it refers to no monitor.
   explicit operator bool() const noexcept { return static_cast<bool>(is_over_); }
 
@@ -58,6 +55,10 @@ class group_monitor {
 
  private:
   friend class pg;
+
+  explicit group_monitor(std::shared_ptr<std::atomic<bool>> is_over) noexcept
+      : is_over_(std::move(is_over)) {}
+
   void give_up() const noexcept { is_over_->store(true, std::memory_order_release); }
 
   std::shared_ptr<std::atomic<bool>> is_over_;
@@ -167,14 +168,15 @@ class pg {
   template <class Callbacks>
   monitored_group monitor(std::string_view group, const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
-    return scope_->watch(std::string(group), false, by.core(), &scope::template opened<Callbacks>);
+    return scope_->watch(
+        std::string(group), false, detail::access::core(by), &scope::template opened<Callbacks>);
   }
 
   /// As above, of all groups; the members are not returned. `pg:monitor_scope/0`.
   template <class Callbacks>
   group_monitor monitor_scope(const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
-    return scope_->watch({}, true, by.core(), &scope::template opened<Callbacks>).ref;
+    return scope_->watch({}, true, detail::access::core(by), &scope::template opened<Callbacks>).ref;
   }
 
   /// Ends a monitor. What it has sent and is not handled yet is dropped. False if it was over. `pg:demonitor/1`.

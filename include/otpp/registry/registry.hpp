@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/registry/detail/name_waiter.hpp>
@@ -61,49 +62,20 @@ class registry {
     return *instance;
   }
 
-  /// Returns the server of a name, or null. O(1).
-  detail::intrusive_ptr<detail::server_core> find(std::string_view name) const {
+  /// Returns who has a name, or nobody. O(1).
+  pid find(std::string_view name) const {
     std::shared_lock lock(table_->mutex);
     auto found = table_->names.find(name);
-    return found == table_->names.end() ? detail::intrusive_ptr<detail::server_core>() : found->second;
+    return found == table_->names.end() ? pid() : detail::access::make<pid>(found->second);
   }
 
-  /// Gives a server a name. Throws std::invalid_argument for a name that cannot be one,
-  /// `errc::name_taken`, and `errc::no_process` if the server has ended.
-  void add(std::string_view name, detail::server_core& server) {
-    check_name(name);
-    auto mine = std::make_unique<held>(table_, std::string(name));
-    held* const kept = mine.get();
-    std::unique_ptr<detail::name_registration> holding = std::move(mine);
-    detail::name_waiter* waiting = nullptr;
-    {
-      std::lock_guard lock(table_->mutex);
-      auto [at, added] =
-          table_->names.try_emplace(std::string(name), detail::intrusive_ptr<detail::server_core>(&server));
-      if (!added) {
-        std::rethrow_exception(
-            detail::make_error(errc::name_taken, "registering", {}, '"' + std::string(name) + '"'));
-      }
-      kept->server = &server;
-      if (!server.hold_name(holding)) {
-        kept->server = nullptr;
-        table_->names.erase(at); // not the last reference: the caller has one
-        std::rethrow_exception(
-            detail::make_error(errc::no_process, "registering", {}, '"' + std::string(name) + '"'));
-      }
-      waiting = table_->take_waiting_for(name);
-    }
-    while (waiting) {
-      std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<detail::server_core>(&server));
-    }
-  }
-
-  /// As above, of a process of any type.
+  /// Gives a process a name. Throws std::invalid_argument for a name that cannot be one,
+  /// `errc::name_taken`, and `errc::no_process` if it has ended, or is nobody.
   void add(std::string_view name, const pid& who) {
     if (!who) {
       std::rethrow_exception(detail::make_error(errc::no_process, "registering", {}, "nobody"));
     }
-    add(name, *who.core());
+    add(name, *detail::access::core(who));
   }
 
   /// Takes a name away from whoever has it. Returns false if nobody has.
@@ -141,7 +113,46 @@ class registry {
     return result;
   }
 
-  /// Tells `one` when its name is there, which may be at once.
+  /// Throws std::invalid_argument for a name that cannot be one.
+  static void check_name(std::string_view name) {
+    if (name.empty() || name.size() > longest_name) {
+      throw std::invalid_argument(
+          "otpp: a name has 1 to 255 bytes; this one has " + std::to_string(name.size()));
+    }
+  }
+
+ private:
+  friend struct detail::access;
+
+  void add(std::string_view name, detail::server_core& server) {
+    check_name(name);
+    auto mine = std::make_unique<held>(table_, std::string(name));
+    held* const kept = mine.get();
+    std::unique_ptr<detail::name_registration> holding = std::move(mine);
+    detail::name_waiter* waiting = nullptr;
+    {
+      std::lock_guard lock(table_->mutex);
+      auto [at, added] =
+          table_->names.try_emplace(std::string(name), detail::intrusive_ptr<detail::server_core>(&server));
+      if (!added) {
+        std::rethrow_exception(
+            detail::make_error(errc::name_taken, "registering", {}, '"' + std::string(name) + '"'));
+      }
+      kept->server = &server;
+      if (!server.hold_name(holding)) {
+        kept->server = nullptr;
+        table_->names.erase(at); // not the last reference: the caller has one
+        std::rethrow_exception(
+            detail::make_error(errc::no_process, "registering", {}, '"' + std::string(name) + '"'));
+      }
+      waiting = table_->take_waiting_for(name);
+    }
+    while (waiting) {
+      std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<detail::server_core>(&server));
+    }
+  }
+
+  // Tells `one` when its name is there, which may be at once.
   void wait(detail::name_waiter& one) {
     detail::name_waiter* given_up = nullptr;
     detail::intrusive_ptr<detail::server_core> server;
@@ -164,15 +175,6 @@ class registry {
     }
   }
 
-  /// Throws std::invalid_argument for a name that cannot be one.
-  static void check_name(std::string_view name) {
-    if (name.empty() || name.size() > longest_name) {
-      throw std::invalid_argument(
-          "otpp: a name has 1 to 255 bytes; this one has " + std::to_string(name.size()));
-    }
-  }
-
- private:
   struct hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept {
@@ -238,7 +240,7 @@ class registry {
 /// Throws `errc::bad_message` if the name belongs to a server with other callbacks.
 template <class Callbacks>
 std::optional<server_ref<Callbacks>> whereis(std::string_view name, const registry& in = registry::global()) {
-  detail::intrusive_ptr<detail::server_core> server = in.find(name);
+  detail::intrusive_ptr<detail::server_core> server = detail::access::core(in.find(name));
   if (!server) {
     return std::nullopt;
   }
@@ -247,7 +249,7 @@ std::optional<server_ref<Callbacks>> whereis(std::string_view name, const regist
         errc::bad_message, "whereis", {},
         server->describe() + ", whose callbacks are " + std::string(server->type_name())));
   }
-  return server_ref<Callbacks>(std::move(server));
+  return detail::access::make<server_ref<Callbacks>>(std::move(server));
 }
 
 /// Gives a running server one more name, until it ends or the name is taken away. OTP's `register/2`.

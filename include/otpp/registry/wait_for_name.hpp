@@ -7,6 +7,7 @@
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
@@ -41,7 +42,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
   // Writes the answer, once it is claimed.
   void write_found(intrusive_ptr<server_core> found) noexcept {
     if (found->callbacks_type_info() == typeid(Callbacks)) {
-      this->emplace(server_ref<Callbacks>(std::move(found)));
+      this->emplace(access::make<server_ref<Callbacks>>(std::move(found)));
     } else {
       this->server = intrusive_ptr<process>(found.get());
       this->write_error(this->say(errc::bad_message));
@@ -69,10 +70,10 @@ struct initiate_wait_for_name : initiation {
     wait->timeout = timeout;
     if (timeout < duration::zero()) {
       refuse(std::move(wait), errc::timeout);
-    } else if (intrusive_ptr<server_core> found = in->find(wait->name)) {
+    } else if (intrusive_ptr<server_core> found = access::core(in->find(wait->name))) {
       complete(std::move(wait), [&](request& one) noexcept { one.write_found(std::move(found)); });
     } else if (server_half<request> one = register_wait(std::move(wait))) {
-      in->wait(*one.release());
+      access::wait(*in, *one.release());
     }
   }
 };

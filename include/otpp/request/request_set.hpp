@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/request/detail/set_state.hpp>
@@ -90,7 +91,7 @@ class request_set {
     if (!request.is_open()) {
       throw std::invalid_argument("otpp: request_set::add needs a request whose answer was not taken");
     }
-    requests().add(Label(std::forward<L>(label)), std::move(request).release());
+    requests().add(Label(std::forward<L>(label)), detail::access::release(std::move(request)));
   }
 
   /// Returns how many requests are in it: those whose response was not yet returned by `next`.

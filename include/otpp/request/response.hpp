@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/access.hpp>
 #include <otpp/outcome.hpp>
 
 #include <exception>
@@ -38,20 +39,6 @@ class response {
   /// Neither: there was no request.
   response() noexcept = default;
 
-  // Made by the library.
-  response(detail::no_value, std::exception_ptr error) noexcept : error_(std::move(error)) {}
-  explicit response(stored&& value) noexcept {
-    try {
-      if constexpr (is_boxed) {
-        value_ = std::make_unique<stored>(std::move(value));
-      } else {
-        value_.emplace(std::move(value));
-      }
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-  }
-
   bool has_value() const noexcept { return static_cast<bool>(value_); }
   explicit operator bool() const noexcept { return has_value(); }
 
@@ -79,6 +66,21 @@ class response {
   const std::exception_ptr& error() const noexcept { return error_; }
 
  private:
+  friend struct detail::access;
+
+  response(detail::no_value, std::exception_ptr error) noexcept : error_(std::move(error)) {}
+  explicit response(stored&& value) noexcept {
+    try {
+      if constexpr (is_boxed) {
+        value_ = std::make_unique<stored>(std::move(value));
+      } else {
+        value_.emplace(std::move(value));
+      }
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+
   void throw_unless_there() const {
     if (error_) {
       std::rethrow_exception(error_);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/request/detail/open_request.hpp>
@@ -40,10 +41,6 @@ class request_handle {
 
   /// Refers to no request.
   request_handle() noexcept = default;
-
-  // Made by the library.
-  explicit request_handle(detail::intrusive_ptr<detail::open_request<Reply>> request) noexcept
-      : request_(std::move(request)) {}
 
   request_handle(request_handle&& other) noexcept = default;
   request_handle& operator=(request_handle&& other) noexcept {
@@ -138,12 +135,16 @@ class request_handle {
     }
   }
 
-  /// Gives the request away, for the library's own containers.
+ private:
+  friend struct detail::access;
+
+  explicit request_handle(detail::intrusive_ptr<detail::open_request<Reply>> request) noexcept
+      : request_(std::move(request)) {}
+
   detail::intrusive_ptr<detail::open_request<Reply>> release() && noexcept {
     return std::exchange(request_, {});
   }
 
- private:
   detail::intrusive_ptr<detail::open_request<Reply>> request_;
 };
 

@@ -6,6 +6,7 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/resident.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <algorithm>
@@ -79,7 +80,7 @@ inline std::vector<std::string> names_of(const server_core& server) {
 
 inline process_info info_of(const intrusive_ptr<server_core>& server) {
   process_info result;
-  result.who = pid(server);
+  result.who = access::make<pid>(server);
   result.id = server->id();
   result.names = names_of(*server);
   result.type = server->type_name();

@@ -6,6 +6,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/server/observation.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/sys/detail/statistics_of.hpp>
 #include <otpp/sys/detail/sys_request.hpp>
@@ -65,7 +66,7 @@ auto get_status(Address to, Rest&&... rest) {
       [](detail::server_core& server) {
         server_status result;
         const detail::observation* watch = server.observed();
-        result.who = pid(detail::intrusive_ptr<detail::server_core>(&server));
+        result.who = detail::access::make<pid>(detail::intrusive_ptr<detail::server_core>(&server));
         result.name = server.describe();
         result.names = detail::names_of(server);
         result.type = server.type_name();

@@ -773,13 +773,15 @@ void serial_executors(world& one) {
   text said = make_text();
   desk_ref a = started(one, said);
   desk_ref b = started(one, said);
-  otpp::detail::serial_executor ea(*a.core()), eb(*b.core()), ea2 = ea;
+  otpp::detail::serial_executor ea(*otpp::detail::access::core(a)), eb(*otpp::detail::access::core(b)),
+      ea2 = ea;
   check(ea == ea2 && !(ea == eb) && ea != eb && !(ea != ea2), "equality");
   check(&asio::query(ea, asio::execution::context) == &one.main_context(), "context");
   check(asio::query(ea, asio::execution::blocking) == asio::execution::blocking.never, "blocking");
-  check(ea.owner().get() == static_cast<otpp::detail::process*>(a.core().get()), "owner");
+  check(
+      ea.owner().get() == static_cast<otpp::detail::process*>(otpp::detail::access::core(a).get()), "owner");
   auto ran = std::make_shared<std::string>();
-  ea.execute([ran, a] { *ran += a.core()->is_running_here() ? '1' : '?'; });
+  ea.execute([ran, a] { *ran += otpp::detail::access::core(a)->is_running_here() ? '1' : '?'; });
   check(ran->empty(), "ran at once");
   eb.execute([ran] { *ran += '2'; });
   one.run();

@@ -152,13 +152,13 @@ function(otpp_plant_bugs folder)
   # stop(reason, value) answers before the server has ended.
   list(APPEND bugs 12:answer_before_end)
   plant(12 detail/dispatch/gen_server.hpp
-    "        answer_at_end(hold.release(), result.value().has_value());
+    "        answer_at_end(hold.release(), access::value(result).has_value());
         return;"
-    "        if (otpp_planted_bug == 12 && result.value()) {
+    "        if (otpp_planted_bug == 12 && access::value(result)) {
           answer_with(hold, result);
           return;
         }
-        answer_at_end(hold.release(), result.value().has_value());
+        answer_at_end(hold.release(), access::value(result).has_value());
         return;")
 
   # A caller that the dying server's state had kept is told that it was dropped.

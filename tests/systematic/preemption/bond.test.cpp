@@ -30,7 +30,7 @@ enum class fate { is_stopped, waits };
 struct side {
   preemption::context context;
   otpp::server_ref<partner> server = preemption::started<partner>(context, otpp::options());
-  intrusive_ptr<otpp::detail::server_core> core = server.core();
+  intrusive_ptr<otpp::detail::server_core> core = otpp::detail::access::core(server);
 
   explicit side(fate of) {
     core->expect_relations();
@@ -124,7 +124,7 @@ const entry cut_or_end_entry("relation.cut_or_end", 2, 3, preemption::make<cut_o
 struct signals : couple {
   signals() : couple(fate::waits) {}
   void send(otpp::exit_reason why, intrusive_ptr<otpp::detail::relation> link) {
-    otpp::pid from(second.core);
+    auto from = otpp::detail::access::make<otpp::pid>(second.core);
     first.core->take_exit(
         *new otpp::detail::pending_exit_message(std::move(from), std::move(why), std::move(link)));
   }

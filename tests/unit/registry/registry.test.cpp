@@ -308,13 +308,13 @@ TEST_CASE("registry: who waits for a name that has come meanwhile is told at onc
   run([&]() -> asio::awaitable<void> {
     otpp::registry names;
     early.name = "a";
-    names.wait(early);
+    otpp::detail::access::wait(names, early);
     CHECK_FALSE(early.found);
     auto server = co_await otpp::start<counter>(otpp::named("a").in(names), 0);
-    CHECK(early.found == server.core());
+    CHECK(early.found == otpp::detail::access::core(server));
     late.name = "a";
-    names.wait(late); // between the look-up of wait_for_name and this it may have come
-    CHECK(late.found == server.core());
+    otpp::detail::access::wait(names, late); // between the look-up of wait_for_name and this it may have come
+    CHECK(late.found == otpp::detail::access::core(server));
     co_await server.stop();
   });
   CHECK_FALSE(early.is_lost);

@@ -9,6 +9,7 @@
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
@@ -248,19 +249,19 @@ class gen_server final : public server_core {
 
   template <class Request, class R>
   void conclude(unanswered<Request>& hold, outcome<R> result) {
-    next(std::move(result.action()));
-    if (result.kind() == outcome_kind::fail || result.value()) {
+    next(std::move(access::action(result)));
+    if (access::kind(result) == outcome_kind::fail || access::value(result)) {
       replies(&detail::type_name<typename Request::content_type>);
     }
-    switch (result.kind()) {
+    switch (access::kind(result)) {
       case outcome_kind::value: answer_with(hold, result); return;
-      case outcome_kind::fail: hold.release().fail(std::move(result.error())); return;
+      case outcome_kind::fail: hold.release().fail(std::move(access::error(result))); return;
       case outcome_kind::stop:
-        if (result.value()) {
-          hold->prepare(std::move(*result.value()));
+        if (access::value(result)) {
+          hold->prepare(std::move(*access::value(result)));
         }
-        stop_with(std::move(result.reason()), hold->message_type(), hold->where());
-        answer_at_end(hold.release(), result.value().has_value());
+        stop_with(std::move(access::reason(result)), hold->message_type(), hold->where());
+        answer_at_end(hold.release(), access::value(result).has_value());
         return;
       case outcome_kind::no_reply:
       case outcome_kind::ignore: break;
@@ -274,7 +275,7 @@ class gen_server final : public server_core {
     if constexpr (std::is_void_v<R>) {
       hold.release().answer();
     } else {
-      hold.release().answer(std::move(*result.value()));
+      hold.release().answer(std::move(*access::value(result)));
     }
   }
 
@@ -303,7 +304,7 @@ class gen_server final : public server_core {
       std::string_view type = request.message_type();
       source_location where = request.where();
       try {
-        caller<reply_t<M>> from(request);
+        auto from = access::make<caller<reply_t<M>>>(request);
         if constexpr (std::is_void_v<returned>) {
           callbacks_.handle_call(std::move(request.content()), std::move(from), state());
           settle_with_caller(request, no_reply);
@@ -333,8 +334,8 @@ class gen_server final : public server_core {
     using held_type = with_caller<M>;
     return await_handler(
         held_type{
-            caller<reply_t<M>>(request), std::move(request.content()), &request, request.message_type(),
-            request.where()},
+            access::make<caller<reply_t<M>>>(request), std::move(request.content()), &request,
+            request.message_type(), request.where()},
         [this](held_type& mine) {
           return callbacks_.handle_call(std::move(mine.content), std::move(mine.from), state());
         },
@@ -368,9 +369,9 @@ class gen_server final : public server_core {
       case held::by_nobody: break;
     }
     if constexpr (is_outcome<Result>) {
-      next(std::move(result.action()));
-      if (result.kind() == outcome_kind::stop) {
-        stop_with(std::move(result.reason()), detail::type_name<typename Request::content_type>());
+      next(std::move(access::action(result)));
+      if (access::kind(result) == outcome_kind::stop) {
+        stop_with(std::move(access::reason(result)), detail::type_name<typename Request::content_type>());
       }
     }
   }
@@ -378,7 +379,7 @@ class gen_server final : public server_core {
   template <class Result>
   static bool is_answer(Result& result) noexcept {
     if constexpr (is_outcome<Result>) {
-      return result.kind() == outcome_kind::value || result.kind() == outcome_kind::fail;
+      return access::kind(result) == outcome_kind::value || access::kind(result) == outcome_kind::fail;
     } else {
       return !std::is_same_v<Result, no_reply_t>;
     }
@@ -398,10 +399,10 @@ class gen_server final : public server_core {
   template <class Request, class Result>
   static void write_returned(Request& request, Result& result) noexcept {
     if constexpr (is_outcome<Result>) {
-      if (result.kind() == outcome_kind::fail) {
-        request.write_error(std::move(result.error()));
+      if (access::kind(result) == outcome_kind::fail) {
+        request.write_error(std::move(access::error(result)));
       } else {
-        write_value<typename Request::reply_type>(request, result.value());
+        write_value<typename Request::reply_type>(request, access::value(result));
       }
     } else if constexpr (!std::is_same_v<Result, no_reply_t>) {
       request.emplace(std::move(result));
@@ -479,11 +480,11 @@ class gen_server final : public server_core {
   }
 
   void go_on(outcome<> result, std::string_view message, source_location where) noexcept {
-    next(std::move(result.action()));
-    if (result.kind() == outcome_kind::stop) {
-      stop_with(std::move(result.reason()), message, where);
-    } else if (result.kind() == outcome_kind::fail) {
-      stop_with(std::move(result.error()), message, where); // there is nobody to tell but the server
+    next(std::move(access::action(result)));
+    if (access::kind(result) == outcome_kind::stop) {
+      stop_with(std::move(access::reason(result)), message, where);
+    } else if (access::kind(result) == outcome_kind::fail) {
+      stop_with(std::move(access::error(result)), message, where); // there is nobody to tell but the server
     }
   }
   void go_on(std::string_view, source_location) noexcept {} // a handler of void
@@ -580,15 +581,15 @@ class gen_server final : public server_core {
   void begin(unanswered<Request>& hold) noexcept {
     has_state_ = true;
     initialised();
-    hold.release().answer(server_ref<Callbacks>(intrusive_ptr<server_core>(this)));
+    hold.release().answer(access::make<server_ref<Callbacks>>(intrusive_ptr<server_core>(this)));
   }
 
   template <class Request>
   void begin(unanswered<Request>& hold, init_result<State> result) {
-    switch (result.kind()) {
+    switch (access::kind(result)) {
       case outcome_kind::value:
-        ::new (place()) State(std::move(*result.state()));
-        next(std::move(result.action()));
+        ::new (place()) State(std::move(*access::state(result)));
+        next(std::move(access::action(result)));
         begin(hold);
         return;
       case outcome_kind::ignore:
@@ -596,9 +597,9 @@ class gen_server final : public server_core {
         return;
       default: break;
     }
-    std::exception_ptr why = result.reason().exception();
+    std::exception_ptr why = access::reason(result).exception();
     if (!why) {
-      why = make_error(errc::exited, "start", {}, describe(), result.reason());
+      why = make_error(errc::exited, "start", {}, describe(), access::reason(result));
     }
     fail_start(hold, std::move(why));
   }

@@ -9,6 +9,7 @@
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
@@ -174,7 +175,7 @@ template <server_core::verb Verb, class M, class Callbacks, class... Args>
 bool try_post_to(const server_ref<Callbacks>& to, Args&&... args) noexcept {
   static_assert(check_sent<Verb, M, server_ref<Callbacks>>());
   if constexpr (can_be_sent<Verb, M, server_ref<Callbacks>>()) {
-    server_core* server = to.core().get();
+    server_core* server = access::core(to).get();
     if (!server) {
       return false;
     }

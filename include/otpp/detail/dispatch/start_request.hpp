@@ -15,6 +15,7 @@
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -155,11 +156,11 @@ struct initiate_start : initiation {
       intrusive_ptr<server_core> server(
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
       intrusive_ptr<link_relation> link;
-      if (how.linked_to()) {
-        how.linked_to().core()->expect_relations();
+      if (access::linked_to(how)) {
+        access::core(access::linked_to(how))->expect_relations();
         server->expect_relations();
-        server->set_parent(*how.linked_to().core());
-        link = intrusive_ptr<link_relation>(new link_relation(how.linked_to().core(), server));
+        server->set_parent(*access::core(access::linked_to(how)));
+        link = intrusive_ptr<link_relation>(new link_relation(access::core(access::linked_to(how)), server));
       }
       process* starter = start->waiting_handler();
       start->server = server;
@@ -168,10 +169,12 @@ struct initiate_start : initiation {
         return;
       }
       if (how.name()) {
-        how.add_name_of(*server); // the last that can fail
+        access::add_name_of(how, *server); // the last that can fail
       }
       if (link && !link->connect()) {
-        link->told(*how.linked_to().core(), how.linked_to().core()->end_reason()); // the starter has ended
+        link->told(
+            *access::core(access::linked_to(how)),
+            access::core(access::linked_to(how))->end_reason()); // the starter has ended
       }
       if (starter) {
         admitted->set_edge(*starter); // its init cannot ask the one who starts it (deadlock.hpp)

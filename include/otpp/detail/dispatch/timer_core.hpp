@@ -14,6 +14,7 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/type_name.hpp>
@@ -194,13 +195,13 @@ struct timer_goal {
 
 template <class M, class Callbacks>
 timer_goal goal_of(const server_ref<Callbacks>& to) noexcept {
-  return {to.core(), opener_of<server_core::verb::info, M, Callbacks>()};
+  return {access::core(to), opener_of<server_core::verb::info, M, Callbacks>()};
 }
 
 template <class M, class Callbacks>
 timer_goal goal_of(const server_name<Callbacks>& to) noexcept {
   timer_goal found{
-      (to.in() ? *to.in() : registry::global()).find(to.name()),
+      access::core((to.in() ? *to.in() : registry::global()).find(to.name())),
       opener_of<server_core::verb::info, M, Callbacks>()};
   if (found.server && found.server->callbacks_type_info() != typeid(Callbacks)) {
     found.server = {};
@@ -210,7 +211,7 @@ timer_goal goal_of(const server_name<Callbacks>& to) noexcept {
 
 template <class M>
 timer_goal goal_of(const std::string& to) noexcept {
-  timer_goal found{registry::global().find(to)};
+  timer_goal found{access::core(registry::global().find(to))};
   if (found.server) {
     found.open = found.server->find_opener(server_core::verb::info, typeid(M));
   }
@@ -299,7 +300,7 @@ intrusive_ptr<timer_core> make_timer(moment first, duration period, Address to, 
   intrusive_ptr<lane> here;
   server_core* owner = nullptr;
   if constexpr (is_server_ref<Address>) {
-    owner = to.core().get(); // which `to` keeps
+    owner = access::core(to).get(); // which `to` keeps
     if (!owner) {
       std::rethrow_exception(make_error(errc::no_process, "a timer", type_name<M>(), "nobody"));
     }

@@ -16,6 +16,7 @@
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/observable.hpp>
 #include <otpp/detail/server/relation_end.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -454,7 +455,7 @@ class server_core : public observable {
     has_run_ = true;
   }
   void terminate_failed(std::exception_ptr error) noexcept {
-    reason_ = exit_reason(std::move(error)).after(reason_);
+    reason_ = access::after(exit_reason(std::move(error)), reason_);
   }
 
   std::unique_ptr<worker> worker_;

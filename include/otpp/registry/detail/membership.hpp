@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 
@@ -50,7 +51,7 @@ class membership_table : public counted<membership_table> {
       try {
         all.push_back({who, kept});
         kept->is_listed = true; // first: the process may end as soon as it holds it
-        is_held = who.core()->hold_name(holding);
+        is_held = access::core(who)->hold_name(holding);
       } catch (...) {
         forget_if_empty(key);
         throw;
@@ -80,7 +81,7 @@ class membership_table : public counted<membership_table> {
     if (!ended) {
       return false;
     }
-    who.core()->give_up_name([&](const name_registration& one) { return &one == ended; });
+    access::core(who)->give_up_name([&](const name_registration& one) { return &one == ended; });
     tell();
     return true;
   }
@@ -107,7 +108,7 @@ class membership_table : public counted<membership_table> {
       if (!known) {
         std::rethrow_exception(make_error(
             errc::bad_message, "looking up \"" + std::string(key) + '"', {},
-            who.describe() + ", whose callbacks are " + std::string(who.core()->type_name())));
+            who.describe() + ", whose callbacks are " + std::string(access::core(who)->type_name())));
       }
       result.push_back(*known);
     }

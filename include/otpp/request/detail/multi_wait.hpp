@@ -8,6 +8,7 @@
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
@@ -125,7 +126,7 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
       response<reply>& last = responses_.back();
       if (!last.has_value() && !last.error()) {
         one->drop();
-        last = response<reply>(no_value(), late(*one));
+        last = access::make<response<reply>>(no_value(), late(*one));
       }
     }
     if (!has_failed_) {

@@ -11,6 +11,7 @@
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
 #include <otpp/detail/util/type_name.hpp>
@@ -258,8 +259,8 @@ class pending_request final : public call_request<M>, public open_request<reply_
   }
 
   response<reply> deactivate() noexcept override {
-    return this->error_ ? response<reply>(no_value(), std::move(this->error_))
-                        : response<reply>(std::move(*this->value_));
+    return this->error_ ? access::make<response<reply>>(no_value(), std::move(this->error_))
+                        : access::make<response<reply>>(std::move(*this->value_));
   }
   void move_into(answer_slot<reply>& slot) noexcept override {
     if (this->error_) {
@@ -309,7 +310,7 @@ class ready_request {
 template <class M, class Address>
 request_handle<reply_t<M>> make_request(Address&& to, duration timeout, M&& content) {
   ready_request<M> made(std::forward<Address>(to), std::move(content));
-  return request_handle<reply_t<M>>(std::move(made).send(timeout));
+  return access::make<request_handle<reply_t<M>>>(std::move(made).send(timeout));
 }
 
 template <class M, class Address, class Make>

@@ -12,6 +12,7 @@
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
@@ -88,11 +89,11 @@ struct sys_target {
 template <class Callbacks>
 sys_target find_process(std::string_view verb, server_ref<Callbacks>&& to) noexcept {
   std::exception_ptr error = to ? nullptr : make_error(errc::no_process, verb, {}, "nobody");
-  return {std::move(to).core(), std::move(error)};
+  return {access::core(std::move(to)), std::move(error)};
 }
 
 inline sys_target find_process(std::string_view verb, std::string_view name, const registry& in) {
-  intrusive_ptr<server_core> found = in.find(name);
+  intrusive_ptr<server_core> found = access::core(in.find(name));
   std::exception_ptr error =
       found ? nullptr : make_error(errc::no_process, verb, {}, '"' + std::string(name) + '"');
   return {std::move(found), std::move(error)};
@@ -111,7 +112,7 @@ sys_target find_process(std::string_view verb, server_name<Callbacks>&& to) {
 }
 
 inline sys_target find_process(std::string_view verb, pid&& who) {
-  return {who.core(), who ? nullptr : make_error(errc::no_process, verb, {}, "nobody")};
+  return {access::core(who), who ? nullptr : make_error(errc::no_process, verb, {}, "nobody")};
 }
 
 template <class R, class Act>

@@ -366,9 +366,9 @@ TEST_CASE("serial_executor: two servers have two, which differ", "[serial_execut
   run([]() -> asio::awaitable<void> {
     auto one = co_await otpp::start<mirror>();
     auto two = co_await otpp::start<mirror>();
-    otpp::detail::serial_executor first(*one.core());
-    otpp::detail::serial_executor second(*two.core());
-    otpp::detail::serial_executor again(*one.core());
+    otpp::detail::serial_executor first(*otpp::detail::access::core(one));
+    otpp::detail::serial_executor second(*otpp::detail::access::core(two));
+    otpp::detail::serial_executor again(*otpp::detail::access::core(one));
     CHECK(first == again);
     CHECK(first != second);
     CHECK(asio::query(first, asio::execution::blocking) == asio::execution::blocking.never);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <utility>
+
+namespace otpp::detail {
+
+// The library's way to what public classes keep from their users: each names this as its friend.
+struct access {
+  // Makes one by a constructor that is not for users.
+  template <class T, class... Args>
+  static T make(Args&&... args) noexcept(noexcept(T(std::forward<Args>(args)...))) {
+    return T(std::forward<Args>(args)...);
+  }
+
+  // server_ref, pid: the process behind it.
+  template <class Handle>
+  static decltype(auto) core(Handle&& handle) noexcept {
+    return std::forward<Handle>(handle).core();
+  }
+
+  // monitor_ref: the relation that it refers to.
+  template <class Ref>
+  static const auto& of(const Ref& ref) noexcept {
+    return ref.of();
+  }
+
+  // request_handle: the request, which the handle gives away.
+  template <class Handle>
+  static auto release(Handle&& handle) noexcept {
+    return std::forward<Handle>(handle).release();
+  }
+
+  // exit_reason: the reason, with the one that it replaces kept inside.
+  template <class Reason>
+  static Reason after(const Reason& reason, const Reason& replaced) noexcept {
+    return reason.after(replaced);
+  }
+
+  // outcome, init_result, stopping, failure: what a handler has returned.
+  template <class Outcome>
+  static auto kind(const Outcome& outcome) noexcept {
+    return outcome.kind();
+  }
+  template <class Outcome>
+  static auto& value(Outcome& outcome) noexcept {
+    return outcome.value();
+  }
+  template <class Outcome>
+  static auto& state(Outcome& outcome) noexcept {
+    return outcome.state();
+  }
+  template <class Outcome>
+  static auto& reason(Outcome& outcome) noexcept {
+    return outcome.reason();
+  }
+  template <class Outcome>
+  static auto& error(Outcome& outcome) noexcept {
+    return outcome.error();
+  }
+  template <class Outcome>
+  static auto& action(Outcome& outcome) noexcept {
+    return outcome.action();
+  }
+
+  // options: the process that the server is linked to from its start, and how the server gets its name.
+  template <class Options, class Pid>
+  static Options link_to(Options&& how, Pid&& parent) {
+    return std::move(how).link_to(std::forward<Pid>(parent));
+  }
+  template <class Options>
+  static const auto& linked_to(const Options& how) noexcept {
+    return how.linked_to();
+  }
+  template <class Options, class Server>
+  static void add_name_of(const Options& how, Server& server) {
+    how.add_name_of(server);
+  }
+
+  // registry: names for what has no pid yet, and those who wait for a name.
+  template <class Names, class Text, class Server>
+  static void add(Names& names, const Text& name, Server& server) {
+    names.add(name, server);
+  }
+  template <class Names, class Waiter>
+  static void wait(Names& names, Waiter& waiter) {
+    names.wait(waiter);
+  }
+};
+
+} // namespace otpp::detail
