@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-
+#include <otpp/detail/server/stop_request.hpp> // the header under test comes first
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
