@@ -30,11 +30,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using found = pending<otpp::server_ref<counter>>;
+using pending_ref = pending<otpp::server_ref<counter>>;
 
 asio::awaitable<void> wait_and_start() {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
-  found waiting = in_background(executor, otpp::wait_for_name<counter>("wait-a"));
+  pending_ref waiting = in_background(executor, otpp::wait_for_name<counter>("wait-a"));
   co_await some_steps();
   auto server = co_await otpp::start<counter>(otpp::named("wait-a"), 3);
   auto seen = co_await waiting.get();
@@ -68,14 +68,14 @@ TEST_CASE("wait_for_name: a new name of an old server counts, for all who wait",
     otpp::registry names;
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto server = co_await otpp::start<counter>(3);
-    std::array<found, 3> waiting;
-    for (found& one : waiting) {
+    std::array<pending_ref, 3> waiting;
+    for (pending_ref& one : waiting) {
       one = in_background(executor, otpp::wait_for_name<counter>("b", 5s, names));
     }
-    found other = in_background(executor, otpp::wait_for_name<counter>("c", 5s, names));
+    pending_ref other = in_background(executor, otpp::wait_for_name<counter>("c", 5s, names));
     co_await some_steps();
     otpp::register_name("b", server, names);
-    for (found& one : waiting) {
+    for (pending_ref& one : waiting) {
       auto seen = co_await one.get();
       CHECK(seen == server);
     }
@@ -104,7 +104,7 @@ TEST_CASE("wait_for_name: a server with other callbacks is bad_message", "[wait_
   run([]() -> asio::awaitable<void> {
     otpp::registry names;
     asio::any_io_executor executor = co_await asio::this_coro::executor;
-    found waiting = in_background(executor, otpp::wait_for_name<counter>("a", 5s, names));
+    pending_ref waiting = in_background(executor, otpp::wait_for_name<counter>("a", 5s, names));
     co_await some_steps();
     auto server = co_await otpp::start<scribe>(otpp::named("a").in(names), journal());
     std::error_code error = co_await waiting.code();
@@ -119,7 +119,7 @@ TEST_CASE("wait_for_name: a registry that is destroyed says no_process", "[wait_
   run([]() -> asio::awaitable<void> {
     auto names = std::make_unique<otpp::registry>();
     asio::any_io_executor executor = co_await asio::this_coro::executor;
-    found waiting = in_background(executor, otpp::wait_for_name<counter>("a", 5s, *names));
+    pending_ref waiting = in_background(executor, otpp::wait_for_name<counter>("a", 5s, *names));
     co_await some_steps();
     names.reset();
     std::error_code error = co_await waiting.code();
