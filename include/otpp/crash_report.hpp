@@ -3,13 +3,12 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/util/hook.hpp>
 #include <otpp/exit_reason.hpp>
 
+#include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,52 +51,11 @@ struct crash_report {
 /// anybody is told that the server has ended; what it throws is swallowed.
 using crash_hook = std::function<void(const crash_report&)>;
 
-namespace detail {
-
-struct crash_hook_place {
-  std::mutex mutex;
-  std::shared_ptr<const crash_hook> hook; // null: the default
-
-  // Never destroyed: a server may crash while the program's statics are being destroyed.
-  static crash_hook_place& instance() {
-    static crash_hook_place* place = new crash_hook_place;
-    return *place;
-  }
-};
-
-inline void report_crash(const crash_report& report) noexcept {
-  try {
-    std::shared_ptr<const crash_hook> hook;
-    {
-      auto& place = crash_hook_place::instance();
-      std::lock_guard lock(place.mutex);
-      hook = place.hook;
-    }
-    if (hook) {
-      (*hook)(report);
-    } else {
-      std::fprintf(stderr, "%s\n", report.text().c_str());
-    }
-  } catch (...) {
-    // Whoever reports a crash must not make a second one.
-  }
-}
-
-} // namespace detail
-
 /// Sets who is told of crashes, and returns who was told before. An empty hook means the default: one
 /// line on stderr.
 ///
 /// @par Thread safety
 /// Safe from any thread.
-inline crash_hook set_crash_hook(crash_hook hook) {
-  auto next = hook ? std::make_shared<const crash_hook>(std::move(hook)) : nullptr;
-  auto& place = detail::crash_hook_place::instance();
-  {
-    std::lock_guard lock(place.mutex);
-    std::swap(place.hook, next);
-  }
-  return next ? *next : crash_hook();
-}
+inline crash_hook set_crash_hook(crash_hook hook) { return detail::hook<crash_report>::set(std::move(hook)); }
 
 } // namespace otpp

@@ -2,6 +2,7 @@
 
 #include <otpp/crash_report.hpp>
 
+#include <otpp/detail/util/hook.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/start.hpp>
@@ -153,7 +154,7 @@ TEST_CASE("crash_report: setting a hook returns the one before", "[crash_report]
   REQUIRE(before);
   before(otpp::crash_report(otpp::exit_reason::killed()));
   CHECK(first == 1);
-  otpp::detail::report_crash(otpp::crash_report(otpp::exit_reason::killed()));
+  otpp::detail::hook<otpp::crash_report>::tell(otpp::crash_report(otpp::exit_reason::killed()));
   CHECK(second == 1);
   before = otpp::set_crash_hook(original);
   before(otpp::crash_report(otpp::exit_reason::killed()));

@@ -5,6 +5,7 @@
 #include <otpp/detail/queue/deadline_heap.hpp>
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/hook.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/timeout.hpp>
 
@@ -552,7 +553,7 @@ inline void server_core::report(std::size_t dropped) noexcept {
   said.message = last_message_;
   said.where = last_where_;
   said.dropped = dropped;
-  report_crash(said);
+  hook<crash_report>::tell(said);
 }
 
 // The context is being destroyed: as the end, but without terminate, and without handlers: their

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace otpp::detail {
+
+// Who is told of reports of one type: a function that the program has set, by default one line on stderr.
+template <class Report>
+class hook {
+ public:
+  using function = std::function<void(const Report&)>;
+
+  // Returns the function that was set before. An empty one stands for the default.
+  static function set(function next) {
+    auto kept = next ? std::make_shared<const function>(std::move(next)) : nullptr;
+    {
+      hook& self = instance();
+      std::lock_guard lock(self.mutex_);
+      std::swap(self.function_, kept);
+    }
+    return kept ? *kept : function();
+  }
+
+  // Calls the function without a lock, so that it may set another. What it throws is swallowed:
+  // a report must not make things worse.
+  static void tell(const Report& report) noexcept {
+    try {
+      std::shared_ptr<const function> listener;
+      {
+        hook& self = instance();
+        std::lock_guard lock(self.mutex_);
+        listener = self.function_;
+      }
+      if (listener) {
+        (*listener)(report);
+      } else {
+        std::fprintf(stderr, "%s\n", report.text().c_str());
+      }
+    } catch (...) {
+    }
+  }
+
+ private:
+  hook() = default;
+
+  // Never destroyed: a server may crash while the program's static objects are being destroyed.
+  static hook& instance() {
+    static hook* made = new hook;
+    return *made;
+  }
+
+  std::mutex mutex_;
+  std::shared_ptr<const function> function_; // null: the default
+};
+
+} // namespace otpp::detail
