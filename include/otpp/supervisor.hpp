@@ -7,4 +7,6 @@
 #include <otpp/supervisor/child_spec.hpp>
 #include <otpp/supervisor/children.hpp>
 #include <otpp/supervisor/dynamic_supervisor.hpp>
+#include <otpp/supervisor/report.hpp>
 #include <otpp/supervisor/supervisor.hpp>
+#include <otpp/supervisor/supervisor_spec.hpp>

@@ -7,6 +7,7 @@
 #include <otpp/process/exit.hpp>
 #include <otpp/registry/wait_for_name.hpp>
 #include <otpp/supervisor/children.hpp>
+#include <otpp/supervisor/report.hpp>
 #include <otpp/testing.hpp>
 #include <otpp/timeout.hpp>
 

@@ -3,29 +3,22 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
-#include <otpp/address/server_ref.hpp>
 #include <otpp/detail/util/moment.hpp>
-#include <otpp/detail/util/type_name.hpp>
-#include <otpp/exit_reason.hpp>
-#include <otpp/gen_server/callbacks.hpp>
 #include <otpp/gen_server/options.hpp>
-#include <otpp/gen_server/start.hpp>
-#include <otpp/gen_server/start_link.hpp>
-#include <otpp/process/spawn.hpp>
+#include <otpp/supervisor/detail/child_maker.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -49,101 +42,6 @@ struct brutal_kill_t {
 
 /// Says that a child is not asked to shut down, but killed.
 inline constexpr brutal_kill_t brutal_kill{};
-
-namespace detail {
-
-// What starts a child, without its types: what is compiled for each of them is this, and no more.
-class child_maker {
- public:
-  child_maker() = default;
-  child_maker(const child_maker&) = delete;
-  child_maker& operator=(const child_maker&) = delete;
-  virtual ~child_maker() = default;
-
-  /// Starts one, linked with the process that awaits this. As long as *this lives.
-  virtual asio::awaitable<pid> start(options how) const = 0;
-
-  virtual std::string_view type_name() const noexcept = 0;
-  virtual bool works_once() const noexcept { return false; }
-  virtual bool is_supervisor() const noexcept { return false; }
-};
-
-// A callbacks class says of itself that its servers supervise others.
-template <class Callbacks>
-inline constexpr bool is_supervising = requires { typename Callbacks::supervises; };
-
-template <class Callbacks, class... Args>
-class server_maker final : public child_maker {
- public:
-  template <class... From>
-  explicit server_maker(std::in_place_t, From&&... args) : args_(std::forward<From>(args)...) {}
-
-  asio::awaitable<pid> start(options how) const override {
-    asio::awaitable<server_ref<Callbacks>> starting = std::apply(
-        [&how](const Args&... args) { return otpp::start_link<Callbacks>(std::move(how), Args(args)...); },
-        args_);
-    server_ref<Callbacks> server = co_await std::move(starting);
-    co_return pid(std::move(server));
-  }
-  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
-  bool is_supervisor() const noexcept override { return is_supervising<Callbacks>; }
-
- private:
-  std::tuple<Args...> args_;
-};
-
-// Gives its arguments away, so that they need not be copyable.
-template <class Callbacks, class... Args>
-class once_maker final : public child_maker {
- public:
-  template <class... From>
-  explicit once_maker(std::in_place_t, From&&... args) : args_(std::in_place, std::forward<From>(args)...) {}
-
-  asio::awaitable<pid> start(options how) const override {
-    if (!args_) {
-      throw std::logic_error("otpp: a temporary_child is started once");
-    }
-    std::tuple<Args...> args = std::move(*args_);
-    args_.reset();
-    asio::awaitable<server_ref<Callbacks>> starting = std::apply(
-        [&how](Args&... each) { return otpp::start_link<Callbacks>(std::move(how), std::move(each)...); },
-        args);
-    server_ref<Callbacks> server = co_await std::move(starting);
-    co_return pid(std::move(server));
-  }
-  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
-  bool works_once() const noexcept override { return true; }
-  bool is_supervisor() const noexcept override { return is_supervising<Callbacks>; }
-
- private:
-  mutable std::optional<std::tuple<Args...>> args_; // by the supervisor that starts it
-};
-
-template <class Factory>
-class coroutine_maker final : public child_maker {
- public:
-  explicit coroutine_maker(Factory factory) : factory_(std::move(factory)) {}
-
-  asio::awaitable<pid> start(options how) const override {
-    asio::awaitable<server_ref<spawned>> starting = otpp::spawn_link(std::move(how), factory_());
-    server_ref<spawned> process = co_await std::move(starting);
-    co_return pid(std::move(process));
-  }
-  std::string_view type_name() const noexcept override { return "coroutine"; }
-
- private:
-  mutable Factory factory_;
-};
-
-template <class Callbacks, class... Args>
-consteval bool check_child() {
-  constexpr bool fits = inits<Callbacks>::template with<Args...>::value;
-  static_assert(check_callbacks<Callbacks>());
-  static_assert(fits, "otpp: init does not take these arguments; child passes what it gets on to init");
-  return fits;
-}
-
-} // namespace detail
 
 /// How a supervisor starts, restarts and ends one child. OTP's child specification.
 ///

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/self.hpp>
+#include <otpp/supervisor/child_spec.hpp>
+#include <otpp/supervisor/children.hpp>
+#include <otpp/supervisor/detail/report.hpp>
+#include <otpp/supervisor/detail/restart_budget.hpp>
+#include <otpp/supervisor/report.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/awaitable.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace otpp::detail {
+
+// A child as its supervisor keeps it.
+struct child_record {
+  explicit child_record(child_spec what) : spec(std::move(what)) {}
+
+  bool is_active() const noexcept { return who || is_restarting; }
+
+  child_spec spec;
+  pid who;                        // nobody, if it does not run
+  bool is_restarting = false;     // a restart_retry is on its way
+  std::uint64_t retry_number = 0; // of that
+  deadline::time_point started{};
+  duration delay{}; // before its last restart
+};
+
+// A supervisor's message to itself: a child is to be started again.
+struct restart_retry {
+  std::uint64_t number;
+  bool counts; // it is a start that has failed, rather than one that was put off
+};
+
+// The time of the running process: a simulated one in a test.
+inline deadline::time_point time_here() { return running_process("a supervisor")->context().now(); }
+
+// Makes the process whose `init` runs a supervisor.
+inline void become_supervisor() {
+  trap_exit();
+  auto mine = running_process("a supervisor");
+  mine->expect_relations();
+  mine->supervise();
+}
+
+inline failure refuse(errc code, const char* operation, const std::string& child) {
+  return fail(make_error(code, operation, {}, '"' + child + '"'));
+}
+
+// The base of both kinds of children: what becomes of one child. The derived class decides where its record is
+// kept. All of it runs in the supervisor's handlers, one at a time, so that nothing changes while one of them
+// waits for a child to start or to end.
+class child_table {
+ protected:
+  using later = void (*)(duration, restart_retry);
+
+  // `send_later` sends the supervisor a message, so that it serves others meanwhile.
+  child_table(restart_budget budget, later send_later)
+      : budget_(std::move(budget)), send_later_(send_later) {}
+
+  // Starts a child. One whose `init` returned `ignore` is nobody then.
+  static asio::awaitable<void> start(child_record& one) {
+    try {
+      pid who = co_await one.spec.start();
+      one.who = std::move(who);
+    } catch (const error& e) {
+      if (e.code() != errc::ignored) {
+        throw;
+      }
+    }
+    one.is_restarting = false;
+    one.started = time_here();
+    if (one.spec.restart() == restart_type::temporary) {
+      one.spec.forget_arguments();
+    }
+  }
+
+  // The same, unless something speaks against it. Reports and returns why it was not started, or null.
+  static asio::awaitable<std::exception_ptr> try_start(
+      child_record& one, std::exception_ptr against = nullptr) {
+    std::exception_ptr why = std::move(against);
+    if (!why) {
+      try {
+        co_await start(one);
+      } catch (...) {
+        why = std::current_exception();
+      }
+    }
+    if (why) {
+      report(supervisor_report::kind::start_error, one.spec.id(), {}, exit_reason(why));
+    }
+    co_return why;
+  }
+
+  // A child has ended by itself. Returns true if it is to be restarted.
+  static bool note_end(child_record& one, const exit_signal& signal) {
+    one.who = {};
+    bool has_failed = !signal.reason.is_clean();
+    bool is_permanent = one.spec.restart() == restart_type::permanent;
+    if (has_failed || is_permanent) {
+      report(supervisor_report::kind::child_terminated, one.spec.id(), signal.from, signal.reason);
+    }
+    return is_permanent || (has_failed && one.spec.restart() == restart_type::transient);
+  }
+
+  // Counts one restart. False if there were too many: then the supervisor must end.
+  bool count_restart(child_record& one) {
+    if (budget_.take(time_here())) {
+      return true;
+    }
+    one.is_restarting = false;
+    report(supervisor_report::kind::gave_up, one.spec.id(), {}, exit_reason::shutdown());
+    return false;
+  }
+
+  // Restarts a child later. `has_failed`: its start has, which counts as a restart.
+  void put_off(child_record& one, std::uint64_t number, bool has_failed) {
+    duration has_run = has_failed ? duration::zero() : time_here() - one.started;
+    one.delay = next_delay(one.spec, one.delay, has_run);
+    one.is_restarting = true;
+    one.retry_number = number;
+    send_later_(one.delay, restart_retry{number, has_failed});
+  }
+
+  static bool is_awaited(const child_record& one, const restart_retry& what) noexcept {
+    return one.is_restarting && one.retry_number == what.number;
+  }
+
+  template <class Children>
+  static std::vector<child_info> list(const Children& children) {
+    std::vector<child_info> result;
+    result.reserve(children.size());
+    for (const auto& each : children) {
+      const child_record& one = record_of(each);
+      result.push_back(
+          {one.spec.id(), one.who, one.is_restarting, one.spec.is_supervisor(),
+           std::string(one.spec.type_name())});
+    }
+    return result;
+  }
+
+  template <class Children>
+  static child_counts count(const Children& children) noexcept {
+    child_counts result;
+    for (const auto& each : children) {
+      const child_record& one = record_of(each);
+      ++result.specs;
+      result.active += one.who ? 1u : 0u;
+      ++(one.spec.is_supervisor() ? result.supervisors : result.workers);
+    }
+    return result;
+  }
+
+ private:
+  static const child_record& record_of(const child_record& one) noexcept { return one; }
+  static const child_record& record_of(const std::pair<const std::uint64_t, child_record>& item) noexcept {
+    return item.second;
+  }
+
+  restart_budget budget_;
+  later send_later_;
+};
+
+} // namespace otpp::detail

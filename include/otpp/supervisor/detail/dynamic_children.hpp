@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/supervisor/child_spec.hpp>
+#include <otpp/supervisor/children.hpp>
+#include <otpp/supervisor/detail/child_table.hpp>
+#include <otpp/supervisor/detail/end_child.hpp>
+#include <otpp/supervisor/detail/restart_budget.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/awaitable.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace otpp::detail {
+
+// The children of a dynamic supervisor: its state. A child is known by the number of its last incarnation.
+class dynamic_children : private child_table {
+ public:
+  dynamic_children(restart_budget budget, std::size_t most, later send_later)
+      : child_table(std::move(budget), send_later), most_(most) {}
+
+  asio::awaitable<outcome<pid>> add(child_spec spec) {
+    if (children_.size() >= most_) {
+      co_return outcome<pid>(refuse(errc::max_children, "start_child", spec.id()));
+    }
+    child_record made(std::move(spec));
+    std::exception_ptr against;
+    if (made.spec.is_significant()) {
+      against = std::make_exception_ptr(
+          std::invalid_argument("otpp: a child of a dynamic supervisor cannot be significant"));
+    }
+    std::exception_ptr why = co_await try_start(made, against);
+    if (why) {
+      co_return outcome<pid>(fail(std::move(why)));
+    }
+    pid who = made.who;
+    if (who) {
+      children_.emplace(who.id(), std::move(made));
+    }
+    co_return outcome<pid>(std::move(who));
+  }
+
+  asio::awaitable<outcome<void>> terminate(pid who) {
+    auto found = children_.find(who.id());
+    if (found == children_.end()) {
+      co_return outcome<void>(refuse(errc::not_found, "terminate_child", who.describe()));
+    }
+    child_record one = std::move(found->second);
+    children_.erase(found);
+    if (one.who) {
+      co_await end_child(one.spec, one.who);
+    }
+    co_return outcome<void>();
+  }
+
+  // A process that was linked with the supervisor has ended.
+  asio::awaitable<outcome<>> ended(exit_signal signal) {
+    auto found = children_.find(signal.from.id());
+    if (found == children_.end() || !found->second.who) {
+      co_return outcome<>();
+    }
+    if (!note_end(found->second, signal)) {
+      children_.erase(found);
+      co_return outcome<>();
+    }
+    outcome<> result = co_await restart(signal.from.id(), true, true);
+    co_return std::move(result);
+  }
+
+  asio::awaitable<outcome<>> try_again(restart_retry what) {
+    auto found = children_.find(what.number);
+    if (found == children_.end() || !is_awaited(found->second, what)) {
+      co_return outcome<>();
+    }
+    outcome<> result = co_await restart(what.number, what.counts, false);
+    co_return std::move(result);
+  }
+
+  // Tells all children to end, and then waits for all of them, each for as long as it may take.
+  asio::awaitable<void> stop_all() {
+    std::vector<child_record*> left;
+    for (auto& [number, one] : children_) {
+      if (one.who) {
+        left.push_back(&one);
+      }
+    }
+    // The first whose time is over is the first that is waited for: so the others lose none of theirs.
+    std::sort(left.begin(), left.end(), [](const child_record* a, const child_record* b) {
+      return a->spec.shutdown() < b->spec.shutdown();
+    });
+    for (child_record* one : left) {
+      signal_shutdown(one->spec, one->who);
+    }
+    auto begin = time_here();
+    for (child_record* one : left) {
+      duration patience = infinite;
+      if (!is_killed_at_once(one->spec) && one->spec.shutdown() != infinite) {
+        patience = (std::max)(one->spec.shutdown() - (time_here() - begin), duration::zero());
+      }
+      co_await await_end(one->spec, one->who, patience);
+    }
+    children_.clear();
+  }
+
+  std::vector<child_info> list() const { return child_table::list(children_); }
+  child_counts count() const noexcept { return child_table::count(children_); }
+
+ private:
+  // `counts`: it is a failure, of which there may be too many. `waits`: it may be put off.
+  asio::awaitable<outcome<>> restart(std::uint64_t number, bool counts, bool waits) {
+    auto found = children_.find(number);
+    child_record& one = found->second;
+    if (counts && !count_restart(one)) {
+      children_.erase(found);
+      co_return outcome<>(stop(exit_reason::shutdown()));
+    }
+    if (waits && one.spec.first_delay() != duration::zero()) {
+      put_off(one, number, false);
+      co_return outcome<>();
+    }
+    std::exception_ptr why = co_await try_start(one);
+    if (why) {
+      put_off(one, number, true);
+      co_return outcome<>();
+    }
+    auto node = children_.extract(number);
+    if (node.mapped().who) { // else its init has returned `ignore`
+      node.key() = node.mapped().who.id();
+      children_.insert(std::move(node));
+    }
+    co_return outcome<>();
+  }
+
+  std::unordered_map<std::uint64_t, child_record> children_;
+  std::size_t most_;
+};
+
+} // namespace otpp::detail

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/stop.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/supervisor/child_spec.hpp>
+#include <otpp/supervisor/detail/report.hpp>
+#include <otpp/supervisor/report.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <optional>
+#include <utility>
+
+namespace otpp::detail {
+
+// Waits for the end of a process. Empty if it did not end in time.
+inline asio::awaitable<std::optional<exit_reason>> join_within(pid who, duration patience) {
+  std::optional<exit_reason> result;
+  try {
+    exit_reason why =
+        co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, exit_reason)>(
+            initiate_join(), asio::use_awaitable, who.core(), patience);
+    result = std::move(why);
+  } catch (const error& e) {
+    if (e.code() != errc::timeout) {
+      throw;
+    }
+  }
+  co_return result;
+}
+
+inline bool is_killed_at_once(const child_spec& spec) noexcept { return spec.shutdown() < duration::zero(); }
+
+inline void signal_shutdown(const child_spec& spec, const pid& who) {
+  if (is_killed_at_once(spec)) {
+    kill(who);
+  } else {
+    exit(who, exit_reason::shutdown());
+  }
+}
+
+// Waits for a child that has been told to end, and kills it when its time is over.
+inline asio::awaitable<void> await_end(const child_spec& spec, pid who, duration patience) {
+  std::optional<exit_reason> why = co_await join_within(who, patience);
+  if (!why) {
+    report(supervisor_report::kind::overdue, spec.id(), who, exit_reason::killed());
+    kill(who);
+    co_await join_within(who, infinite);
+    co_return;
+  }
+  bool is_expected = is_killed_at_once(spec)
+                         ? *why == exit_reason::killed() || why->is_clean()
+                         : *why == exit_reason::shutdown() ||
+                               (*why == exit_reason::normal() && spec.restart() != restart_type::permanent);
+  if (!is_expected) {
+    report(supervisor_report::kind::shutdown_error, spec.id(), who, *why);
+  }
+}
+
+// Shuts one child down, and waits for its end: then its names are free.
+inline asio::awaitable<void> end_child(const child_spec& spec, pid who) {
+  signal_shutdown(spec, who);
+  co_await await_end(spec, who, is_killed_at_once(spec) ? infinite : spec.shutdown());
+}
+
+} // namespace otpp::detail

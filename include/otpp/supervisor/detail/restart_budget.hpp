@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/supervisor/child_spec.hpp>
+#include <otpp/timeout.hpp>
+
+#include <cstddef>
+#include <deque>
+
+namespace otpp::detail {
+
+// How many restarts there were of late.
+class restart_budget {
+ public:
+  restart_budget(std::size_t intensity, duration period) noexcept : intensity_(intensity), period_(period) {}
+
+  // Counts one more. False if that is too many.
+  bool take(deadline::time_point now) {
+    while (!spent_.empty() && now - spent_.front() > period_) {
+      spent_.pop_front();
+    }
+    spent_.push_back(now);
+    return spent_.size() <= intensity_;
+  }
+
+ private:
+  std::size_t intensity_;
+  duration period_;
+  std::deque<deadline::time_point> spent_;
+};
+
+// How long a child waits for its next start, after it has run for so long: zero if its start has failed.
+inline duration next_delay(const child_spec& spec, duration last, duration has_run) noexcept {
+  if (last == duration::zero() || (has_run > duration::zero() && has_run >= spec.longest_delay())) {
+    return spec.first_delay();
+  }
+  return last > spec.longest_delay() / 2 ? spec.longest_delay() : last * 2;
+}
+
+} // namespace otpp::detail

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/util/hook.hpp>
+#include <otpp/exit_reason.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace otpp {
+
+/// What a supervisor has to say. OTP's supervisor report.
+struct supervisor_report {
+  enum class kind : std::uint8_t {
+    child_terminated, ///< A child has failed.
+    start_error,      ///< A child could not be started.
+    shutdown_error,   ///< A child that was shut down has ended otherwise than it should.
+    overdue,          ///< A child that was shut down took longer than it may, and was killed.
+    gave_up,          ///< More restarts than the intensity allows: the supervisor ends.
+  };
+
+  kind what;
+  std::string supervisor; ///< Its name, or `otpp::supervisor#7`.
+  std::string child;      ///< The child's id.
+  std::string process;    ///< The child's name and number; empty if it never ran.
+  exit_reason reason;     ///< Why the child ended, or was not started.
+
+  supervisor_report(kind w, std::string s, std::string c, std::string p, exit_reason r)
+      : what(w), supervisor(std::move(s)), child(std::move(c)), process(std::move(p)), reason(std::move(r)) {}
+
+  /// Returns the report as one line.
+  std::string text() const {
+    std::string line = "otpp: supervisor " + supervisor + ": child \"" + child + '"';
+    if (!process.empty()) {
+      line += " (" + process + ')';
+    }
+    switch (what) {
+      case kind::child_terminated: return line + " ended: " + reason.message();
+      case kind::start_error: return line + " was not started: " + reason.message();
+      case kind::shutdown_error: return line + " was shut down, and ended: " + reason.message();
+      case kind::overdue: return line + " did not shut down in time, and was killed";
+      case kind::gave_up: return line + " ended too often; the supervisor ends: " + reason.message();
+    }
+    return line;
+  }
+};
+
+/// A function that takes supervisor reports. It is called by the supervisor, in no lock; what it throws is
+/// swallowed.
+using supervisor_hook = std::function<void(const supervisor_report&)>;
+
+/// Sets who takes the reports of supervisors, and returns who did before. An empty hook means the default:
+/// one line on stderr.
+///
+/// @par Thread safety
+/// Safe from any thread.
+inline supervisor_hook set_supervisor_hook(supervisor_hook hook) {
+  return detail::hook<supervisor_report>::set(std::move(hook));
+}
+
+} // namespace otpp
