@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <otpp/testing/client.hpp>
 #include <otpp/testing/explore.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/testing/world.hpp>

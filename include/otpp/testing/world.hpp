@@ -6,14 +6,15 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/util/moment.hpp>
+#include <otpp/testing/client.hpp>
+#include <otpp/testing/detail/foreign_timers.hpp>
+#include <otpp/testing/detail/ready_handler.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
-#include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
@@ -33,60 +34,7 @@
 
 namespace otpp::testing {
 
-class context;
 class world;
-
-/// A client of a scenario: a coroutine that the world looks after.
-class client {
- public:
-  explicit client(std::string name) : name_(std::move(name)) {}
-  client(const client&) = delete;
-  client& operator=(const client&) = delete;
-  virtual ~client() = default;
-
-  const std::string& name() const noexcept { return name_; }
-  bool has_ended() const noexcept { return ended_; }
-
-  /// Cancels what the coroutine waits for, as its owner would.
-  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
-    cancelled_ = true;
-    signal_.emit(type);
-  }
-
- private:
-  friend class world;
-
-  std::string name_;
-  asio::cancellation_signal signal_;
-  const context* home_ = nullptr;
-  bool cancelled_ = false;
-  bool ended_ = false;
-  std::exception_ptr error_;
-};
-
-namespace detail {
-
-// Timers that are not the library's, in a world's time (steady_timer.hpp).
-class foreign_timers {
- public:
-  using time_point = std::chrono::steady_clock::time_point;
-
-  static foreign_timers*& known() noexcept {
-    static foreign_timers* one = nullptr;
-    return one;
-  }
-
-  // The time on this thread; null at the end of its world.
-  virtual void use(const time_point* now) noexcept = 0;
-
-  // Completes what is over, and returns when the next is.
-  virtual std::optional<time_point> earliest(asio::io_context& where) = 0;
-
- protected:
-  ~foreign_timers() = default;
-};
-
-} // namespace detail
 
 /// An execution context whose handlers a world runs, in the order that it chooses.
 ///
@@ -140,18 +88,14 @@ class world {
   using time_point = std::chrono::steady_clock::time_point;
 
   explicit world(schedule& decides, bool is_traced = false) : decides_(decides), is_traced_(is_traced) {
-    if (detail::foreign_timers* foreign = detail::foreign_timers::known()) {
-      foreign->use(&now_);
-    }
+    detail::foreign_timers::use_if_known(&now_);
     main_.emplace(*this);
   }
   world(const world&) = delete;
   world& operator=(const world&) = delete;
   ~world() {
     main_.reset();
-    if (detail::foreign_timers* foreign = detail::foreign_timers::known()) {
-      foreign->use(nullptr);
-    }
+    detail::foreign_timers::use_if_known(nullptr);
   }
 
   /// Returns the context that every world has; more can be made: `testing::context other(world)`.
@@ -225,25 +169,6 @@ class world {
  private:
   friend class context;
 
-  // A handler that is ready.
-  struct ready {
-    explicit ready(const context& where) noexcept : home(&where) {}
-    ready(const ready&) = delete;
-    ready& operator=(const ready&) = delete;
-    virtual ~ready() = default;
-    virtual void run() = 0; // and deletes itself, before the function is called
-
-    const context* home;
-  };
-  template <class Function>
-  struct ready_function;
-
-  template <class Coroutine>
-  struct client_of final : client {
-    client_of(std::string name, Coroutine made_by) : client(std::move(name)), coroutine(std::move(made_by)) {}
-    Coroutine coroutine;
-  };
-
   struct possibility {
     std::string what;
     std::function<void()> action;
@@ -272,7 +197,7 @@ class world {
   std::vector<std::unique_ptr<client>> clients_;
   std::vector<possibility> possible_;
   std::vector<context*> contexts_;
-  std::vector<std::unique_ptr<ready>> ready_;
+  std::vector<std::unique_ptr<detail::ready_handler>> ready_;
   std::vector<std::string> trace_;
   std::optional<context> main_;
 };
@@ -326,30 +251,18 @@ inline bool context::is_traced() const noexcept { return world_->is_traced_; }
 inline void context::trace(std::string what_happened) { world_->write(std::move(what_happened)); }
 
 template <class Function>
-struct world::ready_function final : world::ready {
-  template <class F>
-  ready_function(const context& where, F&& f) : ready(where), function(std::forward<F>(f)) {}
-  void run() override {
-    Function mine(std::move(function));
-    delete this;
-    std::move(mine)();
-  }
-  Function function;
-};
-
-template <class Function>
 void world::post(const context& where, Function&& function) {
   // As after the end of any context: what is posted is destroyed.
   if (std::find(contexts_.begin(), contexts_.end(), &where) != contexts_.end()) {
-    ready_.push_back(
-        std::make_unique<ready_function<std::decay_t<Function>>>(where, std::forward<Function>(function)));
+    ready_.push_back(std::make_unique<detail::ready_function<std::decay_t<Function>>>(
+        where, std::forward<Function>(function)));
   }
 }
 
 template <class Coroutine>
 client& world::spawn_on(context& where, std::string name, Coroutine coroutine) {
-  auto kept = std::make_unique<client_of<Coroutine>>(std::move(name), std::move(coroutine));
-  client_of<Coroutine>& made = *kept;
+  auto kept = std::make_unique<detail::client_of<Coroutine>>(std::move(name), std::move(coroutine));
+  detail::client_of<Coroutine>& made = *kept;
   made.home_ = &where;
   clients_.push_back(std::move(kept));
   asio::co_spawn(
@@ -418,7 +331,7 @@ inline context* world::next_to_wake(time_point end) const noexcept {
 
 inline void world::run_ready(std::size_t which) {
   auto at = ready_.begin() + static_cast<std::ptrdiff_t>(which);
-  ready* taken = at->release();
+  detail::ready_handler* taken = at->release();
   ready_.erase(at);
   taken->run();
 }
@@ -445,10 +358,10 @@ inline void world::happen(std::size_t which) {
 
 // What is destroyed may post more, which is destroyed in its turn.
 inline void world::forget(const context& gone) {
-  auto is_its = [&](const std::unique_ptr<ready>& one) { return one->home == &gone; };
+  auto is_its = [&](const std::unique_ptr<detail::ready_handler>& one) { return one->home == &gone; };
   for (auto at = std::find_if(ready_.begin(), ready_.end(), is_its); at != ready_.end();
        at = std::find_if(ready_.begin(), ready_.end(), is_its)) {
-    std::unique_ptr<ready> dropped = std::move(*at);
+    std::unique_ptr<detail::ready_handler> dropped = std::move(*at);
     ready_.erase(at);
   }
   contexts_.erase(std::find(contexts_.begin(), contexts_.end(), &gone));
