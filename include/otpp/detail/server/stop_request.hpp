@@ -92,8 +92,8 @@ struct initiate_stop : initiation {
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
-    unregistered<request> stop =
-        make_operation<request>(std::forward<Handler>(handler), server.get(), server.get(), std::move(reason));
+    unregistered<request> stop = make_operation<request>(
+        std::forward<Handler>(handler), server.get(), server.get(), std::move(reason));
     if (!stop) {
       return;
     }

@@ -5,7 +5,8 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
-#include <otpp/gen_server/stop.hpp>
+#include <otpp/detail/server/stop_request.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/supervisor/child_spec.hpp>
 #include <otpp/supervisor/detail/report.hpp>
@@ -28,7 +29,7 @@ inline asio::awaitable<std::optional<exit_reason>> join_within(pid who, duration
   try {
     exit_reason why =
         co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, exit_reason)>(
-            initiate_join(), asio::use_awaitable, who.core(), patience);
+            initiate_join(), asio::use_awaitable, access::core(who), patience);
     result = std::move(why);
   } catch (const error& e) {
     if (e.code() != errc::timeout) {
