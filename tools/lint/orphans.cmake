@@ -67,7 +67,7 @@ file(GLOB consumers RELATIVE "${ROOT}/${folder}" "${ROOT}/${folder}/*/CMakeLists
 list(TRANSFORM consumers REPLACE "/CMakeLists.txt$" "")
 expect(${folder}/CMakeLists.txt "otpp_add_consumer " ${consumers})
 
-file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp")
+file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp" "${ROOT}/examples/guide/*.cpp")
 list(TRANSFORM examples REPLACE "\\.cpp$" "")
 expect(examples/CMakeLists.txt "otpp_add_example " ${examples})
 file(GLOB folders RELATIVE "${ROOT}/examples" "${ROOT}/examples/*/CMakeLists.txt")
