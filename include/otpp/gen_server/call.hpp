@@ -206,7 +206,7 @@ auto call_for(Address to, Duration timeout, Args&&... args) {
 
 /// Asks a server with a message that is made already. Takes, after it, a timeout, a token, or both.
 ///
-/// On GCC before 13 a message that is an aggregate must be named first (README, "GCC 12"); the form with
+/// On GCC before 13 a message that is an aggregate must be named first (docs/compilers.md); the form with
 /// the arguments needs no such care. All else as `call` with them.
 ///
 /// @par Completion signature
