@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/detail/runtime/serial_executor.hpp> // the header under test comes first
+#include <otpp/detail/util/access.hpp>
 
 #include <otpp/otpp.hpp>
 
@@ -395,7 +396,7 @@ TEST_CASE("serial_executor: work for a server that has ended still runs", "[seri
   settle(context);
   REQUIRE(server);
   REQUIRE(server->has_ended());
-  asio::post(otpp::detail::serial_executor(*server->core()), [&] { ++ran; });
+  asio::post(otpp::detail::serial_executor(*otpp::detail::access::core(*server)), [&] { ++ran; });
   CHECK(ran == 0);
   settle(context);
   CHECK(ran == 1);
@@ -417,7 +418,7 @@ TEST_CASE("serial_executor: work is thrown away, not run, when its context is go
         forget);
     settle(context);
     REQUIRE(server);
-    executor.emplace(*server->core());
+    executor.emplace(*otpp::detail::access::core(*server));
     asio::post(*executor, [&ran, here = counted_in(alive)] { ++ran; });
     CHECK(alive == 1);
   }
