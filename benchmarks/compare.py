@@ -429,7 +429,7 @@ def report(figures, programs, options, load_before):
 
 # ---- the plot ----
 
-COLOURS = {"ours": "#0072b2", "naive": "#e69f00", "erlang": "#cc79a7", "caf": "#009e73", "go": "#7f7f7f"}
+COLORS = {"ours": "#0072b2", "naive": "#e69f00", "erlang": "#cc79a7", "caf": "#009e73", "go": "#7f7f7f"}
 BAR, GAP, LEFT, PLOT, TOP = 13, 12, 270, 520, 74
 
 
@@ -470,7 +470,7 @@ class Svg:
 
 
 def plot(figures, programs, facts):
-    columns = [program for program in programs if program.key in COLOURS]
+    columns = [program for program in programs if program.key in COLORS]
     groups = []
     for workload in WORKLOADS:
         bars = [p for p in columns if figures.median(p.key, workload.name)]
@@ -492,7 +492,7 @@ def plot(figures, programs, facts):
     svg.text(16, 24, "Time for one operation; shorter is better, the scale is logarithmic", 15, weight="bold")
     x = 16
     for program in columns:
-        svg.box(x, 37, 12, 12, COLOURS[program.key])
+        svg.box(x, 37, 12, 12, COLORS[program.key])
         svg.text(x + 18, 47.5, program.label)
         x += 42 + 7 * len(program.label)
     for power in range(first, last + 1):
@@ -506,7 +506,7 @@ def plot(figures, programs, facts):
         for program in bars:
             value = figures.median(program.key, workload.name)
             low, high = figures.range(program.key, workload.name)
-            svg.box(LEFT, y + 1, x_of(value) - LEFT, BAR - 2, COLOURS[program.key])
+            svg.box(LEFT, y + 1, x_of(value) - LEFT, BAR - 2, COLORS[program.key])
             svg.line(x_of(low), y + BAR / 2, x_of(high), y + BAR / 2, "#222222")
             svg.text(x_of(high) + 5, y + BAR - 3, number(value), 10, fill="#444")
             y += BAR

@@ -2,7 +2,7 @@
 
 %% The server of the workloads: a counter that can also be a part of a ring.
 -module(counter).
--behaviour(gen_server).
+-behavior(gen_server).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 init(Count) -> {ok, Count}.

@@ -56,7 +56,7 @@ class parser {
   std::span<char> prepare() {
     if (begin_ == end_) {
       begin_ = at_ = end_ = 0;
-      if (buffer_.size() > kept) { // one big command must not cost its memory for ever
+      if (buffer_.size() > kept) { // one big command must not cost its memory forever
         std::vector<char>().swap(buffer_);
         std::vector<slice>().swap(slices_);
       }
