@@ -1,6 +1,6 @@
-# cmake -D ROOT=<source dir> -P sworn_off.cmake
+# cmake -D ROOT=<source dir> -P banned.cmake
 #
-# What this code base has sworn off, line by line, comments included: readers copy those too.
+# What this code base bans, line by line, comments included: readers copy those too.
 cmake_minimum_required(VERSION 3.23)
 include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
 string(ASCII 1 open) # otpp_read_lines: "["
@@ -44,5 +44,5 @@ check("${ROOT}/examples/*.?pp" ${everywhere})
 check("${ROOT}/tests/*.?pp" ${everywhere})
 
 if(errors)
-  message(FATAL_ERROR "sworn off (see ${CMAKE_CURRENT_LIST_FILE}):\n${errors}")
+  message(FATAL_ERROR "banned (see ${CMAKE_CURRENT_LIST_FILE}):\n${errors}")
 endif()
