@@ -58,28 +58,28 @@ class timer_ref {
 /// waits. As everything that is sent, it comes after what is queued already. Zero and a time that has passed
 /// send it as soon as the server's context comes round; `otpp::infinite` never does.
 ///
-/// A timer for a `server_ref` ends with its server. A name is looked up when the time has come, as OTP does
-/// it: whoever has it then gets the message, and if nobody has, or a server that does not take it, it is
+/// A timer for a `server_ref` or a `pid` ends with its server. Any other address is looked up when the time has
+/// come, as OTP does it with a name: whoever has it then gets the message, and if nobody has, or a server that does not take it, it is
 /// dropped. Such a timer lives in the context of the handler that sets it, or of the coroutine that a verb
 /// has resumed last on this thread; set anywhere else, in that of the server that has the name now. A timer
 /// that is running counts as work of its context, as every timer does. O(log n) with n timers in the context.
 ///
 /// @param when  How long from now, or a time of the steady clock. OTP's `[{abs, true}]`.
-/// @param to    A `server_ref`, a `server_name`, or a string.
+/// @param to    Any `address`.
 /// @param args  What the message is made of.
 ///
 /// @par Errors
 /// What the making of the message throws, and `std::bad_alloc`; then nothing is set. For a server that has
-/// ended there is no error, and the timer is done at once. `errc::no_process` for a `server_ref` to nobody, and for a
-/// name that nobody has, where it is set neither in a handler nor after a verb, so that no context is there to keep the
-/// timer.
+/// ended there is no error, and the timer is done at once. For nobody, as `pid()` is, and for a name that nobody
+/// has, where it is set neither in a handler nor after a verb, so that no context is there to keep the timer:
+/// `errc::no_process`. For a `pid` of a server that does not take the message: `errc::bad_message`.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler. The server is not asked.
 ///
 /// @par Lifetime
-/// The returned reference may be dropped. A `server_name` views its text, which must be there when the time
-/// has come; the text of a string is copied.
+/// The returned reference may be dropped. A `server_name` and a `via` view their text and registry, which must be
+/// there when the time has come; the text of a string is copied.
 ///
 /// @par Example
 /// @code
@@ -87,7 +87,7 @@ class timer_ref {
 /// ...
 /// timer.cancel();
 /// @endcode
-template <class Message, detail::moment_like Moment, address Address, class... Args>
+template <class Message, detail::moment_like Moment, class Address, class... Args>
 timer_ref send_after(Moment when, Address to, Args&&... args) {
   return detail::access::make<timer_ref>(detail::set_timer_in_place<false, Message>(
       when, duration::zero(), std::move(to), std::forward<Args>(args)...));
@@ -124,7 +124,7 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 ///   return state{ticks};
 /// }
 /// @endcode
-template <class Message, detail::timeout_like Period, address Address, class... Args>
+template <class Message, detail::timeout_like Period, class Address, class... Args>
 timer_ref send_interval(Period period, Address to, Args&&... args) {
   duration each = detail::saturate(period);
   return detail::access::make<timer_ref>(
@@ -140,7 +140,7 @@ timer_ref send_interval(Period period, Address to, Message&& message) {
 }
 
 /// As above, first at a time of the steady clock, from which the others are counted.
-template <class Message, detail::time_like Time, detail::timeout_like Period, address Address, class... Args>
+template <class Message, detail::time_like Time, detail::timeout_like Period, class Address, class... Args>
 timer_ref send_interval(Time first, Period period, Address to, Args&&... args) {
   return detail::access::make<timer_ref>(detail::set_timer_in_place<true, Message>(
       first, detail::saturate(period), std::move(to), std::forward<Args>(args)...));

@@ -18,7 +18,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <typeinfo>
 #include <utility>
 
 namespace otpp {
@@ -62,7 +61,7 @@ class pid {
   /// Returns the typed reference, or nothing if the process has other callbacks.
   template <class Callbacks>
   std::optional<server_ref<Callbacks>> as() const {
-    if (!core_ || core_->callbacks_type_info() != typeid(Callbacks)) {
+    if (!core_ || !detail::has_callbacks<Callbacks>(*core_)) {
       return std::nullopt;
     }
     return detail::access::make<server_ref<Callbacks>>(core_);

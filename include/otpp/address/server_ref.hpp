@@ -18,9 +18,20 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 namespace otpp {
+
+namespace detail {
+
+// May a server_ref<Callbacks> refer to this server?
+template <class Callbacks>
+bool has_callbacks(const server_core& server) noexcept {
+  return server.callbacks_type_info() == typeid(Callbacks);
+}
+
+} // namespace detail
 
 /// A reference to a server: what `start` returns, and an address for every verb. OTP's pid.
 ///

@@ -14,6 +14,7 @@
 #endif
 
 #include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/execution.hpp>
 #include <asio/io_context.hpp>
@@ -102,6 +103,15 @@ const T* executor_target(const asio::any_io_executor& executor) noexcept {
   }
   return executor.target<T>();
 }
+
+// True if the token can be told of a completion with this signature. Where Asio has no concepts, anything passes.
+#if defined(ASIO_HAS_CONCEPTS)
+template <class Token, class Signature>
+concept completion_token_for = asio::completion_token_for<Token, Signature>;
+#else
+template <class Token, class Signature>
+concept completion_token_for = true;
+#endif
 
 // The executor of use_future: each promise has its own.
 template <class Executor>

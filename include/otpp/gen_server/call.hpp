@@ -3,6 +3,10 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
@@ -10,7 +14,6 @@
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/moment.hpp>
-#include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/error.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
@@ -44,7 +47,7 @@ class initiate_call : public initiation {
   void operator()(Handler&& handler, M&& content) {
     using reply = reply_t<M>;
     using request = operation<call_request<M>, reply, std::decay_t<Handler>, Boxed>;
-    destination target = find<server_core::verb::call, M>(std::move(to_));
+    destination target = resolve_for<server_core::verb::call, M>(std::move(to_));
     duration patience = timeout_;
     unregistered<request> call = make_operation<request>(
         std::forward<Handler>(handler), target.server.get(), target.open, std::move(content), target.where);
@@ -79,55 +82,36 @@ asio::awaitable<reply_t<M>> call_boxed(Address to, duration timeout, M content) 
   co_return std::move(*value);
 }
 
+// The message has been checked.
 template <class M, class Address, class Token>
 auto start_call(Address&& to, duration timeout, M&& content, Token&& token) {
-  using address_type = std::decay_t<Address>;
-  using message_type = std::decay_t<M>;
-  if constexpr (can_be_sent<server_core::verb::call, message_type, address_type>()) {
-    using reply = reply_t<message_type>;
-    static_assert(check_token<reply, Token>());
-    if constexpr (is_boxed<reply, Token>) {
-      return call_boxed<message_type, address_type>(
-          std::forward<Address>(to), timeout, std::forward<M>(content));
-    } else {
-      return asio::async_initiate<Token, completion_signature_t<reply>>(
-          initiate_call<message_type, address_type, false>(std::forward<Address>(to), timeout), token,
-          std::forward<M>(content));
-    }
+  using reply = reply_t<M>;
+  if constexpr (is_boxed<reply, Token>) {
+    return call_boxed<M, Address>(std::move(to), timeout, std::move(content));
+  } else {
+    return initiate<reply>(
+        initiate_call<M, Address, false>(std::move(to), timeout), std::forward<Token>(token),
+        std::move(content));
   }
 }
 
 template <class Address, class Message, class Token>
-auto start_call_with(Address to, Message&& content, duration timeout, Token&& token) {
+auto call_with(Address&& to, Message&& content, duration timeout, Token&& token) {
   using M = std::decay_t<Message>;
   static_assert(check_temporary<Message, Token>());
-  static_assert(check_sent<server_core::verb::call, M, Address>());
-  return start_call(std::move(to), timeout, M(std::forward<Message>(content)), std::forward<Token>(token));
+  if constexpr (check_sent<server_core::verb::call, M, Address>()) {
+    return start_call(std::move(to), timeout, M(std::forward<Message>(content)), std::forward<Token>(token));
+  }
 }
 
-// The last argument is a completion token if the message cannot be made from all of them.
 template <class M, class Address, class... Args>
-auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
-  static_assert(check_sent<server_core::verb::call, M, std::decay_t<Address>>());
-  if constexpr (!can_be_sent<server_core::verb::call, M, std::decay_t<Address>>()) {
-    return;
-  } else if constexpr (makes<M, Args...>) {
-    return start_call(
-        std::forward<Address>(to), timeout, make_message<M>(std::forward<Args>(args)...),
-        asio::use_awaitable);
-  } else {
-    static_assert(
-        sizeof...(Args) != 0 && makes_without_last<M, Args...>(),
-        "otpp: the message cannot be made from these arguments");
-    if constexpr (sizeof...(Args) != 0) {
-      return apply_without_last(
-          [&](auto&& token, auto&&... rest) {
-            return start_call(
-                std::forward<Address>(to), timeout, make_message<M>(std::forward<decltype(rest)>(rest)...),
-                std::forward<decltype(token)>(token));
-          },
-          std::forward<Args>(args)...);
-    }
+auto call_in_place(Address&& to, duration timeout, Args&&... args) {
+  if constexpr (check_sent<server_core::verb::call, M, Address>()) {
+    return make_and_send<M>(
+        [&]<class Token>(M&& content, Token&& token) {
+          return start_call(std::move(to), timeout, std::move(content), std::forward<Token>(token));
+        },
+        std::forward<Args>(args)...);
   }
 }
 
@@ -139,7 +123,7 @@ auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// has been handled. The server answers by returning a value, or later through an `otpp::caller`. A call
 /// always completes, exactly once.
 ///
-/// @param to    Whom to ask: a `server_ref`, a `server_name`, or a string.
+/// @param to    Whom to ask: any `address`.
 /// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
 ///              completion token.
 ///
@@ -181,9 +165,9 @@ auto start_call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// @endcode
 ///
 /// @see call_for for another timeout; cast for a message that needs no answer.
-template <class Message, address Address, class... Args>
+template <class Message, class Address, class... Args>
 auto call(Address to, Args&&... args) {
-  return detail::start_call_in_place<Message>(std::move(to), default_timeout, std::forward<Args>(args)...);
+  return detail::call_in_place<Message>(std::move(to), default_timeout, std::forward<Args>(args)...);
 }
 
 /// Asks a server, and waits for its answer as long as `timeout`; builds the message in place.
@@ -198,9 +182,9 @@ auto call(Address to, Args&&... args) {
 /// @code
 /// int count = co_await otpp::call_for<counter::add>(server, 100ms, 5);
 /// @endcode
-template <class Message, address Address, detail::timeout_like Duration, class... Args>
+template <class Message, class Address, detail::timeout_like Duration, class... Args>
 auto call_for(Address to, Duration timeout, Args&&... args) {
-  return detail::start_call_in_place<Message>(
+  return detail::call_in_place<Message>(
       std::move(to), detail::saturate(timeout), std::forward<Args>(args)...);
 }
 
@@ -224,14 +208,14 @@ auto call_for(Address to, Duration timeout, Args&&... args) {
 template <address Address, class Message, class Token = asio::use_awaitable_t<>>
   requires(!detail::timeout_like<Token>)
 auto call(Address to, Message&& message, Token&& token = {}) {
-  return detail::start_call_with(
+  return detail::call_with(
       std::move(to), std::forward<Message>(message), default_timeout, std::forward<Token>(token));
 }
 
 template <
     address Address, class Message, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
 auto call(Address to, Message&& message, Duration timeout, Token&& token = {}) {
-  return detail::start_call_with(
+  return detail::call_with(
       std::move(to), std::forward<Message>(message), detail::saturate(timeout), std::forward<Token>(token));
 }
 

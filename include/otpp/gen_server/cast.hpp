@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/post_message.hpp>
 #include <otpp/detail/server/server_core.hpp>
 
@@ -20,7 +21,7 @@ namespace otpp {
 /// Completes when the mailbox has taken the message, which `handle_cast` sees when every earlier message
 /// has been handled. With the default token a mailbox without a limit makes nobody wait.
 ///
-/// @param to    Whom to tell: a `server_ref`, a `server_name`, or a string.
+/// @param to    Whom to tell: any `address`.
 /// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
 ///              completion token.
 ///
@@ -47,7 +48,7 @@ namespace otpp {
 /// @code
 /// co_await otpp::cast<logger::log>(server, "started");
 /// @endcode
-template <class Message, address Address, class... Args>
+template <class Message, class Address, class... Args>
 auto cast(Address to, Args&&... args) {
   return detail::post_in_place<detail::server_core::verb::cast, Message>(
       std::move(to), std::forward<Args>(args)...);
@@ -66,15 +67,16 @@ auto cast(Address to, Message&& message, Token&& token = {}) {
 ///
 /// @par Thread safety
 /// Safe from any thread.
-template <detail::name_address Address, class Message>
+template <address Address, class Message>
+  requires(!detail::is_server_ref<Address>)
 bool try_cast(Address to, Message&& message) noexcept {
   return detail::try_post<detail::server_core::verb::cast, std::decay_t<Message>>(
       std::move(to), std::forward<Message>(message));
 }
 
 /// As above, with the message built in place.
-template <class Message, detail::name_address Address, class... Args>
-  requires detail::makes<Message, Args...>
+template <class Message, class Address, class... Args>
+  requires(!detail::is_server_ref<Address> && detail::makes<Message, Args...>)
 bool try_cast(Address to, Args&&... args) noexcept {
   return detail::try_post<detail::server_core::verb::cast, Message>(
       std::move(to), std::forward<Args>(args)...);

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -43,7 +44,7 @@ struct initiate_done : initiation {
 
 template <class Token>
 auto complete_at_once(Token&& token) {
-  return asio::async_initiate<Token, void(std::exception_ptr)>(initiate_done(), token);
+  return initiate<void>(initiate_done(), std::forward<Token>(token));
 }
 
 } // namespace detail

@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/post_message.hpp>
 #include <otpp/detail/server/server_core.hpp>
 
@@ -19,7 +20,7 @@ namespace otpp {
 /// Completes when the mailbox has taken the message, which `handle_info` sees when every earlier message
 /// has been handled. With the default token a mailbox without a limit makes nobody wait.
 ///
-/// @param to    Whom to send to: a `server_ref`, a `server_name`, or a string.
+/// @param to    Whom to send to: any `address`.
 /// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
 ///              completion token.
 ///
@@ -46,7 +47,7 @@ namespace otpp {
 /// @code
 /// co_await otpp::send<ticker::tick>(server);
 /// @endcode
-template <class Message, address Address, class... Args>
+template <class Message, class Address, class... Args>
 auto send(Address to, Args&&... args) {
   return detail::post_in_place<detail::server_core::verb::info, Message>(
       std::move(to), std::forward<Args>(args)...);
@@ -65,15 +66,16 @@ auto send(Address to, Message&& message, Token&& token = {}) {
 ///
 /// @par Thread safety
 /// Safe from any thread.
-template <detail::name_address Address, class Message>
+template <address Address, class Message>
+  requires(!detail::is_server_ref<Address>)
 bool try_send(Address to, Message&& message) noexcept {
   return detail::try_post<detail::server_core::verb::info, std::decay_t<Message>>(
       std::move(to), std::forward<Message>(message));
 }
 
 /// As above, with the message built in place.
-template <class Message, detail::name_address Address, class... Args>
-  requires detail::makes<Message, Args...>
+template <class Message, class Address, class... Args>
+  requires(!detail::is_server_ref<Address> && detail::makes<Message, Args...>)
 bool try_send(Address to, Args&&... args) noexcept {
   return detail::try_post<detail::server_core::verb::info, Message>(
       std::move(to), std::forward<Args>(args)...);

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/start_request.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/gen_server/callbacks.hpp>
@@ -48,24 +49,20 @@ namespace otpp {
 /// @endcode
 template <class Callbacks, class... Args>
 auto start(options how, Args&&... args) {
-  using inits = detail::inits<Callbacks>;
   static_assert(detail::check_callbacks<Callbacks>());
   using state [[maybe_unused]] = state_t<Callbacks>;
-  if constexpr (inits::template with<std::decay_t<Args>...>::value) {
-    return detail::start_server<Callbacks>(std::move(how), asio::use_awaitable, std::forward<Args>(args)...);
-  } else {
-    constexpr bool has_token = detail::holds_without_last<inits::template with, std::decay_t<Args>...>();
-    static_assert(
-        has_token || !detail::names_init<Callbacks>(),
-        "otpp: init does not take these arguments; start passes what it gets on to init");
-    if constexpr (has_token) {
-      return detail::apply_without_last(
-          [&](auto&& token, auto&&... rest) {
-            return detail::start_server<Callbacks>(
-                std::move(how), std::forward<decltype(token)>(token), std::forward<decltype(rest)>(rest)...);
-          },
-          std::forward<Args>(args)...);
-    }
+  constexpr bool fits = detail::fits_with_trailing_token<detail::inits<Callbacks>::template with, Args...>();
+  static_assert(
+      fits || !detail::names_init<Callbacks>(),
+      "otpp: init does not take these arguments; start passes what it gets on to init");
+  if constexpr (fits) {
+    return detail::with_trailing_token<detail::inits<Callbacks>::template with>(
+        asio::use_awaitable,
+        [&]<class Token, class... Rest>(Token&& token, Rest&&... rest) {
+          return detail::start_server<Callbacks>(
+              std::move(how), std::forward<Token>(token), std::forward<Rest>(rest)...);
+        },
+        std::forward<Args>(args)...);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
@@ -140,6 +141,11 @@ inline void exit(const pid& target, exit_reason reason) {
       *new detail::pending_exit_message(std::move(from), std::move(reason)));
 }
 
+template <detail::name_address Name>
+void exit(Name, exit_reason) {
+  detail::refuse_name<Name>();
+}
+
 /// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {
@@ -148,6 +154,11 @@ inline void kill(const pid& target) {
     order->is_kill = true;
     detail::access::core(target)->take_exit(*order);
   }
+}
+
+template <detail::name_address Name>
+void kill(Name) {
+  detail::refuse_name<Name>();
 }
 
 } // namespace otpp

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -98,6 +99,11 @@ inline void link(const pid& other) {
   }
 }
 
+template <detail::name_address Name>
+void link(Name) {
+  detail::refuse_name<Name>();
+}
+
 /// Takes a link away. No exit signal comes through it afterwards, also if it was on its way. OTP's `unlink/1`, with
 /// what its documentation says to flush. Without a link, and for nobody, it does nothing.
 ///
@@ -119,6 +125,11 @@ inline void unlink(const pid& other) {
     found->cut();
   }
   mine->ignore_order_from(other.id());
+}
+
+template <detail::name_address Name>
+void unlink(Name) {
+  detail::refuse_name<Name>();
 }
 
 } // namespace otpp

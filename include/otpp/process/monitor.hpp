@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
@@ -139,6 +140,12 @@ inline monitor_ref monitor(const pid& target) {
     made->told(*detail::access::core(target), detail::access::core(target)->end_reason());
   }
   return detail::access::make<monitor_ref>(made);
+}
+
+template <detail::name_address Name>
+monitor_ref monitor(Name) {
+  detail::refuse_name<Name>();
+  return {};
 }
 
 /// Gives up a monitor. No `down` of it is handled afterwards, also if it was in the mailbox already. OTP's

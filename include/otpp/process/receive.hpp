@@ -2,13 +2,12 @@
 
 #pragma once
 
-#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/message.hpp>
 #include <otpp/process/detail/receive_request.hpp>
 #include <otpp/timeout.hpp>
 
-#include <asio/async_result.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <utility>
@@ -54,8 +53,8 @@ namespace otpp {
 template <message... M, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   requires(sizeof...(M) > 0)
 auto receive(Duration timeout, Token&& token = {}) {
-  return asio::async_initiate<Token, detail::completion_signature_t<detail::received_t<M...>>>(
-      detail::initiate_receive<M...>(), token, detail::saturate(timeout));
+  return detail::initiate<detail::received_t<M...>>(
+      detail::initiate_receive<M...>(), std::forward<Token>(token), detail::saturate(timeout));
 }
 template <message... M, class Token = asio::use_awaitable_t<>>
   requires(sizeof...(M) > 0 && !detail::timeout_like<Token>)

@@ -13,7 +13,6 @@
 #include <exception>
 #include <string>
 #include <string_view>
-#include <typeinfo>
 
 namespace otpp {
 
@@ -46,7 +45,7 @@ template <class Callbacks>
 server_ref<Callbacks> self() {
   detail::turn* here = detail::turn::current();
   auto* server = here ? dynamic_cast<detail::server_core*>(here->running()) : nullptr;
-  if (!server || server->callbacks_type_info() != typeid(Callbacks)) {
+  if (!server || !detail::has_callbacks<Callbacks>(*server)) {
     std::rethrow_exception(
         detail::make_error(errc::no_process, "self, which is asked outside of its own callbacks,", {}, {}));
   }

@@ -2,7 +2,9 @@
 
 #pragma once
 
-#include <otpp/address/address.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/address/pid.hpp>
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/queue/envelope.hpp>

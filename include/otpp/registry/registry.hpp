@@ -20,7 +20,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <typeinfo>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -244,7 +243,7 @@ std::optional<server_ref<Callbacks>> whereis(std::string_view name, const regist
   if (!server) {
     return std::nullopt;
   }
-  if (server->callbacks_type_info() != typeid(Callbacks)) {
+  if (!detail::has_callbacks<Callbacks>(*server)) {
     std::rethrow_exception(detail::make_error(
         errc::bad_message, "whereis", {},
         server->describe() + ", whose callbacks are " + std::string(server->type_name())));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -22,7 +23,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 namespace otpp {
@@ -41,7 +41,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
 
   // Writes the answer, once it is claimed.
   void write_found(intrusive_ptr<server_core> found) noexcept {
-    if (found->callbacks_type_info() == typeid(Callbacks)) {
+    if (has_callbacks<Callbacks>(*found)) {
       this->emplace(access::make<server_ref<Callbacks>>(std::move(found)));
     } else {
       this->server = intrusive_ptr<process>(found.get());
@@ -114,9 +114,9 @@ template <class Callbacks, detail::timeout_like Duration = duration, class Token
 auto wait_for_name(
     std::string name, Duration timeout = default_timeout, registry& in = registry::global(),
     Token&& token = {}) {
-  static_assert(detail::check_token<server_ref<Callbacks>, Token>());
-  return asio::async_initiate<Token, detail::completion_signature_t<server_ref<Callbacks>>>(
-      detail::initiate_wait_for_name<Callbacks>(), token, std::move(name), detail::saturate(timeout), &in);
+  return detail::initiate<server_ref<Callbacks>>(
+      detail::initiate_wait_for_name<Callbacks>(), std::forward<Token>(token), std::move(name),
+      detail::saturate(timeout), &in);
 }
 
 } // namespace otpp

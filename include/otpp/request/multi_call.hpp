@@ -3,14 +3,13 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/post_message.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/moment.hpp>
-#include <otpp/detail/util/trailing_token.hpp>
 #include <otpp/request/detail/multi_wait.hpp>
 #include <otpp/request/response.hpp>
-
-#include <asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <utility>
@@ -24,7 +23,7 @@ namespace otpp {
 /// address, in their order: the answer, or the error that a `call` would have ended with. The request of a
 /// server that has not answered in time is abandoned, and its late answer reaches nobody.
 ///
-/// @param addresses  A range of `server_ref`s, `server_name`s or strings. Each is asked, also twice.
+/// @param addresses  A range of any `address`. Each is asked, also twice.
 /// @param timeout    How long to wait for all of them together; `otpp::infinite` waits for ever.
 /// @param args       What the message is made of, of which each server gets a copy. Where it cannot be made
 ///                   of all of them, the last is a completion token.
@@ -44,7 +43,7 @@ namespace otpp {
 /// As `call`.
 ///
 /// @par Lifetime
-/// The addresses are copied before this returns; a `server_name` views its text.
+/// The addresses are copied before this returns; a `server_name` and a `via` view their text.
 ///
 /// @par Example
 /// @code
@@ -53,29 +52,15 @@ namespace otpp {
 ///   std::cout << i << ": " << (answers[i] ? std::to_string(answers[i].value()) : "no answer") << '\n';
 /// }
 /// @endcode
-template <class Message, detail::address_range Range, detail::timeout_like Duration, class... Args>
+template <class Message, class Range, detail::timeout_like Duration, class... Args>
 auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
-  constexpr bool is_possible = detail::check_sent_to_all<detail::server_core::verb::call, Message, Range>();
-  if constexpr (!is_possible) {
-    return;
-  } else if constexpr (detail::makes<Message, Args...>) {
-    return detail::start_multi_call<Message>(
-        addresses, detail::saturate(timeout), detail::make_message<Message>(std::forward<Args>(args)...),
-        asio::use_awaitable);
-  } else {
-    static_assert(
-        sizeof...(Args) != 0 && detail::makes_without_last<Message, Args...>(),
-        "otpp: the message cannot be made from these arguments");
-    if constexpr (sizeof...(Args) != 0) {
-      return detail::apply_without_last(
-          [&](auto&& token, auto&&... rest) {
-            return detail::start_multi_call<Message>(
-                addresses, detail::saturate(timeout),
-                detail::make_message<Message>(std::forward<decltype(rest)>(rest)...),
-                std::forward<decltype(token)>(token));
-          },
-          std::forward<Args>(args)...);
-    }
+  if constexpr (detail::check_sent_to_all<detail::server_core::verb::call, Message, Range>()) {
+    return detail::make_and_send<Message>(
+        [&]<class Token>(Message&& content, Token&& token) {
+          return detail::start_multi_call(
+              addresses, detail::saturate(timeout), std::move(content), std::forward<Token>(token));
+        },
+        std::forward<Args>(args)...);
   }
 }
 
@@ -93,12 +78,13 @@ auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
 /// @code
 /// std::size_t reached = otpp::broadcast<cache::invalidate>(nodes, key);
 /// @endcode
-template <class Message, detail::address_range Range, class... Args>
+template <class Message, class Range, class... Args>
 std::size_t broadcast(const Range& addresses, Args&&... args) {
-  constexpr bool is_possible = detail::check_sent_to_all<detail::server_core::verb::cast, Message, Range>();
   static_assert(detail::makes<Message, Args...>, "otpp: the message cannot be made from these arguments");
   std::size_t taken = 0;
-  if constexpr (is_possible && detail::makes<Message, Args...>) {
+  if constexpr (
+      detail::check_sent_to_all<detail::server_core::verb::cast, Message, Range>() &&
+      detail::makes<Message, Args...>) {
     const Message pattern = detail::make_message<Message>(std::forward<Args>(args)...);
     for (const auto& one : addresses) {
       detail::element_t<const Range> to = one;

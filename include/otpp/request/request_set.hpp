@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -145,10 +146,9 @@ class request_set {
   }
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto next(Duration timeout, Token&& token = {}) {
-    static_assert(detail::check_token<value_type, Token>());
     requests();
-    return asio::async_initiate<Token, void(std::exception_ptr, value_type)>(
-        detail::initiate_next<Label, Reply>(state_, detail::saturate(timeout)), token);
+    return detail::initiate<value_type>(
+        detail::initiate_next<Label, Reply>(state_, detail::saturate(timeout)), std::forward<Token>(token));
   }
 
  private:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
@@ -154,7 +155,7 @@ class request_handle {
 /// returned handle until it is waited for or taken; it comes in any case, also when the server or its context
 /// ends. Nothing here waits: in a mailbox with a limit the request stands in line.
 ///
-/// @param to    Whom to ask: a `server_ref`, a `server_name`, or a string.
+/// @param to    Whom to ask: any `address`.
 /// @param args  What the message is made of.
 /// @return a `request_handle<Message::reply_type>`.
 ///
@@ -177,28 +178,26 @@ class request_handle {
 /// @endcode
 ///
 /// @see request_set for many at once, whichever answers first; multi_call for one question to many.
-template <class Message, address Address, class... Args>
+template <class Message, class Address, class... Args>
 auto send_request(Address to, Args&&... args) {
-  return detail::request_in_place<Message>(std::move(to), infinite, std::forward<Args>(args)...);
+  static_assert(detail::makes<Message, Args...>, "otpp: the message cannot be made from these arguments");
+  if constexpr (detail::makes<Message, Args...>) {
+    return detail::make_request<Message>(
+        std::move(to), infinite, [&] { return detail::make_message<Message>(std::forward<Args>(args)...); });
+  }
 }
 
 /// As above, with a message that is made already.
 template <address Address, class Message>
 auto send_request(Address to, Message&& message) {
-  using M = std::decay_t<Message>;
-  static_assert(detail::check_temporary<Message, asio::use_awaitable_t<>>()); // it may be awaited at once
-  return detail::request_if_possible<M>(
-      std::move(to), infinite, [&] { return M(std::forward<Message>(message)); });
+  return detail::request_with(std::move(to), infinite, std::forward<Message>(message));
 }
 
 /// As above, with a time after which the response is `errc::timeout`, whether anybody waits or not. It is
 /// measured in the server's context; a wait has a time of its own.
 template <address Address, class Message, detail::timeout_like Duration>
 auto send_request(Address to, Message&& message, Duration timeout) {
-  using M = std::decay_t<Message>;
-  static_assert(detail::check_temporary<Message, asio::use_awaitable_t<>>()); // it may be awaited at once
-  return detail::request_if_possible<M>(
-      std::move(to), detail::saturate(timeout), [&] { return M(std::forward<Message>(message)); });
+  return detail::request_with(std::move(to), detail::saturate(timeout), std::forward<Message>(message));
 }
 
 } // namespace otpp

@@ -24,7 +24,7 @@ namespace otpp {
 /// It is no message to the server: a timeout of its `outcome::timeout(d)` begins anew, one with a message
 /// goes on.
 ///
-/// @param to    A `server_ref` or a `server_name`.
+/// @param to    An `address` that knows the callbacks: a `server_ref`, a `server_name`, or a `via` with `as`.
 /// @param look  Called on the server's executor. It returns a copy of what is wanted, and should be quick:
 ///              the server waits. It may refer to what is the caller's: it is called only while the caller
 ///              waits.
@@ -56,26 +56,29 @@ namespace otpp {
 /// @code
 /// std::size_t size = co_await otpp::inspect(server, [](const state& s) { return s.table.size(); });
 /// @endcode
-template <address Address, class Function, class... Rest>
+template <class Address, class Function, class... Rest>
 auto inspect(Address to, Function&& look, Rest&&... rest) {
-  static_assert(detail::check_sys<Address, Function>());
-  using callbacks = typename Address::callbacks_type;
-  using function = std::decay_t<Function>;
-  static_assert(
-      std::invocable<function&, const state_t<callbacks>&>,
-      "otpp: inspect takes a function of `const State&`");
-  using result = std::decay_t<std::invoke_result_t<function&, const state_t<callbacks>&>>;
-  if constexpr (!std::is_void_v<result>) {
-    static_assert(
-        !detail::message_borrows<result>(),
-        "otpp: what the function returns to inspect would dangle: it refers to the state; return a copy");
+  static_assert(detail::check_function<Function>());
+  if constexpr (detail::check_state_of<Address>()) {
+    using callbacks = detail::callbacks_of<Address>;
+    using function = std::decay_t<Function>;
+    constexpr bool fits = std::invocable<function&, const state_t<callbacks>&>;
+    static_assert(fits, "otpp: inspect takes a function of `const State&`");
+    if constexpr (fits) {
+      using result = std::decay_t<std::invoke_result_t<function&, const state_t<callbacks>&>>;
+      if constexpr (!std::is_void_v<result>) {
+        static_assert(
+            !detail::message_borrows<result>(),
+            "otpp: what the function returns to inspect would dangle: it refers to the state; return a copy");
+      }
+      return detail::ask_sys(
+          "inspect", std::move(to),
+          [look = function(std::forward<Function>(look))](detail::server_core& server) mutable -> result {
+            return std::invoke(look, std::as_const(detail::gen_server<callbacks>::state_of(server)));
+          },
+          std::forward<Rest>(rest)...);
+    }
   }
-  return detail::ask_sys(
-      "inspect", std::move(to),
-      [look = function(std::forward<Function>(look))](detail::server_core& server) mutable -> result {
-        return std::invoke(look, std::as_const(detail::gen_server<callbacks>::state_of(server)));
-      },
-      std::forward<Rest>(rest)...);
 }
 
 /// Gives a server another state. `make` is called between two messages: as `State make(const State&)`, which
@@ -97,39 +100,42 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
 /// co_await otpp::replace_state(server, [](const state& old) { return state{.limit = 2 * old.limit}; });
 /// co_await otpp::replace_state(server, [](state& s) { s.limit *= 2; });
 /// @endcode
-template <address Address, class Function, class... Rest>
+template <class Address, class Function, class... Rest>
 auto replace_state(Address to, Function&& make, Rest&&... rest) {
-  static_assert(detail::check_sys<Address, Function>());
-  using callbacks = typename Address::callbacks_type;
-  using state = state_t<callbacks>;
-  using function = std::decay_t<Function>;
-  constexpr bool makes_one = [] {
-    if constexpr (std::invocable<function&, const state&>) {
-      return std::convertible_to<std::invoke_result_t<function&, const state&>, state>;
-    }
-    return false;
-  }();
-  static_assert(
-      makes_one || std::invocable<function&, state&>,
-      "otpp: replace_state takes a function of `const State&` that returns the new state, or of `State&`");
-  static_assert(
-      makes_one || std::copy_constructible<state>,
-      "otpp: replace_state changes a copy, and this state cannot be copied: take `const State&`, and return "
-      "the new state");
-  return detail::ask_sys(
-      "replace_state", std::move(to),
-      [make = function(std::forward<Function>(make))](detail::server_core& server) mutable {
-        state& old = detail::gen_server<callbacks>::state_of(server);
-        if constexpr (makes_one) {
-          state made = std::invoke(make, std::as_const(old));
-          detail::put_state(old, std::move(made));
-        } else {
-          state copy(std::as_const(old));
-          std::invoke(make, copy);
-          detail::put_state(old, std::move(copy));
-        }
-      },
-      std::forward<Rest>(rest)...);
+  static_assert(detail::check_function<Function>());
+  if constexpr (detail::check_state_of<Address>()) {
+    using callbacks = detail::callbacks_of<Address>;
+    using state = state_t<callbacks>;
+    using function = std::decay_t<Function>;
+    constexpr bool makes_one = [] {
+      if constexpr (std::invocable<function&, const state&>) {
+        return std::convertible_to<std::invoke_result_t<function&, const state&>, state>;
+      }
+      return false;
+    }();
+    static_assert(
+        makes_one || std::invocable<function&, state&>,
+        "otpp: replace_state takes a function of `const State&` that returns the new state, or of `State&`");
+    static_assert(
+        makes_one || std::copy_constructible<state>,
+        "otpp: replace_state changes a copy, and this state cannot be copied: take `const State&`, and "
+        "return "
+        "the new state");
+    return detail::ask_sys(
+        "replace_state", std::move(to),
+        [make = function(std::forward<Function>(make))](detail::server_core& server) mutable {
+          state& old = detail::gen_server<callbacks>::state_of(server);
+          if constexpr (makes_one) {
+            state made = std::invoke(make, std::as_const(old));
+            detail::put_state(old, std::move(made));
+          } else {
+            state copy(std::as_const(old));
+            std::invoke(make, copy);
+            detail::put_state(old, std::move(copy));
+          }
+        },
+        std::forward<Rest>(rest)...);
+  }
 }
 
 } // namespace otpp

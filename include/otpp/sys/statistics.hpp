@@ -36,7 +36,7 @@ namespace otpp {
 /// co_await otpp::statistics(server, true);
 /// std::optional<otpp::server_statistics> seen = co_await otpp::statistics(server);
 /// @endcode
-template <address Address, std::same_as<bool> Switch, class... Rest>
+template <class Address, std::same_as<bool> Switch, class... Rest>
 auto statistics(Address to, Switch on, Rest&&... rest) {
   return detail::ask_sys(
       "statistics", std::move(to),
@@ -67,7 +67,7 @@ auto statistics(Address to, Switch on, Rest&&... rest) {
 /// @code
 /// std::optional<otpp::server_statistics> seen = co_await otpp::statistics(server);
 /// @endcode
-template <address Address, class... Rest>
+template <class Address, class... Rest>
 auto statistics(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "statistics", std::move(to), [](detail::server_core& server) { return detail::statistics_of(server); },

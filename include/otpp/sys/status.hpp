@@ -59,7 +59,7 @@ struct server_status {
 /// };
 /// otpp::server_status status = co_await otpp::get_status(server);
 /// @endcode
-template <address Address, class... Rest>
+template <class Address, class... Rest>
 auto get_status(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "get_status", std::move(to),

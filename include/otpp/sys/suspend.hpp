@@ -36,7 +36,7 @@ namespace otpp {
 /// co_await otpp::replace_state(server, upgrade);
 /// co_await otpp::resume(server);
 /// @endcode
-template <address Address, class... Rest>
+template <class Address, class... Rest>
 auto suspend(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "suspend", std::move(to),
@@ -50,7 +50,7 @@ auto suspend(Address to, Rest&&... rest) {
 
 /// Lets a server go on that `suspend` has stopped, with what came first. Does nothing to another. OTP's
 /// `sys:resume/1,2`. All else as `suspend`.
-template <address Address, class... Rest>
+template <class Address, class... Rest>
 auto resume(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "resume", std::move(to),

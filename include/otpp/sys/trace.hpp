@@ -3,7 +3,6 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
-#include <otpp/detail/asio.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/sys/detail/sys_request.hpp>
 #include <otpp/sys/trace_event.hpp>
@@ -41,19 +40,13 @@ namespace otpp {
 /// @code
 /// co_await otpp::trace(server, [](const otpp::trace_event& event) { std::cerr << event.text() << '\n'; });
 /// @endcode
-template <address Address, class Hook, class... Rest>
+template <class Address, class Hook, class... Rest>
   requires(
       std::same_as<std::decay_t<Hook>, std::nullptr_t> ||
       std::invocable<std::decay_t<Hook>&, const trace_event&>)
 auto trace(Address to, Hook&& hook, Rest&&... rest) {
   using kept = std::function<void(const trace_event&)>;
-  static_assert(
-      !detail::destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Hook> ||
-          std::is_trivially_copyable_v<std::remove_cvref_t<Hook>> ||
-          std::default_initializable<std::remove_cvref_t<Hook>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
-      "more "
-      "than references and numbers: name the hook first, and pass the name");
+  static_assert(detail::check_function<Hook>());
   return detail::ask_sys(
       "trace", std::move(to),
       [hook = kept(std::forward<Hook>(hook))](detail::server_core& server) mutable {

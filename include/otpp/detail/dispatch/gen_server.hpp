@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/next_action.hpp>

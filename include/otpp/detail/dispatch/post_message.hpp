@@ -2,15 +2,19 @@
 
 #pragma once
 
-#include <otpp/address/address.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
-#include <otpp/detail/util/trailing_token.hpp>
+#include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
 
@@ -69,7 +73,7 @@ struct initiate_post : initiation {
   void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
     unregistered<request> made =
-        make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb_name<Verb>());
+        make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb_name(Verb));
     if (!made) {
       return;
     }
@@ -120,52 +124,60 @@ asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
   }
   if (result == mailbox::result::closed) {
     std::rethrow_exception(
-        make_error(errc::no_process, verb_name<Verb>(), type_name<M>(), target.server->describe()));
+        make_error(errc::no_process, verb_name(Verb), type_name<M>(), target.server->describe()));
   }
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
       initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(letter));
 }
 
+// The message has been checked.
 template <server_core::verb Verb, message M, class Token>
 auto post(destination target, letter_ptr<M> letter, Token&& token) {
   if constexpr (std::is_same_v<std::decay_t<Token>, asio::use_awaitable_t<>>) {
     return post_or_wait<Verb, M>(std::move(target), std::move(letter));
   } else {
-    return asio::async_initiate<Token, void(std::exception_ptr)>(
-        initiate_post<Verb, M>(), token, std::move(target), std::move(letter));
+    return initiate<void>(
+        initiate_post<Verb, M>(), std::forward<Token>(token), std::move(target), std::move(letter));
   }
 }
 
 template <server_core::verb Verb, class M, class Address, class... Args>
-auto post_in_place(Address to, Args&&... args) {
-  static_assert(check_sent<Verb, M, Address>());
-  if constexpr (can_be_sent<Verb, M, Address>()) {
-    destination target = find<Verb, M>(std::move(to));
-    if constexpr (makes<M, Args...>) {
-      auto letter = make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
-      return post<Verb, M>(std::move(target), std::move(letter), asio::use_awaitable);
-    } else {
-      static_assert(
-          makes_without_last<M, Args...>(), "otpp: the message cannot be made from these arguments");
-      return apply_without_last(
-          [&](auto&& token, auto&&... rest) {
-            auto letter = make_letter<M>(target, make_message<M>(std::forward<decltype(rest)>(rest)...));
-            return post<Verb, M>(std::move(target), std::move(letter), std::forward<decltype(token)>(token));
-          },
-          std::forward<Args>(args)...);
-    }
+auto post_in_place(Address&& to, Args&&... args) {
+  if constexpr (check_sent<Verb, M, Address>()) {
+    destination target = resolve_for<Verb, M>(std::move(to));
+    return make_and_send<M>(
+        [&]<class Token>(M&& content, Token&& token) {
+          auto letter = make_letter<M>(target, std::move(content));
+          return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
+        },
+        std::forward<Args>(args)...);
   }
 }
 
 template <server_core::verb Verb, class Address, class Message, class Token>
-auto post_message(Address to, Message&& content, Token&& token) {
+auto post_message(Address&& to, Message&& content, Token&& token) {
   using M = std::decay_t<Message>;
   static_assert(check_temporary<Message, Token>());
-  static_assert(check_sent<Verb, M, Address>());
-  if constexpr (can_be_sent<Verb, M, Address>()) {
-    destination target = find<Verb, M>(std::move(to));
+  if constexpr (check_sent<Verb, M, Address>()) {
+    destination target = resolve_for<Verb, M>(std::move(to));
     auto letter = make_letter<M>(target, M(std::forward<Message>(content)));
     return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
+  }
+}
+
+// Sends what make_letter() returns if there is room at once. It may throw: then there is no memory, or the message
+// could not be made.
+template <class MakeLetter>
+bool try_send_to(server_core& server, MakeLetter make) noexcept {
+  try {
+    auto letter = make();
+    if (server.send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
+      return false;
+    }
+    letter.release();
+    return true;
+  } catch (...) {
+    return false;
   }
 }
 
@@ -173,44 +185,23 @@ auto post_message(Address to, Message&& content, Token&& token) {
 // counted, and nothing tells where it was used.
 template <server_core::verb Verb, class M, class Callbacks, class... Args>
 bool try_post_to(const server_ref<Callbacks>& to, Args&&... args) noexcept {
-  static_assert(check_sent<Verb, M, server_ref<Callbacks>>());
-  if constexpr (can_be_sent<Verb, M, server_ref<Callbacks>>()) {
+  if constexpr (check_sent<Verb, M, server_ref<Callbacks>>()) {
     server_core* server = access::core(to).get();
-    if (!server) {
-      return false;
-    }
-    try {
-      letter_ptr<M> letter(new plain_message<M>(
-          opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), source_location()));
-      if (server->template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
-        return false;
-      }
-      letter.release();
-      return true;
-    } catch (...) {
-      return false; // no memory, or the message could not be made
-    }
+    return server && try_send_to(*server, [&] {
+             return letter_ptr<M>(new plain_message<M>(
+                 opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...),
+                 source_location()));
+           });
   }
 }
 
 template <server_core::verb Verb, class M, class Address, class... Args>
-bool try_post(Address to, Args&&... args) noexcept {
-  static_assert(check_sent<Verb, M, Address>());
-  if constexpr (can_be_sent<Verb, M, Address>()) {
-    try {
-      destination target = find<Verb, M>(std::move(to));
-      if (target.error) {
-        return false;
-      }
-      auto letter = make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
-      if (target.server->template send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
-        return false;
-      }
-      letter.release();
-      return true;
-    } catch (...) {
-      return false; // no memory, or the message could not be made
-    }
+bool try_post(Address&& to, Args&&... args) noexcept {
+  if constexpr (check_sent<Verb, M, Address>()) {
+    destination target = resolve_for<Verb, M>(std::move(to), purpose());
+    return target.server && try_send_to(*target.server, [&] {
+             return make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
+           });
   }
 }
 

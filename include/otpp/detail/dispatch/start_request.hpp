@@ -7,6 +7,7 @@
 #include <otpp/detail/dispatch/gen_server.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
@@ -43,7 +44,7 @@ struct inits {
   template <class... Args>
   struct with {
     static constexpr bool value =
-        requires(Callbacks& callbacks, Args&&... args) { callbacks.init(std::forward<Args>(args)...); };
+        requires(Callbacks& callbacks, std::decay_t<Args>&&... args) { callbacks.init(std::move(args)...); };
   };
 };
 
@@ -197,9 +198,11 @@ struct initiate_start : initiation {
 
 template <class Callbacks, class Token, class... Args>
 auto start_server(options&& how, Token&& token, Args&&... args) {
-  return asio::async_initiate<Token, completion_signature_t<server_ref<Callbacks>>>(
-      initiate_start<Callbacks, std::decay_t<Args>...>(), token, std::move(how),
-      std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));
+  if constexpr (check_token_alone<server_ref<Callbacks>, Token>()) {
+    return asio::async_initiate<Token, completion_signature_t<server_ref<Callbacks>>>(
+        initiate_start<Callbacks, std::decay_t<Args>...>(), token, std::move(how),
+        std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));
+  }
 }
 
 } // namespace otpp::detail

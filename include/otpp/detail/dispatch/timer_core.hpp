@@ -3,9 +3,11 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
-#include <otpp/address/server_name.hpp>
-#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/post_message.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/memory/block_cache.hpp>
 #include <otpp/detail/queue/deadline_heap.hpp>
 #include <otpp/detail/queue/envelope.hpp>
@@ -18,9 +20,7 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/type_name.hpp>
-#include <otpp/error.hpp>
 #include <otpp/message.hpp>
-#include <otpp/registry/registry.hpp>
 #include <otpp/timeout.hpp>
 
 #include <algorithm>
@@ -29,9 +29,8 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
-#include <string>
+#include <string_view>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 namespace otpp::detail {
@@ -187,53 +186,15 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   bool is_firing_ = false;
 };
 
-// Where a timer's message goes when its time has come.
-struct timer_goal {
-  intrusive_ptr<server_core> server;
-  envelope::opener open = nullptr;
-};
-
-template <class M, class Callbacks>
-timer_goal goal_of(const server_ref<Callbacks>& to) noexcept {
-  return {access::core(to), opener_of<server_core::verb::info, M, Callbacks>()};
-}
-
-template <class M, class Callbacks>
-timer_goal goal_of(const server_name<Callbacks>& to) noexcept {
-  timer_goal found{
-      access::core((to.in() ? *to.in() : registry::global()).find(to.name())),
-      opener_of<server_core::verb::info, M, Callbacks>()};
-  if (found.server && found.server->callbacks_type_info() != typeid(Callbacks)) {
-    found.server = {};
-  }
-  return found;
-}
-
-template <class M>
-timer_goal goal_of(const std::string& to) noexcept {
-  timer_goal found{access::core(registry::global().find(to))};
-  if (found.server) {
-    found.open = found.server->find_opener(server_core::verb::info, typeid(M));
-  }
-  return found;
-}
-
-template <class Address>
-source_location place_of_address(const Address& to) noexcept {
-  if constexpr (is_typed_address<Address>) {
-    return to.where();
-  } else {
-    return {};
-  }
-}
-
 // A timer with its types. One that fires once has its letter ready; an interval copies its message.
 template <class M, class Address, bool Repeats>
 class timer_of final : public timer_core, public cached_memory {
  public:
   template <class Content>
-  timer_of(intrusive_ptr<lane> here, server_core* owner, duration period, Address to, Content&& content)
-      : timer_core(std::move(here), owner, period), to_(std::move(to)), where_(place_of_address(*to_)) {
+  timer_of(
+      intrusive_ptr<lane> here, server_core* owner, duration period, Address to, source_location where,
+      Content&& content)
+      : timer_core(std::move(here), owner, period), to_(std::move(to)), where_(where) {
     if constexpr (Repeats) {
       kept_.emplace(std::forward<Content>(content));
     } else {
@@ -248,8 +209,9 @@ class timer_of final : public timer_core, public cached_memory {
   letter make(M&& content) const { return letter(new plain_message<M>(nullptr, std::move(content), where_)); }
 
   void deliver() noexcept override {
-    timer_goal goal = goal_of<M>(*to_);
-    if (!goal.server || !goal.open) {
+    destination goal =
+        resolve_for<server_core::verb::info, M>(Address(*to_), purpose()); // nobody hears of errors
+    if (!goal.server) {
       return;
     }
     if constexpr (Repeats) {
@@ -263,7 +225,7 @@ class timer_of final : public timer_core, public cached_memory {
     }
   }
 
-  static void post(const timer_goal& goal, letter what) noexcept {
+  static void post(const destination& goal, letter what) noexcept {
     what->opens_by(goal.open);
     if (goal.server->template send<&mailbox::push_library_message>(*what) == mailbox::result::taken) {
       what.release();
@@ -280,76 +242,71 @@ class timer_of final : public timer_core, public cached_memory {
   std::conditional_t<Repeats, std::optional<M>, letter> kept_;
 };
 
-// Where a timer for a name lives: with whoever arms it, or with the server that has the name now.
-template <class M, class Address>
-intrusive_ptr<lane> lane_for_timer(const Address& to) {
-  if (turn* here = turn::current()) {
-    return intrusive_ptr<lane>(&here->here());
-  }
-  timer_goal goal = goal_of<M>(to);
-  if (!goal.server) {
-    std::rethrow_exception(
-        make_error(errc::no_process, "a timer, which is set outside of every context,", type_name<M>(), {}));
-  }
-  return goal.server->get_lane();
-}
-
+// Sets a timer. One for a process lives with it, and so is told now if there is none; one for a name with whoever
+// sets it, or with the server that has the name now.
 template <bool Repeats, class M, class Address>
-intrusive_ptr<timer_core> make_timer(moment first, duration period, Address to, M&& content) {
+intrusive_ptr<timer_core> make_timer(
+    moment first, duration period, Address to, source_location where, M&& content) {
   using timer = timer_of<M, Address, Repeats>;
+  constexpr std::string_view verb = Repeats ? "send_interval" : "send_after";
   intrusive_ptr<lane> here;
-  server_core* owner = nullptr;
-  if constexpr (is_server_ref<Address>) {
-    owner = access::core(to).get(); // which `to` keeps
-    if (!owner) {
-      std::rethrow_exception(make_error(errc::no_process, "a timer", type_name<M>(), "nobody"));
-    }
-    here = owner->get_lane();
+  destination target;
+  if constexpr (process_address<Address>) {
+    target = resolve_for<server_core::verb::info, M>(Address(to), {verb, &type_name<M>});
+  } else if (turn* current = turn::current()) {
+    here = intrusive_ptr<lane>(&current->here());
   } else {
-    here = lane_for_timer<M>(to);
+    target = resolve(Address(to), {"a timer, which is set outside of every context,", &type_name<M>});
   }
+  if (target.error) {
+    std::rethrow_exception(std::move(target.error));
+  }
+  if (!here) {
+    here = target.server->get_lane();
+  }
+  server_core* owner = process_address<Address> ? target.server.get() : nullptr; // which `to` keeps
   intrusive_ptr<timer_core> made(
-      new timer(std::move(here), owner, period, std::move(to), std::forward<M>(content)));
+      new timer(std::move(here), owner, period, std::move(to), where, std::forward<M>(content)));
   made->start(first);
   return made;
 }
 
 template <bool Repeats, class M, class Address, class Make>
 intrusive_ptr<timer_core> set_timer(moment first, duration period, Address&& to, Make make) {
-  using address_type = std::decay_t<Address>;
-  static_assert(check_sent<server_core::verb::info, M, address_type>());
   static_assert(
       !Repeats || std::copy_constructible<M>,
       "otpp: send_interval sends a copy each time, so that its message must be copyable");
   if constexpr (
-      can_be_sent<server_core::verb::info, M, address_type>() && (!Repeats || std::copy_constructible<M>)) {
+      check_sent<server_core::verb::info, M, Address>() && (!Repeats || std::copy_constructible<M>)) {
     if (Repeats && period <= duration::zero()) {
       throw std::invalid_argument("otpp: send_interval needs a period that is longer than zero");
     }
-    return make_timer<Repeats, M>(
-        first, period, kept_address<address_type>(std::forward<Address>(to)), make());
+    source_location where;
+    if constexpr (requires { to.where(); }) {
+      where = to.where();
+    }
+    return make_timer<Repeats, M>(first, period, kept_address<Address>(std::move(to)), where, make());
   } else {
-    return intrusive_ptr<timer_core>();
+    return {};
   }
 }
 
 template <bool Repeats, class M, class Address, class... Args>
 intrusive_ptr<timer_core> set_timer_in_place(moment first, duration period, Address&& to, Args&&... args) {
   static_assert(makes<M, Args...>, "otpp: the message cannot be made from these arguments");
-  return set_timer<Repeats, M>(first, period, std::forward<Address>(to), [&]() -> M {
-    if constexpr (makes<M, Args...>) {
-      return make_message<M>(std::forward<Args>(args)...);
-    } else {
-      std::terminate(); // never: the compiler has said why
-    }
-  });
+  if constexpr (makes<M, Args...>) {
+    return set_timer<Repeats, M>(
+        first, period, std::move(to), [&] { return make_message<M>(std::forward<Args>(args)...); });
+  } else {
+    return {};
+  }
 }
 
 template <bool Repeats, class Address, class Message>
 intrusive_ptr<timer_core> set_timer_with(moment first, duration period, Address&& to, Message&& content) {
   using M = std::decay_t<Message>;
   return set_timer<Repeats, M>(
-      first, period, std::forward<Address>(to), [&] { return M(std::forward<Message>(content)); });
+      first, period, std::move(to), [&] { return M(std::forward<Message>(content)); });
 }
 
 } // namespace otpp::detail

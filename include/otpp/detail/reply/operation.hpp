@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/memory/block_cache.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
@@ -16,8 +17,6 @@
 #include <asio/associated_executor.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/system_executor.hpp>
-#include <asio/use_awaitable.hpp>
-#include <asio/use_future.hpp>
 
 #include <atomic>
 #include <concepts>
@@ -37,33 +36,6 @@ template <class R>
 struct absent {
   operator R&&() const { std::terminate(); }
 };
-
-template <class Token>
-inline constexpr bool needs_no_default = false;
-template <class Executor>
-inline constexpr bool needs_no_default<asio::use_awaitable_t<Executor>> = true;
-template <class Allocator>
-inline constexpr bool needs_no_default<asio::use_future_t<Allocator>> = true;
-
-template <class R, class Token>
-consteval bool check_token() {
-  static_assert(
-      std::is_void_v<R> || std::default_initializable<stored_t<R>> || needs_no_default<std::decay_t<Token>>,
-      "otpp: this token's handler takes an answer even where there is an error, so that the answer's "
-      "type must be default-constructible; asio::use_awaitable and asio::use_future ask for less");
-  return true;
-}
-
-template <class R>
-struct completion_signature {
-  using type = void(std::exception_ptr, R);
-};
-template <>
-struct completion_signature<void> {
-  using type = void(std::exception_ptr);
-};
-template <class R>
-using completion_signature_t = typename completion_signature<R>::type;
 
 // The executor that a handler asks for. That of use_future takes any thread, and the system's are there when
 // every context is gone; in itself it is another for each promise, and would keep it.

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
@@ -18,8 +20,6 @@
 #include <otpp/request/detail/open_request.hpp>
 #include <otpp/request/response.hpp>
 #include <otpp/timeout.hpp>
-
-#include <asio/async_result.hpp>
 
 #include <atomic>
 #include <concepts>
@@ -200,28 +200,30 @@ class initiate_multi_call : public initiation {
   duration timeout_;
 };
 
-template <class M, class Range>
-auto kept_addresses(const Range& addresses) {
-  std::vector<kept_address<element_t<const Range>>> result;
-  for (const auto& one : addresses) {
-    result.emplace_back(one);
-  }
-  return result;
-}
-
+// The message has been checked.
 template <class M, class Range, class Token>
 auto start_multi_call(const Range& addresses, duration timeout, M&& content, Token&& token) {
   using address_type = kept_address<element_t<const Range>>;
-  return asio::async_initiate<Token, void(std::exception_ptr, std::vector<response<reply_t<M>>>)>(
-      initiate_multi_call<M, address_type>(kept_addresses<M>(addresses), timeout), token, std::move(content));
+  std::vector<address_type> kept;
+  for (const auto& one : addresses) {
+    kept.emplace_back(one);
+  }
+  return initiate<std::vector<response<reply_t<M>>>>(
+      initiate_multi_call<M, address_type>(std::move(kept), timeout), std::forward<Token>(token),
+      std::move(content));
 }
 
 template <server_core::verb Verb, class M, class Range>
 consteval bool check_sent_to_all() {
-  static_assert(check_sent<Verb, M, element_t<const Range>>());
   static_assert(
-      std::copy_constructible<M>, "otpp: each server gets a copy, so that the message must be copyable");
-  return can_be_sent<Verb, M, element_t<const Range>>() && std::copy_constructible<M>;
+      address_range<const Range>, "otpp: this takes a range of addresses, such as a std::vector of pids");
+  if constexpr (!address_range<const Range>) {
+    return false;
+  } else {
+    static_assert(
+        std::copy_constructible<M>, "otpp: each server gets a copy, so that the message must be copyable");
+    return check_sent<Verb, M, element_t<const Range>>() && std::copy_constructible<M>;
+  }
 }
 
 } // namespace otpp::detail

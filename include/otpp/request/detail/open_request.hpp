@@ -2,8 +2,9 @@
 
 #pragma once
 
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/reply/initiate.hpp>
-#include <otpp/address/address.hpp>
 #include <otpp/detail/memory/block_cache.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
@@ -21,6 +22,8 @@
 #include <otpp/outcome.hpp>
 #include <otpp/request/response.hpp>
 #include <otpp/timeout.hpp>
+
+#include <asio/use_awaitable.hpp>
 
 #include <exception>
 #include <mutex>
@@ -282,7 +285,7 @@ class ready_request {
  public:
   template <class Address>
   ready_request(Address&& to, M&& content)
-      : target_(find<server_core::verb::call, M>(std::forward<Address>(to))),
+      : target_(resolve_for<server_core::verb::call, M>(std::move(to))),
         request_(new pending_request<M>(target_.open, std::move(content), target_.where)) {}
 
   // Whom it goes to; or null.
@@ -307,28 +310,19 @@ class ready_request {
   intrusive_ptr<pending_request<M>> request_;
 };
 
-template <class M, class Address>
-request_handle<reply_t<M>> make_request(Address&& to, duration timeout, M&& content) {
-  ready_request<M> made(std::forward<Address>(to), std::move(content));
-  return access::make<request_handle<reply_t<M>>>(std::move(made).send(timeout));
-}
-
 template <class M, class Address, class Make>
-auto request_if_possible(Address&& to, duration timeout, Make make) {
-  using address_type = std::decay_t<Address>;
-  static_assert(check_sent<server_core::verb::call, M, address_type>());
-  if constexpr (can_be_sent<server_core::verb::call, M, address_type>()) {
-    return make_request<M>(address_type(std::forward<Address>(to)), timeout, make());
+auto make_request(Address&& to, duration timeout, Make make) {
+  if constexpr (check_sent<server_core::verb::call, M, Address>()) {
+    ready_request<M> made(std::move(to), make());
+    return access::make<request_handle<reply_t<M>>>(std::move(made).send(timeout));
   }
 }
 
-template <class M, class Address, class... Args>
-auto request_in_place(Address&& to, duration timeout, Args&&... args) {
-  static_assert(makes<M, Args...>, "otpp: the message cannot be made from these arguments");
-  if constexpr (makes<M, Args...>) {
-    return request_if_possible<M>(
-        std::forward<Address>(to), timeout, [&] { return make_message<M>(std::forward<Args>(args)...); });
-  }
+template <class Address, class Message>
+auto request_with(Address&& to, duration timeout, Message&& content) {
+  using M = std::decay_t<Message>;
+  static_assert(check_temporary<Message, asio::use_awaitable_t<>>()); // it may be awaited at once
+  return make_request<M>(std::move(to), timeout, [&] { return M(std::forward<Message>(content)); });
 }
 
 } // namespace detail

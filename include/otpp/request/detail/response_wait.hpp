@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
@@ -119,12 +120,10 @@ asio::awaitable<R> wait_boxed(intrusive_ptr<open_request<R>> of, duration timeou
 
 template <class R, class Token>
 auto start_wait(intrusive_ptr<open_request<R>> of, duration timeout, bool abandons, Token&& token) {
-  static_assert(check_token<R, Token>());
   if constexpr (is_boxed<R, Token>) {
     return wait_boxed<R>(std::move(of), timeout, abandons);
   } else {
-    return asio::async_initiate<Token, completion_signature_t<R>>(
-        initiate_wait<R, false>(std::move(of), timeout, abandons), token);
+    return initiate<R>(initiate_wait<R, false>(std::move(of), timeout, abandons), std::forward<Token>(token));
   }
 }
 

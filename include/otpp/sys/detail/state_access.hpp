@@ -3,33 +3,30 @@
 #pragma once
 
 #include <otpp/address/address.hpp>
-#include <otpp/detail/asio.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
 
-#include <concepts>
 #include <new>
 #include <type_traits>
 #include <utility>
 
 namespace otpp::detail {
 
-template <class Address, class Function>
-consteval bool check_sys() {
-  static_assert(
-      is_typed_address<Address>,
-      "otpp: the type of the state must be known: use a server_ref or a server_name (pid::as has the way)");
-  static_assert(
-      !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Function> ||
-          std::is_trivially_copyable_v<std::remove_cvref_t<Function>> ||
-          std::default_initializable<std::remove_cvref_t<Function>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
-      "more "
-      "than references and numbers: name the function first, and pass the name");
-  if constexpr (is_typed_address<Address>) {
+// Is this the address of a server whose state can be looked into?
+template <class Address>
+consteval bool check_state_of() {
+  if constexpr (!check_address<Address>()) {
+    return false;
+  } else if constexpr (!is_typed_address<Address> || stands_for_another<Address>) {
     static_assert(
-        !requires { typename Address::callbacks_type::takes_any_message; },
-        "otpp: a coroutine that otpp::spawn has started has no state to look into");
+        !address<Address>,
+        "otpp: the type of the state must be known: use a server_ref or a server_name (pid::as has the way)");
+    return false;
+  } else {
+    constexpr bool has_none = requires { typename callbacks_of<Address>::takes_any_message; };
+    static_assert(!has_none, "otpp: a coroutine that otpp::spawn has started has no state to look into");
+    return !has_none;
   }
-  return true;
 }
 
 // The new state in the place of the old one. It cannot fail half-way.

@@ -2,11 +2,12 @@
 
 #pragma once
 
-#include <otpp/address/pid.hpp>
-#include <otpp/address/server_name.hpp>
-#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
@@ -18,18 +19,15 @@
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/call.hpp>
-#include <otpp/registry/registry.hpp>
 #include <otpp/timeout.hpp>
 
-#include <asio/async_result.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <concepts>
 #include <exception>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 namespace otpp::detail {
@@ -81,44 +79,11 @@ class sys_request : public envelope, public answer_slot<R> {
   std::optional<Act> act_;
 };
 
-struct sys_target {
-  intrusive_ptr<server_core> server;
-  std::exception_ptr error;
-};
-
-template <class Callbacks>
-sys_target find_process(std::string_view verb, server_ref<Callbacks>&& to) noexcept {
-  std::exception_ptr error = to ? nullptr : make_error(errc::no_process, verb, {}, "nobody");
-  return {access::core(std::move(to)), std::move(error)};
-}
-
-inline sys_target find_process(std::string_view verb, std::string_view name, const registry& in) {
-  intrusive_ptr<server_core> found = access::core(in.find(name));
-  std::exception_ptr error =
-      found ? nullptr : make_error(errc::no_process, verb, {}, '"' + std::string(name) + '"');
-  return {std::move(found), std::move(error)};
-}
-inline sys_target find_process(std::string_view verb, std::string_view name) {
-  return find_process(verb, name, registry::global());
-}
-
-template <class Callbacks>
-sys_target find_process(std::string_view verb, server_name<Callbacks>&& to) {
-  sys_target found = find_process(verb, to.name(), to.in() ? *to.in() : registry::global());
-  if (found.server && found.server->callbacks_type_info() != typeid(Callbacks)) {
-    found.error = make_error(errc::bad_message, verb, {}, found.server->describe());
-  }
-  return found;
-}
-
-inline sys_target find_process(std::string_view verb, pid&& who) {
-  return {access::core(who), who ? nullptr : make_error(errc::no_process, verb, {}, "nobody")};
-}
-
 template <class R, class Act>
 struct initiate_sys : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, std::string_view verb, sys_target target, duration patience, Act&& act) {
+  void operator()(
+      Handler&& handler, std::string_view verb, destination target, duration patience, Act&& act) {
     using request = operation<sys_request<R, Act>, R, std::decay_t<Handler>>;
     unregistered<request> ask =
         make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb, std::move(act));
@@ -142,22 +107,34 @@ struct initiate_sys : initiation {
   }
 };
 
+template <class Function>
+consteval bool check_function() {
+  static_assert(
+      !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Function> ||
+          std::is_trivially_copyable_v<std::remove_cvref_t<Function>> ||
+          std::default_initializable<std::remove_cvref_t<Function>>,
+      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
+      "more than references and numbers: name the function first, and pass the name");
+  return true;
+}
+
 template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
-auto ask_sys(std::string_view verb, Address to, Act act, Duration patience, Token&& token = {}) {
+auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, Token&& token = {}) {
   using R = std::invoke_result_t<Act&, server_core&>;
-  static_assert(check_token<R, Token>());
   static_assert(
       std::is_void_v<R> || std::is_nothrow_move_constructible_v<R>,
       "otpp: what the function returns is moved to the caller, which must not throw: let it return a "
       "std::unique_ptr");
-  return asio::async_initiate<Token, completion_signature_t<R>>(
-      initiate_sys<R, Act>(), token, verb, find_process(verb, std::move(to)), saturate(patience),
-      std::move(act));
+  if constexpr (check_address<Address>()) {
+    return initiate<R>(
+        initiate_sys<R, Act>(), std::forward<Token>(token), verb, resolve(std::move(to), purpose{verb}),
+        saturate(patience), std::move(act));
+  }
 }
 
 template <class Act, class Address, class Token = asio::use_awaitable_t<>>
   requires(!timeout_like<Token>)
-auto ask_sys(std::string_view verb, Address to, Act act, Token&& token = {}) {
+auto ask_sys(std::string_view verb, Address&& to, Act act, Token&& token = {}) {
   return ask_sys(verb, std::move(to), std::move(act), default_timeout, std::forward<Token>(token));
 }
 

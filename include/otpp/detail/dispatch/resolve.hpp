@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/gen_server.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/server/observation.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/type_name.hpp>
+#include <otpp/error.hpp>
+#include <otpp/registry/registry.hpp>
+
+#include <concepts>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+// How an address becomes a server, and a message finds its handler: the one place for both.
+
+namespace otpp::detail {
+
+// Where a verb is to go: to a server, or nowhere, and why.
+struct destination {
+  intrusive_ptr<server_core> server;
+  envelope::opener open = nullptr; // how the server opens the message, if one is sent
+  std::exception_ptr error;        // if there is no server
+  source_location where;           // where the verb was used, if the address has noticed
+};
+
+constexpr std::string_view verb_name(server_core::verb verb) noexcept {
+  return verb == server_core::verb::call ? "call" : verb == server_core::verb::cast ? "cast" : "send";
+}
+
+// What an address is looked up for, in the words of an error. Without a verb nobody would read the error, and none
+// is made.
+struct purpose {
+  std::string_view verb;
+  type_namer message = nullptr;
+
+  std::exception_ptr nobody_is_named(std::string_view name) const noexcept {
+    return make(errc::no_process, [&] { return '"' + std::string(name) + '"'; });
+  }
+  std::exception_ptr nobody_is_meant() const noexcept {
+    return make(errc::no_process, [] { return std::string("nobody"); });
+  }
+  std::exception_ptr not_for(const server_core& server) const noexcept {
+    return make(errc::bad_message, [&] { return server.describe(); });
+  }
+
+ private:
+  template <class Describe>
+  std::exception_ptr make(errc code, Describe whom) const noexcept {
+    if (verb.empty()) {
+      return nullptr;
+    }
+    try {
+      return make_error(code, verb, message ? message() : std::string_view(), whom());
+    } catch (...) {
+      return std::current_exception(); // no memory to say it with
+    }
+  }
+};
+
+// The server behind a pid, which must have these callbacks, if they are known.
+template <class Callbacks>
+destination resolve_pid(const pid& who, const purpose& why, source_location where = {}) noexcept {
+  destination found;
+  found.where = where;
+  if (!who) {
+    found.error = why.nobody_is_meant();
+    return found;
+  }
+  if constexpr (!std::is_void_v<Callbacks>) {
+    if (!has_callbacks<Callbacks>(*access::core(who))) {
+      found.error = why.not_for(*access::core(who));
+      return found;
+    }
+  }
+  found.server = access::core(who);
+  return found;
+}
+
+// The server that has a name now.
+template <class Callbacks, class Names>
+destination resolve_name(
+    const Names& names, std::string_view name, const purpose& why, source_location where = {}) noexcept {
+  destination found;
+  found.where = where;
+  try {
+    pid who(names.find(name));
+    if (who) {
+      return resolve_pid<Callbacks>(who, why, where);
+    }
+    found.error = why.nobody_is_named(name);
+  } catch (...) {
+    found.error = std::current_exception(); // the registry's own
+  }
+  return found;
+}
+
+template <class Callbacks>
+destination resolve(server_ref<Callbacks>&& to, const purpose& why) noexcept {
+  source_location where = to.where();
+  destination found{access::core(std::move(to)), nullptr, nullptr, where};
+  if (!found.server) {
+    found.error = why.nobody_is_meant();
+  }
+  return found;
+}
+
+template <class Callbacks>
+destination resolve(server_name<Callbacks>&& to, const purpose& why) noexcept {
+  return resolve_name<Callbacks>(to.in() ? *to.in() : registry::global(), to.name(), why, to.where());
+}
+
+template <class Names, class Callbacks>
+destination resolve(via<Names, Callbacks>&& to, const purpose& why) noexcept {
+  return resolve_name<Callbacks>(to.in(), to.name(), why, to.where());
+}
+
+inline destination resolve(pid&& to, const purpose& why) noexcept { return resolve_pid<void>(to, why); }
+
+inline destination resolve(std::string_view name, const purpose& why) noexcept {
+  return resolve_name<void>(registry::global(), name, why);
+}
+
+// An address whose process stands for a server elsewhere, which alone has the callbacks. How the process opens a
+// message, which it may write into a connection, is the address's own `opener<Verb, M>()`.
+template <class Address>
+concept stands_for_another = requires { typename Address::stands_for_another; };
+
+template <resolvable Address>
+destination resolve(Address&& to, const purpose& why) noexcept {
+  using expected = std::conditional_t<stands_for_another<Address>, void, callbacks_of<Address>>;
+  try {
+    return resolve_pid<expected>(pid(to.resolve()), why);
+  } catch (...) {
+    destination none;
+    none.error = std::current_exception(); // the address's own
+    return none;
+  }
+}
+
+template <server_core::verb Verb, class M, class Callbacks>
+constexpr envelope::opener opener_of() noexcept {
+  if constexpr (Verb == server_core::verb::call) {
+    return &gen_server<Callbacks>::template open_call<M>;
+  } else if constexpr (Verb == server_core::verb::cast) {
+    return &gen_server<Callbacks>::template open_cast<M>;
+  } else {
+    return &gen_server<Callbacks>::template open_info<M>;
+  }
+}
+
+// Looks up where a message goes.
+//
+// The handler is chosen here: `open` is a function of gen_server<Callbacks>, which the server calls when the message's
+// turn has come, and which calls handle_call, handle_cast or handle_info. Where the callbacks are known it is
+// chosen at compile time; else the server finds it in its list of `messages` (gen_server::find_opener).
+template <server_core::verb Verb, class M, class Address>
+destination resolve_for(Address&& to, const purpose& why = {verb_name(Verb), &type_name<M>}) noexcept {
+  destination found = resolve(std::move(to), why);
+  if constexpr (stands_for_another<Address>) {
+    found.open = Address::template opener<Verb, M>();
+  } else if constexpr (is_typed_address<Address>) {
+    found.open = opener_of<Verb, M, callbacks_of<Address>>();
+  } else if (found.server) {
+    found.open = found.server->find_opener(Verb, typeid(M));
+    if (!found.open) {
+      found.error = why.not_for(*found.server);
+      found.server = {};
+    }
+  }
+  return found;
+}
+
+} // namespace otpp::detail

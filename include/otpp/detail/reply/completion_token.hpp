@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/outcome.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
+
+#include <concepts>
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+namespace otpp::detail {
+
+template <class R>
+struct completion_signature {
+  using type = void(std::exception_ptr, R);
+};
+template <>
+struct completion_signature<void> {
+  using type = void(std::exception_ptr);
+};
+template <class R>
+using completion_signature_t = typename completion_signature<R>::type;
+
+template <class Token>
+inline constexpr bool is_use_awaitable = false;
+template <class Executor>
+inline constexpr bool is_use_awaitable<asio::use_awaitable_t<Executor>> = true;
+template <class Token>
+inline constexpr bool is_use_future = false;
+template <class Allocator>
+inline constexpr bool is_use_future<asio::use_future_t<Allocator>> = true;
+
+// Can a verb that ends with an R be given this token? Asio is not asked about the usual ones, which takes time.
+template <class R, class Token>
+consteval bool fits_token() {
+  if constexpr (is_use_awaitable<std::decay_t<Token>> || is_use_future<std::decay_t<Token>>) {
+    return true;
+  } else {
+    return completion_token_for<Token, completion_signature_t<R>>;
+  }
+}
+
+// True if it can; else the compiler says why not.
+template <class R, class Token>
+consteval bool check_token_alone() {
+  static_assert(
+      fits_token<R, Token>(),
+      "otpp: this is no completion token for this verb: it takes asio::use_awaitable, asio::use_future and "
+      "the "
+      "like, or a function of (std::exception_ptr, Reply), without Reply where that is void");
+  return fits_token<R, Token>();
+}
+
+// As above, of a verb whose handler gets a default-made R beside an error.
+template <class R, class Token>
+consteval bool check_token() {
+  constexpr bool has_default = std::is_void_v<R> || std::default_initializable<stored_t<R>> ||
+                               is_use_awaitable<std::decay_t<Token>> || is_use_future<std::decay_t<Token>>;
+  if constexpr (check_token_alone<R, Token>()) {
+    static_assert(
+        has_default,
+        "otpp: this token's handler takes an answer even where there is an error, so that the answer's "
+        "type must be default-constructible; asio::use_awaitable and asio::use_future ask for less");
+    return has_default;
+  } else {
+    return false;
+  }
+}
+
+// Begins what ends with an R, if the token can be told of it.
+template <class R, class Initiation, class Token, class... Args>
+auto initiate(Initiation initiation, Token&& token, Args&&... args) {
+  if constexpr (check_token<R, Token>()) {
+    return asio::async_initiate<Token, completion_signature_t<R>>(
+        std::move(initiation), token, std::forward<Args>(args)...);
+  }
+}
+
+} // namespace otpp::detail
