@@ -6,6 +6,7 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
+#include <otpp/process/exit.hpp>
 #include <otpp/registry/wait_for_name.hpp>
 #include <otpp/testing.hpp>
 
@@ -308,6 +309,34 @@ TEST_CASE("timer: outside of every context a name needs a server, whose context 
     code = error.code();
   }
   CHECK(code == otpp::errc::no_process);
+}
+
+TEST_CASE("timer: one for a pid ends with its process, and is refused where that cannot take it", "[timer]") {
+  in_one_world([](world& one) {
+    journal said;
+    otpp::pid server = hire(one, said);
+    otpp::send_after<post_office::note>(1s, server, "after");
+    otpp::timer_ref ticks = otpp::send_interval<post_office::note>(2s, server, "tick");
+    one.run_for(5s);
+    CHECK(said.text() == "after tick tick");
+    otpp::kill(server);
+    one.run_for(1s);
+    CHECK_FALSE(ticks.remaining());
+
+    std::error_code code;
+    try {
+      otpp::send_after<post_office::unlisted>(1s, server, "x");
+    } catch (const otpp::error& error) {
+      code = error.code();
+    }
+    CHECK(code == otpp::errc::bad_message);
+    try {
+      otpp::send_after<post_office::note>(1s, otpp::pid(), "x");
+    } catch (const otpp::error& error) {
+      code = error.code();
+    }
+    CHECK(code == otpp::errc::no_process);
+  });
 }
 
 TEST_CASE("timer: a message of the library needs no room", "[timer]") {

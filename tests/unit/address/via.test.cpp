@@ -3,17 +3,24 @@
 #include <otpp/address/via.hpp>
 
 #include <otpp/otpp.hpp>
+#include <otpp/request/multi_call.hpp>
+#include <otpp/sys.hpp>
+#include <otpp/timer.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"
 #include "support/error_of.hpp"
 #include "support/run.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace {
 
@@ -106,5 +113,84 @@ TEST_CASE("via: with the callbacks known, a name of another type is an error") {
     std::error_code untyped = co_await code_of(otpp::call<counter::get>(to));
     CHECK(untyped == otpp::errc::bad_message);
     co_await server.stop();
+  });
+}
+
+TEST_CASE("via: the system's verbs take one, and a name of another type is an error for them, too") {
+  struct other {
+    int init() { return 0; }
+  };
+  run([&]() -> asio::awaitable<void> {
+    plain_names names;
+    auto ann = co_await otpp::start<counter>(otpp::named("ann").in(names), 1);
+    auto bob = co_await otpp::start<other>(otpp::named("bob").in(names));
+    otpp::via to(names, "ann");
+    co_await otpp::suspend(to);
+    otpp::server_status status = co_await otpp::get_status(to);
+    CHECK(status.is_suspended);
+    CHECK(status.who == otpp::pid(ann));
+    co_await otpp::resume(to.as<counter>());
+    co_await otpp::statistics(to, true);
+    co_await otpp::trace(to, nullptr);
+    std::optional<otpp::server_statistics> seen = co_await otpp::statistics(to);
+    CHECK(seen);
+    int one = co_await otpp::inspect(to.as<counter>(), [](const int& count) { return count; });
+    CHECK(one == 1);
+    co_await otpp::replace_state(to.as<counter>(), [](const int& count) { return count + 1; });
+    int two = co_await otpp::call<counter::get>(to);
+    CHECK(two == 2);
+
+    otpp::via another(names, "bob");
+    std::error_code typed = co_await code_of(otpp::get_status(another.as<counter>()));
+    CHECK(typed == otpp::errc::bad_message);
+    std::error_code nobody = co_await code_of(otpp::get_status(otpp::via(names, "eve")));
+    CHECK(nobody == otpp::errc::no_process);
+    co_await ann.stop();
+    co_await bob.stop();
+  });
+}
+
+TEST_CASE("via: a timer asks the registry when the time has come") {
+  run([&]() -> asio::awaitable<void> {
+    plain_names names;
+    auto first = co_await otpp::start<counter>(1);
+    auto second = co_await otpp::start<counter>(otpp::named("ann").in(names), 2);
+    names.remove("ann");
+    names.add("ann", first);
+    otpp::timer_ref timer =
+        otpp::send_after<counter::reset>(std::chrono::seconds(5), otpp::via(names, "ann"));
+    CHECK(timer.cancel());
+    otpp::send_after<counter::reset>(std::chrono::seconds(0), otpp::via(names, "ann").as<counter>());
+    names.remove("ann");
+    names.add("ann", second);
+    otpp::timer_ref ticks =
+        otpp::send_interval<counter::reset>(std::chrono::milliseconds(1), otpp::via(names, "ann"));
+    int left = 2;
+    while (left != 0) {
+      left = co_await otpp::call<counter::get>(second);
+    }
+    CHECK(ticks.cancel());
+    int kept = co_await otpp::call<counter::get>(first);
+    CHECK(kept == 1);
+    co_await first.stop();
+    co_await second.stop();
+  });
+}
+
+TEST_CASE("via: several of them are asked at once") {
+  run([&]() -> asio::awaitable<void> {
+    plain_names names;
+    auto ann = co_await otpp::start<counter>(otpp::named("ann").in(names), 1);
+    std::vector<otpp::via<plain_names>> both{{names, "ann"}, {names, "eve"}};
+    std::vector<otpp::response<int>> answers =
+        co_await otpp::multi_call<counter::get>(both, std::chrono::seconds(1));
+    REQUIRE(answers.size() == 2);
+    CHECK(answers[0].value() == 1);
+    CHECK(answers[1].error());
+    std::size_t told = otpp::broadcast<counter::set>(both, 5);
+    CHECK(told == 1);
+    int five = co_await otpp::call<counter::get>(ann);
+    CHECK(five == 5);
+    co_await ann.stop();
   });
 }

@@ -8,6 +8,7 @@
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"
+#include "support/counter.hpp"
 #include "support/error_of.hpp"
 #include "support/probe.hpp"
 #include "support/run.hpp"
@@ -279,5 +280,23 @@ TEST_CASE("multi_call: broadcast casts to all, and says how many took it", "[mul
     taken = otpp::broadcast<station::set>(names, 9);
     CHECK(taken == 0);
     co_await stop_nodes(nodes);
+  });
+}
+
+TEST_CASE("multi_call: pids are asked, and told by broadcast", "[multi_call]") {
+  run([]() -> asio::awaitable<void> {
+    auto one = co_await otpp::start<counter>(1);
+    auto two = co_await otpp::start<counter>(2);
+    std::vector<otpp::pid> all{one, otpp::pid(), two};
+    std::vector<otpp::response<int>> answers = co_await otpp::multi_call<counter::get>(all, 1s);
+    REQUIRE(answers.size() == 3);
+    CHECK(answers[0].value() == 1);
+    CHECK(answers[1].error());
+    CHECK(answers[2].value() == 2);
+    CHECK(otpp::broadcast<counter::set>(all, 7) == 2);
+    int seven = co_await otpp::call<counter::get>(two);
+    CHECK(seven == 7);
+    co_await one.stop();
+    co_await two.stop();
   });
 }

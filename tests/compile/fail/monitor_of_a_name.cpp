@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/otpp.hpp>
+#include <otpp/process/monitor.hpp>
+
+#ifdef OTPP_MISTAKE
+using address = const char*;
+#else
+using address = otpp::pid;
+#endif
+
+void tie(address who) { otpp::monitor(who); }
