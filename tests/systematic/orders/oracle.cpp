@@ -228,8 +228,7 @@ sender& oracle::make_sender() {
 }
 
 std::uint64_t oracle::id_of_name(std::string_view name) const {
-  auto found = names.find(name);
-  return found ? found->id() : 0;
+  return names.find(name).id(); // zero for nobody
 }
 
 const oracle::life* oracle::life_of(std::uint64_t id) const {
