@@ -3,22 +3,29 @@
 // Per-operation cancellation of every verb, at every stage, with every type of cancellation.
 
 #include <otpp/otpp.hpp>
+#include <otpp/process.hpp>
+#include <otpp/supervisor.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -688,5 +695,355 @@ TEST_CASE("cancellation: a cancelled coroutine that calls is resumed once", "[ca
     CHECK(o.ask<desk::answer_all>() == 0);
     o.check_run_returns();
   }
+  check_nothing_is_left();
+}
+
+// ---- a handler that is on another executor when it is cancelled ----
+
+namespace {
+
+// Each handler goes on elsewhere, and ends there.
+struct traveler {
+  struct walk {
+    asio::io_context* to;
+  };
+  struct stumble {
+    asio::io_context* to;
+  };
+  struct linger {
+    asio::io_context* to;
+  };
+  struct fetch {
+    asio::io_context* to;
+    using reply_type = int;
+  };
+  struct borrow {
+    asio::io_context* to;
+    using reply_type = int;
+  };
+
+  int init() { return 0; }
+
+  static asio::awaitable<void> go_to(asio::io_context& to) {
+    co_await asio::post(asio::bind_executor(to.get_executor(), asio::use_awaitable));
+  }
+  asio::awaitable<void> handle_cast(walk m, int&) {
+    counted_in frame(frames);
+    co_await go_to(*m.to);
+  }
+  asio::awaitable<void> handle_cast(stumble m, int&) {
+    counted_in frame(frames);
+    co_await go_to(*m.to);
+    throw std::runtime_error("it stumbled");
+  }
+  // Its second wait is refused there, because it is cancelled.
+  asio::awaitable<void> handle_cast(linger m, int&) {
+    counted_in frame(frames);
+    co_await go_to(*m.to);
+    co_await go_to(*m.to);
+  }
+  asio::awaitable<int> handle_call(fetch m, int&) {
+    counted_in frame(frames);
+    co_await go_to(*m.to);
+    co_return 7;
+  }
+  asio::awaitable<otpp::outcome<int>> handle_call(borrow m, otpp::caller<int> from, int&) {
+    counted_in frame(frames);
+    otpp::caller<int> kept = std::move(from);
+    co_await go_to(*m.to);
+    kept.reply(8);
+    co_return otpp::no_reply;
+  }
+};
+
+using traveler_ref = otpp::server_ref<traveler>;
+
+// A server on one context, whose handler goes to another.
+struct journey {
+  asio::io_context home;
+  asio::io_context elsewhere;
+  std::optional<traveler_ref> server;
+  ending joined;
+
+  journey() {
+    std::future<traveler_ref> started =
+        otpp::start<traveler>(otpp::options().on(home.get_executor()), asio::use_future);
+    settle(home);
+    server = started.get();
+    server->join(asio::bind_executor(home, [this](std::exception_ptr error, otpp::exit_reason why) {
+      joined.reason = why;
+      joined.write(error);
+    }));
+  }
+
+  // The handler is elsewhere; its server is told to end, and then the handler returns.
+  void end_while_it_is_away() {
+    settle(home);
+    REQUIRE(frames == 1);
+    otpp::exit(*server, otpp::exit_reason::shutdown());
+    settle(home);
+    CHECK(joined.times == 0);
+    settle(elsewhere);
+    settle(home);
+    CHECK(joined.times == 1);
+    CHECK(frames == 0);
+  }
+};
+
+} // namespace
+
+TEST_CASE("cancellation: a handler that is cancelled elsewhere comes home, and its server ends") {
+  journey j;
+  SECTION("a cast that returns") {
+    otpp::cast<traveler::walk>(*j.server, &j.elsewhere, asio::use_future);
+    j.end_while_it_is_away();
+  }
+  SECTION("a cast that throws") {
+    otpp::cast<traveler::stumble>(*j.server, &j.elsewhere, asio::use_future);
+    j.end_while_it_is_away();
+  }
+  SECTION("a cast whose next wait is refused") {
+    otpp::cast<traveler::linger>(*j.server, &j.elsewhere, asio::use_future);
+    j.end_while_it_is_away();
+  }
+  SECTION("a call") {
+    std::future<int> answer = otpp::call<traveler::fetch>(*j.server, &j.elsewhere, asio::use_future);
+    j.end_while_it_is_away();
+    REQUIRE(answer.wait_for(10s) == std::future_status::ready);
+    CHECK(answer.get() == 7);
+  }
+  SECTION("a call with its caller") {
+    std::future<int> answer = otpp::call<traveler::borrow>(*j.server, &j.elsewhere, asio::use_future);
+    j.end_while_it_is_away();
+    REQUIRE(answer.wait_for(10s) == std::future_status::ready);
+    CHECK(answer.get() == 8);
+  }
+}
+
+TEST_CASE("cancellation: a start that is cancelled while its init is elsewhere ends") {
+  struct settler {
+    asio::awaitable<int> init(asio::io_context* to) {
+      counted_in frame(frames);
+      co_await asio::post(asio::bind_executor(to->get_executor(), asio::use_awaitable));
+      co_return 1;
+    }
+  };
+  asio::io_context home;
+  asio::io_context elsewhere;
+  asio::cancellation_signal signal;
+  std::future<otpp::server_ref<settler>> started = otpp::start<settler>(
+      otpp::options().on(home.get_executor()), &elsewhere,
+      asio::bind_cancellation_slot(signal.slot(), asio::use_future));
+  settle(home);
+  REQUIRE(frames == 1);
+  signal.emit(type::terminal);
+  settle(home);
+  settle(elsewhere);
+  settle(home);
+  CHECK(frames == 0);
+  REQUIRE(started.wait_for(10s) == std::future_status::ready);
+  otpp::server_ref<settler> server = started.get(); // it took no notice
+  CHECK_FALSE(server.core()->has_ended());
+}
+
+TEST_CASE("cancellation: a spawned body that is stopped while it is elsewhere ends") {
+  asio::io_context home;
+  asio::io_context elsewhere;
+  auto body = [](asio::io_context& to) -> asio::awaitable<void> {
+    counted_in frame(frames);
+    co_await asio::post(asio::bind_executor(to.get_executor(), asio::use_awaitable));
+  };
+  std::future<otpp::server_ref<otpp::spawned>> spawned =
+      otpp::spawn(otpp::options().on(home.get_executor()), body(elsewhere), asio::use_future);
+  settle(home);
+  REQUIRE(frames == 1);
+  otpp::server_ref<otpp::spawned> process = spawned.get();
+  ending stopped;
+  process.stop(asio::bind_executor(home, [&](std::exception_ptr error) { stopped.write(error); }));
+  settle(home);
+  CHECK(stopped.times == 0);
+  settle(elsewhere);
+  settle(home);
+  CHECK(stopped.times == 1);
+  CHECK(frames == 0);
+}
+
+TEST_CASE("cancellation: a supervisor shuts a child down whose handler is elsewhere") {
+  struct computer {
+    struct compute {};
+    asio::io_context* to;
+    int init(asio::io_context* other) {
+      to = other;
+      otpp::send_after<compute>(0ms, otpp::self<computer>());
+      return 0;
+    }
+    asio::awaitable<void> handle_info(compute, int&) {
+      counted_in frame(frames);
+      co_await asio::post(asio::bind_executor(to->get_executor(), asio::use_awaitable));
+    }
+  };
+  asio::io_context home;
+  asio::io_context elsewhere;
+  std::future<otpp::server_ref<otpp::supervisor>> started = otpp::start<otpp::supervisor>(
+      otpp::options().on(home.get_executor()),
+      otpp::supervisor_spec().add(otpp::child<computer>("computer", &elsewhere).shutdown(otpp::infinite)),
+      asio::use_future);
+  home.restart();
+  home.run_for(5s); // what is elsewhere is no work
+  REQUIRE(frames == 1);
+  otpp::server_ref<otpp::supervisor> top = started.get();
+  ending stopped;
+  top.stop(asio::bind_executor(home, [&](std::exception_ptr error) { stopped.write(error); }));
+  settle(home);
+  CHECK(stopped.times == 0);
+  settle(elsewhere);
+  settle(home);
+  CHECK(stopped.times == 1);
+  CHECK(frames == 0);
+}
+
+namespace {
+
+// What its handlers do to their cancellation state, each in its own way.
+struct stubborn {
+  struct disable {};
+  struct filter {};
+  struct swallow {};
+  struct fail {};
+  struct wait {};
+
+  int init() { return 0; }
+  asio::awaitable<void> handle_cast(disable, int&) {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  }
+  asio::awaitable<void> handle_cast(filter, int&) {
+    std::array<char, 100> more{}; // than the state had before
+    auto nothing = [more](type) { return more[0] == 0 ? type::none : type::all; };
+    co_await asio::this_coro::reset_cancellation_state(nothing, nothing);
+  }
+  asio::awaitable<void> handle_cast(swallow, int&) { co_await asio::this_coro::throw_if_cancelled(false); }
+  asio::awaitable<void> handle_cast(wait, int&) {
+    counted_in frame(frames);
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, 1h);
+    asio::error_code error;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await timer.async_wait(asio::use_awaitable); // throws at once, if it is as it should be
+  }
+};
+
+template <class Message>
+void check_that_the_next_handler_is_cancelled() {
+  asio::io_context context;
+  std::future<otpp::server_ref<stubborn>> started =
+      otpp::start<stubborn>(otpp::options().on(context.get_executor()), asio::use_future);
+  settle(context);
+  otpp::server_ref<stubborn> server = started.get();
+  otpp::cast<Message>(server, asio::use_future);
+  otpp::cast<stubborn::wait>(server, asio::use_future);
+  settle(context);
+  REQUIRE(frames == 1);
+  otpp::kill(server);
+  settle(context);
+  CHECK(frames == 0);
+  CHECK(server.core()->has_ended());
+}
+
+} // namespace
+
+TEST_CASE("cancellation: what a handler does to its cancellation state ends with it") {
+  SECTION("that disables it") { check_that_the_next_handler_is_cancelled<stubborn::disable>(); }
+  SECTION("that filters it") { check_that_the_next_handler_is_cancelled<stubborn::filter>(); }
+  SECTION("that asks not to throw") { check_that_the_next_handler_is_cancelled<stubborn::swallow>(); }
+}
+
+// ---- a handler that is on another thread ----
+
+namespace {
+
+// Leaves its state alone while it is away, as a handler that leaves its server has to.
+struct clerk {
+  struct state {
+    counted_in alive{states};
+    int computed = 0;
+  };
+  struct compute {
+    asio::thread_pool* on;
+    using reply_type = int;
+  };
+  struct compute_shielded {
+    asio::thread_pool* on;
+  };
+
+  state init() { return {}; }
+
+  asio::awaitable<int> handle_call(compute m, state& s) {
+    counted_in frame(frames);
+    co_await asio::post(asio::bind_executor(m.on->get_executor(), asio::use_awaitable));
+    co_return s.computed;
+  }
+
+  static asio::awaitable<int> compute_there() {
+    counted_in frame(frames);
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor);
+    for (int step = 0; step != 10; ++step) {
+      timer.expires_after(5us);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    co_return 1;
+  }
+  // As docs/guarantees.md says: the handler waits at home, and only its helper is elsewhere.
+  asio::awaitable<void> handle_cast(compute_shielded m, state& s) {
+    int computed = co_await asio::co_spawn(
+        *m.on, compute_there(), asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+    s.computed += computed;
+  }
+};
+
+} // namespace
+
+TEST_CASE("cancellation: a context goes while a handler is on another thread") {
+  asio::thread_pool pool(1);
+  for (int round = 0; round != 1000 / slowdown; ++round) {
+    asio::io_context context;
+    std::future<otpp::server_ref<clerk>> started =
+        otpp::start<clerk>(otpp::options().on(context.get_executor()), asio::use_future);
+    settle(context);
+    otpp::call<clerk::compute>(started.get(), &pool, asio::bind_executor(context, forget));
+    settle(context);
+    for (int spin = 0; spin != (round % 50) * 20; ++spin) {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+  }
+  pool.join();
+  check_nothing_is_left();
+}
+
+TEST_CASE("cancellation: a handler whose helper computes on a pool may be cancelled at any time") {
+  asio::thread_pool pool(1);
+  for (int round = 0; round != 200 / slowdown; ++round) {
+    asio::io_context context;
+    auto work = asio::make_work_guard(context);
+    std::future<otpp::server_ref<clerk>> started =
+        otpp::start<clerk>(otpp::options().on(context.get_executor()), asio::use_future);
+    settle(context);
+    otpp::server_ref<clerk> server = started.get();
+    bool ended = false;
+    server.join(asio::bind_executor(context, [&](std::exception_ptr, otpp::exit_reason) {
+      ended = true;
+      work.reset();
+    }));
+    otpp::cast<clerk::compute_shielded>(server, &pool, asio::bind_executor(context, forget));
+    settle(context);
+    for (int spin = 0; spin != (round % 50) * 200; ++spin) {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    otpp::exit(server, otpp::exit_reason::shutdown());
+    context.restart();
+    context.run_for(10s);
+    CHECK(ended);
+  }
+  pool.join();
   check_nothing_is_left();
 }

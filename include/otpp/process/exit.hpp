@@ -116,7 +116,8 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 /// a handler that waits is cancelled (`asio::cancellation_type::terminal`) and its `terminate` is not called.
 /// What is `normal` ends only the process that sends it to itself. One that traps exits is sent an
 /// `exit_signal`. A function handler is never interrupted, nor a coroutine that takes no notice of the
-/// cancellation: the process ends when it returns.
+/// cancellation: the process ends when it returns. The cancellation comes on the process's own executor: a handler
+/// that goes on on another thread has to be out of its reach there (docs/guarantees.md).
 ///
 /// @par Errors
 /// std::bad_alloc; then nothing is sent. To one that has ended, or to nobody, it does nothing.

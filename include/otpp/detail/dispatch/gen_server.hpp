@@ -196,7 +196,8 @@ class gen_server final : public server_core {
 
   // Runs a coroutine handler. `mine` is what must live as long as it: it is moved into the frame, and given
   // to the three others, which say `this->` because Clang 19 takes their capture for unused. A handler may
-  // end on another executor than it began on; it comes home before anything of the server is touched.
+  // end on another executor than it began on, and cancelled: it is resumed on the server before anything of
+  // the server is touched, which no cancellation can prevent.
   template <class Held, class Start, class Conclude, class Fail>
   asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
     using returned = unwrapped_t<decltype(start(mine))>;
@@ -205,12 +206,14 @@ class gen_server final : public server_core {
       if constexpr (std::is_void_v<returned>) {
         co_await start(mine);
         if (!is_running_here()) {
+          co_await asio::this_coro::throw_if_cancelled(false);
           co_await worker_->resume_on_server();
         }
         conclude(mine);
       } else {
         returned result = co_await start(mine);
         if (!is_running_here()) {
+          co_await asio::this_coro::throw_if_cancelled(false);
           co_await worker_->resume_on_server();
         }
         conclude(mine, std::move(result));
@@ -220,6 +223,7 @@ class gen_server final : public server_core {
     }
     if (error) {
       if (!is_running_here()) {
+        co_await asio::this_coro::throw_if_cancelled(false);
         co_await worker_->resume_on_server();
       }
       fail(mine, std::move(error));

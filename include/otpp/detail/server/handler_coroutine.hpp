@@ -35,9 +35,9 @@ class worker {
   // Told of the end of a job. Lives as long as the worker's coroutine.
   class owner : public process {
    public:
-    // The job returned, or left with an exception. On the serial executor, inside a step.
+    // The job returned, or left with an exception. On the serial executor, inside a step, wherever the job ended.
     virtual void job_finished(std::exception_ptr error) noexcept = 0;
-    // The coroutine was destroyed, which ends the job too if there was one.
+    // The coroutine was destroyed, which ends the job too if there was one: on the thread that had it in hand.
     virtual void worker_destroyed() noexcept = 0;
     // What the job waited for has thrown it away; the worker is of no use any more. On the serial executor,
     // inside a step. Not if it is the context that is going.
@@ -83,16 +83,18 @@ class worker {
     }
   }
 
-  // Asks the job to end, as an operation is cancelled. On the serial executor.
+  // Asks the job to end, as an operation is cancelled. On the serial executor, where the job has to be: Asio
+  // tells nobody where a coroutine is, so that one that is on another thread now has to be shielded (docs/guarantees.md).
   void cancel() {
     if (busy_) {
-      cancelled_ = true;
+      needs_state_ = true;
       signal_.emit(asio::cancellation_type::terminal);
     }
   }
 
-  // Brings a job that runs elsewhere back to the serial executor. Asio's post would end the program for want
-  // of memory; here only the frame that awaits it takes some.
+  // Brings a job that runs elsewhere back to the serial executor. It must have said throw_if_cancelled(false):
+  // a job that is cancelled would be refused the wait. Asio's post would end the program for want of memory;
+  // here only the frame that awaits it takes some.
   auto resume_on_server() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) {
@@ -201,6 +203,22 @@ class worker {
     parked_handler& job_;
   };
 
+  // Each job has a cancellation state of its own. It is made anew only if there was a cancellation, or if the
+  // last job has put another in its place, which destroys this. It lets through what a coroutine's first state does.
+  class watched_filter {
+   public:
+    explicit watched_filter(bool& is_destroyed) noexcept : is_destroyed_(&is_destroyed) {}
+    watched_filter(const watched_filter&) noexcept = default;
+    watched_filter& operator=(const watched_filter&) = delete;
+    ~watched_filter() { *is_destroyed_ = true; }
+    asio::cancellation_type operator()(asio::cancellation_type type) const noexcept {
+      return type & asio::cancellation_type::terminal;
+    }
+
+   private:
+    bool* is_destroyed_;
+  };
+
   auto park() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) { parked_.park(std::move(handler)); }, asio::use_awaitable);
@@ -208,19 +226,30 @@ class worker {
 
   asio::awaitable<void> work([[maybe_unused]] frame_end keep) {
     while (!retired_) {
+      co_await asio::this_coro::throw_if_cancelled(true);
       std::exception_ptr error;
-      asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-      slot_ = state.slot(); // each time: a job may have reset it
       try {
+        if (needs_state_) {
+          {
+            watched_filter filter(needs_state_);
+            co_await asio::this_coro::reset_cancellation_state(filter);
+          }
+          asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+          slot_ = state.slot();
+          needs_state_ = false;
+        }
         co_await std::move(*job_);
       } catch (...) {
         error = std::current_exception();
       }
-      job_.reset();
-      if (cancelled_) {
-        cancelled_ = false;
-        co_await asio::this_coro::reset_cancellation_state();
+      bool is_home = owner_.is_running_here();
+      if (needs_state_ || !is_home) {
+        co_await asio::this_coro::throw_if_cancelled(false); // what follows is not the user's to cancel
       }
+      if (!is_home) {
+        co_await resume_on_server(); // for want of memory the job has not
+      }
+      job_.reset();
       busy_ = false;
       owner_.job_finished(std::move(error));
       co_await park();
@@ -232,13 +261,13 @@ class worker {
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
   hop_back hop_back_{parked_};
+  bool needs_state_ = true; // the next job, a cancellation state: outlives the signal
   asio::cancellation_signal signal_;
   asio::cancellation_slot slot_;
   bool exists_ = false; // the coroutine
   bool starting_ = false;
   bool retired_ = false;
   bool busy_ = false;
-  bool cancelled_ = false;
 };
 
 } // namespace otpp::detail

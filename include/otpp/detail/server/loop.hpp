@@ -570,9 +570,9 @@ inline void server_core::evict() noexcept {
   }
   intrusive_ptr<server_core> keep(this);
   turn_ = nullptr;
-  if (worker_ && worker_->is_busy() && !worker_is_gone_) {
-    state_outlives_ = true; // the handler still refers to it
-  } else {
+  // The state stays while a handler's frame refers to it (worker_destroyed()).
+  if (!worker_ || !worker_->is_busy() ||
+      frame_or_context_has_gone_.exchange(true, std::memory_order_acq_rel)) {
     destroy_state();
   }
   if (starter_) {

@@ -22,6 +22,7 @@
 #include <otpp/exit_reason.hpp>
 
 #include <atomic>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -441,7 +442,7 @@ class server_core : public observable {
       if (!worker_) {
         worker_ = std::make_unique<worker>(*this);
       }
-      worker_is_gone_ = false;
+      frame_or_context_has_gone_.store(false, std::memory_order_relaxed);
       worker_->run(std::move(job));
     } catch (...) {
       stop_with(std::current_exception());
@@ -526,6 +527,7 @@ class server_core : public observable {
   }
 
   void job_finished(std::exception_ptr error) noexcept override {
+    assert(is_running_here());
     if (is_observed_) {
       end_handler();
     }
@@ -535,11 +537,11 @@ class server_core : public observable {
     loop_ready_ = std::exchange(awaits_job_, false);
   }
 
+  // By whoever had the frame, also while evict() runs on another thread.
   void worker_destroyed() noexcept override {
-    if (std::exchange(state_outlives_, false)) {
+    if (frame_or_context_has_gone_.exchange(true, std::memory_order_acq_rel)) {
       destroy_state();
     }
-    worker_is_gone_ = true;
   }
 
   void job_lost() noexcept override {
@@ -624,8 +626,8 @@ class server_core : public observable {
   bool was_running_ = false;
   bool has_run_ = false;
   bool killed_by_signal_ = false; // an exit signal ends it, without terminate
-  bool worker_is_gone_ = false;
-  bool state_outlives_ = false;
+  // A handler that waits refers to the state: when the context goes, the second of the two destroys it.
+  std::atomic<bool> frame_or_context_has_gone_{false};
   bool last_reply_is_ready_ = false;
   std::atomic<bool> traps_exits_{false};
   // Under the room's lock; `running` is set without it, as nobody asks for that.
