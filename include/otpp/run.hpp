@@ -3,6 +3,8 @@
 #pragma once
 
 #include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
@@ -41,21 +43,21 @@ inline constexpr duration shutdown_time = std::chrono::seconds(5);
 // context. Those that were started with a link are their parents' to end, and are stopped if they still live
 // when those do not; a supervisor may take as long as its children may.
 inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
-  std::vector<const resident*> given_up;
-  auto is_left = [&](const resident& server) {
-    return std::find(given_up.begin(), given_up.end(), &server) == given_up.end();
+  std::vector<const process*> given_up;
+  auto is_left = [&](const process& one) {
+    return std::find(given_up.begin(), given_up.end(), &one) == given_up.end();
   };
   while (true) {
-    resident* newest = room->newest([&](const resident& server) {
-      return is_left(server) && static_cast<const server_core&>(server).parent() == 0;
+    intrusive_ptr<process> newest = room->newest([&](const process& one) {
+      return is_left(one) && relations::parent_of(static_cast<const server_core&>(one)) == 0;
     });
     newest = newest ? newest : room->newest(is_left);
     if (!newest) {
       break;
     }
-    intrusive_ptr<server_core> server(static_cast<server_core*>(newest));
-    newest->let_go();
-    duration patience = server->supervises() ? infinite : shutdown_time;
+    intrusive_ptr<server_core> server(static_cast<server_core*>(newest.get()));
+    relations* its = server->related();
+    duration patience = its && its->supervises() ? infinite : shutdown_time;
     try {
       co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
           initiate_stop(), asio::use_awaitable, server, exit_reason::shutdown(), patience);
@@ -63,7 +65,7 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
       if (e.code() == errc::timeout) {
         std::fprintf(
             stderr, "otpp: server %s did not end within 5 s; it is killed\n", server->describe().c_str());
-        given_up.push_back(newest);
+        given_up.push_back(newest.get());
       }
       // Otherwise it ended for a reason of its own, and has said so.
     }

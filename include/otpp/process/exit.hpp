@@ -7,8 +7,9 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/relation.hpp>
-#include <otpp/detail/server/relation_end.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -69,8 +70,8 @@ class pending_exit_message final : public pending_exit {
     envelope::opener open = nullptr;
     if (content.is_void()) {
       // as if it had never been sent
-    } else if (content.from && content.from.id() == server.parent()) {
-      server.stop_with(content.reason);
+    } else if (content.from && content.from.id() == relations::parent_of(server)) {
+      server.request_end(content.reason);
     } else {
       open = server.find_opener(server_core::verb::info, typeid(exit_signal));
     }
@@ -137,9 +138,8 @@ inline void exit(const pid& target, exit_reason reason) {
   if (reason == exit_reason::normal() && from != target && !detail::access::core(target)->traps_exits()) {
     return;
   }
-  detail::access::core(target)->expect_relations();
-  detail::access::core(target)->take_exit(
-      *new detail::pending_exit_message(std::move(from), std::move(reason)));
+  detail::relations& its = detail::relations::of(*detail::access::core(target));
+  its.send_exit_signal(*new detail::pending_exit_message(std::move(from), std::move(reason)));
 }
 
 template <detail::name_address Name>
@@ -150,10 +150,10 @@ void exit(Name, exit_reason) {
 /// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {
-    detail::access::core(target)->expect_relations();
+    detail::relations& its = detail::relations::of(*detail::access::core(target));
     auto* order = new detail::pending_exit_message(detail::running_pid(), exit_reason::killed());
     order->is_kill = true;
-    detail::access::core(target)->take_exit(*order);
+    its.send_exit_signal(*order);
   }
 }
 

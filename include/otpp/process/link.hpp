@@ -5,6 +5,7 @@
 #include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/server/relation.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -32,10 +33,10 @@ class link_relation final : public relation {
         to_first_(new pending_exit_message(access::make<pid>(std::move(other)))),
         to_second_(new pending_exit_message(access::make<pid>(std::move(one)))) {}
 
-  void told(const server_core& who, const exit_reason& reason) noexcept override {
+  void notify(const server_core& who, const exit_reason& reason) noexcept override {
     bool first_ended = &who == first().get();
     server_core& left = first_ended ? *second() : *first();
-    if (!who.has_run() && who.parent() == left.id()) {
+    if (!who.has_run() && relations::parent_of(who) == left.id()) {
       return; // its start has failed, which whoever starts it is told by start
     }
     if (reason == exit_reason::normal() && !left.traps_exits()) {
@@ -44,7 +45,7 @@ class link_relation final : public relation {
     pending_exit_message& order = first_ended ? *to_second_.release() : *to_first_.release();
     order.reason = reason;
     order.came_through(intrusive_ptr<relation>(this));
-    left.take_exit(order);
+    left.related()->send_exit_signal(order);
   }
 
  private:
@@ -84,17 +85,15 @@ inline void link(const pid& other) {
   if (detail::access::core(other) == mine) {
     return;
   }
-  bool is_linked = false;
-  detail::access::core(other)->find_link(mine->id(), [&](detail::relation_end&) { is_linked = true; });
-  if (is_linked) {
+  if (detail::relation::find_link(*detail::access::core(other), mine->id())) {
     return;
   }
-  mine->expect_relations();
-  detail::access::core(other)->expect_relations();
+  detail::relations::of(*mine);
+  detail::relations::of(*detail::access::core(other));
   detail::intrusive_ptr<detail::link_relation> made(
       new detail::link_relation(mine, detail::access::core(other)));
   if (!made->connect()) {
-    made->told(
+    made->notify(
         *detail::access::core(other), detail::make_error(errc::no_process, "link", {}, other.describe()));
   }
 }
@@ -117,14 +116,12 @@ inline void unlink(const pid& other) {
   if (!other) {
     return; // its id, 0, is also what stands in place of one where there is no link: in monitors, and in signals
   }
-  detail::intrusive_ptr<detail::relation> found;
-  mine->find_link(other.id(), [&](detail::relation_end& one) {
-    found = detail::intrusive_ptr<detail::relation>(&detail::relation_of(one));
-  });
-  if (found) {
+  if (detail::intrusive_ptr<detail::relation> found = detail::relation::find_link(*mine, other.id())) {
     found->cut();
   }
-  mine->ignore_order_from(other.id());
+  if (detail::relations* its = mine->related()) {
+    its->ignore_exit_signals_of(other.id());
+  }
 }
 
 template <detail::name_address Name>

@@ -7,6 +7,7 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/relation.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -74,7 +75,7 @@ class monitor_relation final : public relation {
       : relation(std::move(watcher), std::move(target), false),
         letter_(new plain_message<down>(&opened, down(), source_location())) {}
 
-  void told(const server_core& who, const exit_reason& reason) noexcept override {
+  void notify(const server_core& who, const exit_reason& reason) noexcept override {
     if (&who != second().get()) {
       return; // the watcher has ended
     }
@@ -132,12 +133,12 @@ inline monitor_ref monitor(const pid& target) {
   if (!target) {
     std::rethrow_exception(detail::make_error(errc::no_process, "monitor", {}, "nobody"));
   }
-  watcher->expect_relations();
-  detail::access::core(target)->expect_relations();
+  detail::relations::of(*watcher);
+  detail::relations::of(*detail::access::core(target));
   detail::intrusive_ptr<detail::monitor_relation> made(
       new detail::monitor_relation(watcher, detail::access::core(target)));
   if (!made->connect()) {
-    made->told(*detail::access::core(target), detail::access::core(target)->end_reason());
+    made->notify(*detail::access::core(target), detail::access::core(target)->end_reason());
   }
   return detail::access::make<monitor_ref>(made);
 }

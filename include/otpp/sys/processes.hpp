@@ -4,7 +4,8 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
-#include <otpp/detail/runtime/resident.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -84,11 +85,11 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
   result.id = server->id();
   result.names = names_of(*server);
   result.type = server->type_name();
-  result.parent = server->parent();
+  result.parent = relations::parent_of(*server);
   if (auto lengths = server->queue_length()) {
     result.queue_length = lengths->now;
   }
-  result.current_message = server->current_message();
+  result.current_message = server->observed().current_message();
   return result;
 }
 
@@ -134,8 +135,8 @@ inline std::vector<process_info> processes() {
   std::vector<process_info> result;
   for (const room_ptr& room : rooms) {
     std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
-      room->each_resident(
-          [&](detail::resident& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
+      room->each_process(
+          [&](detail::process& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
     });
     for (const server_ptr& server : servers) {
       result.push_back(detail::info_of(server));

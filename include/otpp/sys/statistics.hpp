@@ -42,15 +42,15 @@ auto statistics(Address to, Switch on, Rest&&... rest) {
       "statistics", std::move(to),
       [on](detail::server_core& server) {
         detail::expect_loop("statistics", server);
-        if (!on && !server.observed()) {
+        if (!on && !server.observed().get()) {
           return;
         }
-        detail::observation& watch = server.observe();
+        detail::observation::observer& watch = server.observed().observe();
         server.count_messages(on);
         watch.counts = on;
         watch.counted = {};
-        watch.counted.since = server.now();
-        server.notice();
+        watch.counted.since = server.context().now();
+        server.observed().update(server);
       },
       std::forward<Rest>(rest)...);
 }

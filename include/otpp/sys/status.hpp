@@ -5,6 +5,7 @@
 #include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/server/observation.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -65,12 +66,12 @@ auto get_status(Address to, Rest&&... rest) {
       "get_status", std::move(to),
       [](detail::server_core& server) {
         server_status result;
-        const detail::observation* watch = server.observed();
+        const detail::observation::observer* watch = server.observed().get();
         result.who = detail::access::make<pid>(detail::intrusive_ptr<detail::server_core>(&server));
         result.name = server.describe();
         result.names = detail::names_of(server);
         result.type = server.type_name();
-        result.parent = server.parent();
+        result.parent = detail::relations::parent_of(server);
         result.is_suspended = watch && watch->is_suspended;
         result.is_traced = watch && watch->hook;
         result.queue_length = server.count_queue();

@@ -42,8 +42,8 @@ auto suspend(Address to, Rest&&... rest) {
       "suspend", std::move(to),
       [](detail::server_core& server) {
         detail::expect_loop("suspend", server);
-        server.observe().is_suspended = true;
-        server.notice();
+        server.observed().observe().is_suspended = true;
+        server.observed().update(server);
       },
       std::forward<Rest>(rest)...);
 }
@@ -55,9 +55,9 @@ auto resume(Address to, Rest&&... rest) {
   return detail::ask_sys(
       "resume", std::move(to),
       [](detail::server_core& server) {
-        if (detail::observation* watch = server.observed()) {
+        if (detail::observation::observer* watch = server.observed().get()) {
           watch->is_suspended = false;
-          server.notice();
+          server.observed().update(server);
         }
       },
       std::forward<Rest>(rest)...);

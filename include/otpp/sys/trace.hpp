@@ -51,8 +51,8 @@ auto trace(Address to, Hook&& hook, Rest&&... rest) {
       "trace", std::move(to),
       [hook = kept(std::forward<Hook>(hook))](detail::server_core& server) mutable {
         detail::expect_loop("trace", server);
-        server.observe().hook = std::move(hook);
-        server.notice();
+        server.observed().observe().hook = std::move(hook);
+        server.observed().update(server);
       },
       std::forward<Rest>(rest)...);
 }

@@ -8,11 +8,11 @@
      send_from_outside         server_core.hpp: send; process.hpp: send_inside; mailbox.hpp: push
      submit_from_outside       process.hpp: submit (a task)
      post_activation           process.hpp; `posted` is how many activations the executor has
-     run_loop, open, finish    loop.hpp: run_loop, end_everything; mailbox.hpp: pop, close
-     advance, accept           server_core.hpp; mailbox.hpp: has_message, put_aside
+     run_loop, open, finish    loop.hpp: run_loop; end.hpp: end; mailbox.hpp: pop, close
+     advance, accept           server_core.hpp; loop.hpp; mailbox.hpp: has_message, put_aside
      run_steps                 process.hpp
      turn_of_another           process.hpp: send_inside, place_of, claim, schedule; turn.hpp: run_next, ~turn
-     init, from `stopped` on   process.hpp: shutdown, discard_work; loop.hpp: evict; mailbox.hpp: bar
+     init, from `stopped` on   process.hpp: shutdown, discard_work; end.hpp: on_context_destroyed; mailbox.hpp: bar
 
    One server lives in it. Its message `slow` has a coroutine handler, which sends the server one more message
    and then waits for a task from outside; `stop` ends the server; another process of the pool sends a message

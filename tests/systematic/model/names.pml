@@ -6,8 +6,8 @@
      add, find, remove     registry.hpp, the functions of these names; server_core.hpp: hold_name,
                            give_up_name
      wait_for_it           registry.hpp: wait
-     free_names            loop.hpp: end_everything, where the names go; registry.hpp: ~held
-     server                start_request.hpp: launch; loop.hpp: begin_to_end, finish, end_everything, in this order
+     free_names            end.hpp: end_without_state, where the names are freed; registry.hpp: ~held
+     server                start_request.hpp: launch; end.hpp: begin_end, end, end_without_state, in this order
      starter, stopper      start_request.hpp: initiate_start; stop_request.hpp, and a start of the same name right after it
      registrar, remover    registry.hpp: register_name, unregister_name
      observer              a call to the server that has the name, until it hears of the end

@@ -7,9 +7,9 @@
      try_claim, deliver               reply_slot.hpp; context_room.hpp: enter, leave (the caller's gate)
      settle_fresh                     turn.hpp: settle_one; context_room.hpp: enroll
      server, what the handler does    gen_server.hpp: conclude, handle_with_caller, settle_with_caller;
-                                      server_core.hpp: open, take_back, answer_at_end, watch
-     server, from ENDING on           loop.hpp: begin_to_end, end_everything, tell_list
-     holder                           caller.hpp: finish, drop; server_core.hpp: close, close_unanswered
+                                      open_calls.hpp: open, take_back; server_core.hpp: answer_at_end; relations.hpp: watch
+     server, from ENDING on           end.hpp: begin_end, end_without_state, tell_list
+     holder                           caller.hpp: finish, drop; open_calls.hpp: close, close_unanswered
      timer                            process.hpp: sweep; reply_slot.hpp: claim_expired, expire
      caller                           operation.hpp: run, discard, abandon_waiting; reply_slot.hpp: cancel,
                                       stop_waiting; process.hpp: shutdown

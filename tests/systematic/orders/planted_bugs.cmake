@@ -33,20 +33,17 @@ function(otpp_plant_bugs folder)
 
   # The end does not answer what was left in the mailbox.
   list(APPEND bugs 1:no_drain)
-  plant(1 detail/server/loop.hpp "  while (left) {\n" "  while (left && otpp_planted_bug != 1) {\n")
+  plant(1 detail/server/end.hpp "  while (left) {\n" "  while (left && otpp_planted_bug != 1) {\n")
 
   # When a handler has ended, what came in the meantime is not looked at before the server sleeps.
   list(APPEND bugs 2:no_second_look)
   plant(2 detail/server/server_core.hpp
-    "      stop_with(std::move(error));
-    }
-    loop_ready_ = std::exchange(awaits_job_, false);\n"
-    "      stop_with(std::move(error));
-    }
-    loop_ready_ = std::exchange(awaits_job_, false);
-    if (otpp_planted_bug == 2 && loop_ready_ && life_ == life::running && !stopping_) {
-      loop_ready_ = false;
-      awaits_message_ = true;
+    "    if (waits_for_ == waits_for::handler) {
+      waits_for_ = waits_for::turn;
+    }\n"
+    "    if (waits_for_ == waits_for::handler) {
+      bool is_forgotten = otpp_planted_bug == 2 && life_ == life::running && cause_ == end_cause::none;
+      waits_for_ = is_forgotten ? waits_for::message : waits_for::turn;
     }\n")
   plant(2 detail/queue/mailbox.hpp "    return aside_ || (" "    return (aside_ && otpp_planted_bug != 2) || (")
 
@@ -81,7 +78,7 @@ function(otpp_plant_bugs folder)
 
   # The names are freed when everybody has been told of the end.
   list(APPEND bugs 6:names_freed_last)
-  plant(6 detail/server/loop.hpp "  while (names) {" "  while (names && otpp_planted_bug != 6) {")
+  plant(6 detail/server/end.hpp "  while (registered) {" "  while (registered && otpp_planted_bug != 6) {")
 
   # The mailbox is emptied, and closed later.
   list(APPEND bugs 7:emptied_before_closed)
@@ -98,11 +95,11 @@ function(otpp_plant_bugs folder)
     }")
   plant(7 detail/queue/mailbox.hpp
     "  struct leftovers {" "  void close_later() noexcept { closed_ = true; }\n  struct leftovers {")
-  plant(7 detail/server/loop.hpp "  notify_relations();\n  if" "  notify_relations();\n  mailbox_.close_later();\n  if")
+  plant(7 detail/server/end.hpp "  answer_last();\n" "  answer_last();\n  mailbox_.close_later();\n")
 
   # Of those who wait for the end, one is told.
   list(APPEND bugs 8:only_one_is_told)
-  plant(8 detail/server/loop.hpp
+  plant(8 detail/server/end.hpp
     "    tell_end(*slot, won);
     if (is_ours) {
       slot->leave();
@@ -119,7 +116,7 @@ function(otpp_plant_bugs folder)
 
   # Whoever starts a server is forgotten when the server's context is destroyed.
   list(APPEND bugs 9:starter_lost)
-  plant(9 detail/server/loop.hpp
+  plant(9 detail/server/end.hpp
     "    std::exchange(starter_, nullptr)->bounce(*this, reason_);"
     "    otpp_planted_bug == 9 ? std::exchange(starter_, nullptr)->abandon()
                           : std::exchange(starter_, nullptr)->bounce(*this, reason_);")
@@ -163,9 +160,9 @@ function(otpp_plant_bugs folder)
 
   # A caller that the dying server's state had kept is told that it was dropped.
   list(APPEND bugs 13:end_not_told)
-  plant(13 detail/server/server_core.hpp
-    "(life_ == life::ending || handed_out_ == &slot)"
-    "((life_ == life::ending && otpp_planted_bug != 13) || handed_out_ == &slot)")
+  plant(13 detail/server/open_calls.hpp
+    "(is_ending || handed_out_ == &slot)"
+    "((is_ending && otpp_planted_bug != 13) || handed_out_ == &slot)")
 
   # A server that a turn has woken, and has no time for, is forgotten.
   list(APPEND bugs 14:wakeup_lost)

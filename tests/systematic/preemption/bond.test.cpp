@@ -33,7 +33,7 @@ struct side {
   intrusive_ptr<otpp::detail::server_core> core = otpp::detail::access::core(server);
 
   explicit side(fate of) {
-    core->expect_relations();
+    otpp::detail::relations::of(*core);
     if (of == fate::is_stopped) {
       auto ended = [&](std::exception_ptr error) {
         expect(!error, "stopped in vain");
@@ -61,7 +61,7 @@ class counting_bond final : public otpp::detail::relation {
       : relation(a.core, b.core, true), count_(count) {}
 
  private:
-  void told(const otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {
+  void notify(const otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {
     ++count_.write();
   }
   cell<int>& count_;
@@ -125,7 +125,7 @@ struct signals : couple {
   signals() : couple(fate::waits) {}
   void send(otpp::exit_reason why, intrusive_ptr<otpp::detail::relation> link) {
     auto from = otpp::detail::access::make<otpp::pid>(second.core);
-    first.core->take_exit(
+    first.core->related()->send_exit_signal(
         *new otpp::detail::pending_exit_message(std::move(from), std::move(why), std::move(link)));
   }
 };

@@ -23,7 +23,7 @@ class waiting_process final : public otpp::detail::process {
  public:
   explicit waiting_process(intrusive_ptr<otpp::detail::lane> home) : process(std::move(home), 0) {}
   std::string describe() const override { return "waiting"; }
-  void evict() noexcept override {}
+  void on_context_destroyed() noexcept override {}
 
  private:
   bool advance(otpp::detail::turn&) override { return false; }

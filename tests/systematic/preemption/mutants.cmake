@@ -187,7 +187,7 @@ plant(submitted_outside process.evict detail/runtime/process.hpp
 
 # ---- whole servers ----
 
-plant_text(claimed_after_the_lock server.drop_or_evict detail/server/loop.hpp
+plant_text(claimed_after_the_lock server.drop_or_evict detail/server/end.hpp
   [[      won = slot->try_claim();
     }
 ]]
@@ -204,9 +204,9 @@ plant(closed_and_nobody_told server.call_or_stop detail/server/server_core.hpp
   [[result == mailbox::result::closed]]
   [[result == mailbox::result::closed && false]]
 )
-plant_text(name_freed_after_the_end server.name_or_stop detail/server/loop.hpp
-  [[while (names) {]]
-  [[while (names && !::preemption::is_planted("name_freed_after_the_end")) {]]
+plant_text(name_freed_after_the_end server.name_or_stop detail/server/end.hpp
+  [[while (registered) {]]
+  [[while (registered && !::preemption::is_planted("name_freed_after_the_end")) {]]
 )
 
 # ---- deadlock ----
@@ -231,10 +231,10 @@ plant_text(looked_at_once_only deadlock.phantom detail/reply/deadlock.hpp
 # ---- relations and timers ----
 
 plant(told_in_two_steps relation.both_end detail/server/relation.hpp
-  [[whole.state_.compare_exchange_strong(
-              was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)]]
-  [[whole.state_.load(std::memory_order_acquire) == state::tied &&
-        (whole.state_.store(state::told, std::memory_order_release), true)]]
+  [[state_.compare_exchange_strong(
+            was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)]]
+  [[state_.load(std::memory_order_acquire) == state::connected &&
+        (state_.store(state::notified, std::memory_order_release), true)]]
 )
 plant(cut_in_two_steps relation.cut_or_end detail/server/relation.hpp
   [[state_.exchange(state::cut, std::memory_order_acq_rel)]]
@@ -244,24 +244,23 @@ plant(cut_in_two_steps relation.cut_or_end detail/server/relation.hpp
     return was;
   }()]]
 )
-plant_text(tied_to_one_who_has_ended relation.tie_or_end detail/server/loop.hpp
-  [[if (life_ == life::ended) {
-    return false;
-  }
-  relation_end*& first]]
-  [[if (life_ == life::ended && !::preemption::is_planted("tied_to_one_who_has_ended")) {
-    return false;
-  }
-  relation_end*& first]]
+plant_text(tied_to_one_who_has_ended relation.tie_or_end detail/server/relations.hpp
+  [[if (owner_.life_ == server_core::life::ended) {
+      return false;
+    }
+    one.listed_]]
+  [[if (owner_.life_ == server_core::life::ended && !::preemption::is_planted("tied_to_one_who_has_ended")) {
+      return false;
+    }
+    one.listed_]]
 )
-plant_text(one_signal_is_enough exit.two_signals detail/server/loop.hpp
-  [[order.older_ = orders.load(std::memory_order_relaxed);]]
-  [[order.older_ = orders.load(std::memory_order_relaxed);
-  if (order.older_ && ::preemption::is_planted("one_signal_is_enough")) {
-    order.to_ = nullptr;
-    order.discard();
-    return;
-  }]]
+plant_text(one_signal_is_enough exit.two_signals detail/server/exit_signals.hpp
+  [[one.older_ = newest_.load(std::memory_order_relaxed);]]
+  [[one.older_ = newest_.load(std::memory_order_relaxed);
+    if (one.older_ && ::preemption::is_planted("one_signal_is_enough")) {
+      one.to_ = nullptr;
+      return false;
+    }]]
 )
 plant_text(fires_and_can_be_cancelled timer.cancel_or_fire detail/dispatch/timer_core.hpp
   [[unlist(); // and the reference goes to expire()]]

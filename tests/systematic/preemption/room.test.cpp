@@ -71,7 +71,7 @@ class worker_process final : public otpp::detail::process {
   void end() noexcept { deactivate(otpp::detail::turn::current()); }
 
   std::string describe() const override { return "worker"; }
-  void evict() noexcept override {
+  void on_context_destroyed() noexcept override {
     otpp::detail::intrusive_ptr<process> keep(this);
     ++state.write();
     deactivate(nullptr);

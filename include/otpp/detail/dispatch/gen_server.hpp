@@ -189,7 +189,7 @@ class gen_server final : public server_core {
 
   // The handler waits for something: its caller is written down.
   void settle_if_busy() noexcept {
-    if (worker_ && worker_->is_busy()) {
+    if (is_job_running()) {
       turn::current()->settle(this);
     }
   }
@@ -207,14 +207,14 @@ class gen_server final : public server_core {
         co_await start(mine);
         if (!is_running_here()) {
           co_await asio::this_coro::throw_if_cancelled(false);
-          co_await worker_->resume_on_server();
+          co_await coroutine().resume_on_server();
         }
         conclude(mine);
       } else {
         returned result = co_await start(mine);
         if (!is_running_here()) {
           co_await asio::this_coro::throw_if_cancelled(false);
-          co_await worker_->resume_on_server();
+          co_await coroutine().resume_on_server();
         }
         conclude(mine, std::move(result));
       }
@@ -224,7 +224,7 @@ class gen_server final : public server_core {
     if (error) {
       if (!is_running_here()) {
         co_await asio::this_coro::throw_if_cancelled(false);
-        co_await worker_->resume_on_server();
+        co_await coroutine().resume_on_server();
       }
       fail(mine, std::move(error));
     }
@@ -265,7 +265,7 @@ class gen_server final : public server_core {
         if (access::value(result)) {
           hold->prepare(std::move(*access::value(result)));
         }
-        stop_with(std::move(access::reason(result)), hold->message_type(), hold->where());
+        request_end(std::move(access::reason(result)), hold->message_type(), hold->where());
         answer_at_end(hold.release(), access::value(result).has_value());
         return;
       case outcome_kind::no_reply:
@@ -287,7 +287,7 @@ class gen_server final : public server_core {
   // The handler threw: the server ends, and this caller hears why when it has.
   template <class Request>
   void crash(unanswered<Request>& hold, std::exception_ptr error) noexcept {
-    stop_with(std::move(error), hold->message_type(), hold->where());
+    request_end(std::move(error), hold->message_type(), hold->where());
     answer_at_end(hold.release(), false);
   }
 
@@ -303,7 +303,7 @@ class gen_server final : public server_core {
       try {
         run_job(await_with_caller<M>(request));
       } catch (...) {
-        stop_with(std::current_exception(), detail::type_name<M>());
+        request_end(std::current_exception(), detail::type_name<M>());
       }
     } else {
       std::string_view type = request.message_type();
@@ -319,7 +319,7 @@ class gen_server final : public server_core {
           settle_with_caller(request, std::move(result));
         }
       } catch (...) {
-        stop_with(std::current_exception(), type, where);
+        request_end(std::current_exception(), type, where);
       }
     }
   }
@@ -351,7 +351,7 @@ class gen_server final : public server_core {
             this->settle_with_caller(*mine.request, std::move(result)...);
           }
         },
-        [this](auto& mine, std::exception_ptr why) { stop_with(std::move(why), mine.type, mine.where); });
+        [this](auto& mine, std::exception_ptr why) { request_end(std::move(why), mine.type, mine.where); });
   }
 
   // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped.
@@ -376,7 +376,7 @@ class gen_server final : public server_core {
     if constexpr (is_outcome<Result>) {
       next(std::move(access::action(result)));
       if (access::kind(result) == outcome_kind::stop) {
-        stop_with(std::move(access::reason(result)), detail::type_name<typename Request::content_type>());
+        request_end(std::move(access::reason(result)), detail::type_name<typename Request::content_type>());
       }
     }
   }
@@ -442,10 +442,10 @@ class gen_server final : public server_core {
               this->go_on(std::move(result)..., mine->message_type(), mine->where());
             },
             [this](envelope_ptr& mine, std::exception_ptr error) {
-              stop_with(std::move(error), mine->message_type(), mine->where());
+              request_end(std::move(error), mine->message_type(), mine->where());
             }));
       } catch (...) {
-        stop_with(std::current_exception(), detail::type_name<M>());
+        request_end(std::current_exception(), detail::type_name<M>());
       }
     } else {
       try {
@@ -455,7 +455,7 @@ class gen_server final : public server_core {
           go_on(invoke(callbacks_, std::move(letter.content()), state()), item.message_type(), item.where());
         }
       } catch (...) {
-        stop_with(std::current_exception(), item.message_type(), item.where());
+        request_end(std::current_exception(), item.message_type(), item.where());
       }
     }
   }
@@ -473,23 +473,23 @@ class gen_server final : public server_core {
             [this]<class... Result>(M*, Result&&... result) {
               this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
             },
-            [this](M*, std::exception_ptr error) { stop_with(std::move(error), detail::type_name<M>()); }));
+            [this](M*, std::exception_ptr error) { request_end(std::move(error), detail::type_name<M>()); }));
       } else if constexpr (std::is_void_v<returned>) {
         invoke(callbacks_, std::move(content), state());
       } else {
         go_on(invoke(callbacks_, std::move(content), state()), detail::type_name<M>(), {});
       }
     } catch (...) {
-      stop_with(std::current_exception(), detail::type_name<M>());
+      request_end(std::current_exception(), detail::type_name<M>());
     }
   }
 
   void go_on(outcome<> result, std::string_view message, source_location where) noexcept {
     next(std::move(access::action(result)));
     if (access::kind(result) == outcome_kind::stop) {
-      stop_with(std::move(access::reason(result)), message, where);
+      request_end(std::move(access::reason(result)), message, where);
     } else if (access::kind(result) == outcome_kind::fail) {
-      stop_with(std::move(access::error(result)), message, where); // there is nobody to tell but the server
+      request_end(std::move(access::error(result)), message, where); // there is nobody to tell but the server
     }
   }
   void go_on(std::string_view, source_location) noexcept {} // a handler of void
@@ -557,7 +557,7 @@ class gen_server final : public server_core {
 
   // A handler left a message for the server itself, and the server has no handler for it.
   void refuse_own(std::string_view handler) noexcept {
-    stop_with(exit_reason(make_error(
+    request_end(exit_reason(make_error(
         errc::bad_message,
         std::string(handler) + ": no handler for a message of its own (where it is overloaded, list the "
                                "message in `using messages = otpp::message_list<...>`)",
@@ -613,7 +613,7 @@ class gen_server final : public server_core {
   template <class Request>
   void fail_start(unanswered<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
     hold->failure = killed_by_signal() ? nullptr : why;
-    stop_with(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
+    request_end(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
     answer_at_end(hold.release(), false);
   }
 

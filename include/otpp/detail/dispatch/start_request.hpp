@@ -15,6 +15,7 @@
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -158,9 +159,8 @@ struct initiate_start : initiation {
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
       intrusive_ptr<link_relation> link;
       if (access::linked_to(how)) {
-        access::core(access::linked_to(how))->expect_relations();
-        server->expect_relations();
-        server->set_parent(*access::core(access::linked_to(how)));
+        relations::of(*access::core(access::linked_to(how)));
+        relations::of(*server).parent = access::core(access::linked_to(how))->id();
         link = intrusive_ptr<link_relation>(new link_relation(access::core(access::linked_to(how)), server));
       }
       process* starter = start->waiting_handler();
@@ -173,7 +173,7 @@ struct initiate_start : initiation {
         access::add_name_of(how, *server); // the last that can fail
       }
       if (link && !link->connect()) {
-        link->told(
+        link->notify(
             *access::core(access::linked_to(how)),
             access::core(access::linked_to(how))->end_reason()); // the starter has ended
       }

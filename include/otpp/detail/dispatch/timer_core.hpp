@@ -15,6 +15,7 @@
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -47,7 +48,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   timer_core(intrusive_ptr<lane> here, server_core* owner, duration period)
       : lane_(std::move(here)), owner_(owner), period_(period) {
     if (owner) {
-      owner->expect_relations();
+      relations::of(*owner);
     }
   }
   ~timer_core() override = default;
@@ -58,7 +59,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
     if (inside) {
       auto at = context().when_over(first);
       context().arm_if(*this, at, *lane_, [&]() noexcept {
-        is_started = !owner_ || owner_->keep(*this);
+        is_started = !owner_ || owner_->related()->add(*this);
         if (is_started) {
           is_alive_ = true;
           at_ = at;
@@ -125,7 +126,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   void unlist() noexcept {
     is_alive_ = false;
     if (owner_) {
-      owner_->forget(*this);
+      owner_->related()->erase(*this);
     }
   }
 

@@ -7,7 +7,6 @@
 #include <otpp/detail/queue/deadline_heap.hpp>
 #include <otpp/detail/queue/mpsc_queue.hpp>
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/runtime/resident.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -39,6 +38,8 @@ class context_state;
 
 class context_guard;
 class context_service;
+
+class process;
 
 // One executor of one context, as servers run on it and callers wait on it.
 //
@@ -150,50 +151,21 @@ class context_state : public counted<context_state> {
   // Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
   intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
 
-  // ---- residents ----
+  // ---- processes (process.hpp) ----
 
-  void add(resident& server) noexcept {
-    std::lock_guard lock(mutex_);
-    server.listed_ = true;
-    server.older_ = newest_;
-    server.newer_ = nullptr;
-    (newest_ ? newest_->newer_ : oldest_) = &server;
-    newest_ = &server;
-    server.retain();
-  }
+  void add(process& one) noexcept;
 
-  // True if it was here: then the room's reference is the caller's.
-  bool remove(resident& server) noexcept {
-    std::lock_guard lock(mutex_);
-    if (!server.listed_) {
-      return false;
-    }
-    unlist(server);
-    return true;
-  }
+  // True if it was here: then the context's reference is the caller's.
+  bool remove(process& one) noexcept;
 
-  // Returns the server that started last and still lives, of those that `wanted` lets pass, retained; or
-  // null. `wanted` is called in the lock.
+  // Returns the process that started last and still lives, of those that `wanted` lets pass, or null. `wanted` is
+  // called in the lock.
   template <class Wanted>
-  resident* newest(Wanted wanted) noexcept {
-    std::lock_guard lock(mutex_);
-    for (resident* server = newest_; server; server = server->older_) {
-      if (wanted(*server)) {
-        server->retain();
-        return server;
-      }
-    }
-    return nullptr;
-  }
+  intrusive_ptr<process> newest(Wanted wanted) noexcept;
 
-  // Calls `visit` with each server that lives, oldest first, in the lock.
+  // Calls `visit` with each process that lives, oldest first, in the lock.
   template <class Visit>
-  void each_resident(Visit visit) noexcept {
-    std::lock_guard lock(mutex_);
-    for (resident* server = oldest_; server; server = server->newer_) {
-      visit(*server);
-    }
-  }
+  void each_process(Visit visit) noexcept;
 
   // Calls `visit` with each room whose context has not been destroyed, in the lock of all rooms.
   template <class Visit>
@@ -380,12 +352,6 @@ class context_state : public counted<context_state> {
     here.listed_ = false;
   }
 
-  void unlist(resident& server) noexcept {
-    server.listed_ = false;
-    (server.older_ ? server.older_->newer_ : oldest_) = server.newer_;
-    (server.newer_ ? server.newer_->older_ : newest_) = server.older_;
-  }
-
   void remember_lane(lane& here) noexcept {
     if (!sweep_lane_) {
       sweep_lane_ = intrusive_ptr<lane>(&here);
@@ -408,8 +374,8 @@ class context_state : public counted<context_state> {
 
   spin_mutex mutex_;
   bool closed_ = false;
-  resident* oldest_ = nullptr;
-  resident* newest_ = nullptr;
+  process* oldest_ = nullptr;
+  process* newest_ = nullptr;
   waiter* first_waiter_ = nullptr;
   waiter* last_waiter_ = nullptr;
   std::size_t waiting_ = 0;

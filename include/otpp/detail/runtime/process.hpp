@@ -7,14 +7,15 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
-#include <otpp/detail/runtime/resident.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/wait_edge.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/cancellation_signal.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -25,14 +26,18 @@
 
 namespace otpp::detail {
 
-// What runs one step at a time: a mailbox, and who may run what is in it.
+// What runs one step at a time: a mailbox, and who may run what is in it. It lives on a context until it ends or the
+// context is destroyed.
 //
 // The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
 // parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
 // activation to its lane. So at most one activation is ever posted, and its memory is kept here.
-class process : public resident, public counted<process> {
+class process : public counted<process> {
  public:
   virtual ~process() = default;
+
+  // The context is being destroyed. Ends without running user callbacks.
+  virtual void on_context_destroyed() noexcept = 0;
 
   const intrusive_ptr<lane>& get_lane() const noexcept { return lane_; }
   context_state& context() const noexcept { return lane_->context(); }
@@ -85,14 +90,17 @@ class process : public resident, public counted<process> {
   void let_dispatch(bool once) noexcept { may_dispatch_ = once; }
   bool take_dispatch() noexcept { return is_running_here() && std::exchange(may_dispatch_, false); }
 
+  // Returns its number, which no other process of the program has or had.
+  std::uint64_t id() const noexcept { return id_; }
+
   // Returns the name of the process, for people: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;
 
   // Posts an activation. By whoever is responsible for running it.
   void post_activation() noexcept;
 
-  // True while its context's room holds a reference. For who has the receiver's place.
-  bool is_resident() const noexcept { return is_resident_; }
+  // True while its context holds a reference. For who has the receiver's place.
+  bool is_active() const noexcept { return is_active_; }
 
   // Any thread: true if no message is taken any more.
   bool has_ended() const noexcept { return mailbox_.is_closed(); }
@@ -103,9 +111,6 @@ class process : public resident, public counted<process> {
   // What the handler that runs now waits for.
   wait_edge& edge() noexcept { return edge_; }
 
-  void retain() const noexcept final { add_ref(); }
-  void let_go() const noexcept final { release(); }
-
  protected:
   // Whoever makes it has the receiver's place, until activate().
   process(intrusive_ptr<lane> home, std::size_t mailbox_limit)
@@ -114,7 +119,7 @@ class process : public resident, public counted<process> {
   // Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
   // for this.
   void activate(turn* here) noexcept {
-    is_resident_ = true;
+    is_active_ = true;
     context().add(*this);
     schedule(here);
   }
@@ -170,10 +175,22 @@ class process : public resident, public counted<process> {
     }
   }
 
+  static std::uint64_t next_id() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
+
+  friend class context_state;
+
   intrusive_ptr<lane> lane_;
   wait_edge edge_;
-  bool is_resident_ = false;
-  bool may_dispatch_ = false; // within one call of the worker's
+  bool is_active_ = false;
+  bool may_dispatch_ = false; // within one call of the handler coroutine's
+  // In the list of its context, under the lock of that.
+  bool listed_ = false;
+  process* older_ = nullptr;
+  process* newer_ = nullptr;
+  const std::uint64_t id_ = next_id();
 };
 
 // ---- implementation ----
@@ -246,7 +263,7 @@ inline void process::run_steps(turn& here) {
 }
 
 inline void process::deactivate(turn* here) noexcept {
-  if (std::exchange(is_resident_, false) && context().remove(*this)) {
+  if (std::exchange(is_active_, false) && context().remove(*this)) {
     if (here) {
       here->keep(*this);
     } else {
@@ -275,7 +292,7 @@ inline bool turn::has_place_for(const lane& other) const noexcept {
 inline void turn::run_next(process& claimed) noexcept {
   next_ = &claimed;
   // While a server lives its room holds it, and only the turn that runs it takes it from there.
-  if (!claimed.is_resident()) {
+  if (!claimed.is_active()) {
     kept_next_ = intrusive_ptr<process>(next_);
   }
 }
@@ -399,6 +416,45 @@ inline void lane::deliver(task& item) noexcept {
   }
 }
 
+inline void context_state::add(process& one) noexcept {
+  std::lock_guard lock(mutex_);
+  one.listed_ = true;
+  one.older_ = newest_;
+  one.newer_ = nullptr;
+  (newest_ ? newest_->newer_ : oldest_) = &one;
+  newest_ = &one;
+  one.add_ref();
+}
+
+inline bool context_state::remove(process& one) noexcept {
+  std::lock_guard lock(mutex_);
+  if (!std::exchange(one.listed_, false)) {
+    return false;
+  }
+  (one.older_ ? one.older_->newer_ : oldest_) = one.newer_;
+  (one.newer_ ? one.newer_->older_ : newest_) = one.older_;
+  return true;
+}
+
+template <class Wanted>
+intrusive_ptr<process> context_state::newest(Wanted wanted) noexcept {
+  std::lock_guard lock(mutex_);
+  for (process* one = newest_; one; one = one->older_) {
+    if (wanted(*one)) {
+      return intrusive_ptr<process>(one);
+    }
+  }
+  return {};
+}
+
+template <class Visit>
+void context_state::each_process(Visit visit) noexcept {
+  std::lock_guard lock(mutex_);
+  for (process* one = oldest_; one; one = one->newer_) {
+    visit(*one);
+  }
+}
+
 inline void context_state::sweep() {
   intrusive_ptr<lane> here;
   expired_list expired;
@@ -493,9 +549,8 @@ inline void context_state::shutdown() noexcept {
   work = {};
 
   // Servers first: callers on other contexts are answered; those on this one are past answering.
-  while (resident* server = newest([](const resident&) { return true; })) {
-    server->evict();
-    server->let_go(); // newest()'s
+  while (intrusive_ptr<process> one = newest([](const process&) { return true; })) {
+    one->on_context_destroyed();
   }
   while (true) {
     waiter* one = nullptr;

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
+#include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -17,7 +17,9 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <optional>
@@ -28,65 +30,58 @@ namespace otpp::detail {
 // Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
 // server: a `co_spawn` for each message would cost several times as much.
 //
-// All of it runs on the server's serial executor. The coroutine is owned by whatever it waits for:
-// between jobs by `parked_`, within a job by the operation that the handler awaits.
-class worker {
+// All of it runs on the server's serial executor. The coroutine is owned by what it waits for: between jobs by
+// `parked_`, within a job by the operation that the handler awaits. So it is destroyed by whoever destroys that,
+// on any thread: a handler may have gone to another executor.
+//
+//   absent -> starting -> busy -> idle -> busy ...          starting, busy: a job runs or waits
+//   idle -> retired -> absent                               the server has ended
+//   starting, busy -> lost                                  what the job waited for has been destroyed
+//   busy -> deserted -> lost                                the context is destroyed while a handler waits
+class handler_coroutine {
  public:
-  // Told of the end of a job. Lives as long as the worker's coroutine.
-  class owner : public process {
-   public:
-    // The job returned, or left with an exception. On the serial executor, inside a step, wherever the job ended.
-    virtual void job_finished(std::exception_ptr error) noexcept = 0;
-    // The coroutine was destroyed, which ends the job too if there was one: on the thread that had it in hand.
-    virtual void worker_destroyed() noexcept = 0;
-    // What the job waited for has thrown it away; the worker is of no use any more. On the serial executor,
-    // inside a step. Not if it is the context that is going.
-    virtual void job_lost() noexcept = 0;
+  explicit handler_coroutine(server_core& server) noexcept : server_(server) {}
 
-   protected:
-    using process::process;
-  };
-
-  explicit worker(owner& server) noexcept : owner_(server) {}
-
-  bool is_busy() const noexcept { return busy_; }
+  // True if there is a job that has not finished.
+  bool is_busy() const noexcept { return state_.load(std::memory_order_relaxed) >= state::starting; }
 
   // True if what is to be resumed with this slot is the chain of coroutines that runs the handlers (deadlock.hpp).
   bool runs_with(const asio::cancellation_slot& slot) const noexcept { return slot == slot_; }
 
-  // Runs a job, as far as it goes without waiting; job_finished() may be called within.
+  // Runs a job, as far as it goes without waiting; server_core::job_finished() may be called within.
   void run(asio::awaitable<void> job) {
     job_.emplace(std::move(job));
-    busy_ = true;
-    if (exists_) {
+    if (state_.load(std::memory_order_relaxed) == state::idle) {
+      set(state::busy);
       parked_.resume();
       return;
     }
-    exists_ = true;
-    starting_ = true;
+    set(state::starting);
     // So that it begins here: that takes no memory that Asio cannot do without, and nobody cancels a job
     // that has not begun, whose request would stay in nobody's hand.
-    owner_.let_dispatch(true);
+    server_.let_dispatch(true);
     try {
       asio::co_spawn(
-          asio::any_io_executor(serial_executor(owner_)), work(frame_end(*this)),
+          asio::any_io_executor(serial_executor(server_)), work(frame_end(*this)),
           asio::bind_cancellation_slot(signal_.slot(), [](std::exception_ptr) noexcept {}));
-      owner_.let_dispatch(false);
-      starting_ = false;
     } catch (...) {
-      owner_.let_dispatch(false);
-      starting_ = false;
-      exists_ = false;
-      busy_ = false;
+      server_.let_dispatch(false);
+      set(state::absent);
       job_.reset();
       throw;
+    }
+    server_.let_dispatch(false);
+    state was = state::starting;
+    if (!state_.compare_exchange_strong(was, state::busy) && was == state::lost) {
+      server_.submit(loss_);
     }
   }
 
   // Asks the job to end, as an operation is cancelled. On the serial executor, where the job has to be: Asio
-  // tells nobody where a coroutine is, so that one that is on another thread now has to be shielded (docs/guarantees.md).
+  // tells nobody where a coroutine is, so that one that is on another thread now has to be shielded
+  // (docs/guarantees.md).
   void cancel() {
-    if (busy_) {
+    if (is_busy()) {
       needs_state_ = true;
       signal_.emit(asio::cancellation_type::terminal);
     }
@@ -99,17 +94,24 @@ class worker {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) {
           parked_.park(std::move(handler));
-          owner_.submit(hop_back_); // and nothing of the job is touched any more: it may be running there
+          server_.submit(hop_back_); // and nothing of the job is touched any more: it may be running there
         },
         asio::use_awaitable);
   }
 
+  // The context is being destroyed. True if a handler waits: then it refers to the server's state, which is
+  // destroyed with its frame.
+  bool desert() noexcept {
+    state was = state::busy;
+    return state_.compare_exchange_strong(was, state::deserted, std::memory_order_acq_rel);
+  }
+
   // Ends the coroutine, if it is between jobs. It returns, because Asio wants memory to destroy one.
   void retire() noexcept {
-    if (busy_) {
+    if (state_.load(std::memory_order_relaxed) != state::idle) {
       return;
     }
-    retired_ = true;
+    set(state::retired);
     try {
       parked_.resume();
     } catch (...) {
@@ -118,6 +120,8 @@ class worker {
   }
 
  private:
+  enum class state : std::uint8_t { absent, idle, retired, starting, busy, lost, deserted };
+
   // The coroutine's resumption while it has nothing to do, kept in place.
   class parked_handler {
    public:
@@ -161,36 +165,30 @@ class worker {
   // A parameter of the coroutine, so that it tells of the frame's end also if the body never began.
   class frame_end {
    public:
-    explicit frame_end(worker& w) noexcept : worker_(&w), keep_(&w.owner_) {}
+    explicit frame_end(handler_coroutine& of) noexcept : of_(&of), keep_(&of.server_) {}
     frame_end(frame_end&& other) noexcept
-        : worker_(std::exchange(other.worker_, nullptr)), keep_(std::move(other.keep_)) {}
+        : of_(std::exchange(other.of_, nullptr)), keep_(std::move(other.keep_)) {}
     frame_end& operator=(frame_end&&) = delete;
     ~frame_end() {
-      if (worker_) {
-        worker_->job_.reset();    // first: it refers to the state
-        worker_->exists_ = false; // the next job starts another
-        bool is_lost = worker_->busy_ && !worker_->starting_;
-        keep_->worker_destroyed();
-        if (is_lost) {
-          keep_->submit(worker_->loss_);
-        }
+      if (of_) {
+        of_->frame_destroyed();
       }
     }
 
    private:
-    worker* worker_; // lives as long as its owner
-    intrusive_ptr<owner> keep_;
+    handler_coroutine* of_; // lives as long as its server
+    intrusive_ptr<server_core> keep_;
   };
 
   // Asio's operations throw away a handler that they find no memory for.
   class loss final : public task {
    public:
-    explicit loss(owner& server) noexcept : owner_(server) {}
-    void run() override { owner_.job_lost(); } // *this is gone
+    explicit loss(server_core& server) noexcept : server_(server) {}
+    void run() override { server_.job_lost(); } // *this is gone
     void discard() noexcept override {}
 
    private:
-    owner& owner_;
+    server_core& server_;
   };
 
   class hop_back final : public task {
@@ -219,13 +217,26 @@ class worker {
     bool* is_destroyed_;
   };
 
+  // By whoever had the frame. Also while the context is being destroyed on another thread.
+  void frame_destroyed() noexcept {
+    job_.reset(); // first: it refers to the state
+    switch (state_.exchange(state::lost, std::memory_order_acq_rel)) {
+      case state::deserted: server_.destroy_state(); break;
+      case state::busy: server_.submit(loss_); break;
+      case state::starting: break;        // run() sees to it
+      default: set(state::absent); break; // the next job starts another
+    }
+  }
+
+  void set(state now) noexcept { state_.store(now, std::memory_order_relaxed); }
+
   auto park() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) { parked_.park(std::move(handler)); }, asio::use_awaitable);
   }
 
   asio::awaitable<void> work([[maybe_unused]] frame_end keep) {
-    while (!retired_) {
+    while (state_.load(std::memory_order_relaxed) != state::retired) {
       co_await asio::this_coro::throw_if_cancelled(true);
       std::exception_ptr error;
       try {
@@ -242,7 +253,7 @@ class worker {
       } catch (...) {
         error = std::current_exception();
       }
-      bool is_home = owner_.is_running_here();
+      bool is_home = server_.is_running_here();
       if (needs_state_ || !is_home) {
         co_await asio::this_coro::throw_if_cancelled(false); // what follows is not the user's to cancel
       }
@@ -250,24 +261,21 @@ class worker {
         co_await resume_on_server(); // for want of memory the job has not
       }
       job_.reset();
-      busy_ = false;
-      owner_.job_finished(std::move(error));
+      set(state::idle);
+      server_.job_finished(std::move(error));
       co_await park();
     }
   }
 
-  owner& owner_;
-  loss loss_{owner_};
+  server_core& server_;
+  loss loss_{server_};
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
   hop_back hop_back_{parked_};
   bool needs_state_ = true; // the next job, a cancellation state: outlives the signal
   asio::cancellation_signal signal_;
   asio::cancellation_slot slot_;
-  bool exists_ = false; // the coroutine
-  bool starting_ = false;
-  bool retired_ = false;
-  bool busy_ = false;
+  std::atomic<state> state_{state::absent};
 };
 
 } // namespace otpp::detail

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <otpp/detail/server/relation_end.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
@@ -13,12 +13,11 @@
 
 namespace otpp::detail {
 
-// What relation_ends two processes together: a monitor or a link. Each of the two lists an end of it until it ends, and
-// holds a reference.
+// A monitor or a link of two processes. Each of the two lists its end of it until it ends, and holds a reference.
 //
-//   new -> tied -> told   the one that ended first takes the other end back, and the other is told
-//               -> cut    nobody will be told, and what is on its way is void
-//   told -> cut           the same, for what is on its way
+//   connected -> notified   the one that ended first takes the other end back, and the other is told
+//             -> cut        nobody will be told, and what is on its way is void
+//   notified -> cut         the same, for what is on its way
 class relation : public counted<relation> {
  public:
   using core_ptr = intrusive_ptr<server_core>;
@@ -37,12 +36,12 @@ class relation : public counted<relation> {
     return true;
   }
 
-  // Unties the two. Returns true if neither had ended.
+  // Separates the two. Returns true if neither had ended.
   bool cut() noexcept {
-    bool was_tied = state_.exchange(state::cut, std::memory_order_acq_rel) == state::tied;
+    bool was_connected = state_.exchange(state::cut, std::memory_order_acq_rel) == state::connected;
     unlist(first_);
     unlist(second_);
-    return was_tied;
+    return was_connected;
   }
 
   bool is_cut() const noexcept { return state_.load(std::memory_order_acquire) == state::cut; }
@@ -50,62 +49,80 @@ class relation : public counted<relation> {
   const core_ptr& first() const noexcept { return first_.who; }
   const core_ptr& second() const noexcept { return second_.who; }
 
+  // `who`, one of the two, has ended. Called at most once, in no lock.
+  virtual void notify(const server_core& who, const exit_reason& reason) noexcept = 0;
+
+  // Returns the link of a process with another, or null.
+  static intrusive_ptr<relation> find_link(server_core& one, std::uint64_t other) noexcept {
+    intrusive_ptr<relation> found;
+    if (relations* its = one.related()) {
+      its->find_node([&](relations::node& node) {
+        end& mine = static_cast<end&>(node);
+        if (mine.whole.is_link_ && mine.whole.other(mine).who->id() == other) {
+          found = intrusive_ptr<relation>(&mine.whole);
+        }
+        return static_cast<bool>(found);
+      });
+    }
+    return found;
+  }
+
+  // The process has ended: tells the other end of each of its relations.
+  static void notify_all(relations& its, const exit_reason& reason) noexcept {
+    while (relations::node* node = its.take_node()) {
+      end& mine = static_cast<end&>(*node);
+      mine.whole.ended(mine, reason);
+    }
+  }
+
  protected:
+  // The two have relations (relations::of()).
   relation(core_ptr first, core_ptr second, bool is_link) noexcept
       : first_(*this, std::move(first)), second_(*this, std::move(second)), is_link_(is_link) {}
 
-  // `who`, one of the two, has ended. Called at most once, in no lock.
-  virtual void told(const server_core& who, const exit_reason& reason) noexcept = 0;
-
  private:
-  enum class state : std::uint8_t { tied, told, cut };
+  enum class state : std::uint8_t { connected, notified, cut };
 
-  struct end final : relation_end {
-    end(relation& b, core_ptr w) noexcept : whole(b), who(std::move(w)) {}
-
-    void ended(const exit_reason& reason) noexcept override {
-      auto keep = intrusive_ptr<relation>::adopt(&whole); // the list's
-      state was = state::tied;
-      if (whole.state_.compare_exchange_strong(
-              was, state::told, std::memory_order_acq_rel, std::memory_order_acquire)) {
-        whole.told(*who, reason);
-      }
-      // Afterwards: until the signal is where the other can find it, the other finds the relation.
-      whole.unlist(this == &whole.first_ ? whole.second_ : whole.first_);
-    }
-    std::uint64_t linked_to() const noexcept override {
-      const end& other = this == &whole.first_ ? whole.second_ : whole.first_;
-      return whole.is_link_ ? other.who->id() : 0;
-    }
+  struct end final : relations::node {
+    end(relation& of, core_ptr process) noexcept : whole(of), who(std::move(process)) {}
 
     relation& whole;
     core_ptr who;
   };
 
+  end& other(const end& one) noexcept { return &one == &first_ ? second_ : first_; }
+
+  // The process at this end has ended, and lists it no more.
+  void ended(end& mine, const exit_reason& reason) noexcept {
+    auto keep = intrusive_ptr<relation>::adopt(this); // the list's
+    state was = state::connected;
+    if (state_.compare_exchange_strong(
+            was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      notify(*mine.who, reason);
+    }
+    // Afterwards: until the signal is where the other can find it, the other finds the relation.
+    unlist(other(mine));
+  }
+
   bool list(end& one) noexcept {
     add_ref();
-    if (one.who->add_relation_end(one)) {
+    if (one.who->related()->add(one)) {
       return true;
     }
-    release(); // whoever relation_ends holds one
+    release(); // the list's
     return false;
   }
 
   void unlist(end& one) noexcept {
-    if (one.who->remove_relation_end(one)) {
+    if (one.who->related()->erase(one)) {
       release();
     }
   }
 
-  friend relation& relation_of(relation_end& link) noexcept;
-
   end first_;
   end second_;
-  std::atomic<state> state_{state::tied};
+  std::atomic<state> state_{state::connected};
   const bool is_link_;
 };
-
-// Returns the relation of which a process that is linked lists an end.
-inline relation& relation_of(relation_end& link) noexcept { return static_cast<relation::end&>(link).whole; }
 
 } // namespace otpp::detail

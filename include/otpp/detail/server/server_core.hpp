@@ -2,24 +2,25 @@
 
 #pragma once
 
-#include <otpp/crash_report.hpp>
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/next_action.hpp>
-#include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
-#include <otpp/detail/server/handler_coroutine.hpp>
-#include <otpp/detail/server/observable.hpp>
-#include <otpp/detail/server/relation_end.hpp>
+#include <otpp/detail/server/name_registrations.hpp>
+#include <otpp/detail/server/observation.hpp>
+#include <otpp/detail/server/open_calls.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 
 #include <atomic>
 #include <cassert>
@@ -28,6 +29,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <typeinfo>
@@ -35,56 +37,28 @@
 
 namespace otpp::detail {
 
-// A name that a server holds; destroying it frees the name.
-struct name_registration {
-  virtual ~name_registration() = default;
-  virtual std::string_view text() const noexcept { return {}; }
-  std::unique_ptr<name_registration> next;
-};
-
-// Something that ends with its server, such as a timer for it. Listed under the room's lock.
-class owned_timer {
- public:
-  // Keeps it until server_ended(). In the lock.
-  virtual void retain() noexcept = 0;
-
-  // Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
-  virtual void server_ended() noexcept = 0;
-
- protected:
-  virtual ~owned_timer() = default;
-
- private:
-  friend class server_core;
-  owned_timer* next_ = nullptr;
-  owned_timer* before_ = nullptr;
-};
+class handler_coroutine;
+class idle_timer;
+class pending_exit;
+class relations;
 
 // What references and registries point to: a server without its types.
 //
-// Its life goes one way, moved by the loop only (or, when the context is destroyed, by evict()):
+// Its life goes one way, moved by the loop only (or, when the context is destroyed, by on_context_destroyed()):
 //
-//   starting -> running -> ending -> ended        init failed: starting -> ending -> ended
+//   starting -> running -> ending -> closing -> ended        init failed: starting -> ending -> closing -> ended
 //
-// While it is starting, running or ending the mailbox accepts. The end has one order, always: see
-// finish(). What is touched by other threads is the mailbox and the work queue, which look after
-// themselves, and the lists of names, open calls and watchers, under the room's lock; the rest belongs
-// to the loop, on the server's serial executor.
-class server_core : public observable {
+// It is ending while `terminate` runs, and closing once its names are free; until it is closing the mailbox accepts.
+// The end has one order, always: end.hpp. What is touched by other threads is the mailbox, which looks after itself,
+// and what is registered, open calls and relations, under the context's lock; the rest belongs to the loop, on the
+// server's serial executor.
+//
+// The bodies of its loop, and of what needs the handler coroutine, stand in loop.hpp; those of its end in end.hpp.
+class server_core : public process {
  public:
-  enum class life : std::uint8_t { starting, running, ending, ended };
+  enum class life : std::uint8_t { starting, running, ending, closing, ended };
   enum class verb : std::uint8_t { call, cast, info };
-
-  // Takes the messages of a process that is one coroutine: all come while that is at work.
-  class receiver {
-   public:
-    virtual void accept(envelope& item) noexcept = 0;
-    // The context is being destroyed.
-    virtual void give_up() noexcept = 0;
-
-   protected:
-    ~receiver() = default;
-  };
+  using held = open_calls::held;
 
   // ---- for senders: any thread ----
 
@@ -152,91 +126,52 @@ class server_core : public observable {
   // Takes back what this sender has put in line for room; null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  // Tells whoever waits in `slot` of the end, now or when it comes. After expect_relations().
-  void watch(reply_slot& slot) noexcept {
-    reply_slot* given_up = nullptr;
-    bool is_listed = false;
-    {
-      std::lock_guard lock(context().mutex());
-      if (life_ != life::ended) {
-        forget_decided_watchers(given_up);
-        slot.is_orphan = true; // the server half is the list's
-        link(related()->watchers, slot);
-        ++related()->watcher_count;
-        is_listed = true;
-      }
+  // Returns the length of the queue, if it is counted, or if the process sleeps and so has none.
+  std::optional<mailbox::lengths> queue_length() const noexcept {
+    std::optional<mailbox::lengths> known = mailbox_.length();
+    if (!known && observation_.is_asleep() && mailbox_.is_parked()) {
+      known.emplace();
     }
-    while (given_up) {
-      std::exchange(given_up, given_up->next_open)->leave();
-    }
-    if (is_listed) {
-      return;
-    }
-    tell_end(slot, slot.try_claim());
-    slot.leave();
+    return known;
   }
 
-  // ---- relation_ends: monitors and links. Any thread, but for what is said ----
+  // ---- relations (relations.hpp): any thread, but for what is said ----
 
-  // Sees to it that this can list relation_ends and watchers and take exit signals. May throw std::bad_alloc.
-  void expect_relations();
-
-  // Lists one end of a relation_end, or returns false: the process has ended, and end_reason() says why.
-  bool add_relation_end(relation_end& one) noexcept; // loop.hpp
-
-  // True if it was listed: then nobody is told of the end by it.
-  bool remove_relation_end(relation_end& one) noexcept {
-    std::lock_guard lock(context().mutex());
-    return unlist(one);
-  }
-
-  // Finds the relation_end of a link, and gives it to `keep` in the lock.
-  template <class Keep>
-  void find_link(std::uint64_t other, Keep keep) noexcept {
-    std::lock_guard lock(context().mutex());
-    for (relation_end* one = related() ? related()->relation_ends : nullptr; one; one = one->next_) {
-      if (one->linked_to() == other) {
-        keep(*one);
-        return;
-      }
-    }
-  }
+  // Returns them, or null if they have not been made (relations::of()).
+  relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
 
   // Of a process that has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
-
-  // Takes an exit signal, after expect_relations(). Owns it from here on.
-  void take_exit(pending_exit& order) noexcept;
-
-  // Takes the meaning from a signal of `who` that has been taken already. By the process itself.
-  void ignore_order_from(std::uint64_t who) noexcept;
 
   // By the process itself.
   void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
   bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
 
-  // Returns the id of the process that has started this one with a link; else zero.
-  std::uint64_t parent() const noexcept { return related() ? related()->parent : 0; }
-
-  // Before it is launched, and after expect_relations().
-  void set_parent(const server_core& who) noexcept { related()->parent = who.id(); }
-
-  // Says that others end with this process, so that its own end may take long. After expect_relations().
-  void supervise() noexcept { related()->supervises.store(true, std::memory_order_relaxed); }
-  bool supervises() const noexcept {
-    return related() && related()->supervises.load(std::memory_order_relaxed);
-  }
-
   // True if `init` has returned, once. By the process itself, or when it has ended.
   bool has_run() const noexcept { return has_run_; }
 
   // True if an exit signal ends it. By the process itself.
-  bool killed_by_signal() const noexcept { return killed_by_signal_; }
+  bool killed_by_signal() const noexcept { return cause_ == end_cause::exit_signal; }
 
-  // Makes `body` take all messages, or gives that up. By the process itself, after expect_relations().
-  void receive_with(receiver* body) noexcept { related()->body = body; }
+  // False if it is known already what ends it, which no exit signal changes. By the process itself.
+  bool follows_exit_signals() const noexcept { return cause_ < end_cause::exit_signal; }
 
-  receiver* receives_with() const noexcept { return related() ? related()->body : nullptr; }
+  // Ends the process by an exit signal that has a meaning. By the process itself.
+  void apply_exit_signal(const pending_exit& signal) noexcept;
+
+  // ---- the process itself ----
+
+  // What is observed of it. Any thread may ask it for current_message().
+  observation& observed() noexcept { return observation_; }
+  const observation& observed() const noexcept { return observation_; }
+
+  void count_messages(bool on) { mailbox_.count(on); }
+
+  // Returns how many messages are queued. In the time of all that is.
+  std::size_t count_queue() noexcept { return mailbox_.count_all(); }
+
+  // Returns the state in words, as the callbacks want it to be shown.
+  virtual std::string show_state() = 0;
 
   // What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
   void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
@@ -245,18 +180,7 @@ class server_core : public observable {
     return mailbox_.take_first(std::move(wanted));
   }
 
-  // Copies the name at a place in its list into `text`. False if there are not as many.
-  template <class Text>
-  bool copy_name(std::size_t place, Text& text) const noexcept {
-    std::lock_guard lock(context().mutex());
-    const name_registration* one = names_.get();
-    for (; one && place != 0; --place) {
-      one = one->next.get();
-    }
-    return one && text.take(one->text());
-  }
-
-  // ---- names ----
+  // ---- types and names ----
 
   virtual const std::type_info& callbacks_type_info() const noexcept = 0;
   virtual std::string_view type_name() const noexcept = 0;
@@ -271,11 +195,10 @@ class server_core : public observable {
   // Keeps a name until the end. False if the names were freed already; then it takes nothing.
   bool hold_name(std::unique_ptr<name_registration>& name) {
     std::lock_guard lock(context().mutex());
-    if (names_freed_) {
+    if (life_ >= life::closing) {
       return false;
     }
-    name->next = std::move(names_);
-    names_ = std::move(name);
+    registered_.add(std::move(name));
     return true;
   }
 
@@ -283,38 +206,14 @@ class server_core : public observable {
   template <class Matches>
   std::unique_ptr<name_registration> give_up_name(Matches matches) noexcept {
     std::lock_guard lock(context().mutex());
-    for (std::unique_ptr<name_registration>* at = &names_; *at; at = &(*at)->next) {
-      if (matches(**at)) {
-        std::unique_ptr<name_registration> found = std::move(*at);
-        *at = std::move(found->next);
-        return found;
-      }
-    }
-    return nullptr;
+    return registered_.take(std::move(matches));
   }
 
-  // ---- what ends with it, in the room's lock ----
-
-  // Lists it, after expect_relations(). False if the server has ended.
-  bool keep(owned_timer& one) noexcept {
-    if (life_ == life::ended) {
-      return false;
-    }
-    owned_timer*& first = related()->owned_timers;
-    one.before_ = nullptr;
-    one.next_ = first;
-    if (first) {
-      first->before_ = &one;
-    }
-    first = &one;
-    return true;
-  }
-
-  void forget(owned_timer& one) noexcept {
-    (one.before_ ? one.before_->next_ : related()->owned_timers) = one.next_;
-    if (one.next_) {
-      one.next_->before_ = one.before_;
-    }
+  // Copies the name at a place in its list into `text`. False if there are not as many.
+  template <class Text>
+  bool copy_name(std::size_t place, Text& text) const noexcept {
+    std::lock_guard lock(context().mutex());
+    return registered_.copy(place, text);
   }
 
   // ---- the life of a server ----
@@ -336,7 +235,7 @@ class server_core : public observable {
   template <class Request>
   void launch(Request& starter, turn* here) noexcept {
     starter_ = &starter;
-    loop_ready_ = true;
+    waits_for_ = waits_for::turn;
     if (starter.is_listed_fresh() && !here->has_place_for(*get_lane())) {
       here->settle_one(starter); // another thread may run it first
     }
@@ -344,213 +243,154 @@ class server_core : public observable {
   }
 
   // Ends the server after the handler that runs now, which was given `message`.
-  void stop_with(exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
-    if (!stopping_) {
-      stopping_ = true;
+  void request_end(exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
+    if (cause_ == end_cause::none) {
+      cause_ = end_cause::stopped;
       reason_ = std::move(reason);
       last_message_ = message;
       last_where_ = where;
     }
   }
 
-  void cancel_job() { worker_->cancel(); }
-  bool is_handlers_own(const asio::cancellation_slot& slot) const noexcept override {
-    return worker_ && worker_->runs_with(slot);
-  }
+  // Asks the handler that waits to end.
+  void cancel_job();
+  bool is_handlers_own(const asio::cancellation_slot& slot) const noexcept override;
   bool is_starting() const noexcept { return life_ == life::starting; }
 
-  // ---- open calls: accepted, not answered, their server half an otpp::caller's ----
+  // ---- open calls (open_calls.hpp): any thread ----
 
-  // A handler gets an otpp::caller for this slot.
   void open(reply_slot& slot) noexcept {
     std::lock_guard lock(context().mutex());
-    link(open_calls_, slot);
-    handed_out_ = &slot;
-    slot.hand_out();
+    calls_.open(slot);
   }
 
-  enum class held : std::uint8_t {
-    by_nobody,   // the otpp::caller has answered: the slot may be gone
-    by_loop,     // it was dropped: the server half is the loop's again
-    by_somebody, // it is kept; if asked for, `won` has the decision
-  };
-
-  // The handler that got an otpp::caller has returned.
   held take_back(reply_slot& slot, bool answers, reply_slot::claim& won) noexcept {
     std::lock_guard lock(context().mutex());
-    if (std::exchange(handed_out_, nullptr) == nullptr) {
-      return held::by_nobody;
-    }
-    if (slot.is_orphan) {
-      unlink(open_calls_, slot);
-      slot.is_orphan = false;
-      return held::by_loop;
-    }
-    if (answers) {
-      won = slot.try_claim(); // under the lock: whoever keeps the other half needs it to let go
-    }
-    return held::by_somebody;
+    return calls_.take_back(slot, answers, won);
   }
 
-  // An otpp::caller is about to answer.
   void close(reply_slot& slot) noexcept {
     std::lock_guard lock(context().mutex());
-    if (slot.is_open) {
-      unlink(open_calls_, slot);
-    }
-    if (handed_out_ == &slot) {
-      handed_out_ = nullptr;
-    }
+    calls_.close(slot);
   }
 
-  // An otpp::caller is dropped. False if the server will answer: it is ending and says why, or the
-  // handler that got the caller is still at work.
   bool close_unanswered(reply_slot& slot) noexcept {
     std::lock_guard lock(context().mutex());
-    if (slot.is_open && (life_ == life::ending || handed_out_ == &slot)) {
-      slot.is_orphan = true;
-      return false;
-    }
-    if (slot.is_open) {
-      unlink(open_calls_, slot);
-    }
-    return true;
+    return calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
   }
 
   // Answers the call when the server has ended, with what is in the slot or, unless `answered`, with
   // the reason. Takes the server half.
-  void answer_at_end(reply_slot& slot, bool answered) noexcept {
-    last_reply_ = &slot;
-    last_reply_is_ready_ = answered;
-  }
+  void answer_at_end(reply_slot& slot, bool answered) noexcept { last_reply_ = {&slot, answered}; }
 
  protected:
   server_core(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
 
-  ~server_core() override; // both in loop.hpp
+  ~server_core() override;
 
-  // What the loop asks of the class that knows the types. Each may leave a job to the worker.
+  // What the loop asks of the class that knows the types. Each may leave a job to the handler coroutine.
   virtual void run_continue(erased_message& message) noexcept = 0;
   virtual void run_info(erased_message& message) noexcept = 0;
   virtual void run_timeout() noexcept = 0;
   virtual void run_terminate(const exit_reason& reason) noexcept = 0;
   virtual void destroy_state() noexcept = 0;
 
-  // Hands a coroutine handler to the worker; what it throws before it starts ends the server.
-  void run_job(asio::awaitable<void> job) noexcept {
-    try {
-      if (!worker_) {
-        worker_ = std::make_unique<worker>(*this);
-      }
-      frame_or_context_has_gone_.store(false, std::memory_order_relaxed);
-      worker_->run(std::move(job));
-    } catch (...) {
-      stop_with(std::current_exception());
+  // Hands a coroutine handler to the handler coroutine; what it throws before it starts ends the server.
+  void run_job(asio::awaitable<void> job) noexcept;
+
+  // True if a handler waits.
+  bool is_job_running() const noexcept;
+
+  // While there is a job.
+  handler_coroutine& coroutine() noexcept { return *coroutine_; }
+
+  // The handler of a message of this type begins.
+  void handles(type_namer type) noexcept { observation_.handles(type); }
+
+  // The handler has answered a call of this type.
+  void replies(type_namer type) noexcept {
+    if (observation_.is_on()) {
+      observation_.replied(*this, type());
     }
   }
 
   void next(next_action action) noexcept { action_ = std::move(action); }
   void initialised() noexcept {
     life_ = life::running;
-    was_running_ = true;
     has_run_ = true;
   }
   void terminate_failed(std::exception_ptr error) noexcept {
     reason_ = access::after(exit_reason(std::move(error)), reason_);
   }
 
-  std::unique_ptr<worker> worker_;
-
  private:
-  friend class pending_exit;
-  class idle_timer;
+  // They are parts of it, and say so where they are made.
+  friend class handler_coroutine;
+  friend class idle_timer;
+  friend class relations;
 
-  // What few servers have: once it is made, it is there until the core goes.
-  struct relations {
-    relation_end* relation_ends = nullptr; // under the room's lock
-    owned_timer* owned_timers = nullptr;   // the same
-    reply_slot* watchers = nullptr;        // the same, with the two below
-    std::uint32_t watcher_count = 0;
-    std::uint32_t watcher_limit = 16;
-    std::uint64_t parent = 0;                   // written before it is launched
-    receiver* body = nullptr;                   // by the process itself
-    std::atomic<bool> supervises{false};        // others end with it
-    std::atomic<pending_exit*> orders{nullptr}; // see take_exit()
+  // What advance() waits for. It runs, or has ended, if that is nothing.
+  enum class waits_for : std::uint8_t { nothing, turn, message, handler, system_message };
+
+  // Why it is to end. Only grows.
+  enum class end_cause : std::uint8_t { none, stopped, exit_signal, context_destroyed };
+
+  // The call that is answered by the end.
+  struct last_reply {
+    reply_slot* slot = nullptr;
+    bool is_ready = false; // what is in the slot is the answer
   };
-  pending_exit* newest_order() const noexcept {
-    relations* mine = related();
-    return mine && !killed_by_signal_ ? mine->orders.load(std::memory_order_acquire) : nullptr;
-  }
-  relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
-
-  void run_loop() noexcept;
-  void begin_to_end() noexcept;
-  envelope* next_message() noexcept;
-  void take(envelope& item) noexcept;
-  bool step_observed() noexcept;
-  void open_letter(envelope& item) noexcept;
-  void act() noexcept;
-  void finish() noexcept;
-  void end_everything() noexcept;
-  void end_owned_timers() noexcept;
-  void tell_list(reply_slot*& list) noexcept;
-  void notify_relations() noexcept;
-  void apply_exit_signal(const pending_exit& order) noexcept;
-  pending_exit* pending_order() const noexcept;
-  void take_out(pending_exit& order) noexcept;
-  void report(std::size_t dropped) noexcept;
 
   bool advance(turn& here) override {
-    if (!loop_ready_ && !(awaits_message_ && mailbox_.has_message())) {
+    if (waits_for_ != waits_for::turn && (waits_for_ != waits_for::message || !mailbox_.has_message())) {
       return false;
     }
-    loop_ready_ = false;
-    awaits_message_ = false;
+    waits_for_ = waits_for::nothing;
     turn_ = &here;
     run_loop();
     return true;
   }
 
-  // A handler is waiting, or the server has ended, and this came all the same.
-  void accept(envelope& item) noexcept override {
-    if (mailbox_.is_closed()) {
-      item.bounce(*this, reason_);
-    } else if (receiver* body = receives_with()) {
-      body->accept(item);
-    } else {
-      mailbox_.put_aside(item);
-      if (awaits_resume_ && item.is_system) {
-        awaits_resume_ = false;
-        loop_ready_ = true;
-      }
-    }
-  }
+  void accept(envelope& item) noexcept override;
 
-  void job_finished(std::exception_ptr error) noexcept override {
+  // ---- the loop: loop.hpp ----
+
+  void run_loop() noexcept;
+  envelope* next_message() noexcept;
+  void take(envelope& item) noexcept;
+  bool step_observed() noexcept;
+  void open_message(envelope& item) noexcept;
+  void act() noexcept;
+
+  // ---- the end: end.hpp ----
+
+  void begin_end() noexcept;
+  void end() noexcept;
+  void end_without_state() noexcept;
+  void report(std::size_t dropped) noexcept;
+  void tell_list(slot_list& list) noexcept;
+  void answer_last() noexcept;
+  void on_context_destroyed() noexcept override;
+
+  // ---- for the handler coroutine, inside a step ----
+
+  // The job returned, or left with an exception.
+  void job_finished(std::exception_ptr error) noexcept {
     assert(is_running_here());
-    if (is_observed_) {
-      end_handler();
+    if (observation_.is_on()) {
+      observation_.end_handler(*this);
     }
     if (error) {
-      stop_with(std::move(error));
+      request_end(std::move(error));
     }
-    loop_ready_ = std::exchange(awaits_job_, false);
-  }
-
-  // By whoever had the frame, also while evict() runs on another thread.
-  void worker_destroyed() noexcept override {
-    if (frame_or_context_has_gone_.exchange(true, std::memory_order_acq_rel)) {
-      destroy_state();
+    if (waits_for_ == waits_for::handler) {
+      waits_for_ = waits_for::turn;
     }
   }
 
-  void job_lost() noexcept override {
-    stop_with(exit_reason::killed());
-    loop_ready_ = std::exchange(awaits_job_, false);
-    worker_.reset();
-  }
-
-  void evict() noexcept override;
+  // What the job waited for has been destroyed; the handler coroutine is of no use any more. Not if it is the
+  // context that is destroyed.
+  void job_lost() noexcept;
 
   static bool is_refused(mailbox::result result) noexcept { return result == mailbox::result::closed; }
 
@@ -562,88 +402,28 @@ class server_core : public observable {
     }
   }
 
-  // Those who have given up, by a timeout or a cancellation, are let go of each time the list has
-  // doubled: waiting again and again makes it no longer.
-  void forget_decided_watchers(reply_slot*& given_up) noexcept {
-    relations& mine = *related();
-    if (mine.watcher_count < mine.watcher_limit) {
-      return;
-    }
-    for (reply_slot* slot = mine.watchers; slot;) {
-      reply_slot* next = slot->next_open;
-      if (slot->decided()) {
-        unlink(mine.watchers, *slot);
-        slot->next_open = std::exchange(given_up, slot);
-        --mine.watcher_count;
-      }
-      slot = next;
-    }
-    mine.watcher_limit = 2 * mine.watcher_count + 16;
-  }
-
-  static void link(reply_slot*& list, reply_slot& slot) noexcept {
-    slot.is_open = true;
-    slot.before_open = nullptr;
-    slot.next_open = list;
-    if (list) {
-      list->before_open = &slot;
-    }
-    list = &slot;
-  }
-
-  static void unlink(reply_slot*& list, reply_slot& slot) noexcept {
-    slot.is_open = false;
-    (slot.before_open ? slot.before_open->next_open : list) = slot.next_open;
-    if (slot.next_open) {
-      slot.next_open->before_open = slot.before_open;
-    }
-  }
-
-  bool unlist(relation_end& one) noexcept {
-    if (!std::exchange(one.listed_, false)) {
-      return false;
-    }
-    (one.before_ ? one.before_->next_ : related()->relation_ends) = one.next_;
-    if (one.next_) {
-      one.next_->before_ = one.before_;
-    }
-    return true;
-  }
-
   // What every message needs stands together: a server that is called after many others is read from memory
   // line by line.
+  observation observation_;
   turn* turn_ = nullptr;                 // while the loop runs
   envelope* starter_ = nullptr;          // until it is opened
   std::unique_ptr<erased_message> kept_; // while its handler runs
   next_action action_;
   std::unique_ptr<idle_timer> idle_;
+  std::unique_ptr<handler_coroutine> coroutine_;
   std::atomic<relations*> relations_{nullptr};
-  bool stopping_ = false;
-  bool loop_ready_ = false;     // to be called, whatever comes
-  bool awaits_message_ = false; // to be called when there is one
-  bool awaits_job_ = false;
-  bool awaits_resume_ = false; // to be called when there is a message of the system's
-  bool was_running_ = false;
-  bool has_run_ = false;
-  bool killed_by_signal_ = false; // an exit signal ends it, without terminate
-  // A handler that waits refers to the state: when the context goes, the second of the two destroys it.
-  std::atomic<bool> frame_or_context_has_gone_{false};
-  bool last_reply_is_ready_ = false;
-  std::atomic<bool> traps_exits_{false};
-  // Under the room's lock; `running` is set without it, as nobody asks for that.
+  waits_for waits_for_ = waits_for::nothing;
+  end_cause cause_ = end_cause::none;
+  // Under the context's lock; `running` is set without it, as nobody asks for that.
   std::atomic<life> life_{life::starting};
-  bool names_freed_ = false; // under the room's lock, as are the three lists
-  std::unique_ptr<name_registration> names_;
-  reply_slot* open_calls_ = nullptr;
-  reply_slot* handed_out_ = nullptr;
-
- protected:
+  bool has_run_ = false;
+  std::atomic<bool> traps_exits_{false};
+  name_registrations registered_; // under the context's lock, as are the calls
+  open_calls calls_;
   exit_reason reason_ = exit_reason::normal();
-
- private:
   std::string_view last_message_; // whose handler ended the server
   source_location last_where_;
-  reply_slot* last_reply_ = nullptr;
+  last_reply last_reply_;
   const std::unique_ptr<std::string> name_;
 };
 

@@ -10,6 +10,7 @@
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/loop.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
@@ -34,7 +35,7 @@ class stop_request : public envelope, public answer_slot<void> {
  public:
   stop_request(server_core* to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
     if (to) {
-      to->expect_relations();
+      relations::of(*to);
     }
     is_system = true;
   }
@@ -66,8 +67,8 @@ class stop_request : public envelope, public answer_slot<void> {
  private:
   static void opened(server_core& server, envelope& item) {
     auto& self = static_cast<stop_request&>(item);
-    server.stop_with(self.wanted_);
-    server.watch(self);
+    server.request_end(self.wanted_);
+    server.related()->watch(self);
   }
 
   exit_reason wanted_;
@@ -77,7 +78,7 @@ class join_request : public answer_slot<exit_reason> {
  public:
   explicit join_request(server_core* to) {
     if (to) {
-      to->expect_relations();
+      relations::of(*to);
     }
   }
   void write_end(const exit_reason& reason) noexcept override { emplace(reason); }
@@ -135,7 +136,7 @@ struct initiate_join : initiation {
     if (why) {
       refuse(std::move(join), std::move(why));
     } else if (server_half<request> half = register_wait(std::move(join))) {
-      server->watch(*half.release());
+      server->related()->watch(*half.release());
     }
   }
 };

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/process/exit.hpp>
 
@@ -12,7 +13,7 @@
 namespace otpp::detail {
 
 // The mailbox of a process that is one coroutine. All of it runs on the process's serial executor.
-class inbox final : public server_core::receiver {
+class inbox final : public receiver {
  public:
   // One who waits in receive(), without the type of what it waits for.
   class waiting {
@@ -35,14 +36,11 @@ class inbox final : public server_core::receiver {
     ~waiting() = default;
   };
 
-  explicit inbox(server_core& owner) : owner_(owner) {
-    owner_.expect_relations();
-    owner_.receive_with(this);
-  }
+  explicit inbox(server_core& owner) : owner_(owner) { relations::of(owner_).body = this; }
   inbox(const inbox&) = delete;
   inbox& operator=(const inbox&) = delete;
   ~inbox() {
-    owner_.receive_with(nullptr);
+    owner_.related()->body = nullptr;
     end_all();
   }
 
@@ -92,7 +90,7 @@ class inbox final : public server_core::receiver {
     }
   }
 
-  void give_up() noexcept override { end_all(); }
+  void on_context_destroyed() noexcept override { end_all(); }
 
  private:
   // Gives the message to the first who waits for it. False if nobody does.

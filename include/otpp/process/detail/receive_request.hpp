@@ -9,6 +9,7 @@
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/type_name.hpp>
@@ -103,7 +104,8 @@ struct initiate_receive : initiation {
     using request = operation<receive_request<M...>, received_t<M...>, std::decay_t<Handler>>;
     turn* here = turn::current();
     intrusive_ptr<server_core> process(here ? dynamic_cast<server_core*>(here->running()) : nullptr);
-    inbox* box = process ? static_cast<inbox*>(process->receives_with()) : nullptr;
+    relations* its = process ? process->related() : nullptr;
+    inbox* box = its ? static_cast<inbox*>(its->body) : nullptr;
     asio::any_io_executor otherwise;
     if constexpr (!requires { typename std::decay_t<Handler>::executor_type; }) {
       otherwise = process ? asio::any_io_executor(serial_executor(*process))

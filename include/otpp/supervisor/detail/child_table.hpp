@@ -4,6 +4,7 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/outcome.hpp>
@@ -53,8 +54,7 @@ inline deadline::time_point time_here() { return running_process("a supervisor")
 inline void become_supervisor() {
   trap_exit();
   auto mine = running_process("a supervisor");
-  mine->expect_relations();
-  mine->supervise();
+  relations::of(*mine).supervise();
 }
 
 inline failure refuse(errc code, const char* operation, const std::string& child) {

@@ -11,7 +11,7 @@
 namespace otpp::detail {
 
 inline std::optional<server_statistics> statistics_of(const server_core& server) noexcept {
-  const observation* watch = server.observed();
+  const observation::observer* watch = server.observed().get();
   if (!watch || !watch->counts) {
     return std::nullopt;
   }

@@ -12,6 +12,7 @@
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -140,7 +141,8 @@ auto ask_sys(std::string_view verb, Address&& to, Act act, Token&& token = {}) {
 
 // A process that is one coroutine has no loop that could be asked to do this.
 inline void expect_loop(std::string_view verb, const server_core& server) {
-  if (server.receives_with()) {
+  relations* its = server.related();
+  if (its && its->body) {
     std::rethrow_exception(make_error(errc::bad_message, verb, {}, server.describe()));
   }
 }

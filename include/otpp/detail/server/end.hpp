@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/crash_report.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/server/exit_signals.hpp>
+#include <otpp/detail/server/handler_coroutine.hpp>
+#include <otpp/detail/server/idle_timer.hpp>
+#include <otpp/detail/server/name_registrations.hpp>
+#include <otpp/detail/server/open_calls.hpp>
+#include <otpp/detail/server/relation.hpp>
+#include <otpp/detail/server/relations.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/hook.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/exit_reason.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace otpp::detail {
+
+// The end of a server. It has one of three causes: it is stopped, by its own handler or by a stop (request_end()); an
+// exit signal ends it (apply_exit_signal()); or its context is destroyed (on_context_destroyed()). Only one that is
+// stopped runs `terminate`.
+
+// An exit signal: what ends the server already is forgotten, and the handler that waits is cancelled.
+inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
+  if (!follows_exit_signals() || signal.is_void() || mailbox_.is_closed()) {
+    return;
+  }
+  cause_ = end_cause::exit_signal;
+  reason_ = signal.reason;
+  last_message_ = {};
+  last_where_ = {};
+  if (coroutine_ && coroutine_->is_busy()) {
+    try {
+      coroutine_->cancel();
+    } catch (...) {
+      // There was no memory to ask its handler to end: it ends when it has done.
+    }
+  } else if (waits_for_ == waits_for::message || waits_for_ == waits_for::system_message) {
+    waits_for_ = waits_for::turn;
+  }
+}
+
+inline void server_core::begin_end() noexcept {
+  bool had_started = life_ == life::running;
+  observation_.handles_nothing();
+  {
+    std::lock_guard lock(context().mutex());
+    life_ = life::ending;
+  }
+  if (had_started && cause_ == end_cause::stopped) {
+    run_terminate(reason_);
+  }
+}
+
+// `terminate` has run.
+inline void server_core::end() noexcept {
+  destroy_state();
+  end_without_state();
+}
+
+// The order of the end. The state has been destroyed; so nobody can see the end before the names are free, and two
+// incarnations never overlap.
+inline void server_core::end_without_state() noexcept {
+  observation_.tell_end(*this, reason_, !turn_);
+  if (idle_) {
+    idle_->disarm();
+  }
+
+  // What is registered is given back: names, memberships of groups, monitors of groups.
+  std::unique_ptr<name_registration> registered;
+  {
+    std::lock_guard lock(context().mutex());
+    life_ = life::closing;
+    registered = registered_.take_all();
+  }
+  while (registered) {
+    registered = std::move(registered->next);
+  }
+
+  // The mailbox is closed and emptied in one step.
+  envelope* left = mailbox_.close();
+  std::size_t dropped = 0;
+  for (envelope* item = left; item; item = item->next_envelope()) {
+    dropped += item->is_lost_silently() ? 1u : 0u;
+  }
+  report(dropped);
+
+  // From here on nothing is listed any more.
+  relations* its = nullptr;
+  {
+    std::lock_guard lock(context().mutex());
+    life_ = life::ended;
+    its = related();
+  }
+  if (its) {
+    its->end_timers();
+  }
+
+  // Every call that was accepted is answered: first those that an otpp::caller has, then those that were in the mailbox,
+  // last the one whose handler ended the server.
+  tell_list(calls_.list());
+  while (left) {
+    std::exchange(left, left->next_envelope())->bounce(*this, reason_);
+  }
+  answer_last();
+
+  // Who monitors it, is linked with it or waits for its end is told.
+  if (its) {
+    relation::notify_all(*its, reason_);
+    tell_list(its->watchers());
+  }
+
+  if (coroutine_) {
+    coroutine_->retire();
+  }
+  deactivate(turn_);
+}
+
+inline void server_core::tell_list(slot_list& list) noexcept {
+  while (true) {
+    reply_slot* slot = nullptr;
+    reply_slot::claim won;
+    bool is_ours = false;
+    {
+      // Claimed under the lock: whoever holds the other half needs the lock to let go of it.
+      std::lock_guard lock(context().mutex());
+      slot = list.first();
+      if (!slot) {
+        return;
+      }
+      list.erase(*slot);
+      is_ours = slot->is_orphan;
+      won = slot->try_claim();
+    }
+    tell_end(*slot, won);
+    if (is_ours) {
+      slot->leave();
+    }
+  }
+}
+
+inline void server_core::answer_last() noexcept {
+  last_reply last = std::exchange(last_reply_, {});
+  if (!last.slot) {
+    return;
+  }
+  reply_slot::claim won = last.slot->try_claim();
+  if (won) {
+    if (!last.is_ready) {
+      last.slot->write_end(reason_);
+    }
+    last.slot->deliver(won);
+  }
+  last.slot->leave();
+}
+
+// Of one that an exit signal has ended, whoever has sent the signal knows why.
+inline void server_core::report(std::size_t dropped) noexcept {
+  if (!has_run_ || cause_ != end_cause::stopped || reason_.is_clean()) {
+    return;
+  }
+  crash_report said(reason_);
+  if (name_) {
+    said.name = *name_;
+  }
+  said.callbacks = type_name();
+  said.id = id();
+  said.message = last_message_;
+  said.where = last_where_;
+  said.dropped = dropped;
+  hook<crash_report>::tell(said);
+}
+
+// The context is being destroyed: as the end, but without terminate, and without handlers: their
+// frames are destroyed by whatever they wait for.
+inline void server_core::on_context_destroyed() noexcept {
+  cause_ = end_cause::context_destroyed;
+  reason_ = exit_reason::killed();
+  relations* its = related();
+  if (its && its->body) {
+    its->body->on_context_destroyed();
+  }
+  {
+    std::lock_guard lock(context().mutex());
+    life_ = life::ending;
+  }
+  intrusive_ptr<server_core> keep(this);
+  turn_ = nullptr;
+  if (!coroutine_ || !coroutine_->desert()) {
+    destroy_state(); // else with the frame of the handler that waits
+  }
+  if (starter_) {
+    std::exchange(starter_, nullptr)->bounce(*this, reason_);
+  }
+  end_without_state();
+  discard_work();
+}
+
+} // namespace otpp::detail

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/queue/next_action.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/moment.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/sys/trace_event.hpp>
+
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+namespace otpp::detail {
+
+// outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
+//
+// Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
+// was overtaken is recognised by its age and does nothing.
+class idle_timer final : public envelope, public deadline {
+ public:
+  explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
+
+  void arm(next_action action) noexcept {
+    moment after = action.moment();
+    action_ = std::move(action);
+    is_armed_ = true;
+    {
+      std::lock_guard lock(server_.context().mutex());
+      ++age_;
+    }
+    server_.context().arm(*this, after, *server_.get_lane());
+  }
+
+  void disarm() noexcept {
+    if (std::exchange(is_armed_, false)) {
+      server_.context().disarm(*this);
+      action_ = {};
+    }
+  }
+
+  // A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
+  // the other goes on.
+  void begin_anew() noexcept {
+    if (is_armed_ && action_.kind == action_kind::idle_timeout) {
+      arm(std::move(action_));
+    }
+  }
+
+  bool is(const envelope* item) const noexcept { return item == this; }
+
+  void bounce(server_core&, const exit_reason&) noexcept override {}
+  void abandon() noexcept override {}
+
+ private:
+  static void opened(server_core& server, envelope& item) {
+    auto& self = static_cast<idle_timer&>(item);
+    {
+      std::lock_guard lock(server.context().mutex());
+      self.is_queued_ = false;
+      if (!self.is_armed_ || self.expired_age_ != self.age_) {
+        return;
+      }
+    }
+    self.is_armed_ = false;
+    next_action action = std::move(self.action_);
+    if (server.observation_.is_on()) {
+      server.observation_.tell(server, trace_event::kind::timeout);
+    }
+    if (action.message) {
+      server.kept_ = std::move(action.message);
+      server.run_info(*server.kept_);
+    } else {
+      server.run_timeout();
+    }
+  }
+
+  // Under the room's lock. The server may end on another thread before expire().
+  bool claim_expired() noexcept override {
+    expired_age_ = age_;
+    if (std::exchange(is_queued_, true)) {
+      return false; // an old one is still in the mailbox, and will do
+    }
+    server_.add_ref();
+    return true;
+  }
+
+  void expire() noexcept override {
+    server_core& server = server_;
+    server.send<&mailbox::push_library_message>(*this);
+    server.release();
+  }
+
+  server_core& server_;
+  next_action action_;
+  bool is_armed_ = false;
+  // Under the room's lock.
+  std::uint64_t age_ = 0;
+  std::uint64_t expired_age_ = 0;
+  bool is_queued_ = false;
+};
+
+} // namespace otpp::detail

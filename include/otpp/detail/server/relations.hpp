@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/exit_signals.hpp>
+#include <otpp/detail/server/open_calls.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/exit_reason.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace otpp::detail {
+
+// Something that ends with its server, such as a timer for it.
+class owned_timer {
+ public:
+  // Keeps it until server_ended(). In the lock of the server's context.
+  virtual void retain() noexcept = 0;
+
+  // Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
+  virtual void server_ended() noexcept = 0;
+
+ protected:
+  virtual ~owned_timer() = default;
+
+ private:
+  friend class relations;
+  owned_timer* next_ = nullptr;
+  owned_timer* before_ = nullptr;
+};
+
+// Takes the messages of a process that is one coroutine: all come while that is at work.
+class receiver {
+ public:
+  virtual void accept(envelope& item) noexcept = 0;
+  virtual void on_context_destroyed() noexcept = 0;
+
+ protected:
+  ~receiver() = default;
+};
+
+// What few processes have: monitors and links, timers of their own, those who wait for their end, exit signals. It is
+// made at the first use, and then there until the process is destroyed.
+//
+// The three lists are under the lock of the process's context, which the functions take; what says so is called in it.
+class relations {
+ public:
+  // One end of a relation, as the process at that end lists it.
+  class node {
+   public:
+    node() = default;
+    node(const node&) = delete;
+    node& operator=(const node&) = delete;
+
+   private:
+    friend class relations;
+    node* next_ = nullptr;
+    node* before_ = nullptr;
+    bool listed_ = false;
+  };
+
+  // ---- any thread ----
+
+  // Returns those of a process, and makes them at the first use. May throw std::bad_alloc.
+  static relations& of(server_core& process) {
+    relations* its = process.related();
+    if (!its) {
+      std::unique_ptr<relations> made(new relations(process));
+      if (process.relations_.compare_exchange_strong(
+              its, made.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {
+        its = made.release();
+      }
+    }
+    return *its;
+  }
+
+  // Returns the id of the process that has started this one with a link; else zero.
+  static std::uint64_t parent_of(const server_core& process) noexcept {
+    relations* its = process.related();
+    return its ? its->parent : 0;
+  }
+
+  // Lists one end of a relation, or returns false: the process has ended, and end_reason() says why.
+  bool add(node& one) noexcept {
+    std::lock_guard lock(owner_.context().mutex());
+    if (owner_.life_ == server_core::life::ended) {
+      return false;
+    }
+    one.listed_ = true;
+    one.before_ = nullptr;
+    one.next_ = nodes_;
+    if (nodes_) {
+      nodes_->before_ = &one;
+    }
+    nodes_ = &one;
+    return true;
+  }
+
+  // True if it was listed: then nobody is told of the end by it.
+  bool erase(node& one) noexcept {
+    std::lock_guard lock(owner_.context().mutex());
+    return erase_locked(one);
+  }
+
+  // Takes out an end that is listed; null if there is none.
+  node* take_node() noexcept {
+    std::lock_guard lock(owner_.context().mutex());
+    node* one = nodes_;
+    if (one) {
+      erase_locked(*one);
+    }
+    return one;
+  }
+
+  // Calls `visit` with each end that is listed, in the lock, until it returns true.
+  template <class Visit>
+  void find_node(Visit visit) noexcept {
+    std::lock_guard lock(owner_.context().mutex());
+    for (node* one = nodes_; one && !visit(*one); one = one->next_) {
+    }
+  }
+
+  // Tells whoever waits in `slot` of the end, now or when it comes.
+  void watch(reply_slot& slot) noexcept {
+    reply_slot* given_up = nullptr;
+    bool is_listed = false;
+    {
+      std::lock_guard lock(owner_.context().mutex());
+      if (owner_.life_ != server_core::life::ended) {
+        forget_decided_watchers(given_up);
+        slot.is_orphan = true; // the server half is the list's
+        watchers_.add(slot);
+        ++watcher_count_;
+        is_listed = true;
+      }
+    }
+    while (given_up) {
+      std::exchange(given_up, given_up->next_open)->leave();
+    }
+    if (is_listed) {
+      return;
+    }
+    owner_.tell_end(slot, slot.try_claim());
+    slot.leave();
+  }
+
+  // Those who wait for the end.
+  slot_list& watchers() noexcept { return watchers_; }
+
+  // Sends the process an exit signal, which it owns from here on.
+  void send_exit_signal(pending_exit& one) noexcept {
+    if (!one.is_kill && owner_.traps_exits()) {
+      envelope& message = one.to_message(parent);
+      if (owner_.send<&mailbox::push_library_message>(message) != mailbox::result::taken) {
+        message.abandon();
+      }
+      return;
+    }
+    intrusive_ptr<server_core> keep(&owner_); // once it is submitted, the process may end
+    bool is_taken = false;
+    {
+      context_guard inside(owner_.context());
+      is_taken = inside && signals.push(one, owner_, inside.here());
+    } // else the process ends with its context; whoever takes it out would not be alone
+    if (!is_taken) {
+      static_cast<task&>(one).discard();
+    }
+  }
+
+  // Takes the meaning from those that have come through a link from `who`. By the process itself.
+  void ignore_exit_signals_of(std::uint64_t who) noexcept {
+    if (owner_.follows_exit_signals()) {
+      signals.ignore_from(who);
+    }
+  }
+
+  // Says that others end with this process, so that its own end may take long.
+  void supervise() noexcept { supervises_.store(true, std::memory_order_relaxed); }
+  bool supervises() const noexcept { return supervises_.load(std::memory_order_relaxed); }
+
+  // ---- timers, in the lock ----
+
+  // False if the server has ended.
+  bool add(owned_timer& one) noexcept {
+    if (owner_.life_ == server_core::life::ended) {
+      return false;
+    }
+    one.before_ = nullptr;
+    one.next_ = timers_;
+    if (timers_) {
+      timers_->before_ = &one;
+    }
+    timers_ = &one;
+    return true;
+  }
+
+  void erase(owned_timer& one) noexcept {
+    (one.before_ ? one.before_->next_ : timers_) = one.next_;
+    if (one.next_) {
+      one.next_->before_ = one.before_;
+    }
+  }
+
+  // The process has ended, and its timers end with it.
+  void end_timers() noexcept {
+    while (true) {
+      owned_timer* one = nullptr;
+      {
+        std::lock_guard lock(owner_.context().mutex());
+        one = timers_;
+        if (!one) {
+          return;
+        }
+        one->retain();
+      }
+      one->server_ended();
+    }
+  }
+
+  exit_signals signals;
+  receiver* body = nullptr; // what takes all messages; by the process itself
+  std::uint64_t parent = 0; // see parent_of(); written before the process is launched
+
+ private:
+  explicit relations(server_core& owner) noexcept : owner_(owner) {}
+
+  bool erase_locked(node& one) noexcept {
+    if (!std::exchange(one.listed_, false)) {
+      return false;
+    }
+    (one.before_ ? one.before_->next_ : nodes_) = one.next_;
+    if (one.next_) {
+      one.next_->before_ = one.before_;
+    }
+    return true;
+  }
+
+  // Those who have given up, by a timeout or a cancellation, are let go of each time the list has
+  // doubled: waiting again and again makes it no longer.
+  void forget_decided_watchers(reply_slot*& given_up) noexcept {
+    if (watcher_count_ < watcher_limit_) {
+      return;
+    }
+    for (reply_slot* slot = watchers_.first(); slot;) {
+      reply_slot* next = slot->next_open;
+      if (slot->decided()) {
+        watchers_.erase(*slot);
+        slot->next_open = std::exchange(given_up, slot);
+        --watcher_count_;
+      }
+      slot = next;
+    }
+    watcher_limit_ = 2 * watcher_count_ + 16;
+  }
+
+  server_core& owner_;
+  node* nodes_ = nullptr;
+  owned_timer* timers_ = nullptr;
+  slot_list watchers_;
+  std::uint32_t watcher_count_ = 0;
+  std::uint32_t watcher_limit_ = 16;
+  std::atomic<bool> supervises_{false};
+};
+
+} // namespace otpp::detail
