@@ -166,7 +166,7 @@ function(otpp_plant_bugs folder)
 
   # A server that a turn has woken, and has no time for, is forgotten.
   list(APPEND bugs 14:wakeup_lost)
-  plant(14 detail/runtime/process.hpp
+  plant(14 detail/runtime/impl/turn.hpp
     "  if (next_) {
     settle(next_);
     next_->post_activation();

@@ -125,7 +125,7 @@ plant_text(lost_in_its_initiation reply_slot.refused detail/reply/initiate.hpp
       }
       return; // it is destroyed when the gate has been left]]
 )
-plant(inbox_never_parks reply_slot.inbox detail/runtime/context_state.hpp
+plant(inbox_never_parks reply_slot.inbox detail/runtime/impl/lane.hpp
   [[inbox_.park()]]
   [[true]]
 )
@@ -169,7 +169,7 @@ plant(leave_unseen gate detail/runtime/context_state.hpp
   [[gate_.fetch_sub(2, std::memory_order_release);]]
   [[gate_.fetch_sub(2, std::memory_order_relaxed);]]
 )
-plant(shutdown_does_not_wait gate detail/runtime/process.hpp
+plant(shutdown_does_not_wait gate detail/runtime/impl/context_state.hpp
   [[gate_.load(std::memory_order_acquire) != 1]]
   [[(gate_.load(std::memory_order_acquire), false)]]
 )

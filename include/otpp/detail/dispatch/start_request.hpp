@@ -142,12 +142,15 @@ struct initiate_start : initiation {
       turn* here = turn::current();
       intrusive_ptr<lane> home;
       intrusive_ptr<context_state> room;
-      std::optional<gate_guard> pass;
+      std::optional<context_guard> inside;
       if (here && here->here().serves(place)) {
         home = intrusive_ptr<lane>(&here->here()); // mostly: this thread is at work there
       } else {
         room = context_state::of(place);
-        pass.emplace(*room);
+        inside.emplace(*room);
+        if (!*inside) {
+          throw error(errc::no_process, "otpp: start in a context that is being destroyed");
+        }
         home = room->lane_for(place);
       }
       std::unique_ptr<std::string> name;

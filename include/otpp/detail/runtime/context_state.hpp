@@ -2,111 +2,37 @@
 
 #pragma once
 
-#include <otpp/detail/asio.hpp>
 #include <otpp/detail/memory/op_storage.hpp>
 #include <otpp/detail/queue/deadline_heap.hpp>
-#include <otpp/detail/queue/mpsc_queue.hpp>
-#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
-#include <otpp/error.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/prefer.hpp>
 #include <asio/query.hpp>
-#include <asio/require.hpp>
 #include <asio/steady_timer.hpp>
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <new>
 #include <optional>
-#include <thread>
+#include <system_error>
 #include <utility>
 
 namespace otpp::detail {
 
-class context_state;
-
 class context_guard;
 class context_service;
-
 class process;
-
-// One executor of one context, as servers run on it and callers wait on it.
-//
-// Servers that run on equal executors share one. It keeps the executor in the form that posts
-// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
-class lane : public counted<lane> {
- public:
-  lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor);
-  ~lane();
-
-  context_state& context() const noexcept { return *context_; }
-  const asio::any_io_executor& executor() const noexcept { return executor_; }
-
-  // Returns what simulates its context, or null, which is the usual case.
-  virtual_time* simulated() const noexcept { return virtual_time_; }
-
-  // True if a completion that asks for `executor` may be run by whoever runs here.
-  bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
-
-  // Posts a function; with `storage`, without allocating where the executor is Asio's own.
-  // The context must be alive: inside it, or behind the room's gate.
-  template <class Function>
-  void post(Function&& function, op_storage* storage = nullptr) const {
-    op_allocator<void> allocator(storage);
-    if (on_io_context_) {
-      hand_to(
-          asio::prefer(*on_io_context_, asio::execution::allocator(allocator)),
-          std::forward<Function>(function));
-    } else if (on_thread_pool_) {
-      hand_to(
-          asio::prefer(*on_thread_pool_, asio::execution::allocator(allocator)),
-          std::forward<Function>(function));
-    } else {
-      hand_to(posting_, std::forward<Function>(function));
-    }
-  }
-
-  // Hands in a task from another context, to be run here. Behind the room's gate.
-  void deliver(task& item) noexcept;
-
-  // Takes what was handed in, and parks the inbox.
-  task_list take_inbox() noexcept;
-
- private:
-  friend class context_state;
-
-  // All that must not outlive the context.
-  struct executors {
-    asio::any_io_executor own;
-    asio::any_io_executor posting;
-    std::optional<asio::io_context::executor_type> on_io_context;
-    std::optional<asio::thread_pool::executor_type> on_thread_pool;
-  };
-  executors take_executors() noexcept;
-
-  intrusive_ptr<context_state> context_;
-  asio::any_io_executor executor_;
-  asio::any_io_executor posting_; // never blocks
-  // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
-  std::optional<asio::io_context::executor_type> on_io_context_;
-  std::optional<asio::thread_pool::executor_type> on_thread_pool_;
-  mpsc_queue<queued> inbox_{true};
-  virtual_time* virtual_time_;
-  lane* next_in_room_ = nullptr;
-  lane* before_in_room_ = nullptr;
-  bool listed_ = false;
-};
 
 // What the library keeps for one execution context: the servers that run there, in the order in which
 // they started, and the callers that wait there, with their deadlines.
@@ -427,24 +353,6 @@ class context_state : public counted<context_state> {
   std::array<std::atomic<lane*>, 4> shared_{};
 };
 
-// Inside a room's gate for as long as this lives. Throws `errc::no_process` if the gate is closed.
-class gate_guard {
- public:
-  explicit gate_guard(context_state& room) : context_(room) {
-    if (!context_.enter()) {
-      throw error(errc::no_process, "otpp: start in a context that is being destroyed");
-    }
-  }
-  gate_guard(const gate_guard&) = delete;
-  gate_guard& operator=(const gate_guard&) = delete;
-  ~gate_guard() { context_.leave(); }
-
- private:
-  context_state& context_;
-};
-
-// ---- implementation ----
-
 class context_service : public asio::execution_context::service {
  public:
   using key_type = context_service;
@@ -472,100 +380,6 @@ inline intrusive_ptr<context_state> context_state::of(const asio::any_io_executo
   // thread is harder to wake, in programs that have neither timers nor sockets.
   auto& context = asio::query(executor, asio::execution::context);
   return asio::use_service<context_service>(context).context();
-}
-
-inline lane::lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor)
-    : context_(std::move(room)),
-      executor_(executor),
-      posting_(asio::require(executor, asio::execution::blocking.never)),
-      virtual_time_(context_->virtual_time_) {
-  if (auto* io = executor_target<asio::io_context::executor_type>(posting_)) {
-    on_io_context_ = *io;
-  } else if (auto* pool = executor_target<asio::thread_pool::executor_type>(posting_)) {
-    on_thread_pool_ = *pool;
-  }
-}
-
-inline waiter::~waiter() {
-  if (holds_lane_) {
-    lane_->release();
-  }
-}
-
-inline lane::~lane() {
-  // The last half of a slot may be left by a thread of another context, while this one's is being
-  // destroyed: what belongs to the context goes under the lock, so that shutdown() cannot overtake it.
-  std::lock_guard lock(context_->mutex_);
-  if (listed_) {
-    context_->unlist(*this);
-  }
-  take_executors();
-}
-
-inline lane::executors lane::take_executors() noexcept {
-  return {
-      std::exchange(executor_, {}), std::exchange(posting_, {}), std::exchange(on_io_context_, std::nullopt),
-      std::exchange(on_thread_pool_, std::nullopt)};
-}
-
-inline task_list lane::take_inbox() noexcept {
-  task_list result;
-  while (true) {
-    if (queued* item = inbox_.pop()) {
-      result.push_back(static_cast<task&>(*item));
-    } else if (inbox_.park()) {
-      return result; // whoever comes next posts again
-    }
-  }
-}
-
-struct context_state::sweep_function {
-  intrusive_ptr<context_state> room;
-  void operator()() const {
-    {
-      // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
-      std::lock_guard lock(room->mutex_);
-      room->sweep_posted_ = false;
-    }
-    room->sweep();
-  }
-};
-
-inline void context_state::post_sweep() noexcept {
-  while (true) {
-    try {
-      sweep_lane_->post(sweep_function{intrusive_ptr<context_state>(this)}, &sweep_storage_);
-      return;
-    } catch (const std::bad_alloc&) {
-      std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
-    }
-  }
-}
-
-inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& executor) {
-  using lane_ptr = intrusive_ptr<lane>;
-  if (lane* found = find_lane(executor)) {
-    return lane_ptr(found);
-  }
-  lane_ptr made(new lane(intrusive_ptr<context_state>(this), executor));
-  std::lock_guard lock(mutex_);
-  if (closed_) {
-    return made; // nobody would take it off the list
-  }
-  made->next_in_room_ = lanes_;
-  if (lanes_) {
-    lanes_->before_in_room_ = made.get();
-  }
-  lanes_ = made.get();
-  made->listed_ = true;
-  for (std::atomic<lane*>& shared : shared_) {
-    if (!shared.load(std::memory_order_relaxed)) {
-      made->add_ref(); // until shutdown()
-      shared.store(made.get(), std::memory_order_release);
-      break;
-    }
-  }
-  return made;
 }
 
 } // namespace otpp::detail

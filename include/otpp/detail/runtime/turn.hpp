@@ -4,7 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
@@ -133,42 +133,15 @@ class turn {
   waiter* fresh_ = nullptr;
 };
 
-// Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
-// not, if the context is gone.
-class context_guard {
- public:
-  explicit context_guard(context_state& room) noexcept : context_(room) {
-    turn* here = turn::current();
-    here_ = here && here->is_in(room) ? here : nullptr;
-    is_inside_ = here_ || room.enter();
-  }
-  context_guard(const context_guard&) = delete;
-  context_guard& operator=(const context_guard&) = delete;
-  ~context_guard() {
-    if (is_inside_ && !here_) {
-      context_.leave();
-    }
-  }
+// Tasks on their way through the executor.
+struct posted_tasks {
+  intrusive_ptr<lane> here;
+  task_list tasks;
 
-  explicit operator bool() const noexcept { return is_inside_; }
-
-  // Returns the turn by which it is inside; null if that is the gate.
-  turn* here() const noexcept { return here_; }
-
-  // Registers one who waits in this context, and calls `action` under the lock, before its deadline can expire.
-  // False if the context is going. Afterwards `one` may be gone.
-  template <class Action>
-  bool register_and(waiter& one, Action action) noexcept {
-    return is_inside_ && context_.enroll_and(one, waiter::membership::none, action);
+  void operator()() {
+    turn on_this_thread(*here);
+    on_this_thread.run(std::move(tasks));
   }
-  bool register_wait(waiter& one) noexcept {
-    return register_and(one, [] {});
-  }
-
- private:
-  context_state& context_;
-  turn* here_ = nullptr;
-  bool is_inside_ = false;
 };
 
 } // namespace otpp::detail

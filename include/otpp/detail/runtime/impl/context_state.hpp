@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/lane.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace otpp::detail {
+
+struct context_state::sweep_function {
+  intrusive_ptr<context_state> room;
+  void operator()() const {
+    {
+      // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
+      std::lock_guard lock(room->mutex_);
+      room->sweep_posted_ = false;
+    }
+    room->sweep();
+  }
+};
+
+inline void context_state::post_sweep() noexcept {
+  while (true) {
+    try {
+      sweep_lane_->post(sweep_function{intrusive_ptr<context_state>(this)}, &sweep_storage_);
+      return;
+    } catch (const std::bad_alloc&) {
+      std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
+    }
+  }
+}
+
+inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& executor) {
+  using lane_ptr = intrusive_ptr<lane>;
+  if (lane* found = find_lane(executor)) {
+    return lane_ptr(found);
+  }
+  lane_ptr made(new lane(intrusive_ptr<context_state>(this), executor));
+  std::lock_guard lock(mutex_);
+  if (closed_) {
+    return made; // nobody would take it off the list
+  }
+  made->next_in_room_ = lanes_;
+  if (lanes_) {
+    lanes_->before_in_room_ = made.get();
+  }
+  lanes_ = made.get();
+  made->listed_ = true;
+  for (std::atomic<lane*>& shared : shared_) {
+    if (!shared.load(std::memory_order_relaxed)) {
+      made->add_ref(); // until shutdown()
+      shared.store(made.get(), std::memory_order_release);
+      break;
+    }
+  }
+  return made;
+}
+
+inline void context_state::add(process& one) noexcept {
+  std::lock_guard lock(mutex_);
+  one.listed_ = true;
+  one.older_ = newest_;
+  one.newer_ = nullptr;
+  (newest_ ? newest_->newer_ : oldest_) = &one;
+  newest_ = &one;
+  one.add_ref();
+}
+
+inline bool context_state::remove(process& one) noexcept {
+  std::lock_guard lock(mutex_);
+  if (!std::exchange(one.listed_, false)) {
+    return false;
+  }
+  (one.older_ ? one.older_->newer_ : oldest_) = one.newer_;
+  (one.newer_ ? one.newer_->older_ : newest_) = one.older_;
+  return true;
+}
+
+template <class Wanted>
+intrusive_ptr<process> context_state::newest(Wanted wanted) noexcept {
+  std::lock_guard lock(mutex_);
+  for (process* one = newest_; one; one = one->older_) {
+    if (wanted(*one)) {
+      return intrusive_ptr<process>(one);
+    }
+  }
+  return {};
+}
+
+template <class Visit>
+void context_state::each_process(Visit visit) noexcept {
+  std::lock_guard lock(mutex_);
+  for (process* one = oldest_; one; one = one->newer_) {
+    visit(*one);
+  }
+}
+
+inline void context_state::sweep() {
+  intrusive_ptr<lane> here;
+  expired_list expired;
+  asio::any_io_executor work;
+  bool has_failed = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) {
+      return;
+    }
+    here = sweep_lane_;
+    auto until = now();
+    while (deadline* item = deadlines_.pop_due(until)) {
+      if (item->claim_expired()) {
+        expired.push_back(*item);
+      }
+    }
+    if (waiting_ == 0) {
+      std::swap(work, work_);
+    } else {
+      has_failed = !hold_work(*here);
+    }
+    if (deadlines_.empty()) {
+      if (timer_armed_) {
+        timer_armed_ = false;
+        virtual_time_ ? virtual_time_->do_not_wake() : void(timer_->cancel());
+      }
+    } else if (!timer_armed_ || deadlines_.earliest() < timer_at_) {
+      try {
+        arm_timer(*here, deadlines_.earliest());
+      } catch (...) {
+        timer_armed_ = false; // no memory
+        has_failed = true;
+      }
+    }
+    has_failed = has_failed && !std::exchange(sweep_posted_, true);
+  }
+  if (has_failed) {
+    std::this_thread::yield();
+    post_sweep(); // again and again, because nobody else may come and ask for it
+  }
+  turn on_this_thread(*here);
+  expired.expire_all();
+  on_this_thread.run(task_list());
+}
+
+inline void context_state::arm_timer(lane& here, deadline::time_point at) {
+  timer_at_ = at;
+  timer_armed_ = true;
+  if (virtual_time_) {
+    virtual_time_->wake_at(*this, at);
+    return;
+  }
+  if (!timer_) {
+    timer_.emplace(here.executor_);
+  }
+  timer_->expires_at(at);
+  timer_->async_wait([room = intrusive_ptr<context_state>(this), at](std::error_code error) {
+    room->timer_fired(error, at);
+  });
+}
+
+inline void context_state::timer_fired(std::error_code error, deadline::time_point at) {
+  {
+    std::lock_guard lock(mutex_);
+    if (error || closed_ || !timer_armed_ || timer_at_ != at) {
+      return; // replaced by an earlier one, or not needed any more
+    }
+    timer_armed_ = false;
+  }
+  sweep();
+}
+
+inline void context_state::shutdown() noexcept {
+  if (gate_.fetch_or(1, std::memory_order_acq_rel) & 1) {
+    return; // Asio 1.38 calls it twice
+  }
+  leave_all();
+  // Those inside are posting, which takes no time; none of them waits for us.
+  while (gate_.load(std::memory_order_acquire) != 1) {
+    std::this_thread::yield();
+  }
+  std::optional<asio::steady_timer> timer;
+  asio::any_io_executor work;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    std::swap(timer, timer_);
+    std::swap(work, work_);
+  }
+  timer.reset();
+  work = {};
+
+  // Servers first: callers on other contexts are answered; those on this one are past answering.
+  while (intrusive_ptr<process> one = newest([](const process&) { return true; })) {
+    one->on_context_destroyed();
+  }
+  while (true) {
+    waiter* one = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      one = first_waiter_;
+      if (!one) {
+        break;
+      }
+      unlist(*one);
+    }
+    one->abandon_waiting();
+  }
+  // What still has a time now belongs to nobody else.
+  while (true) {
+    deadline* left = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      left = deadlines_.pop_due((deadline::time_point::max)());
+    }
+    if (!left) {
+      break;
+    }
+    left->context_gone();
+  }
+  // What was answered and not yet resumed lies in an inbox, or in the context's own queue. A lane that is
+  // listed is not destroyed while the lock is held, and that is all that is known of it.
+  while (true) {
+    queued* left = nullptr;
+    lane::executors executors;
+    {
+      std::lock_guard lock(mutex_);
+      lane* here = lanes_;
+      if (!here) {
+        break;
+      }
+      unlist(*here);
+      left = here->inbox_.bar();
+      executors = here->take_executors();
+    }
+    task_list(static_cast<task*>(left)).discard();
+  }
+  for (std::atomic<lane*>& shared : shared_) {
+    if (lane* here = shared.exchange(nullptr)) {
+      here->release();
+    }
+  }
+  sweep_lane_ = {};
+}
+
+} // namespace otpp::detail

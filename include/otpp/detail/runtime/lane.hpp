@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/memory/op_storage.hpp>
+#include <otpp/detail/queue/mpsc_queue.hpp>
+#include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/virtual_time.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/io_context.hpp>
+#include <asio/prefer.hpp>
+#include <asio/thread_pool.hpp>
+
+#include <optional>
+#include <utility>
+
+namespace otpp::detail {
+
+class context_state;
+
+// One executor of one context, as servers run on it and callers wait on it.
+//
+// Servers that run on equal executors share one. It keeps the executor in the form that posts
+// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
+class lane : public counted<lane> {
+ public:
+  lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor);
+  ~lane();
+
+  context_state& context() const noexcept { return *context_; }
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+  // Returns what simulates its context, or null, which is the usual case.
+  virtual_time* simulated() const noexcept { return virtual_time_; }
+
+  // True if a completion that asks for `executor` may be run by whoever runs here.
+  bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
+
+  // Posts a function; with `storage`, without allocating where the executor is Asio's own.
+  // The context must be alive: inside it, or behind the room's gate.
+  template <class Function>
+  void post(Function&& function, op_storage* storage = nullptr) const {
+    op_allocator<void> allocator(storage);
+    if (on_io_context_) {
+      hand_to(
+          asio::prefer(*on_io_context_, asio::execution::allocator(allocator)),
+          std::forward<Function>(function));
+    } else if (on_thread_pool_) {
+      hand_to(
+          asio::prefer(*on_thread_pool_, asio::execution::allocator(allocator)),
+          std::forward<Function>(function));
+    } else {
+      hand_to(posting_, std::forward<Function>(function));
+    }
+  }
+
+  // Hands in a task from another context, to be run here. Behind the room's gate.
+  void deliver(task& item) noexcept;
+
+  // Takes what was handed in, and parks the inbox.
+  task_list take_inbox() noexcept;
+
+ private:
+  friend class context_state;
+
+  // All that must not outlive the context.
+  struct executors {
+    asio::any_io_executor own;
+    asio::any_io_executor posting;
+    std::optional<asio::io_context::executor_type> on_io_context;
+    std::optional<asio::thread_pool::executor_type> on_thread_pool;
+  };
+  executors take_executors() noexcept;
+
+  intrusive_ptr<context_state> context_;
+  asio::any_io_executor executor_;
+  asio::any_io_executor posting_; // never blocks
+  // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
+  std::optional<asio::io_context::executor_type> on_io_context_;
+  std::optional<asio::thread_pool::executor_type> on_thread_pool_;
+  mpsc_queue<queued> inbox_{true};
+  virtual_time* virtual_time_;
+  lane* next_in_room_ = nullptr;
+  lane* before_in_room_ = nullptr;
+  bool listed_ = false;
+};
+
+} // namespace otpp::detail
