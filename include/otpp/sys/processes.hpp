@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>

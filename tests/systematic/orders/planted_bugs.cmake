@@ -37,14 +37,14 @@ function(otpp_plant_bugs folder)
 
   # When a handler has ended, what came in the meantime is not looked at before the server sleeps.
   list(APPEND bugs 2:no_second_look)
-  plant(2 detail/server/server_core.hpp
-    "    if (waits_for_ == waits_for::handler) {
-      waits_for_ = waits_for::turn;
-    }\n"
-    "    if (waits_for_ == waits_for::handler) {
-      bool is_forgotten = otpp_planted_bug == 2 && life_ == life::running && cause_ == end_cause::none;
-      waits_for_ = is_forgotten ? waits_for::message : waits_for::turn;
-    }\n")
+  plant(2 detail/server/loop.hpp
+    "  if (waits_for_ == waits_for::handler) {
+    waits_for_ = waits_for::turn;
+  }\n"
+    "  if (waits_for_ == waits_for::handler) {
+    bool is_forgotten = otpp_planted_bug == 2 && life_ == life::running && cause_ == end_cause::none;
+    waits_for_ = is_forgotten ? waits_for::message : waits_for::turn;
+  }\n")
   plant(2 detail/queue/mailbox.hpp "    return aside_ || (" "    return (aside_ && otpp_planted_bug != 2) || (")
 
   # An answer that comes too late is written, and said to have reached somebody.
@@ -148,14 +148,14 @@ function(otpp_plant_bugs folder)
 
   # stop(reason, value) answers before the server has ended.
   list(APPEND bugs 12:answer_before_end)
-  plant(12 detail/dispatch/gen_server.hpp
-    "        answer_at_end(hold.release(), access::value(result).has_value());
+  plant(12 detail/dispatch/call_handler.hpp
+    "        server_->answer_at_end(hold.release(), access::value(result).has_value());
         return;"
     "        if (otpp_planted_bug == 12 && access::value(result)) {
           answer_with(hold, result);
           return;
         }
-        answer_at_end(hold.release(), access::value(result).has_value());
+        server_->answer_at_end(hold.release(), access::value(result).has_value());
         return;")
 
   # A caller that the dying server's state had kept is told that it was dropped.

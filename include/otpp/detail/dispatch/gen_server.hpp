@@ -3,11 +3,13 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/call_handler.hpp>
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
@@ -15,7 +17,6 @@
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/callbacks.hpp>
-#include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process/exit.hpp>
@@ -23,7 +24,6 @@
 #include <otpp/sys/format_status.hpp>
 
 #include <asio/awaitable.hpp>
-#include <asio/this_coro.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -61,13 +61,8 @@ class gen_server final : public server_core {
   template <class M>
   static void open_call(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
-    auto& request = static_cast<call_request<M>&>(item);
     self.handles(&detail::type_name<M>);
-    if constexpr (calls_with_caller<Callbacks, M>) {
-      self.handle_with_caller(request);
-    } else {
-      self.handle(request);
-    }
+    call_handler<gen_server, M>(self).handle(static_cast<call_request<M>&>(item));
   }
 
   template <class M>
@@ -158,268 +153,15 @@ class gen_server final : public server_core {
   }
 
  private:
-  // ---- call ----
+  template <class Server, class M>
+  friend class call_handler;
 
-  template <class M>
-  void handle(call_request<M>& request) {
-    using returned = call_result_t<Callbacks, M>;
-    unanswered<call_request<M>> hold(*this, request);
-    if constexpr (is_awaitable<returned>) {
-      try {
-        run_job(await_call<M>(hold));
-      } catch (...) {
-        crash(hold, std::current_exception()); // no memory for its frame
-      }
-      settle_if_busy();
-    } else {
-      try {
-        if constexpr (std::is_void_v<returned>) {
-          callbacks_.handle_call(std::move(request.content()), state());
-          answer(hold);
-        } else if constexpr (is_outcome<returned>) {
-          conclude(hold, callbacks_.handle_call(std::move(request.content()), state()));
-        } else {
-          answer(hold, callbacks_.handle_call(std::move(request.content()), state()));
-        }
-      } catch (...) {
-        crash(hold, std::current_exception());
-      }
-    }
-  }
+  // ---- handlers that are coroutines ----
 
   // The handler waits for something: its caller is written down.
   void settle_if_busy() noexcept {
     if (is_job_running()) {
       turn::current()->settle(this);
-    }
-  }
-
-  // Runs a coroutine handler. `mine` is what must live as long as it: it is moved into the frame, and given
-  // to the three others, which say `this->` because Clang 19 takes their capture for unused. A handler may
-  // end on another executor than it began on, and cancelled: it is resumed on the server before anything of
-  // the server is touched, which no cancellation can prevent.
-  template <class Held, class Start, class Conclude, class Fail>
-  asio::awaitable<void> await_handler(Held mine, Start start, Conclude conclude, Fail fail) {
-    using returned = unwrapped_t<decltype(start(mine))>;
-    std::exception_ptr error;
-    try {
-      if constexpr (std::is_void_v<returned>) {
-        co_await start(mine);
-        if (!is_running_here()) {
-          co_await asio::this_coro::throw_if_cancelled(false);
-          co_await coroutine().resume_on_server();
-        }
-        conclude(mine);
-      } else {
-        returned result = co_await start(mine);
-        if (!is_running_here()) {
-          co_await asio::this_coro::throw_if_cancelled(false);
-          co_await coroutine().resume_on_server();
-        }
-        conclude(mine, std::move(result));
-      }
-    } catch (...) {
-      error = std::current_exception();
-    }
-    if (error) {
-      if (!is_running_here()) {
-        co_await asio::this_coro::throw_if_cancelled(false);
-        co_await coroutine().resume_on_server();
-      }
-      fail(mine, std::move(error));
-    }
-  }
-
-  template <class M>
-  asio::awaitable<void> await_call(unanswered<call_request<M>>& hold) {
-    using taken = taken_unanswered<call_request<M>>;
-    return await_handler(
-        taken(hold),
-        [this](taken& mine) { return callbacks_.handle_call(std::move((*mine)->content()), state()); },
-        [this]<class... Result>(taken& mine, Result&&... result) {
-          if constexpr ((is_outcome<Result> || ...)) {
-            conclude(*mine, std::move(result)...);
-          } else {
-            this->answer(*mine, std::move(result)...);
-          }
-        },
-        [this](taken& mine, std::exception_ptr error) { crash(*mine, std::move(error)); });
-  }
-
-  template <class Request, class... Value>
-  void answer(unanswered<Request>& hold, Value&&... value) noexcept {
-    replies(&detail::type_name<typename Request::content_type>);
-    hold.release().answer(std::forward<Value>(value)...);
-  }
-
-  template <class Request, class R>
-  void conclude(unanswered<Request>& hold, outcome<R> result) {
-    next(std::move(access::action(result)));
-    if (access::kind(result) == outcome_kind::fail || access::value(result)) {
-      replies(&detail::type_name<typename Request::content_type>);
-    }
-    switch (access::kind(result)) {
-      case outcome_kind::value: answer_with(hold, result); return;
-      case outcome_kind::fail: hold.release().fail(std::move(access::error(result))); return;
-      case outcome_kind::stop:
-        if (access::value(result)) {
-          hold->prepare(std::move(*access::value(result)));
-        }
-        request_end(std::move(access::reason(result)), hold->message_type(), hold->where());
-        answer_at_end(hold.release(), access::value(result).has_value());
-        return;
-      case outcome_kind::no_reply:
-      case outcome_kind::ignore: break;
-    }
-    // no_reply, and nobody has the otpp::caller.
-    hold.release().fail(errc::no_reply);
-  }
-
-  template <class Request, class R>
-  static void answer_with(unanswered<Request>& hold, outcome<R>& result) noexcept {
-    if constexpr (std::is_void_v<R>) {
-      hold.release().answer();
-    } else {
-      hold.release().answer(std::move(*access::value(result)));
-    }
-  }
-
-  // The handler threw: the server ends, and this caller hears why when it has.
-  template <class Request>
-  void crash(unanswered<Request>& hold, std::exception_ptr error) noexcept {
-    request_end(std::move(error), hold->message_type(), hold->where());
-    answer_at_end(hold.release(), false);
-  }
-
-  // ---- call, with an otpp::caller ----
-
-  template <class M>
-  void handle_with_caller(call_request<M>& request) {
-    using returned = call_result_t<Callbacks, M>;
-    // The otpp::caller may go to any thread.
-    turn::current()->settle(this);
-    open(request);
-    if constexpr (is_awaitable<returned>) {
-      try {
-        run_job(await_with_caller<M>(request));
-      } catch (...) {
-        request_end(std::current_exception(), detail::type_name<M>());
-      }
-    } else {
-      std::string_view type = request.message_type();
-      source_location where = request.where();
-      try {
-        auto from = access::make<caller<reply_t<M>>>(request);
-        if constexpr (std::is_void_v<returned>) {
-          callbacks_.handle_call(std::move(request.content()), std::move(from), state());
-          settle_with_caller(request, no_reply);
-        } else {
-          // Two statements: GCC destroys the handler's otpp::caller at the end of the full expression.
-          auto result = callbacks_.handle_call(std::move(request.content()), std::move(from), state());
-          settle_with_caller(request, std::move(result));
-        }
-      } catch (...) {
-        request_end(std::current_exception(), type, where);
-      }
-    }
-  }
-
-  // The message is the frame's own: the request may be gone as soon as the otpp::caller has answered.
-  template <class M>
-  struct with_caller {
-    caller<reply_t<M>> from;
-    M content;
-    call_request<M>* request;
-    std::string_view type;
-    source_location where;
-  };
-
-  template <class M>
-  asio::awaitable<void> await_with_caller(call_request<M>& request) {
-    using held_type = with_caller<M>;
-    return await_handler(
-        held_type{
-            access::make<caller<reply_t<M>>>(request), std::move(request.content()), &request,
-            request.message_type(), request.where()},
-        [this](held_type& mine) {
-          return callbacks_.handle_call(std::move(mine.content), std::move(mine.from), state());
-        },
-        [this]<class... Result>(held_type& mine, Result&&... result) {
-          if constexpr (sizeof...(Result) == 0) {
-            this->settle_with_caller(*mine.request, no_reply);
-          } else {
-            this->settle_with_caller(*mine.request, std::move(result)...);
-          }
-        },
-        [this](auto& mine, std::exception_ptr why) { request_end(std::move(why), mine.type, mine.where); });
-  }
-
-  // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped.
-  template <class Request, class Result>
-  void settle_with_caller(Request& request, Result result) {
-    reply_slot::claim won;
-    switch (take_back(request, is_answer(result), won)) {
-      case held::by_loop: {
-        unanswered<Request> hold(*this, request);
-        conclude_returned(hold, std::move(result));
-        return;
-      }
-      case held::by_somebody:
-        if (won) {
-          write_returned(request, result);
-          replies(&detail::type_name<typename Request::content_type>);
-          request.deliver(won);
-        }
-        break;
-      case held::by_nobody: break;
-    }
-    if constexpr (is_outcome<Result>) {
-      next(std::move(access::action(result)));
-      if (access::kind(result) == outcome_kind::stop) {
-        request_end(std::move(access::reason(result)), detail::type_name<typename Request::content_type>());
-      }
-    }
-  }
-
-  template <class Result>
-  static bool is_answer(Result& result) noexcept {
-    if constexpr (is_outcome<Result>) {
-      return access::kind(result) == outcome_kind::value || access::kind(result) == outcome_kind::fail;
-    } else {
-      return !std::is_same_v<Result, no_reply_t>;
-    }
-  }
-
-  template <class Request, class Result>
-  void conclude_returned(unanswered<Request>& hold, Result result) {
-    if constexpr (is_outcome<Result>) {
-      conclude(hold, std::move(result));
-    } else if constexpr (std::is_same_v<Result, no_reply_t>) {
-      conclude(hold, outcome<typename Request::reply_type>(no_reply));
-    } else {
-      answer(hold, std::move(result));
-    }
-  }
-
-  template <class Request, class Result>
-  static void write_returned(Request& request, Result& result) noexcept {
-    if constexpr (is_outcome<Result>) {
-      if (access::kind(result) == outcome_kind::fail) {
-        request.write_error(std::move(access::error(result)));
-      } else {
-        write_value<typename Request::reply_type>(request, access::value(result));
-      }
-    } else if constexpr (!std::is_same_v<Result, no_reply_t>) {
-      request.emplace(std::move(result));
-    }
-  }
-
-  template <class R, class Request, class Value>
-  static void write_value(Request& request, Value& value) noexcept {
-    if constexpr (std::is_void_v<R>) {
-      request.emplace();
-    } else {
-      request.emplace(std::move(*value));
     }
   }
 
@@ -433,8 +175,8 @@ class gen_server final : public server_core {
     auto& letter = static_cast<plain_message<M>&>(item);
     if constexpr (is_awaitable<Returned>) {
       try {
-        run_job(await_handler(
-            std::move(hold),
+        run_job(handler_coroutine::job(
+            *this, std::move(hold),
             [this, invoke](envelope_ptr& mine) {
               return invoke(callbacks_, std::move(static_cast<plain_message<M>&>(*mine).content()), state());
             },
@@ -468,8 +210,9 @@ class gen_server final : public server_core {
     handles(&detail::type_name<M>);
     try {
       if constexpr (is_awaitable<returned>) {
-        run_job(await_handler(
-            &content, [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
+        run_job(handler_coroutine::job(
+            *this, &content,
+            [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
             [this]<class... Result>(M*, Result&&... result) {
               this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
             },
@@ -542,8 +285,8 @@ class gen_server final : public server_core {
       using returned = decltype(callbacks_.terminate(reason, state()));
       try {
         if constexpr (is_awaitable<returned>) {
-          run_job(await_handler(
-              reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
+          run_job(handler_coroutine::job(
+              *this, reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
               [](const exit_reason&) {},
               [this](const exit_reason&, std::exception_ptr error) { terminate_failed(std::move(error)); }));
         } else {
@@ -569,8 +312,8 @@ class gen_server final : public server_core {
   template <class Request>
   asio::awaitable<void> await_init(unanswered<Request>& hold) {
     using taken = taken_unanswered<Request>;
-    return await_handler(
-        taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
+    return handler_coroutine::job(
+        *this, taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
         [this]<class Result>(taken& mine, Result&& result) {
           if constexpr (is_init_result<Result>) {
             begin(*mine, std::move(result));

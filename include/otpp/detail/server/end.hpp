@@ -149,6 +149,13 @@ inline void server_core::tell_list(slot_list& list) noexcept {
   }
 }
 
+inline void server_core::tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept {
+  if (won) {
+    slot.write_end(reason_);
+    slot.deliver(won);
+  }
+}
+
 inline void server_core::answer_last() noexcept {
   last_reply last = std::exchange(last_reply_, {});
   if (!last.slot) {

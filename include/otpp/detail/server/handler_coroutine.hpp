@@ -23,6 +23,7 @@
 #include <exception>
 #include <new>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace otpp::detail {
@@ -77,6 +78,42 @@ class handler_coroutine {
     }
   }
 
+  // Makes a job of a handler. `mine` is what must live as long as it: it is moved into the frame, and given to the
+  // three others. A handler may end on another executor than it began on, and cancelled: it is resumed on the server
+  // before anything of the server is touched, which no cancellation can prevent.
+  template <class Held, class Start, class Conclude, class Fail>
+  static asio::awaitable<void> job(
+      server_core& server, Held mine, Start start, Conclude conclude, Fail fail) {
+    using returned = typename decltype(start(mine))::value_type;
+    std::exception_ptr error;
+    try {
+      if constexpr (std::is_void_v<returned>) {
+        co_await start(mine);
+        if (!server.is_running_here()) {
+          co_await asio::this_coro::throw_if_cancelled(false);
+          co_await server.coroutine_->resume_on_server();
+        }
+        conclude(mine);
+      } else {
+        returned result = co_await start(mine);
+        if (!server.is_running_here()) {
+          co_await asio::this_coro::throw_if_cancelled(false);
+          co_await server.coroutine_->resume_on_server();
+        }
+        conclude(mine, std::move(result));
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    if (error) {
+      if (!server.is_running_here()) {
+        co_await asio::this_coro::throw_if_cancelled(false);
+        co_await server.coroutine_->resume_on_server();
+      }
+      fail(mine, std::move(error));
+    }
+  }
+
   // Asks the job to end, as an operation is cancelled. On the serial executor, where the job has to be: Asio
   // tells nobody where a coroutine is, so that one that is on another thread now has to be shielded
   // (docs/guarantees.md).
@@ -85,18 +122,6 @@ class handler_coroutine {
       needs_state_ = true;
       signal_.emit(asio::cancellation_type::terminal);
     }
-  }
-
-  // Brings a job that runs elsewhere back to the serial executor. It must have said throw_if_cancelled(false):
-  // a job that is cancelled would be refused the wait. Asio's post would end the program for want of memory;
-  // here only the frame that awaits it takes some.
-  auto resume_on_server() {
-    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-        [this](auto&& handler) {
-          parked_.park(std::move(handler));
-          server_.submit(hop_back_); // and nothing of the job is touched any more: it may be running there
-        },
-        asio::use_awaitable);
   }
 
   // The context is being destroyed. True if a handler waits: then it refers to the server's state, which is
@@ -229,6 +254,18 @@ class handler_coroutine {
   }
 
   void set(state now) noexcept { state_.store(now, std::memory_order_relaxed); }
+
+  // Brings a job that runs elsewhere back to the serial executor. It must have said throw_if_cancelled(false):
+  // a job that is cancelled would be refused the wait. Asio's post would end the program for want of memory;
+  // here only the frame that awaits it takes some.
+  auto resume_on_server() {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+        [this](auto&& handler) {
+          parked_.park(std::move(handler));
+          server_.submit(hop_back_); // and nothing of the job is touched any more: it may be running there
+        },
+        asio::use_awaitable);
+  }
 
   auto park() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(

@@ -21,9 +21,11 @@
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
 
+#include <cassert>
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -124,6 +126,14 @@ inline void server_core::accept(envelope& item) noexcept {
   }
 }
 
+inline std::optional<mailbox::lengths> server_core::queue_length() const noexcept {
+  std::optional<mailbox::lengths> known = mailbox_.length();
+  if (!known && observation_.is_asleep() && mailbox_.is_parked()) {
+    known.emplace();
+  }
+  return known;
+}
+
 // ---- what is observed. Nothing of it is called while nobody does ----
 
 // The same for a server that is watched. False if there is something to wait for.
@@ -189,12 +199,23 @@ inline bool server_core::is_handlers_own(const asio::cancellation_slot& slot) co
   return coroutine_ && coroutine_->runs_with(slot);
 }
 
-inline void server_core::job_lost() noexcept {
-  request_end(exit_reason::killed());
+inline void server_core::job_finished(std::exception_ptr error) noexcept {
+  assert(is_running_here());
+  if (observation_.is_on()) {
+    observation_.end_handler(*this);
+  }
+  if (error) {
+    request_end(std::move(error));
+  }
   if (waits_for_ == waits_for::handler) {
     waits_for_ = waits_for::turn;
   }
+}
+
+inline void server_core::job_lost() noexcept {
+  request_end(exit_reason::killed());
   coroutine_.reset();
+  job_finished(nullptr);
 }
 
 // ---- what a handler wants next ----

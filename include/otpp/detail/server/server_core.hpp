@@ -23,7 +23,6 @@
 #include <asio/cancellation_signal.hpp>
 
 #include <atomic>
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -53,7 +52,7 @@ class relations;
 // and what is registered, open calls and relations, under the context's lock; the rest belongs to the loop, on the
 // server's serial executor.
 //
-// The bodies of its loop, and of what needs the handler coroutine, stand in loop.hpp; those of its end in end.hpp.
+// The bodies of its loop stand in loop.hpp, with what needs the parts that are made late; those of its end in end.hpp.
 class server_core : public process {
  public:
   enum class life : std::uint8_t { starting, running, ending, closing, ended };
@@ -127,13 +126,7 @@ class server_core : public process {
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
   // Returns the length of the queue, if it is counted, or if the process sleeps and so has none.
-  std::optional<mailbox::lengths> queue_length() const noexcept {
-    std::optional<mailbox::lengths> known = mailbox_.length();
-    if (!known && observation_.is_asleep() && mailbox_.is_parked()) {
-      known.emplace();
-    }
-    return known;
-  }
+  std::optional<mailbox::lengths> queue_length() const noexcept;
 
   // ---- relations (relations.hpp): any thread, but for what is said ----
 
@@ -150,10 +143,8 @@ class server_core : public process {
   // True if `init` has returned, once. By the process itself, or when it has ended.
   bool has_run() const noexcept { return has_run_; }
 
-  // True if an exit signal ends it. By the process itself.
+  // True if an exit signal ends it; and true while one still may. By the process itself.
   bool killed_by_signal() const noexcept { return cause_ == end_cause::exit_signal; }
-
-  // False if it is known already what ends it, which no exit signal changes. By the process itself.
   bool follows_exit_signals() const noexcept { return cause_ < end_cause::exit_signal; }
 
   // Ends the process by an exit signal that has a meaning. By the process itself.
@@ -285,7 +276,6 @@ class server_core : public process {
 
  protected:
   server_core(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
-
   ~server_core() override;
 
   // What the loop asks of the class that knows the types. Each may leave a job to the handler coroutine.
@@ -300,9 +290,6 @@ class server_core : public process {
 
   // True if a handler waits.
   bool is_job_running() const noexcept;
-
-  // While there is a job.
-  handler_coroutine& coroutine() noexcept { return *coroutine_; }
 
   // The handler of a message of this type begins.
   void handles(type_namer type) noexcept { observation_.handles(type); }
@@ -324,7 +311,6 @@ class server_core : public process {
   }
 
  private:
-  // They are parts of it, and say so where they are made.
   friend class handler_coroutine;
   friend class idle_timer;
   friend class relations;
@@ -375,18 +361,7 @@ class server_core : public process {
   // ---- for the handler coroutine, inside a step ----
 
   // The job returned, or left with an exception.
-  void job_finished(std::exception_ptr error) noexcept {
-    assert(is_running_here());
-    if (observation_.is_on()) {
-      observation_.end_handler(*this);
-    }
-    if (error) {
-      request_end(std::move(error));
-    }
-    if (waits_for_ == waits_for::handler) {
-      waits_for_ = waits_for::turn;
-    }
-  }
+  void job_finished(std::exception_ptr error) noexcept;
 
   // What the job waited for has been destroyed; the handler coroutine is of no use any more. Not if it is the
   // context that is destroyed.
@@ -395,12 +370,7 @@ class server_core : public process {
   static bool is_refused(mailbox::result result) noexcept { return result == mailbox::result::closed; }
 
   // The server has ended, and `slot` is told so if that is what `won` says.
-  void tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept {
-    if (won) {
-      slot.write_end(reason_);
-      slot.deliver(won);
-    }
-  }
+  void tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept;
 
   // What every message needs stands together: a server that is called after many others is read from memory
   // line by line.

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/process/exit.hpp>

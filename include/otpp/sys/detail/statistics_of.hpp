@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/observation.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/sys/server_statistics.hpp>
