@@ -58,6 +58,7 @@ class handler_coroutine {
       return;
     }
     set(state::starting);
+    needs_state_ = true;
     // So that it begins here: that takes no memory that Asio cannot do without, and nobody cancels a job
     // that has not begun, whose request would stay in nobody's hand.
     server_.let_dispatch(true);
@@ -309,7 +310,7 @@ class handler_coroutine {
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
   hop_back hop_back_{parked_};
-  bool needs_state_ = true; // the next job, a cancellation state: outlives the signal
+  bool needs_state_ = false; // the next job, a cancellation state: outlives the signal
   asio::cancellation_signal signal_;
   asio::cancellation_slot slot_;
   std::atomic<state> state_{state::absent};
