@@ -10,7 +10,7 @@ set(dir "${ROOT}/include/otpp")
 set(door detail/asio.hpp)
 set(doors ${door} version.hpp) # where the preprocessor may decide something
 list(JOIN doors " and " doors_shown)
-set(longest 650) # gen_server.hpp, the largest, is one concept
+set(longest 400)
 set(contract "Errors" "Cancellation" "Thread safety" "Lifetime" "Example")
 
 set(errors "")

@@ -283,8 +283,8 @@ class handler_coroutine {
             watched_filter filter(needs_state_);
             co_await asio::this_coro::reset_cancellation_state(filter);
           }
-          asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-          slot_ = state.slot();
+          asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+          slot_ = cancellation.slot();
           needs_state_ = false;
         }
         co_await std::move(*job_);
