@@ -67,7 +67,7 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::ignored: return "init returned otpp::ignore";
         case errc::mailbox_full: return "the mailbox is full, and this sender cannot wait for room";
         case errc::deadlock:
-          return "deadlock: these servers would wait for each other for ever; cast, or answer later by an "
+          return "deadlock: these servers would wait for each other forever; cast, or answer later by an "
                  "otpp::caller";
         case errc::already_started: return "the supervisor has a child of this id, which runs";
         case errc::already_present:

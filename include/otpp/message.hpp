@@ -15,7 +15,7 @@ namespace otpp {
 /// True for types that only point at what somebody else owns, which a message must not.
 ///
 /// A message waits in a mailbox while its sender goes on, so that a view of the sender's memory would
-/// dangle. Specialise it as false for a view that is safe because what it views is never destroyed.
+/// dangle. Specialize it as false for a view that is safe because what it views is never destroyed.
 template <class T>
 inline constexpr bool borrows = std::is_reference_v<T>;
 template <class Char, class Traits>

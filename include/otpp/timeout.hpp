@@ -12,7 +12,7 @@ using duration = std::chrono::steady_clock::duration;
 /// How long a call waits where nothing else is said: five seconds, as in OTP.
 inline constexpr duration default_timeout = std::chrono::seconds(5);
 
-/// Waits for ever. What OTP spells `infinity`.
+/// Waits forever. What OTP spells `infinity`.
 inline constexpr duration infinite = (duration::max)();
 
 /// What a server's `handle_info` gets when `outcome::timeout(d)` ran out. OTP's `timeout` atom.

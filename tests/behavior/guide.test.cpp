@@ -108,7 +108,7 @@ struct mortal {
 // ---- the guide, heading by heading ----
 
 TEST_CASE("guide: initializing the mailbox registry", "[guide]") {
-  // There is nothing to initialise. A registry of one's own is an object.
+  // There is nothing to initialize. A registry of one's own is an object.
   run([]() -> asio::awaitable<void> {
     otpp::registry mine;
     auto server = co_await otpp::start<counter>(otpp::named("counter").in(mine), 0);

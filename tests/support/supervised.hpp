@@ -86,7 +86,7 @@ struct stubborn : member {
     otpp::trap_exit();
     return member::init(std::move(all), std::move(name));
   }
-  // For ever.
+  // Forever.
   asio::awaitable<void> terminate(const otpp::exit_reason&, state&) {
     co_await otpp::wait_for_name<member>("a name that nobody has", otpp::infinite);
   }

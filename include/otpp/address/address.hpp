@@ -83,7 +83,7 @@ using callbacks_of = typename decltype(find_callbacks<Address>())::type;
 template <class Address>
 inline constexpr bool is_typed_address = !std::is_void_v<callbacks_of<Address>>;
 
-// An address that is one process for ever; any other is a name, which may belong to another one tomorrow.
+// An address that is one process forever; any other is a name, which may belong to another one tomorrow.
 template <class T>
 concept process_address = is_server_ref<T> || std::same_as<T, pid>;
 template <class T>

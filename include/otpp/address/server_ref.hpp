@@ -72,7 +72,7 @@ class server_ref {
   /// `gen_server:stop/1,3`.
   ///
   /// @param reason   What `terminate` is told.
-  /// @param timeout  How long to wait. For ever by default, as in OTP. After it the server goes on
+  /// @param timeout  How long to wait. Forever by default, as in OTP. After it the server goes on
   ///                 ending.
   /// @param token    How the end is told.
   ///

@@ -83,7 +83,7 @@ inline constexpr bool keeps_freed_blocks = true;
 inline constexpr bool keeps_freed_blocks = true;
 #endif
 
-// Hands a function to an executor. The customisation point went away after 1.24; before, the member
+// Hands a function to an executor. The customization point went away after 1.24; before, the member
 // was private.
 template <class Executor, class Function>
 void hand_to(const Executor& executor, Function&& function) {

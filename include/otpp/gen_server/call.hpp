@@ -153,7 +153,7 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never
 /// inside this call or inside another's handler. A server that is woken from code that the library has
 /// resumed runs when that code suspends: waiting there for an answer with a blocking `std::future::get`
-/// waits for ever, as it would on any Asio thread.
+/// waits forever, as it would on any Asio thread.
 ///
 /// @par Lifetime
 /// The address may be destroyed at once; a `server_name` views its text. A caller whose context is
@@ -173,7 +173,7 @@ auto call(Address to, Args&&... args) {
 /// Asks a server, and waits for its answer as long as `timeout`; builds the message in place.
 ///
 /// Zero sends the message and takes only an answer that is there at once; a negative timeout is
-/// `errc::timeout` and nothing is sent; `otpp::infinite` waits for ever. All else as `call`.
+/// `errc::timeout` and nothing is sent; `otpp::infinite` waits forever. All else as `call`.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`

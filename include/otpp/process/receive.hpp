@@ -22,7 +22,7 @@ namespace otpp {
 /// `receive<a>() || receive<b>()`, a message goes to the first that takes its type.
 ///
 /// @tparam M       The types of message: also `otpp::down` and `otpp::exit_signal`.
-/// @param timeout  How long to wait. For ever by default. With zero, or less, only what is there already is taken.
+/// @param timeout  How long to wait. Forever by default. With zero, or less, only what is there already is taken.
 /// @param token    A completion token.
 ///
 /// @par Completion signature

@@ -24,7 +24,7 @@ namespace otpp {
 /// server that has not answered in time is abandoned, and its late answer reaches nobody.
 ///
 /// @param addresses  A range of any `address`. Each is asked, also twice.
-/// @param timeout    How long to wait for all of them together; `otpp::infinite` waits for ever.
+/// @param timeout    How long to wait for all of them together; `otpp::infinite` waits forever.
 /// @param args       What the message is made of, of which each server gets a copy. Where it cannot be made
 ///                   of all of them, the last is a completion token.
 ///

@@ -27,9 +27,9 @@ namespace otpp {
 /// What `request_set::next` returns: which request it was, and what came of it. Has constructors, so that it
 /// is no aggregate.
 template <class Label, class Reply>
-struct labelled_response {
-  labelled_response() = default;
-  labelled_response(Label&& of, response<Reply>&& what) noexcept
+struct labeled_response {
+  labeled_response() = default;
+  labeled_response(Label&& of, response<Reply>&& what) noexcept
       : label(std::move(of)), answer(std::move(what)) {}
 
   Label label;
@@ -72,7 +72,7 @@ class request_set {
  public:
   using label_type = Label;
   using reply_type = Reply;
-  using value_type = labelled_response<Label, Reply>;
+  using value_type = labeled_response<Label, Reply>;
 
   request_set() : state_(new state) {}
   request_set(request_set&& other) noexcept = default;
@@ -110,11 +110,11 @@ class request_set {
   /// or the error in its place. Those that are there come at once, in the order in which they came. OTP's
   /// `gen_server:wait_response/3`, with `Delete`.
   ///
-  /// @param timeout  How long to wait. For ever where nothing is said; zero takes what is there at once.
+  /// @param timeout  How long to wait. Forever where nothing is said; zero takes what is there at once.
   /// @param token    How the response is told.
   ///
   /// @par Completion signature
-  /// `void(std::exception_ptr, otpp::labelled_response<Label, Reply>)`
+  /// `void(std::exception_ptr, otpp::labeled_response<Label, Reply>)`
   ///
   /// @par Errors
   /// - `errc::timeout`: no response in time. All requests stay in the set.

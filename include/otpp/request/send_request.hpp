@@ -62,7 +62,7 @@ class request_handle {
   /// Waits for the answer; when the time is over the request stays, and can be waited for again. OTP's
   /// `gen_server:wait_response/2`.
   ///
-  /// @param timeout  How long. For ever where nothing is said. Zero takes an answer that is there at once.
+  /// @param timeout  How long. Forever where nothing is said. Zero takes an answer that is there at once.
   /// @param token    How the answer is told.
   ///
   /// @par Completion signature

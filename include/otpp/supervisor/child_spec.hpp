@@ -81,7 +81,7 @@ class child_spec {
   }
   child_spec restart(restart_type when) && { return std::move(restart(when)); }
 
-  /// How long it has to end when it is shut down, before it is killed; `otpp::infinite` is for ever.
+  /// How long it has to end when it is shut down, before it is killed; `otpp::infinite` is forever.
   template <detail::timeout_like Duration>
   child_spec& shutdown(Duration within) & {
     shutdown_ = (std::max)(detail::saturate(within), duration::zero());

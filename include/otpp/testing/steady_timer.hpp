@@ -4,7 +4,7 @@
 
 // Lets asio::steady_timer live in a world's time: for tests of servers that use it. Include it before anything
 // of Asio's or otpp's, and in every file of the test program; Asio has no hook for the time, so that this
-// specialises what asks the clock. Elsewhere than in a world the time is the clock's, as ever.
+// specializes what asks the clock. Elsewhere than in a world the time is the clock's, as ever.
 
 #include <asio/detail/chrono_time_traits.hpp>
 #include <asio/wait_traits.hpp>

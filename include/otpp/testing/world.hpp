@@ -160,7 +160,7 @@ class world {
   /// has. Before anything is started.
   void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
 
-  /// Runs what is left, and fails if a client has failed, or waits for ever. `explore` calls it.
+  /// Runs what is left, and fails if a client has failed, or waits forever. `explore` calls it.
   void finish();
 
   std::uint64_t steps() const noexcept { return steps_; }
@@ -305,7 +305,7 @@ inline bool world::step(time_point end) {
   if (++steps_ > step_limit) {
     fail(
         "otpp: no end after " + std::to_string(step_limit) +
-        " steps: something goes on for ever, as a server with a recurring timeout does; use run_for()");
+        " steps: something goes on forever, as a server with a recurring timeout does; use run_for()");
   }
   std::size_t timers = sleeper ? 1 : 0;
   std::size_t taken = is_explored_ ? decides_.pick(ready_.size() + timers + possible_.size()) : 0;
@@ -376,7 +376,7 @@ inline void world::finish() {
   run();
   for (const std::unique_ptr<client>& one : clients_) {
     if (!one->ended_ && one->home_) {
-      fail(one->name_ + " waits for ever");
+      fail(one->name_ + " waits forever");
     }
   }
 }

@@ -374,14 +374,14 @@ void run_town(world& one, bytes input) {
       here.stop_all();
     } while (here.servers.size() != known);
     for (std::size_t i = 0; i < clients.size(); ++i) {
-      require(clients[i]->has_ended() || here.waits_for_name[i], "waits for ever");
+      require(clients[i]->has_ended() || here.waits_for_name[i], "waits forever");
       if (!clients[i]->has_ended()) {
         clients[i]->cancel();
       }
     }
     here.stop_all(); // whoever was cancelled went on, and may have started one
     for (client* who : clients) {
-      require(who->has_ended(), "a client waits for ever");
+      require(who->has_ended(), "a client waits forever");
     }
     require(!otpp::whereis<shop>("one", here.names), "a name without a server");
     require(!otpp::whereis<shop>("two", here.names), "a name without a server");

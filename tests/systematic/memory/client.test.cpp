@@ -74,7 +74,7 @@ TEST_CASE("memory: a call that is awaited is made or not made", "[memory]") {
     tell("call, awaited", count);
     CHECK(count == 2); // the frame that awaits, and the operation
   }
-  SECTION("for ever") {
+  SECTION("forever") {
     long count = fail_at_every_index(with_subject([](subject_ref server) -> asio::awaitable<int> {
       auto make = [&] { return otpp::call_for<subject::add>(server, otpp::infinite, 5); };
       ended<int> how = co_await await_armed<int>(make);

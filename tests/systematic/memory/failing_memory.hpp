@@ -73,7 +73,7 @@ std::string run_once(Scenario& scenario, long first, long second = -1) {
   long left = blocks_left_by(scenario, first, second);
   if (left != 0 && !complaint()) {
     // A thread of the system executor that was held up may only now have let go of what it had of the run
-    // before, or have made what it keeps for ever: the timer there, if it found the call still waiting. Each
+    // before, or have made what it keeps forever: the timer there, if it found the call still waiting. Each
     // happens once; what leaks, leaks again.
     left = blocks_left_by(scenario, first, second);
   }
@@ -87,7 +87,7 @@ std::string run_once(Scenario& scenario, long first, long second = -1) {
 }
 
 // Makes what is made once in a program, such as the registry and Asio's own threads, and lets those threads let
-// go of what is not for ever: the time is over when nothing has changed for a while.
+// go of what is not forever: the time is over when nothing has changed for a while.
 template <class Scenario>
 void warm_up(Scenario& scenario) {
   plan(-1);

@@ -96,7 +96,7 @@ struct leaver {
 };
 
 // A handler that ends on another executor than it began on, and has to come home.
-struct traveller {
+struct traveler {
   struct go {
     asio::io_context* there;
     bool fails;
@@ -286,9 +286,9 @@ TEST_CASE("memory: a handler comes home from another executor, or ends its serve
   long count = fail_at_every_index([] {
     asio::io_context home;
     asio::io_context there;
-    std::optional<otpp::server_ref<traveller>> server;
+    std::optional<otpp::server_ref<traveler>> server;
     auto starting = [&]() -> asio::awaitable<void> {
-      otpp::server_ref<traveller> made = co_await otpp::start<traveller>();
+      otpp::server_ref<traveler> made = co_await otpp::start<traveler>();
       server.emplace(made);
     };
     asio::co_spawn(home, starting(), [](std::exception_ptr) {});
@@ -303,7 +303,7 @@ TEST_CASE("memory: a handler comes home from another executor, or ends its serve
     };
     tally<int> how;
     how.begin_armed(
-        [&] { otpp::call_for<traveller::go>(*server, otpp::infinite, &there, true, how.handler()); });
+        [&] { otpp::call_for<traveler::go>(*server, otpp::infinite, &there, true, how.handler()); });
     settle();
     disarm();
     how.check();
@@ -313,7 +313,7 @@ TEST_CASE("memory: a handler comes home from another executor, or ends its serve
     } else {
       expect(how.value() == 1 || how.is_out_of_memory(), "neither an answer nor bad_alloc");
       tally<int> next;
-      otpp::call_for<traveller::go>(*server, otpp::infinite, &there, false, next.handler());
+      otpp::call_for<traveler::go>(*server, otpp::infinite, &there, false, next.handler());
       settle();
       disarm();
       expect(next.value() == (how.value() ? 2 : 1), "the server answers no more");

@@ -26,7 +26,7 @@
 
    Left out: limits (a mailbox with a limit does all this under its mutex), names and replies (the other
    models), timers, reference counts, the starter. What only the one who has the receiver's place looks at is
-   one step with its neighbour. */
+   one step with its neighbor. */
 
 #define NODES 5
 #define TASK 3

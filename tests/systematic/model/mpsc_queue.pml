@@ -11,7 +11,7 @@
 
    Left out: memory orders (spin's memory is sequentially consistent; the thread sanitizer looks at the
    orders), compare_exchange_weak's false alarms (they only try again), and the storage of the wake-up.
-   What no other thread can see yet, or any more, is one step with its neighbour.
+   What no other thread can see yet, or any more, is one step with its neighbor.
 
    mailbox.pml uses the inlines too, and defines MODEL_PART to leave out the rest. */
 

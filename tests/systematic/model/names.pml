@@ -21,7 +21,7 @@
    that was registered while it ended leaves nothing in the table; who waits for the name is told.
 
    Left out: several names (a list of this), other registries, reference counts, the registry's own end, and
-   unregister's licence: who takes the name from a server that lives may have two of them. */
+   unregister's license: who takes the name from a server that lives may have two of them. */
 
 #define SERVERS 3
 #define NOBODY 0

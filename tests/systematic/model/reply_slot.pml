@@ -294,7 +294,7 @@ proctype server() {
   fi;
   settle_fresh(); /* its handler waits, or the turn is over */
   if
-  :: !must_end -> skip /* lives for ever */
+  :: !must_end -> skip /* lives forever */
   :: true ->
     atomic { !server_lock -> life = ENDING };
     atomic { !server_lock -> life = ENDED };

@@ -356,7 +356,7 @@ auto ends_with(std::string letters, Ending ending) {
       check(how == no(otpp::errc::no_process), "stopped the dead");
     });
     one.run();
-    check(*ended == 4, "somebody waits for ever");
+    check(*ended == 4, "somebody waits forever");
     check(times(*said, ')') == 1 && said->find(")~") != std::string::npos, "terminate");
     for (char letter : letters) {
       check(times(*said, letter) == 1, "not handled once");
@@ -499,7 +499,7 @@ void little_room_and_the_end(world& one) {
   }
   one.spawn("stops", [server]() -> asio::awaitable<void> { co_await server.stop(); });
   one.run();
-  check(*ended == 3, "waits for ever");
+  check(*ended == 3, "waits forever");
 }
 
 void timeouts(world& one) {

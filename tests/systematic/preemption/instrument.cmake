@@ -4,7 +4,7 @@
 # seam of the preemption tests. The library itself has none, so that it costs nothing and cannot be left on,
 # and a program has either these headers or the library's own in its include path, never both.
 #
-# What the copy changes is listed here, and whatever else a header may synchronise with is an error, so that
+# What the copy changes is listed here, and whatever else a header may synchronize with is an error, so that
 # nothing is explored without being instrumented.
 cmake_minimum_required(VERSION 3.23)
 

@@ -223,7 +223,7 @@ struct exchange : preemption::scenario {
     }
   }
   void finish() override {
-    expect(completed + destroyed == waiting, "somebody waits for ever");
+    expect(completed + destroyed == waiting, "somebody waits forever");
     expect(completed - errors == answered, "who answered, and who was answered, differ");
   }
 };

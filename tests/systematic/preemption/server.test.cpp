@@ -94,7 +94,7 @@ struct house : preemption::scenario {
   }
   void finish() override {
     here.poll();
-    expect(completed == awaited, "somebody waits for ever");
+    expect(completed == awaited, "somebody waits forever");
   }
 };
 

@@ -489,7 +489,7 @@ TEST_CASE("start: handlers are given by type, and are coroutines with captures o
 }
 
 TEST_CASE("start: a server runs where the options say", "[start]") {
-  struct traveller {
+  struct traveler {
     struct where {
       using reply_type = std::thread::id;
     };
@@ -498,11 +498,11 @@ TEST_CASE("start: a server runs where the options say", "[start]") {
   };
   asio::thread_pool pool(1);
   run([&pool]() -> asio::awaitable<void> {
-    auto here = co_await otpp::start<traveller>();
-    auto there = co_await otpp::start<traveller>(otpp::options().on(pool.get_executor()));
-    std::thread::id near = co_await otpp::call<traveller::where>(here);
-    std::thread::id far = co_await otpp::call<traveller::where>(there);
-    std::thread::id again = co_await otpp::call<traveller::where>(there);
+    auto here = co_await otpp::start<traveler>();
+    auto there = co_await otpp::start<traveler>(otpp::options().on(pool.get_executor()));
+    std::thread::id near = co_await otpp::call<traveler::where>(here);
+    std::thread::id far = co_await otpp::call<traveler::where>(there);
+    std::thread::id again = co_await otpp::call<traveler::where>(there);
     CHECK(near == std::this_thread::get_id());
     CHECK(far != near);
     CHECK(far == again);

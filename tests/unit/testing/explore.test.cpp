@@ -177,13 +177,13 @@ TEST_CASE("testing: a trace says what the servers did") {
   CHECK(said.find("sent in line 0") == std::string::npos); // a stop is sent nowhere
 }
 
-TEST_CASE("testing: a client that waits for ever fails") {
+TEST_CASE("testing: a client that waits forever fails") {
   exploration_failed failure = failure_of(orders::fifo(), [](world& one) {
     one.spawn("ann", []() -> asio::awaitable<void> {
       co_await otpp::wait_for_name<counter>("nobody", otpp::infinite);
     });
   });
-  CHECK(std::string(failure.what()).find("ann waits for ever") == 0);
+  CHECK(std::string(failure.what()).find("ann waits forever") == 0);
 }
 
 TEST_CASE("testing: an hour goes by in no time") {

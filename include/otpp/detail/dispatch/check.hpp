@@ -69,7 +69,7 @@ consteval bool check_misfit() {
   static_assert(
       Why != misfit::dangling,
       "otpp: this message would dangle: it holds a reference, a string_view or a span, and it outlives "
-      "what it points to; let it own its data, or specialise otpp::borrows");
+      "what it points to; let it own its data, or specialize otpp::borrows");
   static_assert(
       Why != misfit::without_reply_type,
       "otpp: a message for call must name its answer: add `using reply_type = ...;`");

@@ -328,7 +328,7 @@ class gen_server final : public server_core {
   template <class Request>
   void begin(unanswered<Request>& hold) noexcept {
     has_state_ = true;
-    initialised();
+    initialized();
     hold.release().answer(access::make<server_ref<Callbacks>>(intrusive_ptr<server_core>(this)));
   }
 

@@ -41,7 +41,7 @@ class deadline {
 };
 
 // A pairing heap of deadlines, linked through themselves: adding costs O(1), removing O(log n)
-// amortised, nothing allocates. (A std::multimap would cost an allocation for each timed call.)
+// amortized, nothing allocates. (A std::multimap would cost an allocation for each timed call.)
 class deadline_heap {
  public:
   bool empty() const noexcept { return root_ == nullptr; }

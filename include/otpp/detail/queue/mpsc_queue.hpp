@@ -22,7 +22,7 @@ enum class push_result : std::uint8_t {
 // One word says everything. `head_` is
 //   parked    nothing is queued and the consumer sleeps
 //   null      nothing is queued and the consumer is awake
-//   barred    closed for ever
+//   barred    closed forever
 //   a node    the newest of a list, linked to the older ones; the consumer is awake, or being woken
 //
 // Who may move it:

@@ -233,7 +233,7 @@ class operation final : public Base, public cached_memory {
         on_cancel_->disconnect();
       }
     }
-    if (handler_) { // asked, because GCC would warn of an uninitialised one
+    if (handler_) { // asked, because GCC would warn of an uninitialized one
       [[maybe_unused]] Handler destroyed_last(std::move(*handler_));
       handler_.reset();
       this->leave(half::caller);

@@ -21,7 +21,7 @@ namespace otpp::detail {
 // outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
 //
 // Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
-// was overtaken is recognised by its age and does nothing.
+// was overtaken is recognized by its age and does nothing.
 class idle_timer final : public envelope, public deadline {
  public:
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}

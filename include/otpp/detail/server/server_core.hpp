@@ -302,7 +302,7 @@ class server_core : public process {
   }
 
   void next(next_action action) noexcept { action_ = std::move(action); }
-  void initialised() noexcept {
+  void initialized() noexcept {
     life_ = life::running;
     has_run_ = true;
   }

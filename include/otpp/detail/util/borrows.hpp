@@ -11,7 +11,7 @@
 
 namespace otpp::detail {
 
-// Probes for the members of an aggregate. Each stands where one member's initialiser would, and
+// Probes for the members of an aggregate. Each stands where one member's initializer would, and
 // converts to exactly what its name says, so that a requires-expression can ask about that member. (They
 // are never called; without a body clang warns about messages of unnamed namespaces.)
 struct any_probe {

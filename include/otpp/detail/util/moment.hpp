@@ -32,7 +32,7 @@ concept time_like = is_steady_time<std::remove_cvref_t<T>>;
 template <class T>
 concept moment_like = timeout_like<T> || time_like<T>;
 
-// Years in hours::max would overflow nanoseconds: what is too long to count is for ever.
+// Years in hours::max would overflow nanoseconds: what is too long to count is forever.
 template <class Rep, class Period>
 constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
   if constexpr (std::same_as<std::chrono::duration<Rep, Period>, duration>) {

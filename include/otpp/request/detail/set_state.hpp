@@ -25,12 +25,12 @@
 namespace otpp {
 
 template <class Label, class Reply>
-struct labelled_response;
+struct labeled_response;
 
 namespace detail {
 
 template <class Label, class Reply>
-class set_wait : public answer_slot<labelled_response<Label, Reply>> {
+class set_wait : public answer_slot<labeled_response<Label, Reply>> {
  public:
   // Nobody will tell it anything any more.
   void dismiss() noexcept { this->fail(reply_slot::aborted()); }
@@ -238,7 +238,7 @@ class initiate_next : public initiation {
 
   template <class Handler>
   void operator()(Handler&& handler) {
-    using waiting = operation<set_wait<Label, Reply>, labelled_response<Label, Reply>, std::decay_t<Handler>>;
+    using waiting = operation<set_wait<Label, Reply>, labeled_response<Label, Reply>, std::decay_t<Handler>>;
     intrusive_ptr<set_state<Label, Reply>> set = set_;
     duration patience = timeout_;
     unregistered<waiting> wait = make_operation<waiting>(

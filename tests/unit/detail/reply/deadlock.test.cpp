@@ -32,8 +32,8 @@ using otpp::testing::world;
 
 namespace {
 
-// What all nodes of a scenario share. Their calls wait for ever, so that a ring that nobody sees is a client
-// that waits for ever, which the explorer reports.
+// What all nodes of a scenario share. Their calls wait forever, so that a ring that nobody sees is a client
+// that waits forever, which the explorer reports.
 struct town {
   otpp::duration patience = otpp::infinite;
   std::mutex mutex;
