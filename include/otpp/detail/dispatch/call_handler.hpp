@@ -75,7 +75,7 @@ class call_handler {
 
   asio::awaitable<void> await_alone(unanswered<request>& hold) const {
     using taken = taken_unanswered<request>;
-    return handler_coroutine::job(
+    return handler_coroutine::job_of<call_handler>::make(
         *server_, taken(hold),
         [server = server_](taken& mine) {
           return server->callbacks_.handle_call(std::move((*mine)->content()), server->state());
@@ -174,7 +174,7 @@ class call_handler {
   };
 
   asio::awaitable<void> await_with_caller(request& one) const {
-    return handler_coroutine::job(
+    return handler_coroutine::job_of<call_handler>::make(
         *server_,
         with_caller{
             access::make<caller<reply>>(one), std::move(one.content()), &one, one.message_type(),

@@ -175,7 +175,7 @@ class gen_server final : public server_core {
     auto& letter = static_cast<plain_message<M>&>(item);
     if constexpr (is_awaitable<Returned>) {
       try {
-        run_job(handler_coroutine::job(
+        run_job(handler_coroutine::job_of<gen_server>::make(
             *this, std::move(hold),
             [this, invoke](envelope_ptr& mine) {
               return invoke(callbacks_, std::move(static_cast<plain_message<M>&>(*mine).content()), state());
@@ -210,7 +210,7 @@ class gen_server final : public server_core {
     handles(&detail::type_name<M>);
     try {
       if constexpr (is_awaitable<returned>) {
-        run_job(handler_coroutine::job(
+        run_job(handler_coroutine::job_of<gen_server>::make(
             *this, &content,
             [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
             [this]<class... Result>(M*, Result&&... result) {
@@ -285,7 +285,7 @@ class gen_server final : public server_core {
       using returned = decltype(callbacks_.terminate(reason, state()));
       try {
         if constexpr (is_awaitable<returned>) {
-          run_job(handler_coroutine::job(
+          run_job(handler_coroutine::job_of<gen_server>::make(
               *this, reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
               [](const exit_reason&) {},
               [this](const exit_reason&, std::exception_ptr error) { terminate_failed(std::move(error)); }));
@@ -312,7 +312,7 @@ class gen_server final : public server_core {
   template <class Request>
   asio::awaitable<void> await_init(unanswered<Request>& hold) {
     using taken = taken_unanswered<Request>;
-    return handler_coroutine::job(
+    return handler_coroutine::job_of<gen_server>::make(
         *this, taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
         [this]<class Result>(taken& mine, Result&& result) {
           if constexpr (is_init_result<Result>) {

@@ -201,11 +201,9 @@ struct initiate_start : initiation {
 
 template <class Callbacks, class Token, class... Args>
 auto start_server(options&& how, Token&& token, Args&&... args) {
-  if constexpr (check_token_alone<server_ref<Callbacks>, Token>()) {
-    return asio::async_initiate<Token, completion_signature_t<server_ref<Callbacks>>>(
-        initiate_start<Callbacks, std::decay_t<Args>...>(), token, std::move(how),
-        std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));
-  }
+  return initiate<server_ref<Callbacks>>(
+      initiate_start<Callbacks, std::decay_t<Args>...>(), std::forward<Token>(token), std::move(how),
+      std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));
 }
 
 } // namespace otpp::detail

@@ -46,31 +46,20 @@ consteval bool fits_token() {
   }
 }
 
-// True if it can; else the compiler says why not.
-template <class R, class Token>
-consteval bool check_token_alone() {
-  static_assert(
-      fits_token<R, Token>(),
-      "otpp: this is no completion token for this verb: it takes asio::use_awaitable, asio::use_future and "
-      "the "
-      "like, or a function of (std::exception_ptr, Reply), without Reply where that is void");
-  return fits_token<R, Token>();
-}
-
-// As above, of a verb whose handler gets a default-made R beside an error.
+// True if it can; else the compiler says why not. A handler gets a default-made R beside an error.
 template <class R, class Token>
 consteval bool check_token() {
   constexpr bool has_default = std::is_void_v<R> || std::default_initializable<stored_t<R>> ||
                                is_use_awaitable<std::decay_t<Token>> || is_use_future<std::decay_t<Token>>;
-  if constexpr (check_token_alone<R, Token>()) {
-    static_assert(
-        has_default,
-        "otpp: this token's handler takes an answer even where there is an error, so that the answer's "
-        "type must be default-constructible; asio::use_awaitable and asio::use_future ask for less");
-    return has_default;
-  } else {
-    return false;
-  }
+  static_assert(
+      fits_token<R, Token>(),
+      "otpp: this is no completion token for this verb: it takes asio::use_awaitable, asio::use_future and "
+      "the like, or a function of (std::exception_ptr, Reply), without Reply where that is void");
+  static_assert(
+      has_default || !fits_token<R, Token>(),
+      "otpp: this token's handler takes an answer even where there is an error, so that the answer's "
+      "type must be default-constructible; asio::use_awaitable and asio::use_future ask for less");
+  return fits_token<R, Token>() && has_default;
 }
 
 // Begins what ends with an R, if the token can be told of it.

@@ -82,38 +82,43 @@ class handler_coroutine {
   // Makes a job of a handler. `mine` is what must live as long as it: it is moved into the frame, and given to the
   // three others. A handler may end on another executor than it began on, and cancelled: it is resumed on the server
   // before anything of the server is touched, which no cancellation can prevent.
-  template <class Held, class Start, class Conclude, class Fail>
-  static asio::awaitable<void> job(
-      server_core& server, Held mine, Start start, Conclude conclude, Fail fail) {
-    using returned = typename decltype(start(mine))::value_type;
-    std::exception_ptr error;
-    try {
-      if constexpr (std::is_void_v<returned>) {
-        co_await start(mine);
+  // A class template, so that a frame with a class of an unnamed namespace in it is in a class that has one, too:
+  // g++ 12 warns of it otherwise (-Wsubobject-linkage).
+  template <class Server>
+  struct job_of {
+    template <class Held, class Start, class Conclude, class Fail>
+    static asio::awaitable<void> make(
+        server_core& server, Held mine, Start start, Conclude conclude, Fail fail) {
+      using returned = typename decltype(start(mine))::value_type;
+      std::exception_ptr error;
+      try {
+        if constexpr (std::is_void_v<returned>) {
+          co_await start(mine);
+          if (!server.is_running_here()) {
+            co_await asio::this_coro::throw_if_cancelled(false);
+            co_await server.coroutine_->resume_on_server();
+          }
+          conclude(mine);
+        } else {
+          returned result = co_await start(mine);
+          if (!server.is_running_here()) {
+            co_await asio::this_coro::throw_if_cancelled(false);
+            co_await server.coroutine_->resume_on_server();
+          }
+          conclude(mine, std::move(result));
+        }
+      } catch (...) {
+        error = std::current_exception();
+      }
+      if (error) {
         if (!server.is_running_here()) {
           co_await asio::this_coro::throw_if_cancelled(false);
           co_await server.coroutine_->resume_on_server();
         }
-        conclude(mine);
-      } else {
-        returned result = co_await start(mine);
-        if (!server.is_running_here()) {
-          co_await asio::this_coro::throw_if_cancelled(false);
-          co_await server.coroutine_->resume_on_server();
-        }
-        conclude(mine, std::move(result));
+        fail(mine, std::move(error));
       }
-    } catch (...) {
-      error = std::current_exception();
     }
-    if (error) {
-      if (!server.is_running_here()) {
-        co_await asio::this_coro::throw_if_cancelled(false);
-        co_await server.coroutine_->resume_on_server();
-      }
-      fail(mine, std::move(error));
-    }
-  }
+  };
 
   // Asks the job to end, as an operation is cancelled. On the serial executor, where the job has to be: Asio
   // tells nobody where a coroutine is, so that one that is on another thread now has to be shielded

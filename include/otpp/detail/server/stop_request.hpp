@@ -4,6 +4,7 @@
 
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
@@ -143,15 +144,13 @@ struct initiate_join : initiation {
 
 template <class Token>
 auto start_stop(intrusive_ptr<server_core> server, exit_reason reason, duration timeout, Token&& token) {
-  return asio::async_initiate<Token, void(std::exception_ptr)>(
-      initiate_stop(), token, std::move(server), std::move(reason), timeout);
+  return initiate<void>(
+      initiate_stop(), std::forward<Token>(token), std::move(server), std::move(reason), timeout);
 }
 
 template <class Token>
 auto start_join(intrusive_ptr<server_core> server, Token&& token) {
-  static_assert(check_token<exit_reason, Token>());
-  return asio::async_initiate<Token, void(std::exception_ptr, exit_reason)>(
-      initiate_join(), token, std::move(server));
+  return initiate<exit_reason>(initiate_join(), std::forward<Token>(token), std::move(server));
 }
 
 } // namespace otpp::detail
