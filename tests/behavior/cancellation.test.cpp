@@ -843,7 +843,7 @@ TEST_CASE("cancellation: a start that is cancelled while its init is elsewhere e
   CHECK(frames == 0);
   REQUIRE(started.wait_for(10s) == std::future_status::ready);
   otpp::server_ref<settler> server = started.get(); // it took no notice
-  CHECK_FALSE(server.core()->has_ended());
+  CHECK_FALSE(server.has_ended());
 }
 
 TEST_CASE("cancellation: a spawned body that is stopped while it is elsewhere ends") {
@@ -946,7 +946,7 @@ void check_that_the_next_handler_is_cancelled() {
   otpp::kill(server);
   settle(context);
   CHECK(frames == 0);
-  CHECK(server.core()->has_ended());
+  CHECK(server.has_ended());
 }
 
 } // namespace
