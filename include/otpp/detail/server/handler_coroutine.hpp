@@ -74,7 +74,9 @@ class handler_coroutine {
     }
     server_.let_dispatch(false);
     state was = state::starting;
-    if (!state_.compare_exchange_strong(was, state::busy) && was == state::lost) {
+    if (!state_.compare_exchange_strong(
+            was, state::busy, std::memory_order_acq_rel, std::memory_order_acquire) &&
+        was == state::lost) {
       server_.submit(loss_);
     }
   }
@@ -134,7 +136,8 @@ class handler_coroutine {
   // destroyed with its frame.
   bool desert() noexcept {
     state was = state::busy;
-    return state_.compare_exchange_strong(was, state::deserted, std::memory_order_acq_rel);
+    return state_.compare_exchange_strong(
+        was, state::deserted, std::memory_order_acq_rel, std::memory_order_acquire);
   }
 
   // Ends the coroutine, if it is between jobs. It returns, because Asio wants memory to destroy one.
