@@ -50,7 +50,7 @@ inline void server_core::run_loop() noexcept {
     }
     kept_.reset();
     if (relations* its = related(); its && follows_exit_signals()) {
-      if (pending_exit* signal = its->signals.oldest()) {
+      if (pending_exit* signal = its->incoming.oldest()) {
         apply_exit_signal(*signal); // before what was sent earlier, as in OTP
       }
     }

@@ -170,7 +170,7 @@ class relations {
     bool is_taken = false;
     {
       context_guard inside(owner_.context());
-      is_taken = inside && signals.push(one, owner_, inside.here());
+      is_taken = inside && incoming.push(one, owner_, inside.here());
     } // else the process ends with its context; whoever takes it out would not be alone
     if (!is_taken) {
       static_cast<task&>(one).discard();
@@ -180,7 +180,7 @@ class relations {
   // Takes the meaning from those that have come through a link from `who`. By the process itself.
   void ignore_exit_signals_of(std::uint64_t who) noexcept {
     if (owner_.follows_exit_signals()) {
-      signals.ignore_from(who);
+      incoming.ignore_from(who);
     }
   }
 
@@ -227,7 +227,7 @@ class relations {
     }
   }
 
-  exit_signals signals;
+  exit_signals incoming;
   receiver* body = nullptr; // what takes all messages; by the process itself
   std::uint64_t parent = 0; // see parent_of(); written before the process is launched
 
