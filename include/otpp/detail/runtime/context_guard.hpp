@@ -10,8 +10,8 @@
 
 namespace otpp::detail {
 
-// Inside a context for as long as this lives, by the turn on this thread or else by the room's gate; or
-// not, if the context is gone.
+// Keeps a context alive while this object lives, either because the current turn on this thread runs in it,
+// or by holding its gate. Converts to false if the context has been destroyed.
 class context_guard {
  public:
   explicit context_guard(context_state& room) noexcept : context_(room) {
@@ -29,11 +29,11 @@ class context_guard {
 
   explicit operator bool() const noexcept { return is_inside_; }
 
-  // Returns the turn by which it is inside; null if that is the gate.
+  // Returns the turn that runs in the context; null if the guard holds the gate instead.
   turn* here() const noexcept { return here_; }
 
-  // Registers one who waits in this context, and calls `action` under the lock, before its deadline can expire.
-  // False if the context is going. Afterwards `one` may be gone.
+  // Registers a waiter in this context and calls `action` under the lock, before the deadline can expire.
+  // Returns false if the context is being destroyed. The waiter may be destroyed when this returns.
   template <class Action>
   bool register_and(waiter& one, Action action) noexcept {
     return is_inside_ && context_.enroll_and(one, waiter::membership::none, action);

@@ -34,20 +34,20 @@ class context_guard;
 class context_service;
 class process;
 
-// What the library keeps for one execution context: the servers that run there, in the order in which
-// they started, and the callers that wait there, with their deadlines.
+// What the library keeps for one execution context: its processes, in the order in which they started, and
+// the callers that wait on it, with their deadlines.
 //
-// It outlives the context, as a closed shell, for as long as anybody refers to it. Whoever is not
-// running inside the context passes its gate before touching anything that belongs to it; the gate
-// closes when the context is destroyed, after the last one inside has left.
+// It is reference-counted and outlives the context; once the context is destroyed it is closed. A thread that
+// is not running inside the context enters the gate before it touches anything that belongs to the context.
+// The context's destruction closes the gate, and waits until every thread has left it.
 class context_state : public counted<context_state> {
  public:
-  // Returns the room of the context behind an executor, which is made at its first use.
+  // Returns the state of the context behind an executor, and creates it at its first use.
   static intrusive_ptr<context_state> of(const asio::any_io_executor& executor);
 
   // ---- the gate ----
 
-  // Any thread: true if the context is there, and stays until leave().
+  // Any thread: returns true if the context is alive; it then stays alive until leave().
   bool enter() noexcept {
     if (gate_.fetch_add(2, std::memory_order_acquire) & 1) {
       leave();
@@ -58,12 +58,12 @@ class context_state : public counted<context_state> {
 
   void leave() noexcept { gate_.fetch_sub(2, std::memory_order_release); }
 
-  // Returns the context, which may be gone already.
+  // Returns the context, which may have been destroyed.
   asio::execution_context& context() const noexcept { return *context_; }
 
   // ---- lanes ----
 
-  // Returns the lane of an executor, if it is one of the few that are shared; else null.
+  // Returns the lane of an executor if it is one of the few shared ones, else null.
   lane* find_lane(const asio::any_io_executor& executor) noexcept {
     for (std::atomic<lane*>& shared : shared_) {
       lane* found = shared.load(std::memory_order_acquire);
@@ -74,26 +74,27 @@ class context_state : public counted<context_state> {
     return nullptr;
   }
 
-  // Returns the lane of an executor, and makes it if there is none. May throw std::bad_alloc.
+  // Returns the lane of an executor, and creates it if necessary. May throw std::bad_alloc.
   intrusive_ptr<lane> lane_for(const asio::any_io_executor& executor);
 
   // ---- processes (process.hpp) ----
 
   void add(process& one) noexcept;
 
-  // True if it was here: then the context's reference is the caller's.
+  // Returns true if the process was listed. The caller then owns the context's reference.
   bool remove(process& one) noexcept;
 
-  // Returns the process that started last and still lives, of those that `wanted` lets pass, or null. `wanted` is
-  // called in the lock.
+  // Returns the most recently started living process for which `wanted` returns true, or null. Calls `wanted`
+  // under the lock.
   template <class Wanted>
   intrusive_ptr<process> newest(Wanted wanted) noexcept;
 
-  // Calls `visit` with each process that lives, oldest first, in the lock.
+  // Calls `visit` under the lock with each living process, oldest first.
   template <class Visit>
   void each_process(Visit visit) noexcept;
 
-  // Calls `visit` with each room whose context has not been destroyed, in the lock of all rooms.
+  // Calls `visit` with the state of each context that has not been destroyed, under the lock of the global
+  // list.
   template <class Visit>
   static void each_room(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
@@ -104,7 +105,7 @@ class context_state : public counted<context_state> {
 
   // ---- waiters ----
 
-  // It waits no more.
+  // Ends a wait: takes the waiter off the list, or marks it so that its turn does not register it.
   void dismiss(waiter& one) noexcept {
     bool sweep_due = false;
     {
@@ -121,12 +122,12 @@ class context_state : public counted<context_state> {
     }
   }
 
-  // Arms a time of a server's own, again if it was armed. As any timer, it counts as work.
+  // Arms a deadline that belongs to a server, or rearms it. Like any timer, it counts as outstanding work.
   void arm(deadline& item, moment after, lane& here) noexcept {
     arm_if(item, when_over(after), here, [] { return true; });
   }
 
-  // As above, unless `wanted`, which is asked in the lock, says no.
+  // Like arm(), unless `wanted`, which is called under the lock, returns false.
   template <class Wanted>
   void arm_if(deadline& item, deadline::time_point at, lane& here, Wanted wanted) noexcept {
     bool sweep_due = false;
@@ -150,7 +151,7 @@ class context_state : public counted<context_state> {
     disarm_if(item, [] { return true; });
   }
 
-  // As above, unless `wanted`, which is asked in the lock, says no.
+  // Like disarm(), unless `wanted`, which is called under the lock, returns false.
   template <class Wanted>
   void disarm_if(deadline& item, Wanted wanted) noexcept {
     bool sweep_due = false;
@@ -167,7 +168,8 @@ class context_state : public counted<context_state> {
     }
   }
 
-  // Returns the time. For those who are inside the context, as what follows is.
+  // Returns the current time. Precondition of this and the next two: the thread is inside the context or its
+  // gate.
   deadline::time_point now() const noexcept {
     return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
@@ -183,14 +185,14 @@ class context_state : public counted<context_state> {
     return after.count <= (after.is_absolute ? now().time_since_epoch() : duration::zero());
   }
 
-  // Guards what belongs to the servers of this context and is touched rarely: their names, watchers
-  // and open calls. Held for pointer work only.
+  // Guards the rarely used data of this context's servers: names, relations, watchers and open calls. Held
+  // for pointer operations only.
   spin_mutex& mutex() noexcept { return mutex_; }
 
-  // The context is being destroyed. Asio calls it once or twice, depending on its version.
+  // Called when the context is destroyed; once or twice, depending on the version of Asio.
   void shutdown() noexcept;
 
-  // The time has come for which the timer was armed. By the timer, or by what simulates the context.
+  // Called when the armed time is reached: by the timer, or by the simulation of the context.
   void timer_fired(std::error_code error, deadline::time_point at);
 
  private:
@@ -198,10 +200,10 @@ class context_state : public counted<context_state> {
   friend class lane;
   friend class turn;
 
-  // Registers one who waits on this context, and arms its deadline. False if the context is going, or
-  // if `one` is not what it was: one that is turn-local may have been answered meanwhile, by its cancellation.
-  // `action` is called under the lock, before the deadline can expire. Then `one` may be destroyed when this returns.
-  // Precondition: the thread runs in the context or is inside its gate.
+  // Registers a waiter on this context and arms its deadline. Returns false if the context is being
+  // destroyed, or if the membership of `one` is no longer `was`: a turn-local wait may have been ended by a
+  // cancellation. Calls `action` under the lock, before the deadline can expire. The waiter may be destroyed
+  // when this returns. Precondition: the thread runs in the context or is inside its gate.
   template <class Action>
   bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
     auto at = when_over(one.timeout);
@@ -241,8 +243,8 @@ class context_state : public counted<context_state> {
     return sweep_due;
   }
 
-  // False if there was no memory for it, which an executor that is not Asio's own may want, a strand's too:
-  // then a sweep, which is work itself, tries again.
+  // Takes a work guard. Returns false if that failed for lack of memory, which an executor other than Asio's
+  // own may need, including a strand. A sweep, which is outstanding work itself, then tries again.
   bool hold_work(lane& here) noexcept {
     try {
       if (!work_) {
@@ -254,7 +256,7 @@ class context_state : public counted<context_state> {
     }
   }
 
-  // True if a sweep has to let go of the work or of the timer.
+  // Returns true if a sweep must be posted to release the work guard or the timer.
   bool note_if_idle() noexcept {
     bool due =
         !closed_ && !sweep_posted_ && ((waiting_ == 0 && work_) || (timer_armed_ && deadlines_.empty()));
@@ -305,11 +307,11 @@ class context_state : public counted<context_state> {
   waiter* first_waiter_ = nullptr;
   waiter* last_waiter_ = nullptr;
   std::size_t waiting_ = 0;
-  asio::any_io_executor work_; // held while somebody waits, so that run() does not return
+  asio::any_io_executor work_; // work guard while any call waits, so that run() does not return
   deadline_heap deadlines_;
 
-  // The one timer. It is looked after by a sweep that is posted, not at each call: a call that is
-  // answered before its context comes round again never touches the timer (performance.md, 9).
+  // The one timer. It is updated by a posted sweep rather than by each call, so that a call that is answered
+  // before the sweep runs never touches it (performance.md, 9).
   std::optional<asio::steady_timer> timer_;
   deadline::time_point timer_at_{};
   bool timer_armed_ = false;
@@ -317,7 +319,7 @@ class context_state : public counted<context_state> {
   intrusive_ptr<lane> sweep_lane_;
   op_storage sweep_storage_;
 
-  // All rooms, so that somebody may see what lives.
+  // The global list of contexts, so that sys::processes() can visit all of them.
   struct list {
     spin_mutex mutex;
     context_state* first = nullptr;
@@ -362,7 +364,7 @@ class context_service : public asio::execution_context::service {
       : asio::execution_context::service(context), context_(new context_state(context)) {
     context_->join_all();
   }
-  // One that was made while the services were shut down is not shut down itself.
+  // Asio does not call shutdown() on a service that was created while the services were being shut down.
   ~context_service() override { context_->shutdown(); }
 
   const intrusive_ptr<context_state>& context() const noexcept { return context_; }
@@ -374,10 +376,11 @@ class context_service : public asio::execution_context::service {
 };
 
 inline intrusive_ptr<context_state> context_state::of(const asio::any_io_executor& executor) {
-  // Services are shut down newest first. That of the timers may be newer than ours, as may that of any
-  // socket: then what a handler waits for is destroyed, with the handler's frame, before its server is
-  // evicted. No timer is made here all the same: it would make an io_context sleep in epoll, from which a
-  // thread is harder to wake, in programs that have neither timers nor sockets.
+  // Asio shuts services down newest first. The timer service may be newer than ours, and so may that of any
+  // socket. In that case the operation that a handler awaits is destroyed, with the handler's frame, before
+  // our shutdown() ends the server. We nevertheless create no timer here to prevent that: it would make an
+  // io_context wait in epoll, from which waking a thread is more expensive, even in programs that use neither
+  // timers nor sockets.
   auto& context = asio::query(executor, asio::execution::context);
   return asio::use_service<context_service>(context).context();
 }

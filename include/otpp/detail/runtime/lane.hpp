@@ -21,10 +21,11 @@ namespace otpp::detail {
 
 class context_state;
 
-// One executor of one context, as servers run on it and callers wait on it.
+// One executor of one context, on which servers run and callers wait. Servers with equal executors share a
+// lane.
 //
-// Servers that run on equal executors share one. It keeps the executor in the form that posts
-// cheapest, and an inbox through which other contexts hand in what is to be resumed here.
+// It keeps the executor in the form with the cheapest post, and an inbox for completions that other contexts
+// deliver.
 class lane : public counted<lane> {
  public:
   lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor);
@@ -33,14 +34,14 @@ class lane : public counted<lane> {
   context_state& context() const noexcept { return *context_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
-  // Returns what simulates its context, or null, which is the usual case.
+  // Returns the simulation of the context, or null in the usual case.
   virtual_time* simulated() const noexcept { return virtual_time_; }
 
-  // True if a completion that asks for `executor` may be run by whoever runs here.
+  // Returns true if a completion that is bound to `executor` may run on a thread that runs this lane.
   bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
 
-  // Posts a function; with `storage`, without allocating where the executor is Asio's own.
-  // The context must be alive: inside it, or behind the room's gate.
+  // Posts a function. With `storage`, does not allocate if the executor is Asio's own. Precondition: the
+  // thread is inside the context or its gate.
   template <class Function>
   void post(Function&& function, op_storage* storage = nullptr) const {
     op_allocator<void> allocator(storage);
@@ -57,16 +58,16 @@ class lane : public counted<lane> {
     }
   }
 
-  // Hands in a task from another context, to be run here. Behind the room's gate.
+  // Delivers a task from another context, to run here. Precondition: the thread is inside the context's gate.
   void deliver(task& item) noexcept;
 
-  // Takes what was handed in, and parks the inbox.
+  // Takes the delivered tasks, and parks the inbox.
   task_list take_inbox() noexcept;
 
  private:
   friend class context_state;
 
-  // All that must not outlive the context.
+  // Everything that must not outlive the context.
   struct executors {
     asio::any_io_executor own;
     asio::any_io_executor posting;
@@ -78,7 +79,7 @@ class lane : public counted<lane> {
   intrusive_ptr<context_state> context_;
   asio::any_io_executor executor_;
   asio::any_io_executor posting_; // never blocks
-  // The executors that post without a virtual call, and into storage of ours (performance.md, 5).
+  // Set if the executor can post without a virtual call and into storage of ours (performance.md, 5).
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   mpsc_queue<queued> inbox_{true};

@@ -28,36 +28,38 @@
 
 namespace otpp::detail {
 
-// What runs one step at a time: a mailbox, and who may run what is in it. It lives on a context until it ends or the
-// context is destroyed.
+// A strand with a mailbox: it runs one step at a time. It lives on a context until it ends or the context is
+// destroyed.
 //
-// The mailbox's one word says who runs the process: parked means nobody does; whoever moves it from
-// parked must see to it that it runs, by claiming it for the turn on its own thread or by posting an
-// activation to its lane. So at most one activation is ever posted, and its memory is kept here.
+// The mailbox's state word says whether a thread is responsible for running the process. "Parked" means that
+// none is. The thread that changes it from parked must make the process run, either by claiming it for its
+// own turn or by posting an activation to the lane. So at most one activation is posted at any time, and its
+// memory is preallocated here.
 class process : public counted<process> {
  public:
   virtual ~process() = default;
 
-  // The context is being destroyed. Ends without running user callbacks.
+  // Called when the context is destroyed. Ends the process without running user callbacks.
   virtual void on_context_destroyed() noexcept = 0;
 
   const intrusive_ptr<lane>& get_lane() const noexcept { return lane_; }
   context_state& context() const noexcept { return lane_->context(); }
 
-  // Any thread: runs the task between the steps of this process; discards it if its context is gone.
+  // Any thread: runs the task between two steps of this process, or discards it if the context has been
+  // destroyed.
   void submit(task& item) noexcept {
     bool is_taken = false;
     {
       context_guard inside(context());
       is_taken = inside && submit_inside(item, inside.here());
-    } // the process may be gone
+    } // the process may have been destroyed
     if (!is_taken) {
-      item.discard(); // in no gate: it may destroy what is the user's
+      item.discard(); // outside the gate, because it may destroy the user's objects
     }
   }
 
-  // As submit, by who is inside the context or its gate. False if the process has ended: the task is still the
-  // caller's, to be discarded in no gate.
+  // Like submit(). Precondition: the thread is inside the context or its gate. Returns false if the process
+  // has ended; the caller then still owns the task, and discards it outside the gate.
   bool submit_inside(task& item, turn* here) noexcept {
     switch (mailbox_.submit(item, place_of(here))) {
       case mailbox::result::woke: schedule(here); return true;
@@ -66,8 +68,8 @@ class process : public counted<process> {
     }
   }
 
-  // True if the turn on this thread runs this process, or will before anybody else can: then its receiver's
-  // place is the turn's. Takes over a process that sleeps.
+  // Returns true if the turn on this thread is the only one that can run this process: it runs it already, or
+  // has claimed it. The turn is then the mailbox's receiver. Claims the process if it is parked.
   bool claim(turn& here) noexcept {
     if (here.owns(*this)) {
       return true;
@@ -79,70 +81,70 @@ class process : public counted<process> {
     return false;
   }
 
-  // Runs steps until there is none, or the turn is spent. By the turn only.
+  // Runs steps until none is left or the turn's budget is used up. Called by the turn only.
   void run_steps(turn& here);
 
-  // True in a step of this process, on its executor.
+  // Returns true if called within a step of this process, on its executor.
   bool is_running_here() const noexcept {
     turn* here = turn::current();
     return here && here->running() == this;
   }
 
-  // What is dispatched to this process next, from inside the step that runs now, need not be queued.
+  // Lets the next function dispatched from within the current step run at once instead of being queued.
   void let_dispatch(bool once) noexcept { may_dispatch_ = once; }
   bool take_dispatch() noexcept { return is_running_here() && std::exchange(may_dispatch_, false); }
 
-  // Returns its number, which no other process of the program has or had.
+  // Returns the id, which is unique within the program and never reused.
   std::uint64_t id() const noexcept { return id_; }
 
-  // Returns the name of the process, for people: `"counter"` or `counter#7`.
+  // Returns the name of the process, for use in messages: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;
 
-  // Posts an activation. By whoever is responsible for running it.
+  // Posts an activation. Called by the thread that is responsible for running the process.
   void post_activation() noexcept;
 
-  // True while its context holds a reference. For who has the receiver's place.
+  // Returns true while the context holds a reference. Called by the receiver of the mailbox only.
   bool is_active() const noexcept { return is_active_; }
 
-  // Any thread: true if no message is taken any more.
+  // Any thread: returns true if the mailbox accepts no more messages.
   bool has_ended() const noexcept { return mailbox_.is_closed(); }
 
-  // True if the slot is that of the coroutines that run the handlers. In a step of this process.
+  // Returns true if the slot belongs to the coroutine chain that runs the handlers. Called within a step.
   virtual bool is_handlers_own(const asio::cancellation_slot&) const noexcept { return false; }
 
-  // What the handler that runs now waits for.
+  // The edge of the wait-for graph that the running handler has set.
   wait_edge& edge() noexcept { return edge_; }
 
  protected:
-  // Whoever makes it has the receiver's place, until activate().
+  // The creating thread is the mailbox's receiver until activate().
   process(intrusive_ptr<lane> home, std::size_t mailbox_limit)
       : mailbox_(mailbox_limit), lane_(std::move(home)) {}
 
-  // Runs it for the first time. By who is inside the context or its gate; what was sent to it before waits
-  // for this.
+  // Runs the process for the first time. Messages that were sent earlier are handled after this.
+  // Precondition: the thread is inside the context or its gate.
   void activate(turn* here) noexcept {
     is_active_ = true;
     context().add(*this);
     schedule(here);
   }
 
-  // Does what is to be done before the next task. True if it did something.
+  // Does what must be done before the next task. Returns true if there was anything to do.
   virtual bool advance(turn& here) = 0;
 
-  // Takes a message that has come to the front, and which advance() does not want now.
+  // Takes the message at the front of the queue, which advance() has not asked for.
   virtual void accept(envelope& item) noexcept = 0;
 
-  // Puts an envelope in the mailbox, by who is inside the context or its gate.
+  // Puts an envelope into the mailbox. Precondition: the thread is inside the context or its gate.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send_inside(envelope& item, turn* here) noexcept {
     return wake_if_due(push_inside<Push>(item, here), here);
   }
 
-  // As above, in two steps: the first may be taken under a lock.
+  // Like push_inside(), in two steps, the first of which may be taken under a lock.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result push_inside(envelope& item, turn* here) noexcept {
     if (mailbox_.is_closed()) {
-      return mailbox::result::closed; // it is not run for this
+      return mailbox::result::closed; // it is not activated for this message
     }
     return (mailbox_.*Push)(item, place_of(here));
   }
@@ -154,10 +156,10 @@ class process : public counted<process> {
     return result;
   }
 
-  // It ends: the room's reference passes to the turn that runs it, or goes.
+  // Ends the process: the context's reference passes to the turn that runs the process, or is released.
   void deactivate(turn* here) noexcept;
 
-  // The context is going: nothing is run any more.
+  // Called when the context is destroyed: discards what is queued, without running it.
   void discard_work() noexcept;
 
   mailbox mailbox_;
@@ -187,8 +189,8 @@ class process : public counted<process> {
   intrusive_ptr<lane> lane_;
   wait_edge edge_;
   bool is_active_ = false;
-  bool may_dispatch_ = false; // within one call of the handler coroutine's
-  // In the list of its context, under the lock of that.
+  bool may_dispatch_ = false; // set only during one call of the handler coroutine
+  // The process's entry in its context's list, under the context's lock.
   bool listed_ = false;
   process* older_ = nullptr;
   process* newer_ = nullptr;
@@ -203,7 +205,7 @@ struct process::activation {
   activation& operator=(activation&&) = delete;
   ~activation() {
     if (who) {
-      who->discard_work(); // not run: the context is being destroyed, and what was submitted with it
+      who->discard_work(); // not run: the context is being destroyed, together with the function
     }
   }
 
@@ -223,8 +225,8 @@ inline void process::post_activation() noexcept {
       lane_->post(std::move(one), &mailbox_.wake_storage());
       return;
     } catch (const std::bad_alloc&) {
-      // Only an executor that is not Asio's own allocates here. The message is published already, so
-      // that there is nobody to tell: wait for memory.
+      // Only an executor other than Asio's own allocates here. The message has already been published, so
+      // there is no caller left to report the failure to: wait until memory is available.
       std::this_thread::yield();
     }
   }
@@ -252,12 +254,11 @@ inline void process::run_steps(turn& here) {
       }
       here.settle(this);
       if (mailbox_.park()) {
-        return; // from here on another thread may run it, or end it
+        return; // from here on another thread may run the process, or end it
       }
     }
   } catch (...) {
-    // A completion handler threw. As with any handler of Asio's, that is for run() to throw; the
-    // server goes on.
+    // A completion handler threw. As in Asio, the exception leaves run(); the server continues.
     here.settle(this);
     post_activation();
     throw;
@@ -283,7 +284,7 @@ inline void process::discard_work() noexcept {
 
 } // namespace otpp::detail
 
-// What these classes need of each other.
+// The bodies that the classes above need from one another.
 #include <otpp/detail/runtime/impl/context_state.hpp>
 #include <otpp/detail/runtime/impl/lane.hpp>
 #include <otpp/detail/runtime/impl/turn.hpp>

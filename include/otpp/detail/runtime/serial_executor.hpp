@@ -14,13 +14,13 @@
 
 namespace otpp::detail {
 
-// A server's own executor: what is submitted to it runs between the steps of the server's loop, never
-// at the same time as one of its handlers.
+// A server's own executor: a function submitted to it runs between the steps of the server's loop, never
+// concurrently with one of its handlers.
 //
-// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server
-// runs, which need be no strand. It never runs anything before `execute` returns, but for the worker's
-// coroutine, which begins inside its own step. It holds no work of its own: an operation that is pending
-// does, and so does a handler that is waiting.
+// It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server runs,
+// which need not be a strand. It never runs a function before `execute` returns, except the start of the
+// handler coroutine within the server's own step. It does not count as outstanding work; a pending operation
+// does, and so does a handler that waits.
 //
 // @par Thread safety
 // Distinct objects: safe. Shared objects: safe.
@@ -38,8 +38,8 @@ class serial_executor {
   serial_executor require(asio::execution::blocking_t::never_t) const noexcept {
     return serial_executor(*process_);
   }
-  // What a dispatch of Asio 1.22 asks for. That of co_spawn must not fail, because Asio ends the program
-  // then: an any_io_executor that says it always blocks allocates nothing.
+  // Asio 1.22 requires this property for a dispatch. The dispatch in co_spawn must not fail, because Asio
+  // then terminates the program; an any_io_executor that already says "possibly" needs no allocation for it.
   serial_executor require(asio::execution::blocking_t::possibly_t) const noexcept {
     serial_executor result(*process_);
     result.runs_at_once_ = process_->take_dispatch();
@@ -48,14 +48,14 @@ class serial_executor {
 
   template <class Function>
   void execute(Function&& function) const {
-    if (runs_at_once_ || process_->take_dispatch()) { // in Asio 1.30 a dispatch has asked for nothing
+    if (runs_at_once_ || process_->take_dispatch()) { // Asio 1.30 dispatches without requiring a property
       std::forward<Function>(function)();
       return;
     }
     process_->submit(*new function_task<std::decay_t<Function>>(std::forward<Function>(function)));
   }
 
-  // Returns the server behind it.
+  // Returns the process behind it.
   const intrusive_ptr<process>& owner() const noexcept { return process_; }
 
   friend bool operator==(const serial_executor& a, const serial_executor& b) noexcept {

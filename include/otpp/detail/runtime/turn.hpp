@@ -14,17 +14,17 @@ namespace otpp::detail {
 
 class process;
 
-// One stretch of work on one thread: it lasts from when the executor calls us until we return.
+// One uninterrupted run on one thread: from the moment the executor calls us until we return to it.
 //
-// It is where most of the speed is. A caller that is answered is resumed here, after the server has
-// been released, rather than through the executor; a server that is woken from here runs next, rather
-// than through the executor; and a call that is answered here is never written down anywhere else. A
-// turn is bounded, so that others on the thread get theirs.
+// Most of the speed comes from here. A caller that is answered is resumed in the turn, after the server has
+// been released, instead of being posted. A server that is woken in the turn runs next, instead of being
+// posted. A call that is answered within the turn is never registered with the context. The length of a turn
+// is bounded so that other handlers on the thread are not starved.
 //
-// Everything in it belongs to its thread; nothing is locked.
+// A turn belongs to its thread, so nothing in it is locked.
 class turn {
  public:
-  // How many messages and resumptions a turn may hold (performance.md, 4.14: the plateau).
+  // How many messages and resumptions one turn may run (performance.md, 4.14: more gains nothing).
   static constexpr int limit = 64;
 
   explicit turn(lane& here) noexcept;
@@ -32,38 +32,39 @@ class turn {
   turn& operator=(const turn&) = delete;
   ~turn(); // hands what is left to the executor
 
-  // Returns the turn that is on this thread, or null.
+  // Returns the current turn of this thread, or null.
   OTPP_NOINLINE static turn* current() noexcept { return slot(); }
 
   lane& here() const noexcept { return *lane_; }
   bool is_in(const context_state& room) const noexcept { return &lane_->context() == &room; }
 
-  // Runs a process, and then what comes of it.
+  // Runs a process, and then everything that follows from it.
   void run(intrusive_ptr<process> first);
 
-  // Runs tasks, and then what comes of them.
+  // Runs tasks, and then everything that follows from them.
   void run(task_list tasks);
 
-  // True if a process may be claimed to run next.
+  // Returns true if a process on this lane may be claimed to run next.
   bool has_place_for(const lane& other) const noexcept;
   void run_next(process& claimed) noexcept;
 
-  // Runs a task of this lane when the process that is running now has been released.
+  // Runs a task of this lane after the process that is running now has been released.
   void run_later(task& item) noexcept;
 
   // Returns the process whose step is running, or null.
   process* running() const noexcept { return running_; }
 
-  // True if nobody but this turn can run the process now: it has claimed it, or is running it.
+  // Returns true if only this turn can run the process now, because it has claimed it or is running it.
   bool owns(const process& other) const noexcept { return next_ == &other || running_ == &other; }
 
-  // The process that is running has ended, and here is the reference that its room had.
+  // Keeps the reference that the context held to the running process, which has ended, until its step
+  // returns.
   void keep(process& ended) noexcept;
 
   void spend() noexcept { --budget_; }
   bool is_spent() const noexcept { return budget_ <= 0; }
 
-  // Writes down one who waits for a server that this turn has claimed.
+  // Adds a turn-local wait for a server that this turn has claimed.
   void add_fresh(waiter& one) noexcept {
     one.membership_.store(waiter::membership::fresh, std::memory_order_relaxed);
     one.is_listed_fresh_ = true;
@@ -75,13 +76,13 @@ class turn {
     fresh_ = &one;
   }
 
-  // The server has it in hand and is going to answer it.
+  // Takes off a turn-local wait that the server is about to answer.
   void answer_fresh(waiter& one) noexcept {
     remove_fresh(one);
     one.membership_.store(waiter::membership::none, std::memory_order_relaxed);
   }
 
-  // Takes it out of the list, without saying what becomes of it.
+  // Takes a wait off the turn's list without changing its membership.
   void remove_fresh(waiter& one) noexcept {
     one.is_listed_fresh_ = false;
     (one.before_ ? one.before_->next_ : fresh_) = one.next_;
@@ -90,18 +91,18 @@ class turn {
     }
   }
 
-  // Enrolls those who wait for `server`, which is about to be released unfinished.
+  // Registers the remaining turn-local waits for `server`, which is about to be released.
   void settle(const void* server) noexcept {
     if (fresh_) {
       settle_all(server);
     }
   }
 
-  // Enrolls one that is fresh: its answer may come from anywhere from now on.
+  // Registers a turn-local wait with its context: from now on any thread may answer it.
   void settle_one(waiter& one) noexcept;
 
  private:
-  // Read only through current(): compilers keep a thread_local's address across a suspension.
+  // Read only through current(), because compilers keep the address of a thread_local across a suspension.
   static turn*& slot() noexcept {
     static thread_local turn* instance = nullptr;
     return instance;
@@ -122,10 +123,10 @@ class turn {
   void post_tail() noexcept;
 
   lane* lane_;
-  turn* outer_; // a handler may run another context
+  turn* outer_; // not null if a handler runs another context
   process* next_ = nullptr;
   process* running_ = nullptr;
-  intrusive_ptr<process> kept_next_; // unless its room holds it
+  intrusive_ptr<process> kept_next_; // empty if its context holds it
   intrusive_ptr<process> ended_;
   task_list tail_;
   int tail_size_ = 0;
@@ -133,7 +134,7 @@ class turn {
   waiter* fresh_ = nullptr;
 };
 
-// Tasks on their way through the executor.
+// Tasks that have been posted to the executor.
 struct posted_tasks {
   intrusive_ptr<lane> here;
   task_list tasks;

@@ -13,24 +13,23 @@ namespace otpp::detail {
 
 class context_state;
 
-// What a context tells the library whose time is not the world's (testing.hpp): the time, and how much is
-// done at a stretch.
+// The interface to a simulated context (testing.hpp): its clock, and the length of a turn.
 //
-// A context has one from its beginning to its end, or never.
+// A context either has a simulation for its whole lifetime or never has one.
 class virtual_time {
  public:
-  // Returns the time.
+  // Returns the virtual time.
   virtual deadline::time_point now() const noexcept = 0;
 
-  // Has `room.timer_fired` called at that time, instead of at any earlier wish. In the room's lock.
+  // Has `timer_fired` called at that time; replaces an earlier request. Called under the context's lock.
   virtual void wake_at(context_state& room, deadline::time_point at) noexcept = 0;
   virtual void do_not_wake() noexcept = 0;
 
-  // Returns how many messages and resumptions a turn may hold. With 1 each goes through the executor, and
-  // so may come after anything else that is ready.
+  // Returns how many messages and resumptions one turn may run. With 1, each is posted on its own and may
+  // therefore run after any other handler that is ready.
   virtual int turn_limit() const noexcept = 0;
 
-  // True if somebody wants to read what happens.
+  // Returns true if trace events are wanted.
   virtual bool is_traced() const noexcept = 0;
   virtual void trace(std::string what_happened) = 0;
 
@@ -38,7 +37,7 @@ class virtual_time {
   ~virtual_time() = default;
 };
 
-// By which a context is known to be simulated. Made before anything of the library's is.
+// Marks a context as simulated. Must be created before the library's first object on that context.
 class virtual_time_service : public asio::execution_context::service {
  public:
   using key_type = virtual_time_service;

@@ -11,32 +11,32 @@ namespace otpp::detail {
 
 class reply_slot;
 
-// What a process's handler waits for, if all of it is certain: one edge of the graph in which deadlock.hpp
-// looks for rings. Of each process there is one.
+// What the running handler of a process waits for, if it certainly waits for it: one edge of the wait-for
+// graph in which deadlock.hpp looks for cycles. Each process has one.
 //
 // States of an edge:
 //
-//   none   no handler waits, or not for sure
-//   set    the handler that runs now waits in this slot, and goes on when the slot is decided and run
+//   none   no handler waits, or it is not certain that it does
+//   set    the running handler waits in this slot, and continues once the slot is decided and run
 //
-// none -> set    by the handler's own call, in a step of its process, before the call is sent.
-// set -> none    by the slot's caller half when it is run or discarded, whatever has decided it (an answer, a
-//                timeout, a cancellation, the end of a context); or by the call itself, when it is refused.
+//   none -> set    by the handler's own call, in a step of its process, before the call is sent.
+// set -> none    by the slot's caller half when the slot is run or discarded, whatever decided it (an answer,
+//                a timeout, a cancellation, the end of a context); or by the call itself, when it is refused.
 //
-// That the handler itself waits, and not a coroutine that it has started, is seen by the cancellation slot of
-// what is to be resumed: each of Asio's chains of coroutines has its own. A call inside `a || b`, a
-// `co_spawn`, or a `cancel_after` has another than the handler's: it sets no edge, since the handler may go on
-// without it. After `reset_cancellation_state()` in a handler the slot may be another, and then there is no
-// edge until the next message.
+// The cancellation slot of the completion handler tells whether the handler itself waits, or a coroutine that
+// it has started: each of Asio's coroutine chains has a slot of its own. A call inside `a || b`, a `co_spawn`
+// or a `cancel_after` has a different slot and sets no edge, since the handler may continue without it. After
+// `reset_cancellation_state()` in a handler the slot may differ, and the handler sets no edge until the next
+// message.
 //
-// Other threads follow an edge only in a `look`. What they follow must not be freed meanwhile: whoever clears
-// an edge stores null and then asks whether somebody is looking; whoever looks says so, and then loads. All
-// four are sequentially consistent, so that either the one who looks finds null, or the one who clears
-// finds that somebody looks, and passes through the mutex before it frees anything. So an edge costs two
-// such stores and a load, and a mutex only while somebody looks.
+// Other threads follow an edge only while they hold a `look`, and a slot that they may be reading must not be
+// freed. The thread that clears an edge stores null and then checks whether another thread looks; the looking
+// thread announces itself and then loads the edge. All four operations are sequentially consistent. So either
+// the looking thread reads null, or the clearing thread sees it and passes through the mutex before it frees
+// anything. An edge therefore costs two such stores and a load, and a mutex only while a thread looks.
 class wait_edge {
  public:
-  // Each who looks does so alone.
+  // Permission to follow edges. Only one thread has it at a time.
   class look {
    public:
     look() noexcept : lock_(mutex_) { is_anybody_looking_.store(true, std::memory_order_seq_cst); }
@@ -50,7 +50,8 @@ class wait_edge {
 
   void set(reply_slot& slot) noexcept { slot_.store(&slot, std::memory_order_seq_cst); }
 
-  // The slot, if one is set. Without a `look` it may be gone already, and only says whether to look.
+  // Returns the slot if one is set. Without a `look` the slot may already be freed; use the result only to
+  // decide whether to look.
   reply_slot* slot() const noexcept { return slot_.load(std::memory_order_seq_cst); }
 
   void clear() noexcept {
@@ -60,7 +61,7 @@ class wait_edge {
     }
   }
 
-  // As clear(), by the one who looks.
+  // Like clear(), for the thread that holds the `look`.
   void clear_in(const look&) noexcept { slot_.store(nullptr, std::memory_order_seq_cst); }
 
  private:

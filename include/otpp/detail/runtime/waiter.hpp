@@ -14,33 +14,33 @@ class context_state;
 class lane;
 class turn;
 
-// Something on a context that waits for an answer from anywhere: it counts as work there, and may have
-// a deadline.
+// An operation that waits on a context for an answer from any thread. It counts as outstanding work there,
+// and may have a deadline.
 //
-// Where it is written down:
-//   none      nowhere; whoever is about to answer it has it in hand
-//   fresh     in the turn that started it, on this thread, unlocked (turn.hpp)
-//   enrolled  in its context's room, under the room's lock
-//   gone      it was answered while fresh, from another thread: the turn must not enroll it
-// fresh -> enrolled and fresh -> gone are made under the room's lock; fresh -> none by the turn.
+// Who tracks it:
+//   none      nobody; the thread that owns the server half is about to answer it
+//   fresh     the turn that started it, on this thread and without a lock (turn.hpp)
+//   enrolled  its context, under the context's lock
+//   gone      nobody; it was answered by another thread while fresh, and the turn must not enroll it
+// fresh -> enrolled and fresh -> gone happen under the context's lock; fresh -> none is done by the turn.
 //
-// Whether it is in the turn's own list is another fact: one that is gone still is, until the turn, which
-// has the server half in hand, takes it out. Only the turn's thread looks at that.
+// Whether it is on the turn's list is a separate fact: a waiter that is gone stays on that list until the
+// turn, which owns the server half, takes it off. Only the turn's thread reads that flag.
 class waiter : public deadline {
  public:
   enum class membership : std::uint8_t { none, fresh, enrolled, gone };
 
-  // The context is going away: destroys what waits, if nobody has answered it.
+  // Called when the context is destroyed: destroys the operation, unless it has been answered.
   virtual void abandon_waiting() noexcept = 0;
 
-  // For whoever has the server half: true if it is in the list of this thread's turn.
+  // Returns true if it is on the list of this thread's turn. Called by the owner of the server half only.
   bool is_listed_fresh() const noexcept { return is_listed_fresh_; }
 
   membership written_down() const noexcept { return membership_.load(std::memory_order_relaxed); }
 
-  duration timeout = infinite;     // Counted from when it is enrolled.
-  bool is_work = true;             // It keeps the context running, as any operation that is outstanding.
-  const void* waits_for = nullptr; // The server that has it in hand while it is fresh.
+  duration timeout = infinite;     // counted from when it is enrolled
+  bool is_work = true;             // counts as outstanding work
+  const void* waits_for = nullptr; // the server that is to answer it, while it is fresh
 
  protected:
   ~waiter() override; // context_state.hpp
@@ -54,7 +54,7 @@ class waiter : public deadline {
   waiter* before_ = nullptr;
   std::atomic<membership> membership_{membership::none};
   bool is_listed_fresh_ = false; // the turn's thread only
-  bool holds_lane_ = false;      // since it was enrolled; until then the turn does
+  bool holds_lane_ = false;      // since it was enrolled; until then the turn holds the lane
 };
 
 } // namespace otpp::detail

@@ -28,7 +28,8 @@ struct context_state::sweep_function {
   intrusive_ptr<context_state> room;
   void operator()() const {
     {
-      // Only here, and not where the timer sweeps: the storage is free from now on, and not before.
+      // Cleared only here, not in sweep(), which the timer calls as well: the posted sweep's storage is free
+      // from now on.
       std::lock_guard lock(room->mutex_);
       room->sweep_posted_ = false;
     }
@@ -42,7 +43,7 @@ inline void context_state::post_sweep() noexcept {
       sweep_lane_->post(sweep_function{intrusive_ptr<context_state>(this)}, &sweep_storage_);
       return;
     } catch (const std::bad_alloc&) {
-      std::this_thread::yield(); // as in process::post_activation: without a sweep no deadline is met
+      std::this_thread::yield(); // as in process::post_activation; without a sweep no deadline expires
     }
   }
 }
@@ -55,7 +56,7 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
   lane_ptr made(new lane(intrusive_ptr<context_state>(this), executor));
   std::lock_guard lock(mutex_);
   if (closed_) {
-    return made; // nobody would take it off the list
+    return made; // after shutdown nobody would take it off the list
   }
   made->next_in_room_ = lanes_;
   if (lanes_) {
@@ -65,7 +66,7 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
   made->listed_ = true;
   for (std::atomic<lane*>& shared : shared_) {
     if (!shared.load(std::memory_order_relaxed)) {
-      made->add_ref(); // until shutdown()
+      made->add_ref(); // released by shutdown()
       shared.store(made.get(), std::memory_order_release);
       break;
     }
@@ -151,7 +152,7 @@ inline void context_state::sweep() {
   }
   if (has_failed) {
     std::this_thread::yield();
-    post_sweep(); // again and again, because nobody else may come and ask for it
+    post_sweep(); // retried until it succeeds, because nothing else may trigger a sweep
   }
   turn on_this_thread(*here);
   expired.expire_all();
@@ -178,7 +179,7 @@ inline void context_state::timer_fired(std::error_code error, deadline::time_poi
   {
     std::lock_guard lock(mutex_);
     if (error || closed_ || !timer_armed_ || timer_at_ != at) {
-      return; // replaced by an earlier one, or not needed any more
+      return; // superseded by another deadline, or no longer needed
     }
     timer_armed_ = false;
   }
@@ -190,7 +191,7 @@ inline void context_state::shutdown() noexcept {
     return; // Asio 1.38 calls it twice
   }
   leave_all();
-  // Those inside are posting, which takes no time; none of them waits for us.
+  // Threads inside the gate only post, which is brief; none of them waits for this thread.
   while (gate_.load(std::memory_order_acquire) != 1) {
     std::this_thread::yield();
   }
@@ -205,7 +206,7 @@ inline void context_state::shutdown() noexcept {
   timer.reset();
   work = {};
 
-  // Servers first: callers on other contexts are answered; those on this one are past answering.
+  // Processes end first. Callers on other contexts are answered; callers on this one are destroyed below.
   while (intrusive_ptr<process> one = newest([](const process&) { return true; })) {
     one->on_context_destroyed();
   }
@@ -221,7 +222,7 @@ inline void context_state::shutdown() noexcept {
     }
     one->abandon_waiting();
   }
-  // What still has a time now belongs to nobody else.
+  // The remaining deadlines belong to no process and no waiter.
   while (true) {
     deadline* left = nullptr;
     {
@@ -233,8 +234,9 @@ inline void context_state::shutdown() noexcept {
     }
     left->context_gone();
   }
-  // What was answered and not yet resumed lies in an inbox, or in the context's own queue. A lane that is
-  // listed is not destroyed while the lock is held, and that is all that is known of it.
+  // Completions that were posted but have not run are in a lane's inbox or in the context's own queue. A
+  // listed lane cannot be destroyed while the lock is held, because its destructor takes the lock; no
+  // reference is held.
   while (true) {
     queued* left = nullptr;
     lane::executors executors;

@@ -42,8 +42,8 @@ inline waiter::~waiter() {
 }
 
 inline lane::~lane() {
-  // The last half of a slot may be left by a thread of another context, while this one's is being
-  // destroyed: what belongs to the context goes under the lock, so that shutdown() cannot overtake it.
+  // The last reference may be released by a thread of another context while this context is being destroyed.
+  // The executors are therefore released under the lock, which makes shutdown() wait for them.
   std::lock_guard lock(context_->mutex_);
   if (listed_) {
     context_->unlist(*this);
@@ -63,7 +63,7 @@ inline task_list lane::take_inbox() noexcept {
     if (queued* item = inbox_.pop()) {
       result.push_back(static_cast<task&>(*item));
     } else if (inbox_.park()) {
-      return result; // whoever comes next posts again
+      return result; // the next push posts again
     }
   }
 }

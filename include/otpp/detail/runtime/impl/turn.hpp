@@ -26,7 +26,8 @@ inline bool turn::has_place_for(const lane& other) const noexcept {
 
 inline void turn::run_next(process& claimed) noexcept {
   next_ = &claimed;
-  // While a server lives its room holds it, and only the turn that runs it takes it from there.
+  // A living process is kept alive by its context's reference, which only the turn that runs the process
+  // takes.
   if (!claimed.is_active()) {
     kept_next_ = intrusive_ptr<process>(next_);
   }
@@ -74,8 +75,8 @@ inline void turn::keep(process& ended) noexcept { ended_ = intrusive_ptr<process
 
 inline void turn::run_later(task& item) noexcept {
   tail_.push_back(item);
-  // While a server is at work, other threads of the context may resume those whom it has answered:
-  // in chunks, because a post each costs three times as much (performance.md, 4.7).
+  // While a server is busy, other threads of the context may resume the callers that it has answered. They
+  // are posted in chunks, because one post for each costs three times as much (performance.md, 4.7).
   if (running_ && ++tail_size_ == 8) {
     tail_size_ = 0;
     post_tail();
@@ -87,7 +88,7 @@ inline void turn::post_tail() noexcept {
   try {
     lane_->post(std::move(all));
   } catch (...) {
-    tail_.push_front(std::move(all.tasks)); // no memory: they stay here
+    tail_.push_front(std::move(all.tasks)); // no memory for the post: they stay in this turn
   }
 }
 
@@ -102,8 +103,9 @@ inline turn::~turn() {
     settle(next_);
     next_->post_activation();
   }
-  // One goes through the inbox, for which there is memory; of many the rest would be handed on from turn to
-  // turn, each time one by one. In a virtual_time each goes by itself, so that their order can be another.
+  // A single task is delivered through the lane's inbox, which needs no memory. Several are posted together;
+  // the inbox would pass the rest from turn to turn, one at a time. In virtual time each is delivered on its
+  // own, so that the simulation can change their order.
   if (tail_.has_many() && !lane_->simulated()) {
     post_tail();
   }
