@@ -36,7 +36,8 @@ inline constexpr bool is_use_future = false;
 template <class Allocator>
 inline constexpr bool is_use_future<asio::use_future_t<Allocator>> = true;
 
-// Can a verb that ends with an R be given this token? Asio is not asked about the usual ones, which takes time.
+// Can a verb that completes with an R take this token? The usual tokens are recognized without asking Asio,
+// whose check compiles slowly.
 template <class R, class Token>
 consteval bool fits_token() {
   if constexpr (is_use_awaitable<std::decay_t<Token>> || is_use_future<std::decay_t<Token>>) {
@@ -62,7 +63,7 @@ consteval bool check_token() {
   return fits_token<R, Token>() && has_default;
 }
 
-// Begins what ends with an R, if the token can be told of it.
+// Initiates an operation that completes with an R, if the token can be used for it.
 template <class R, class Initiation, class Token, class... Args>
 auto initiate(Initiation initiation, Token&& token, Args&&... args) {
   if constexpr (check_token<R, Token>()) {

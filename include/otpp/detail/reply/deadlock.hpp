@@ -17,38 +17,40 @@
 
 namespace otpp::detail {
 
-// Servers that wait for each other in a ring, each inside its handler: none of them could ever go on.
+// Detects servers that wait for each other in a cycle, each inside its handler: none of them could ever
+// continue.
 //
-// A handler of P calls a server. It sets P's edge first (wait_edge.hpp), and then follows the edges from that
+// A handler of P calls a server. It first sets P's edge (wait_edge.hpp), and then follows the edges from that
 // server on. If they lead back to P, the call is refused with `errc::deadlock`.
 //
-// Waiting for a server's end, by `stop` and `join`, is the same: it comes after Y's handler. A `start` sets an edge
-// to the new server, whose `init` is the handler that must return first; as nobody waits in that yet, it closes
-// no ring itself.
+// A wait for a server's end, by `stop` or `join`, is handled in the same way, because the end comes after
+// that server's handler. A `start` sets an edge to the new server, whose `init` is the handler that must
+// return first; no call waits in that `init` yet, so a `start` itself closes no cycle.
 //
 // An edge X -> Y, by the slot s in which X's handler waits, is `sure` while
-//   - s is not decided: else X goes on, it is only not resumed yet; and
-//   - no otpp::caller was made for s: else anybody may answer it, while Y waits. It stays so.
-// Then s is in Y's mailbox, in line for room in it, on its way there, or in hand of the handler of Y that runs
-// now; nobody but Y's loop can answer, and not before that handler has returned.
+// - s is undecided: otherwise X continues, and merely has not been resumed yet; and
+// - no otpp::caller was made for s: otherwise any thread may answer it while Y waits. This does not change back.
+// Then s is in Y's mailbox, waiting for room there, on its way there, or owned by the running handler of Y.
+// Only Y's loop can answer it, and only after that handler has returned.
 //
-// Never a false alarm: the edges are read one after another, and X may have been answered when Y's is read.
-// So all are looked at again. A slot that is undecided now was so all the time since its edge was seen,
-// and it is the same slot, as none is freed while somebody looks. So there was a moment, that between the
-// two, at which all were sure; and a ring that is sure stays so until something from outside breaks it: a timeout, a
-// cancellation, an exit signal, the end of a context.
+// There are no false alarms. The edges are read one after another, and X may have been answered by the time
+// Y's edge is read; so all of them are checked again. A slot that is undecided then has been undecided since
+// its edge was read, and it is the same slot, because no slot is freed while a thread looks. So between the
+// two passes there was a moment at which all edges were sure; and a cycle of sure edges lasts until something
+// outside breaks it: a timeout, a cancellation, an exit signal, the end of a context.
 //
-// Never missed, if all were sure, and the ring is not longer than `longest`: each sets its edge before it
-// looks, sequentially consistently, so that the last one to set sees all the others. Exactly one is refused: if
-// two set their edges before either looks, the first that looks takes its own edge away before the other can.
+// No deadlock is missed if all edges were sure and the cycle is not longer than `longest`. Each handler sets
+// its edge before it looks, sequentially consistently, so the last one to set its edge sees all others.
+// Exactly one call is refused: if two set their edges before either looks, the first to look clears its own
+// edge before the other can look.
 class wait_cycle {
  public:
   static constexpr std::size_t longest = 64;
 
-  // True if the edge of `from`, which is set, closes a ring through `to`. Then the edge is cleared again.
+  // Returns true if the edge of `from`, which is set, closes a cycle through `to`. The edge is then cleared.
   bool is_closed_by(process& from, process& to) noexcept {
     wait_edge::look looking;
-    std::array<const reply_slot*, longest> path; // no need to fill it
+    std::array<const reply_slot*, longest> path; // filled as far as it is used
     length_ = 0;
     for (process* at = &to; at != &from; at = path[length_++]->server.get()) {
       const reply_slot* slot = at->edge().slot();
@@ -59,7 +61,7 @@ class wait_cycle {
     }
     for (std::size_t i = 0; i != length_; ++i) {
       const process& waiting = i == 0 ? to : *path[i - 1]->server;
-      // One that has ended is not in its handler any more: its context has gone.
+      // A process that has ended runs no handler: its context was destroyed.
       if (!path[i]->is_sure() || waiting.has_ended()) {
         return false;
       }
@@ -72,7 +74,7 @@ class wait_cycle {
     return true;
   }
 
-  // Says who waits for whom: `"b" ("a" -> "b" -> "a")`. To be asked in no lock.
+  // Describes the cycle: `"b" ("a" -> "b" -> "a")`. Must not be called under a lock.
   std::string describe() const {
     std::string text = members_[1]->describe() + " (";
     for (const intrusive_ptr<process>& one : members_) {
@@ -87,16 +89,16 @@ class wait_cycle {
  private:
   static constexpr std::size_t shown = 8;
 
-  std::size_t length_ = 0; // without the one who closes it
+  std::size_t length_ = 0; // without the process whose call closes the cycle
   std::array<intrusive_ptr<process>, shown> members_;
 };
 
-// Two functions, so that a call that is made in no handler pays for one branch.
+// Separate from deadlock_of(), so that a call made outside of a handler costs only one branch.
 template <class Operation>
 OTPP_NOINLINE std::exception_ptr deadlock_through(Operation& call, process& from, process& to) noexcept {
   call.set_edge(from);
   if (!to.edge().slot()) {
-    return nullptr; // almost always: it waits for nobody
+    return nullptr; // the usual case: that process waits for nothing
   }
   wait_cycle cycle;
   if (!cycle.is_closed_by(from, to)) {
@@ -110,8 +112,8 @@ OTPP_NOINLINE std::exception_ptr deadlock_through(Operation& call, process& from
   }
 }
 
-// For a call, stop or join that is about to be sent: returns the error if waiting for `to` would close a cycle, else null.
-// A call with a timeout of zero does not wait, and closes none.
+// For a call, stop or join that is about to be sent: returns the error if waiting for `to` would close a
+// cycle, else null. A call with a zero timeout does not wait, and cannot deadlock.
 template <class Operation>
 std::exception_ptr deadlock_of(Operation& call, process& to) noexcept {
   process* from = call.waiting_handler();

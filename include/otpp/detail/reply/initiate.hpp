@@ -16,19 +16,21 @@
 #include <type_traits>
 #include <utility>
 
-// How an operation begins. Every verb takes these steps, in this order:
+// How an operation is initiated. Every verb takes these steps, in this order:
 //
-//   make_operation     an unregistered operation: nobody else knows of it, and to destroy it is enough
-//   complete, refuse   it ends before anything is sent, inside the caller's context
-//   register_wait      it is written down where the caller waits, and only that gives the server half, which is what
-//                      others may see; server_core::send_call and send_registered do the same together with the sending
+//   make_operation     creates an unregistered operation: only this thread knows of it, and may simply destroy it
+//   complete, refuse   completes it before anything is sent, inside the caller's context
+//   register_wait      registers it with the caller's context, and only then yields the server half, which other
+//                      threads may see; server_core::send_call and send_registered combine this with the sending
 //
-// So whatever another thread can find is written down already, and the context, a timeout or a cancellation can end it.
-// What a closed context refuses is destroyed here, in no gate and in no lock.
+// So an operation is registered before another thread can find it, and the destruction of the context, a
+// timeout or a cancellation can always end it. An operation that a closed context refuses is destroyed here,
+// outside of every gate and lock.
 
 namespace otpp::detail {
 
-// An operation before it is registered. Its destructor ends it unheard.
+// Owns an operation that is not registered. Its destructor destroys the operation without calling the
+// handler.
 template <class Operation>
 class unregistered {
  public:
@@ -46,14 +48,15 @@ class unregistered {
   Operation& operator*() const noexcept { return *operation_; }
   Operation* operator->() const noexcept { return operation_; }
 
-  // It is registered, or complete: others own its halves.
+  // Gives up ownership: the operation is registered or completed, and its two halves have other owners.
   Operation& release() noexcept { return *std::exchange(operation_, nullptr); }
 
  private:
   Operation* operation_ = nullptr;
 };
 
-// The server half of a registered slot: the right to answer it, and the duty. Its destructor answers that nobody did.
+// Owns the server half of a registered slot: the right and the duty to answer it. If it is destroyed, the
+// caller gets an error.
 template <class Slot>
 class server_half {
  public:
@@ -77,7 +80,7 @@ class server_half {
   Slot* operator->() const noexcept { return slot_; }
   Slot& operator*() const noexcept { return *slot_; }
 
-  // Whoever gets the pointer has the duty now.
+  // Transfers the duty to answer to the caller.
   Slot* release() noexcept { return std::exchange(slot_, nullptr); }
 
  private:
@@ -86,8 +89,8 @@ class server_half {
   Slot* slot_ = nullptr;
 };
 
-// Where a handler without an executor of its own is run: as Asio does it, on the object's, here the server's.
-// The server's context may be going away on another thread: while this lives, it stays.
+// The executor for a handler that has none of its own; as in Asio it is that of the I/O object, which here is
+// the server. Keeps the server's context alive while it exists.
 class fallback {
  public:
   explicit fallback(const process* server) {
@@ -103,7 +106,7 @@ class fallback {
   fallback& operator=(const fallback&) = delete;
   ~fallback() {
     if (context_) {
-      executor_ = {}; // first: a strand's last reference needs its context
+      executor_ = {}; // first: releasing the last reference to a strand needs its context
       context_->leave();
     }
   }
@@ -115,8 +118,9 @@ class fallback {
   asio::any_io_executor executor_;
 };
 
-// Makes an operation whose handler runs on its own executor, or else where `otherwise` says: a process, or an executor.
-// Null if there was no memory: then a coroutine has been told, and to others it is thrown.
+// Creates an operation whose handler runs on its associated executor, or by default on that of `otherwise`,
+// which is a process or an executor. Returns null if memory ran out and the handler was told, which is so for
+// a coroutine; for other handlers throws.
 template <class Operation, class Handler, class Otherwise, class... Args>
 unregistered<Operation> make_operation(Handler&& handler, const Otherwise& otherwise, Args&&... args) {
   Operation* made = nullptr;
@@ -138,14 +142,14 @@ unregistered<Operation> make_operation(Handler&& handler, const Otherwise& other
   return {};
 }
 
-// Completes an operation with what `fill` writes into it. Nothing was sent.
+// Completes an operation with what `fill` writes into it. Nothing has been sent.
 template <class Operation, class Fill>
 void complete(unregistered<Operation> one, Fill fill) noexcept {
   Operation* left = nullptr;
   {
     context_guard inside(one->context());
     if (!inside) {
-      return; // it is destroyed when the gate has been left
+      return; // destroyed when the guard has left the gate
     }
     Operation& slot = one.release();
     fill(slot);
@@ -166,12 +170,12 @@ void refuse(unregistered<Operation> one, errc code) noexcept {
   refuse(std::move(one), std::move(error));
 }
 
-// Returns why one cannot wait for `target`, or null: a server's handler for the server itself, with a negative timeout,
-// or in a cycle of handlers that wait.
+// Returns why the operation must not wait for `target`, or null. It must not if it is a server's handler that
+// would wait for its own server, if the timeout is negative, or if the wait would close a cycle.
 template <class Operation>
 OTPP_INLINE std::exception_ptr why_not_wait(Operation& one, process& target) noexcept {
   if (!one.is_in_handler() && one.timeout >= duration::zero()) {
-    return nullptr; // almost always
+    return nullptr; // the usual case
   }
   if (one.is_inside(target)) {
     return one.say(errc::calling_self);
@@ -182,7 +186,8 @@ OTPP_INLINE std::exception_ptr why_not_wait(Operation& one, process& target) noe
   return deadlock_of(one, target);
 }
 
-// Registers an operation where its caller waits. Null if that context is being destroyed, and the operation with it.
+// Registers an operation with its caller's context. If that context is being destroyed, destroys the
+// operation and returns null.
 template <class Operation>
 server_half<Operation> register_wait(unregistered<Operation> one) noexcept {
   context_guard inside(one->context());

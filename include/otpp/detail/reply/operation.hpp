@@ -30,15 +30,16 @@
 
 namespace otpp::detail {
 
-// Stands where a handler wants an R and there is none, because there is an error. The handlers of
-// use_awaitable and use_future look at the error first and never convert it.
+// Passed to a handler in place of an R when the operation failed. The handlers of use_awaitable and
+// use_future check the error first and never convert it.
 template <class R>
 struct absent {
   operator R&&() const { std::terminate(); }
 };
 
-// The executor that a handler asks for. That of use_future takes any thread, and the system's are there when
-// every context is gone; in itself it is another for each promise, and would keep it.
+// The executor on which a handler runs. The handler of use_future may run on any thread, and the system
+// executor outlives every context; its associated executor is specific to each promise, and a lane for it
+// would keep the promise alive.
 template <class Handler>
 asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_executor& otherwise) {
   using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
@@ -52,7 +53,7 @@ asio::any_io_executor executor_for(const Handler& handler, const asio::any_io_ex
 template <class Handler>
 inline constexpr bool has_own_executor = requires { typename Handler::executor_type; };
 
-// In the place of a fallback, for a handler that needs none.
+// Takes the place of a fallback for a handler that has an executor of its own.
 struct no_fallback {};
 
 template <class Handler>
@@ -65,22 +66,24 @@ asio::any_io_executor executor_for(const Handler& handler, no_fallback) {
   }
 }
 
-// What every initiation is. Asio's cancel_after puts its timer on this executor; the timer's handler runs
-// on the caller's all the same.
+// Base of every initiation. Asio's cancel_after creates its timer on this executor; the timer's handler
+// nevertheless runs on the caller's executor.
 struct initiation {
   using executor_type = asio::any_io_executor;
   executor_type get_executor() const noexcept { return asio::system_executor(); }
 };
 
-// Two objects that point to each other may be destroyed on two threads: an operation with its context, and the signal
-// to whose slot it is connected.
+// Guards the pointers between an operation and its cancellation handler. The two may be destroyed
+// concurrently: the operation with its context, and the cancellation handler with its signal.
 inline spin_mutex cancellation_mutex;
 
-// What an operation puts into the cancellation slot of its handler. It lives as long as the signal, or until the slot is
-// cleared or used again; either may be after the operation, whose context was destroyed, or before it.
+// The handler that an operation installs in the cancellation slot of its completion handler. It lives until
+// the signal is destroyed or the slot is cleared or reused. This may be after the operation, whose context
+// was destroyed, or before it.
 //
-// The lock is for the two of them going at once. An operation that completes takes no lock: as Asio has it, a signal is
-// neither emitted nor destroyed while a handler to which its slot is connected is about to run.
+// The lock is needed only if both are destroyed concurrently. An operation that completes takes no lock,
+// because Asio's rules forbid emitting or destroying a signal concurrently with a handler that is connected
+// to its slot.
 template <class Operation>
 class cancellation_handler {
  public:
@@ -103,30 +106,30 @@ class cancellation_handler {
     }
   }
 
-  // The operation has ended: an emission does nothing from now on.
+  // The operation has ended: an emission has no effect from now on.
   void disconnect() noexcept { operation_.store(nullptr, std::memory_order_relaxed); }
 
  private:
   std::atomic<Operation*> operation_;
 };
 
-// A slot together with the completion handler that gets what is in it. Base is an answer_slot, or
-// something that is one, such as a request.
+// A slot together with the completion handler that receives its result. Base is an answer_slot, or a class
+// derived from one, such as a request.
 //
-// With `Boxed` the handler takes a `std::unique_ptr<R>`: for answers whose move may throw, which must
-// not happen while Asio carries them.
+// With `Boxed` the handler takes a `std::unique_ptr<R>`. This is for answers whose move may throw, which must
+// not happen while Asio moves them.
 template <class Base, class R, class Handler, bool Boxed = false>
 class operation final : public Base, public cached_memory {
   using decision = slot_state::decision;
   using half = slot_state::half;
 
  public:
-  // The handler is moved, or copied where the user has named it, after all else that may throw.
+  // Moves the handler last, after everything else that may throw. Copies it if the user passed an lvalue.
   template <class From, class... Args>
   explicit operation(From&& handler, Args&&... args)
       : Base(std::forward<Args>(args)...), handler_(std::in_place, std::forward<From>(handler)) {}
 
-  // Finds out where the handler is to be run, and how it is cancelled.
+  // Determines where the handler runs, and connects its cancellation slot.
   template <class Fallback>
   void connect(const Fallback& otherwise, turn* here) {
     asio::any_io_executor executor = executor_for(*handler_, otherwise);
@@ -135,8 +138,9 @@ class operation final : public Base, public cached_memory {
     if (slot.is_connected()) {
       this->is_cancellable_ = true;
       if (auto* serial = executor_target<serial_executor>(executor)) {
-        // A coroutine that a handler awaits has the server's executor and a connected slot; one that it
-        // has only spawned has the executor alone, and may wait for the server.
+        // A coroutine that a handler awaits has the server's executor and a connected cancellation slot. A
+        // coroutine that the handler has only spawned has the executor but no slot, and may wait for the
+        // server.
         handler_of_ = serial->owner().get();
         this->is_handlers_own_ = is_awaited<Handler> && here && here->running() == handler_of_ &&
                                  handler_of_->is_handlers_own(slot);
@@ -145,8 +149,9 @@ class operation final : public Base, public cached_memory {
     }
   }
 
-  // For want of memory, or by a move of the user's, it could not be made, or not be connected: it ends without
-  // effect. A coroutine gets `why` at once, as if its `co_await` had thrown; to others it is thrown.
+  // The operation could not be created or connected, because memory ran out or a move of the user's type
+  // threw; it ends without effect. A coroutine gets `why` immediately, as if its `co_await` had thrown; for
+  // other handlers it is thrown.
   template <class From>
   static void fail_to_begin(operation* made, From& handler, std::exception_ptr why) {
     if constexpr (!is_awaited<Handler>) {
@@ -160,30 +165,31 @@ class operation final : public Base, public cached_memory {
       made->end_unregistered();
       complete(taken, std::move(why));
     } else {
-      complete(handler, std::move(why)); // it is moved last, and so has not been
+      complete(handler, std::move(why)); // the handler is moved last, and so is still intact
     }
   }
 
-  // Ends it unheard, before anybody else knows of it.
+  // Destroys an unregistered operation without calling the handler.
   void end_unregistered() noexcept {
     this->decide(decision::context_destroyed);
     this->leave(half::server);
     discard();
   }
 
-  // True if a handler of any server may wait here.
+  // Returns true if the caller is a handler of any server.
   bool is_in_handler() const noexcept { return handler_of_ != nullptr; }
 
-  // True if a handler of this very server waits here, which could never end.
+  // Returns true if the caller is a handler of this very server, and would wait for itself.
   bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
 
-  // Returns the process whose handler itself is what waits here, and cannot go on before; else null.
+  // Returns the process whose handler is itself waiting, and so cannot continue before the completion; else
+  // null.
   process* waiting_handler() const noexcept { return this->is_handlers_own_ ? handler_of_ : nullptr; }
 
   void run() override {
     this->stop_waiting();
     if (this->is_cancellable_) {
-      if (on_cancel_) { // none, if another operation has used the slot
+      if (on_cancel_) { // null if another operation has used the slot
         on_cancel_->disconnect();
       }
       asio::get_associated_cancellation_slot(*handler_).clear();
@@ -224,7 +230,7 @@ class operation final : public Base, public cached_memory {
     }
   }
 
-  // The cancellation slot is not cleared: its signal may be gone.
+  // Does not clear the cancellation slot: its signal may have been destroyed.
   void discard() noexcept override {
     this->stop_waiting();
     if (this->is_cancellable_) {
@@ -233,7 +239,7 @@ class operation final : public Base, public cached_memory {
         on_cancel_->disconnect();
       }
     }
-    if (handler_) { // asked, because GCC would warn of an uninitialized one
+    if (handler_) { // checked because GCC would warn that it may be uninitialized
       [[maybe_unused]] Handler destroyed_last(std::move(*handler_));
       handler_.reset();
       this->leave(half::caller);

@@ -26,21 +26,21 @@
 
 namespace otpp::detail {
 
-// Where one answer goes: decided once, delivered once, freed once (slot_state.hpp).
+// The destination of one answer: decided once, delivered once, freed once (slot_state.hpp).
 //
-// The reply, the server's end and a dropped `otpp::caller` decide for the server half; a timeout, a cancellation and
-// the end of the caller's context decide against it. Whoever decides writes the value or the error, and delivers.
-// The others do nothing.
+// The reply, the server's end and a dropped `otpp::caller` decide for the server half; a timeout, a
+// cancellation and the destruction of the caller's context decide for the caller half. The thread that
+// decides writes the value or the error, and delivers the slot. Later attempts have no effect.
 //
-// Delivering puts the slot itself, which is a task, where the caller's executor runs it. Its value
-// lives here, never in the caller's frame, and nothing is allocated.
+// To deliver means to post the slot itself, which is a task, to the caller's executor. The value is stored in
+// the slot, never in the caller's frame, and nothing is allocated.
 //
-// Nobody answers a slot before it is registered: until then it belongs to its initiation (initiate.hpp).
+// A slot is never answered before it is registered; until then its initiation owns it (initiate.hpp).
 class reply_slot : public task, public waiter {
  public:
   // ---- the caller, before anything is sent ----
 
-  // Finds out where a completion on `executor` is to run. May throw std::bad_alloc.
+  // Determines where a completion on `executor` runs. May throw std::bad_alloc.
   void locate(const asio::any_io_executor& executor, turn* here) {
     if (here && here->here().serves(executor)) {
       lane_ = &here->here();
@@ -55,23 +55,23 @@ class reply_slot : public task, public waiter {
 
   // ---- deadlock.hpp ----
 
-  // The handler of `who`, where this is resumed, is about to wait here.
+  // The handler of `who`, in which this is resumed, is about to wait for this slot.
   void set_edge(process& who) noexcept {
     has_edge_ = true;
     who.edge().set(*this);
   }
   void forget_edge() noexcept { has_edge_ = false; }
 
-  // Any thread, while it looks: true if only the server's loop can answer, and has not.
+  // Any thread that looks: returns true if only the server's loop can answer, and has not.
   bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
 
-  // Somebody else may answer from now on.
+  // From now on a thread other than the server's may answer.
   void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
 
   lane& get_lane() const noexcept { return *lane_; }
   context_state& context() const noexcept { return lane_->context(); }
 
-  // Takes part in the decision for the caller: per-operation cancellation. On the caller's executor.
+  // Decides for the caller half: per-operation cancellation. Called on the caller's executor.
   virtual void cancel() {
     if (decide(decision::cancellation)) {
       error_ = aborted();
@@ -81,14 +81,14 @@ class reply_slot : public task, public waiter {
 
   // ---- the server half ----
 
-  // True if the answer would reach nobody any more.
+  // Returns true if an answer would come too late.
   bool decided() const noexcept { return state_.is_decided(); }
 
-  // Answers with what `fill` writes, unless it is too late, and ends this half.
+  // Answers with what `fill` writes, unless the slot is decided, and releases the server half.
   template <class Fill>
   bool answer_with(Fill&& fill) noexcept {
     if (is_listed_fresh() && !is_cancellable_ && !process_) {
-      // The way of a call that is answered where it was made: its thread alone knows of it.
+      // Fast path for a call that is answered in the turn in which it was made: no other thread knows of it.
       turn& here = *turn::current();
       here.answer_fresh(*this);
       fill();
@@ -106,17 +106,17 @@ class reply_slot : public task, public waiter {
     return true;
   }
 
-  // Answers with an error, unless it is too late, and ends this half.
+  // Answers with an error, unless the slot is decided, and releases the server half.
   bool fail(std::exception_ptr error) noexcept {
     return answer_with([&]() noexcept { error_ = std::move(error); });
   }
 
-  // Answers with one of the library's errors, unless it is too late, and ends this half.
+  // Answers with one of the library's errors, unless the slot is decided, and releases the server half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
     return answer_with([&]() noexcept { error_ = say(code, reason); });
   }
 
-  // Returns the error of one that is not sent, because waiting for `whom` could never end.
+  // Returns the error for an operation that is not sent, because waiting for `whom` would never end.
   std::exception_ptr refusal(errc code, std::string_view whom) const noexcept {
     try {
       return make_error(code, operation(), message(), whom);
@@ -125,7 +125,7 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  // Returns one of the library's errors, of this operation at this server.
+  // Returns one of the library's errors, with the names of this operation and its server.
   std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
     try {
       return make_error(code, operation(), message(), server ? server->describe() : std::string(), reason);
@@ -134,14 +134,15 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  // Completes one that is not registered, inside the caller's context. False if it is to be discarded, in no gate.
+  // Completes an unregistered operation, inside the caller's context. Returns false if it must be discarded
+  // instead, outside of the gate.
   bool complete_unregistered(turn* here) noexcept {
     state_.decide(slot_state::decision::server_half);
     state_.leave_before_caller();
     return deliver(here);
   }
 
-  // The server half ends without a claim: nobody waits, or nobody can be told.
+  // Releases the server half without an answer: the caller no longer waits, or cannot be told.
   void give_up() noexcept {
     if (is_listed_fresh()) {
       turn::current()->remove_fresh(*this);
@@ -149,10 +150,11 @@ class reply_slot : public task, public waiter {
     leave();
   }
 
-  // The server half is done. The slot may be gone afterwards.
+  // Releases the server half. The slot may be destroyed when this returns.
   void leave() noexcept { leave(half::server); }
 
-  // The decision, taken for the server half, with the caller's context held until it is delivered.
+  // The result of an attempt to decide for the server half. If it succeeded, the caller's context is kept
+  // alive until the slot is delivered.
   class claim {
    public:
     explicit operator bool() const noexcept { return won_; }
@@ -160,18 +162,18 @@ class reply_slot : public task, public waiter {
    private:
     friend class reply_slot;
     bool won_ = false;
-    bool inside_ = false; // of the caller's context, so that it needs no gate
+    bool inside_ = false; // the turn runs in the caller's context, so that no gate is held
     turn* here_ = nullptr;
   };
 
-  // Takes the decision if nobody has. Whoever gets it must write the answer and deliver. Touches
-  // atomics only, so that it may be called under a lock.
+  // Decides for the server half if the slot is undecided. If that succeeds, the calling thread must write the
+  // answer and deliver it. Uses only atomic operations, so it may be called under a lock.
   claim try_claim() noexcept {
     claim result;
     result.here_ = turn::current();
     result.inside_ = result.here_ && result.here_->is_in(context());
     if (!result.inside_ && !context().enter()) {
-      return result; // the caller's context is gone, and the caller with it
+      return result; // the caller's context has been destroyed, and the caller with it
     }
     result.won_ = decide(decision::server_half);
     if (is_listed_fresh()) {
@@ -187,7 +189,7 @@ class reply_slot : public task, public waiter {
     return result;
   }
 
-  // Delivers what was claimed. Without the server half the slot may be gone afterwards.
+  // Delivers a slot that was claimed. Without the server half the slot may be destroyed when this returns.
   void deliver(const claim& won) noexcept {
     context_state& gate = context();
     bool is_taken = deliver(won.here_);
@@ -199,11 +201,10 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  // Delivers what was claimed, and ends this half.
+  // Delivers a slot that was claimed, and releases the server half.
   void deliver_and_leave(const claim& won) noexcept {
     if (!process_ && won.here_ && &won.here_->here() == lane_) {
-      // Nothing but the slot itself goes on from here, and the other half has not left: it has yet to be
-      // resumed.
+      // The slot is decided, and the caller half cannot have been released, because the slot has yet to run.
       state_.leave_before_caller();
       won.here_->run_later(*this);
     } else {
@@ -212,27 +213,27 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  // Writes an error, once it is claimed.
+  // Writes an error. Precondition: the slot was claimed.
   void write_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
-  // Writes what the one who waits is told when the server has ended.
+  // Writes the caller's result for the case that the server has ended.
   virtual void write_end(const exit_reason& reason) noexcept { error_ = say(errc::exited, reason); }
 
   // The server whose answer is awaited.
   intrusive_ptr<process> server;
 
-  // ---- the server's list of those whom it has not answered, under its room's lock ----
+  // ---- the server's list of unanswered calls, under its context's lock ----
   reply_slot* next_open = nullptr;
   reply_slot* before_open = nullptr;
   bool is_open = false;
-  bool is_orphan = false; // the server's end has the server half, nobody else
+  bool is_orphan = false; // the list owns the server half
 
  protected:
   ~reply_slot() = default;
 
   virtual void destroy() noexcept = 0;
 
-  // "call", "stop": for error texts.
+  // Returns the verb for error texts, such as "call" or "stop".
   virtual std::string_view operation() const noexcept = 0;
   virtual std::string_view message() const noexcept { return {}; }
 
@@ -244,7 +245,7 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  // Hands the slot, decided, to where the caller is resumed.
+  // Posts the decided slot to where the caller is resumed.
   void deliver() noexcept {
     if (!deliver(turn::current())) {
       discard();
@@ -270,19 +271,20 @@ class reply_slot : public task, public waiter {
 
   bool decide(decision by) noexcept { return state_.decide(by); }
 
-  // A half is done. The slot may be gone afterwards.
+  // Releases one half. The slot may be destroyed when this returns.
   void leave(half done) noexcept {
     if (state_.leave(done)) {
       destroy();
     }
   }
 
-  bool is_cancellable_ = false;  // then another thread may, while it is fresh
-  bool is_handlers_own_ = false; // the handler that runs now waits here, and nothing that it has started
-  bool has_edge_ = false;        // the caller half's
+  bool is_cancellable_ = false;  // then another thread may decide while it is fresh
+  bool is_handlers_own_ = false; // the running handler itself waits here, not a coroutine that it has started
+  bool has_edge_ = false;        // used by the caller half only
 
  private:
-  // False if the process in which the caller waits has ended: then the slot is to be discarded, in no gate.
+  // Returns false if the process in which the caller waits has ended; the slot must then be discarded outside
+  // of the gate.
   bool deliver(turn* here) noexcept {
     if (process_) {
       process* owner = process_.get();
@@ -304,7 +306,7 @@ class reply_slot : public task, public waiter {
 
   slot_state state_;
   std::atomic<bool> is_handed_out_{false};
-  intrusive_ptr<process> process_; // if the caller is inside a server's handler
+  intrusive_ptr<process> process_; // set if the caller is inside a server's handler
   intrusive_ptr<lane> private_lane_;
 };
 
@@ -312,21 +314,21 @@ class reply_slot : public task, public waiter {
 template <class R>
 class answer_slot : public reply_slot {
  public:
-  // Answers, unless it is too late, and ends the server half. What the value's constructor throws goes
-  // to the caller.
+  // Answers, unless the slot is decided, and releases the server half. An exception from the value's
+  // constructor goes to the caller.
   template <class... Args>
   bool answer(Args&&... args) noexcept {
     return answer_with([&]() noexcept { emplace(std::forward<Args>(args)...); });
   }
 
-  // Puts the value where it will be, before anybody has decided: the caller looks at it only if
-  // there is no error. May throw what the value's constructor throws.
+  // Constructs the value in place before the slot is decided; the caller reads it only if there is no error.
+  // May throw what the value's constructor throws.
   template <class... Args>
   void prepare(Args&&... args) {
     value_.emplace(std::forward<Args>(args)...);
   }
 
-  // Writes the answer, once it is claimed.
+  // Writes the answer. Precondition: the slot was claimed.
   template <class... Args>
   void emplace(Args&&... args) noexcept {
     try {

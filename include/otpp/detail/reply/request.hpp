@@ -15,8 +15,8 @@
 
 namespace otpp::detail {
 
-// A call on its way: the message, and the slot for its answer. One allocation, made before anything is
-// sent; the message never moves once it is sent.
+// A call in transit: the message, and the slot for its answer, in one allocation that is made before anything
+// is sent. The message is not moved after it has been sent.
 template <call_message M>
 class call_request : public envelope, public answer_slot<reply_t<M>> {
  public:
@@ -44,7 +44,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   source_location where_;
 };
 
-// A cast or an info on its way.
+// A cast or an info in transit.
 template <message M>
 class plain_message final : public envelope, public cached_memory {
  public:
@@ -79,7 +79,7 @@ class plain_message final : public envelope, public cached_memory {
   bool expired() const noexcept override { return sender_ && sender_->decided(); }
   const void* sender() const noexcept override { return static_cast<const reply_slot*>(sender_); }
 
-  // Hands over the server half of whoever sends it, in case it has to wait for room.
+  // Hands over the sender's server half, for the case that it has to wait for room.
   void may_wait(answer_slot<void>& waiting) noexcept { may_wait_ = &waiting; }
 
  private:
@@ -88,7 +88,7 @@ class plain_message final : public envelope, public cached_memory {
   M content_;
   source_location where_;
   answer_slot<void>* may_wait_ = nullptr;
-  answer_slot<void>* sender_ = nullptr; // while it stands in line
+  answer_slot<void>* sender_ = nullptr; // set while it waits for room
 };
 
 } // namespace otpp::detail

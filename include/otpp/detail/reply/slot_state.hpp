@@ -7,17 +7,18 @@
 
 namespace otpp::detail {
 
-// The state of one slot in one word: who has decided it, and which of its two halves are done.
+// The state of one slot in one word: who has decided it, and which of its two halves have been released.
 //
-//   server half   whoever may answer: a mailbox, the server's loop, an otpp::caller, a set, a registry
-//   caller half   the list in which the caller waits, then the queue that resumes it
+// server half   owned by what may answer: a mailbox, the server's loop, an otpp::caller, a set, a registry
+// caller half   owned by the list in which the caller waits, then by the queue that resumes it
 //
-//   event        from                 to
-//   decide(by)   decided by nobody    decided by `by`
-//   decide(by)   decided by anybody   the same: the event is refused, and the first decision stays
-//   leave(half)  the half goes on     the half is done; whoever makes both done frees the slot
+// event        from                 to
+// decide(by)   undecided            decided by `by`
+// decide(by)   decided              unchanged: the event is refused, and the first decision stands
+// leave(half)  half not released    half released; the event that releases the second half frees the slot
 //
-// A half may be done undecided: the server half of a slot whose otpp::caller was dropped after the server's end.
+// A half may be released undecided: the server half of a slot whose otpp::caller was dropped after the
+// server's end.
 class slot_state {
  public:
   using word = std::uint8_t;
@@ -27,7 +28,7 @@ class slot_state {
   static constexpr word decisions = 7;
   static constexpr word all_done = 8 | 16;
 
-  // The table. A refused event returns the word as it was.
+  // The transition table. A refused event returns the word unchanged.
   static constexpr word advance(word from, decision by) noexcept {
     return (from & decisions) != 0 ? from : static_cast<word>(from | static_cast<word>(by));
   }
@@ -37,7 +38,7 @@ class slot_state {
 
   bool is_decided() const noexcept { return (word_.load(std::memory_order_acquire) & decisions) != 0; }
 
-  // True for the one whose decision it is: it may write the answer, and delivers.
+  // Returns true for the one event that decides: its thread may write the answer, and delivers it.
   bool decide(decision by) noexcept {
     word was = word_.load(std::memory_order_acquire);
     while (advance(was, by) != was) {
@@ -49,20 +50,20 @@ class slot_state {
     return false;
   }
 
-  // True for the last: the slot is to be freed.
+  // Returns true for the last half: the slot must be freed.
   bool leave(half done) noexcept {
-    // Where the other is done nobody else looks at the word, and it need not be written.
+    // If the other half is released no other thread reads the word, so it need not be written.
     return advance(word_.load(std::memory_order_acquire), done) >= all_done ||
            advance(word_.fetch_or(static_cast<word>(done), std::memory_order_acq_rel), done) >= all_done;
   }
 
-  // The server half answers and is done, where its thread alone knows of the slot.
+  // The server half answers and is released. Precondition: no other thread knows of the slot.
   void answer_alone() noexcept {
     word_.store(advance(advance(0, decision::server_half), half::server), std::memory_order_relaxed);
   }
 
-  // The server half, which has decided, is done. This thread has yet to resume the caller, and nobody else changes the
-  // word before.
+  // Releases the server half, which has decided. Precondition: this thread has yet to resume the caller, and
+  // no other thread changes the word before that.
   void leave_before_caller() noexcept {
     word_.store(advance(word_.load(std::memory_order_relaxed), half::server), std::memory_order_relaxed);
   }
