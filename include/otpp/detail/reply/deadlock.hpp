@@ -29,7 +29,8 @@ namespace otpp::detail {
 //
 // An edge X -> Y, by the slot s in which X's handler waits, is `sure` while
 // - s is undecided: otherwise X continues, and merely has not been resumed yet; and
-// - no otpp::caller was made for s: otherwise any thread may answer it while Y waits. This does not change back.
+// - no otpp::caller was made for s: otherwise any thread may answer it while Y waits; this never changes
+//   back.
 // Then s is in Y's mailbox, waiting for room there, on its way there, or owned by the running handler of Y.
 // Only Y's loop can answer it, and only after that handler has returned.
 //

@@ -18,10 +18,11 @@
 
 // How an operation is initiated. Every verb takes these steps, in this order:
 //
-//   make_operation     creates an unregistered operation: only this thread knows of it, and may simply destroy it
+//   make_operation     creates an unregistered operation: only this thread knows of it, and may destroy it
 //   complete, refuse   completes it before anything is sent, inside the caller's context
-//   register_wait      registers it with the caller's context, and only then yields the server half, which other
-//                      threads may see; server_core::send_call and send_registered combine this with the sending
+//   register_wait      registers it with the caller's context, and only then yields the server half, which
+//                      other threads may see; server_core::send_call and send_registered combine this with
+//                      the sending
 //
 // So an operation is registered before another thread can find it, and the destruction of the context, a
 // timeout or a cancellation can always end it. An operation that a closed context refuses is destroyed here,
@@ -149,7 +150,7 @@ void complete(unregistered<Operation> one, Fill fill) noexcept {
   {
     context_guard inside(one->context());
     if (!inside) {
-      return; // destroyed when the guard has left the gate
+      return; // it is destroyed when the gate has been left
     }
     Operation& slot = one.release();
     fill(slot);

@@ -26,11 +26,12 @@
 
 namespace otpp::detail {
 
-// The end of a server. It has one of three causes: it is stopped, by its own handler or by a stop (request_end()); an
-// exit signal ends it (apply_exit_signal()); or its context is destroyed (on_context_destroyed()). Only one that is
-// stopped runs `terminate`.
+// The end of a server, which has one of three causes: the server is stopped, by its own handler or by a stop
+// (request_end()); an exit signal ends it (apply_exit_signal()); or its context is destroyed
+// (on_context_destroyed()). Only a server that is stopped runs `terminate`.
 
-// An exit signal: what ends the server already is forgotten, and the handler that waits is cancelled.
+// Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
+// waits.
 inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
   if (!follows_exit_signals() || signal.is_void() || mailbox_.is_closed()) {
     return;
@@ -43,7 +44,7 @@ inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept 
     try {
       coroutine_->cancel();
     } catch (...) {
-      // There was no memory to ask its handler to end: it ends when it has done.
+      // There was no memory to cancel its handler; the process ends when the handler has completed.
     }
   } else if (waits_for_ == waits_for::message || waits_for_ == waits_for::system_message) {
     waits_for_ = waits_for::turn;
@@ -62,21 +63,21 @@ inline void server_core::begin_end() noexcept {
   }
 }
 
-// `terminate` has run.
+// Called when `terminate` has completed.
 inline void server_core::end() noexcept {
   destroy_state();
   end_without_state();
 }
 
-// The order of the end. The state has been destroyed; so nobody can see the end before the names are free, and two
-// incarnations never overlap.
+// The order of the end. The state has been destroyed by now. So the end is never visible before the names are
+// free, and two incarnations never overlap.
 inline void server_core::end_without_state() noexcept {
   observation_.tell_end(*this, reason_, !turn_);
   if (idle_) {
     idle_->disarm();
   }
 
-  // What is registered is given back: names, memberships of groups, monitors of groups.
+  // Give back what is registered: names, memberships of groups, monitors of groups.
   std::unique_ptr<name_registration> registered;
   {
     std::lock_guard lock(context().mutex());
@@ -87,7 +88,7 @@ inline void server_core::end_without_state() noexcept {
     registered = std::move(registered->next);
   }
 
-  // The mailbox is closed and emptied in one step.
+  // Close the mailbox and take everything out of it, in one step.
   envelope* left = mailbox_.close();
   std::size_t dropped = 0;
   for (envelope* item = left; item; item = item->next_envelope()) {
@@ -95,7 +96,7 @@ inline void server_core::end_without_state() noexcept {
   }
   report(dropped);
 
-  // From here on nothing is listed any more.
+  // From here on nothing can be added to the lists.
   relations* its = nullptr;
   {
     std::lock_guard lock(context().mutex());
@@ -106,15 +107,15 @@ inline void server_core::end_without_state() noexcept {
     its->end_timers();
   }
 
-  // Every call that was accepted is answered: first those that an otpp::caller has, then those that were in the mailbox,
-  // last the one whose handler ended the server.
+  // Answer every call that was accepted: first those that an otpp::caller holds, then those that were in the
+  // mailbox, and last the call whose handler ended the server.
   tell_list(calls_.list());
   while (left) {
     std::exchange(left, left->next_envelope())->bounce(*this, reason_);
   }
   answer_last();
 
-  // Who monitors it, is linked with it or waits for its end is told.
+  // Notify the processes that monitor it or are linked with it, and then the calls that wait for its end.
   if (its) {
     relation::notify_all(*its, reason_);
     tell_list(its->watchers());
@@ -132,7 +133,7 @@ inline void server_core::tell_list(slot_list& list) noexcept {
     reply_slot::claim won;
     bool is_ours = false;
     {
-      // Claimed under the lock: whoever holds the other half needs the lock to let go of it.
+      // Claimed under the lock, because the owner of the other half needs the lock to release it.
       std::lock_guard lock(context().mutex());
       slot = list.first();
       if (!slot) {
@@ -171,7 +172,7 @@ inline void server_core::answer_last() noexcept {
   last.slot->leave();
 }
 
-// Of one that an exit signal has ended, whoever has sent the signal knows why.
+// The end by an exit signal is not reported: the sender of the signal knows the reason.
 inline void server_core::report(std::size_t dropped) noexcept {
   if (!has_run_ || cause_ != end_cause::stopped || reason_.is_clean()) {
     return;
@@ -188,8 +189,8 @@ inline void server_core::report(std::size_t dropped) noexcept {
   hook<crash_report>::tell(said);
 }
 
-// The context is being destroyed: as the end, but without terminate, and without handlers: their
-// frames are destroyed by whatever they wait for.
+// Called when the context is destroyed. Like the end above, but without `terminate`, and without resuming
+// handlers: their frames are destroyed by the operations that they wait for.
 inline void server_core::on_context_destroyed() noexcept {
   cause_ = end_cause::context_destroyed;
   reason_ = exit_reason::killed();
@@ -204,7 +205,7 @@ inline void server_core::on_context_destroyed() noexcept {
   intrusive_ptr<server_core> keep(this);
   turn_ = nullptr;
   if (!coroutine_ || !coroutine_->desert()) {
-    destroy_state(); // else with the frame of the handler that waits
+    destroy_state(); // otherwise the frame of the waiting handler does it
   }
   if (starter_) {
     std::exchange(starter_, nullptr)->bounce(*this, reason_);

@@ -15,11 +15,11 @@ namespace otpp::detail {
 class envelope;
 class exit_signals;
 
-// An exit signal on its way. A process that does not trap exits ends by it, without `terminate`; to one that
-// does it is a message, but for a kill.
+// An exit signal in transit. It ends a process that does not trap exits, without running `terminate`; a
+// process that does trap exits gets it as a message, unless it is a kill.
 //
-// It is made before it is needed, so that an end needs no memory. It is a task of the process that it is
-// sent to, which wakes that one; a process that is at work sees it before its next message (exit_signals).
+// It is allocated in advance, so that the end of a process needs no memory. It is also a task of the
+// receiving process, which wakes that process; a busy process sees it before its next message (exit_signals).
 class pending_exit : public task {
  public:
   explicit pending_exit(exit_reason why) noexcept : reason(std::move(why)) {}
@@ -27,16 +27,16 @@ class pending_exit : public task {
   exit_reason reason;
   bool is_kill = false;
 
-  // Its link is cut: it has no effect any more. By the process that it is sent to.
+  // Voids the signal, because its link was removed. Called by the receiving process.
   void make_void() noexcept { is_void_ = true; }
 
-  // True if it has lost its meaning.
+  // Returns true if the signal no longer has an effect.
   bool is_void() const noexcept { return is_void_ || link_is_cut(); }
 
-  // Returns who has sent it through a link, or zero.
+  // Returns the id of the process that has sent it through a link, or zero.
   virtual std::uint64_t linked_from() const noexcept { return 0; }
 
-  // Turns it into a message for a process that traps exits and has this parent; *this is gone.
+  // Turns it into a message for a process that traps exits and has this parent; *this is destroyed.
   virtual envelope& to_message(std::uint64_t parent) noexcept = 0;
 
  protected:
@@ -45,27 +45,25 @@ class pending_exit : public task {
  private:
   friend class exit_signals;
 
-  // The process, in a step of it.
+  // Called by the process, in one of its steps.
   void run() final;
   void discard() noexcept final;
 
-  server_core* to_ = nullptr;     // in whose mailbox it is
-  exit_signals* in_ = nullptr;    // the same process's
-  pending_exit* older_ = nullptr; // taken before it, by the same
+  server_core* to_ = nullptr;     // the process in whose mailbox it is
+  exit_signals* in_ = nullptr;    // the list of the same process
+  pending_exit* older_ = nullptr; // the entry below it on the stack
   bool is_void_ = false;
 };
 
-// The exit signals that are to end a process. One that comes is put on a stack: from then on the loop sees it
-// before the next message; and as it is a task too, it wakes a process that sleeps and reaches one whose handler
-// waits: that handler is cancelled. All that come are kept, as an `unlink` may still take the meaning from the first;
-// the oldest that has one decides.
-//
-// Anybody pushes. Only the process itself follows the pointers, and takes out what it runs; once an exit signal ends it
-// nobody follows them any more, and they are left as they are, so that any number of signals costs no more than each
-// of them.
+// The pending exit signals of a process. They form a lock-free stack: any thread pushes; only the process
+// traverses it and unlinks the entries that it runs. The loop checks the stack before each message. As each
+// entry is also a task, it wakes a process that sleeps, and reaches one whose handler waits, so that the
+// handler is cancelled. unlink() may void an entry, so all of them are kept and the oldest valid one decides.
+// After one has taken effect the stack is never traversed again, which keeps n signals O(n).
 class exit_signals {
  public:
-  // Any thread, inside the context or its gate. False if the process has ended: it is still the caller's.
+  // Any thread inside the context or its gate. Returns false if the process has ended; the caller then still
+  // owns the signal.
   bool push(pending_exit& one, server_core& to, turn* here) noexcept {
     one.to_ = &to;
     one.in_ = this;
@@ -76,7 +74,7 @@ class exit_signals {
     return to.submit_inside(one, here);
   }
 
-  // Returns the oldest that has a meaning, or null.
+  // Returns the oldest valid signal, or null.
   pending_exit* oldest() const noexcept {
     pending_exit* oldest = nullptr;
     for (pending_exit* one = newest_.load(std::memory_order_acquire); one; one = one->older_) {
@@ -85,7 +83,7 @@ class exit_signals {
     return oldest;
   }
 
-  // Takes the meaning from what has come through a link from `who`.
+  // Voids the signals that came through a link from `who`.
   void ignore_from(std::uint64_t who) noexcept {
     for (pending_exit* one = newest_.load(std::memory_order_acquire); one; one = one->older_) {
       if (one->linked_from() == who) {

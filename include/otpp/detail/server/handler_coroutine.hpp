@@ -31,25 +31,25 @@ namespace otpp::detail {
 // Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
 // server: a `co_spawn` for each message would cost several times as much.
 //
-// All of it runs on the server's serial executor. The coroutine is owned by what it waits for: between jobs by
-// `parked_`, within a job by the operation that the handler awaits. So it is destroyed by whoever destroys that,
-// on any thread: a handler may have gone to another executor.
+// All of it runs on the server's serial executor. The coroutine is owned by the operation that it waits for:
+// between two jobs that is `parked_`, and within a job it is the operation that the handler awaits. The owner
+// may destroy it on any thread, because a handler may have moved to another executor.
 //
 //   absent -> starting -> busy -> idle -> busy ...          starting, busy: a job runs or waits
 //   idle -> retired -> absent                               the server has ended
-//   starting, busy -> lost                                  what the job waited for has been destroyed
+//   starting, busy -> lost                                  the operation that the job awaited was destroyed
 //   busy -> deserted -> lost                                the context is destroyed while a handler waits
 class handler_coroutine {
  public:
   explicit handler_coroutine(server_core& server) noexcept : server_(server) {}
 
-  // True if there is a job that has not finished.
+  // Returns true if a job has not finished.
   bool is_busy() const noexcept { return state_.load(std::memory_order_relaxed) >= state::starting; }
 
-  // True if what is to be resumed with this slot is the chain of coroutines that runs the handlers (deadlock.hpp).
+  // Returns true if the slot belongs to the coroutine chain that runs the handlers (deadlock.hpp).
   bool runs_with(const asio::cancellation_slot& slot) const noexcept { return slot == slot_; }
 
-  // Runs a job, as far as it goes without waiting; server_core::job_finished() may be called within.
+  // Runs a job until it first waits or finishes; may call server_core::job_finished() before it returns.
   void run(asio::awaitable<void> job) {
     job_.emplace(std::move(job));
     if (state_.load(std::memory_order_relaxed) == state::idle) {
@@ -59,8 +59,8 @@ class handler_coroutine {
     }
     set(state::starting);
     needs_state_ = true;
-    // So that it begins here: that takes no memory that Asio cannot do without, and nobody cancels a job
-    // that has not begun, whose request would stay in nobody's hand.
+    // Run co_spawn's dispatch inline. Posting would allocate (Asio terminates on failure), and would leave a
+    // window in which the job could be cancelled before it owns its request.
     server_.let_dispatch(true);
     try {
       asio::co_spawn(
@@ -122,9 +122,9 @@ class handler_coroutine {
     }
   };
 
-  // Asks the job to end, as an operation is cancelled. On the serial executor, where the job has to be: Asio
-  // tells nobody where a coroutine is, so that one that is on another thread now has to be shielded
-  // (docs/guarantees.md).
+  // Asks the job to end, as an operation is cancelled. Called on the serial executor. The job must be on that
+  // executor as well: Asio does not tell where a coroutine runs, so a job that runs on another thread now has
+  // to be shielded (docs/guarantees.md).
   void cancel() {
     if (is_busy()) {
       needs_state_ = true;
@@ -132,15 +132,16 @@ class handler_coroutine {
     }
   }
 
-  // The context is being destroyed. True if a handler waits: then it refers to the server's state, which is
-  // destroyed with its frame.
+  // Called when the context is destroyed. Returns true if a handler waits: its frame refers to the server's
+  // state, and the state is destroyed when the frame is.
   bool desert() noexcept {
     state was = state::busy;
     return state_.compare_exchange_strong(
         was, state::deserted, std::memory_order_acq_rel, std::memory_order_acquire);
   }
 
-  // Ends the coroutine, if it is between jobs. It returns, because Asio wants memory to destroy one.
+  // Ends the coroutine if it is between two jobs. The coroutine returns instead of being destroyed, because
+  // Asio needs memory to destroy one.
   void retire() noexcept {
     if (state_.load(std::memory_order_relaxed) != state::idle) {
       return;
@@ -149,14 +150,14 @@ class handler_coroutine {
     try {
       parked_.resume();
     } catch (...) {
-      // There was none to tell Asio of its end, which nobody has asked for.
+      // There was no memory for Asio to report the coroutine's end, and no code waits for that report.
     }
   }
 
  private:
   enum class state : std::uint8_t { absent, idle, retired, starting, busy, lost, deserted };
 
-  // The coroutine's resumption while it has nothing to do, kept in place.
+  // Stores in place what resumes the coroutine while it has no job.
   class parked_handler {
    public:
     parked_handler() = default;
@@ -196,7 +197,8 @@ class handler_coroutine {
     void (*act_)(parked_handler&, bool) = nullptr;
   };
 
-  // A parameter of the coroutine, so that it tells of the frame's end also if the body never began.
+  // A parameter of the coroutine, so that its destructor reports the frame's destruction even if the body
+  // never began.
   class frame_end {
    public:
     explicit frame_end(handler_coroutine& of) noexcept : of_(&of), keep_(&of.server_) {}
@@ -210,15 +212,15 @@ class handler_coroutine {
     }
 
    private:
-    handler_coroutine* of_; // lives as long as its server
+    handler_coroutine* of_; // outlived by its server
     intrusive_ptr<server_core> keep_;
   };
 
-  // Asio's operations throw away a handler that they find no memory for.
+  // Reports the loss of a job: Asio's operations drop a handler if they cannot allocate.
   class loss final : public task {
    public:
     explicit loss(server_core& server) noexcept : server_(server) {}
-    void run() override { server_.job_lost(); } // *this is gone
+    void run() override { server_.job_lost(); } // *this is destroyed
     void discard() noexcept override {}
 
    private:
@@ -235,8 +237,9 @@ class handler_coroutine {
     parked_handler& job_;
   };
 
-  // Each job has a cancellation state of its own. It is made anew only if there was a cancellation, or if the
-  // last job has put another in its place, which destroys this. It lets through what a coroutine's first state does.
+  // The filter of a job's cancellation state, and the means to notice that the state was replaced. Each job
+  // has a cancellation state of its own; it is recreated only after a cancellation, or if the last job has
+  // replaced it, which destroys this object. It lets through what a coroutine's initial state does.
   class watched_filter {
    public:
     explicit watched_filter(bool& is_destroyed) noexcept : is_destroyed_(&is_destroyed) {}
@@ -251,27 +254,27 @@ class handler_coroutine {
     bool* is_destroyed_;
   };
 
-  // By whoever had the frame. Also while the context is being destroyed on another thread.
+  // Called by the owner of the frame, possibly while the context is being destroyed on another thread.
   void frame_destroyed() noexcept {
-    job_.reset(); // first: it refers to the state
+    job_.reset(); // first, because it refers to the state
     switch (state_.exchange(state::lost, std::memory_order_acq_rel)) {
       case state::deserted: server_.destroy_state(); break;
       case state::busy: server_.submit(loss_); break;
-      case state::starting: break;        // run() sees to it
-      default: set(state::absent); break; // the next job starts another
+      case state::starting: break;        // run() handles it
+      default: set(state::absent); break; // the next job starts another coroutine
     }
   }
 
   void set(state now) noexcept { state_.store(now, std::memory_order_relaxed); }
 
-  // Brings a job that runs elsewhere back to the serial executor. It must have said throw_if_cancelled(false):
-  // a job that is cancelled would be refused the wait. Asio's post would end the program for want of memory;
-  // here only the frame that awaits it takes some.
+  // Resumes a handler that completed on another executor on the server's own executor. Precondition:
+  // throw_if_cancelled(false), or else a cancelled job could not wait. Unlike asio::post this allocates no
+  // operation, whose failure would terminate the program; only the frame that awaits it takes memory.
   auto resume_on_server() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) {
           parked_.park(std::move(handler));
-          server_.submit(hop_back_); // and nothing of the job is touched any more: it may be running there
+          server_.submit(hop_back_); // the job may be running already: do not touch it after this
         },
         asio::use_awaitable);
   }
@@ -301,10 +304,10 @@ class handler_coroutine {
       }
       bool is_home = server_.is_running_here();
       if (needs_state_ || !is_home) {
-        co_await asio::this_coro::throw_if_cancelled(false); // what follows is not the user's to cancel
+        co_await asio::this_coro::throw_if_cancelled(false); // the user's cancellation must not stop the rest
       }
       if (!is_home) {
-        co_await resume_on_server(); // for want of memory the job has not
+        co_await resume_on_server(); // the job may have run out of memory elsewhere
       }
       job_.reset();
       set(state::idle);
@@ -318,7 +321,7 @@ class handler_coroutine {
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
   hop_back hop_back_{parked_};
-  bool needs_state_ = false; // the next job, a cancellation state: outlives the signal
+  bool needs_state_ = false; // the next job needs a cancellation state; outlives the signal
   asio::cancellation_signal signal_;
   asio::cancellation_slot slot_;
   std::atomic<state> state_{state::absent};

@@ -18,10 +18,10 @@
 
 namespace otpp::detail {
 
-// outcome's timeout: an envelope that comes when the time is over, if nothing else came before.
+// The timeout of an outcome: an envelope that is sent when the time is over, unless a message came before.
 //
-// Racing a timer against the mailbox would lose messages; so the timer is a message itself. One that
-// was overtaken is recognized by its age and does nothing.
+// Racing a timer against the mailbox would lose messages, so the timer itself is a message. If another
+// message came first, the timer's age tells, and it has no effect.
 class idle_timer final : public envelope, public deadline {
  public:
   explicit idle_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
@@ -44,8 +44,8 @@ class idle_timer final : public envelope, public deadline {
     }
   }
 
-  // A system message has come, which is none to the server: the plain timeout begins anew, as in OTP, and
-  // the other goes on.
+  // A system message has come, which the server does not see as a message. As in OTP, a plain timeout starts
+  // anew, and an event timeout continues.
   void begin_anew() noexcept {
     if (is_armed_ && action_.kind == action_kind::idle_timeout) {
       arm(std::move(action_));
@@ -80,11 +80,11 @@ class idle_timer final : public envelope, public deadline {
     }
   }
 
-  // Under the room's lock. The server may end on another thread before expire().
+  // Called under the context's lock. The server may end on another thread before expire() is called.
   bool claim_expired() noexcept override {
     expired_age_ = age_;
     if (std::exchange(is_queued_, true)) {
-      return false; // an old one is still in the mailbox, and will do
+      return false; // an earlier one is still in the mailbox, and is used again
     }
     server_.add_ref();
     return true;
@@ -99,7 +99,7 @@ class idle_timer final : public envelope, public deadline {
   server_core& server_;
   next_action action_;
   bool is_armed_ = false;
-  // Under the room's lock.
+  // Guarded by the context's lock.
   std::uint64_t age_ = 0;
   std::uint64_t expired_age_ = 0;
   bool is_queued_ = false;

@@ -31,8 +31,8 @@
 
 namespace otpp::detail {
 
-// The loop of every server. It knows no types: an envelope opens itself, and what needs a type is asked of
-// gen_server.
+// The loop of every server. It knows no user types: an envelope opens itself, and gen_server provides what
+// needs a type.
 
 inline server_core::server_core(
     intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
@@ -40,8 +40,8 @@ inline server_core::server_core(
 
 inline server_core::~server_core() { delete related(); }
 
-// The loop: goes on until there is something to wait for, which is a message, the handler that runs, or
-// another turn. What it waits for calls it again.
+// Runs until it has to wait: for a message, for the running handler, or for another turn. Any of these calls
+// it again.
 inline void server_core::run_loop() noexcept {
   while (true) {
     if (is_job_running()) {
@@ -54,7 +54,7 @@ inline void server_core::run_loop() noexcept {
         apply_exit_signal(*signal); // before what was sent earlier, as in OTP
       }
     }
-    if (life_ == life::ending) { // terminate has run
+    if (life_ == life::ending) { // `terminate` has completed
       end();
       return;
     }
@@ -71,7 +71,7 @@ inline void server_core::run_loop() noexcept {
       continue;
     }
     if (turn_->is_spent()) {
-      waits_for_ = waits_for::turn; // others on this thread first
+      waits_for_ = waits_for::turn; // so that other handlers on this thread can run
       return;
     }
     if (observation_.is_on()) {
@@ -103,15 +103,15 @@ inline envelope* server_core::next_message() noexcept {
   return item;
 }
 
-// Before it is opened.
+// Called before the message is opened.
 OTPP_INLINE void server_core::take(envelope& item) noexcept {
   turn_->spend();
   if (idle_ && !idle_->is(&item)) {
-    item.is_system ? idle_->begin_anew() : idle_->disarm(); // any message does
+    item.is_system ? idle_->begin_anew() : idle_->disarm(); // any message disarms it
   }
 }
 
-// A handler is waiting, or the server has ended, and this came all the same.
+// Takes a message that was dequeued while a handler waits, or after the server has ended.
 inline void server_core::accept(envelope& item) noexcept {
   relations* its = related();
   if (mailbox_.is_closed()) {
@@ -134,9 +134,9 @@ inline std::optional<mailbox::lengths> server_core::queue_length() const noexcep
   return known;
 }
 
-// ---- what is observed. Nothing of it is called while nobody does ----
+// ---- observation: called only while the process is observed ----
 
-// The same for a server that is watched. False if there is something to wait for.
+// One step of an observed server. Returns false if it has to wait.
 inline bool server_core::step_observed() noexcept {
   envelope* item = nullptr;
   if (observation_.is_suspended()) {
@@ -144,7 +144,7 @@ inline bool server_core::step_observed() noexcept {
     if (!item) {
       observation_.handles_nothing();
       waits_for_ = waits_for::
-          system_message; // what comes is put aside, and stays in its place, also in that of the limit
+          system_message; // user messages are put aside, keep their order, and still count toward the limit
       return false;
     }
   } else if (action_.kind != action_kind::none) {
@@ -167,7 +167,7 @@ inline bool server_core::step_observed() noexcept {
   return true;
 }
 
-// Opens a message, and lets whoever watches see it.
+// Opens a message, and reports it to the observers.
 inline void server_core::open_message(envelope& item) noexcept {
   if (observation_.is_on() && !item.is_system) {
     observation_.begin_handler(*this);
@@ -220,7 +220,7 @@ inline void server_core::job_lost() noexcept {
 
 // ---- what a handler wants next ----
 
-// Does what the last handler wanted next.
+// Does what the last handler asked for next.
 inline void server_core::act() noexcept {
   next_action action = std::exchange(action_, {});
   bool at_once = action.kind > action_kind::proceed && context().is_over(action.moment());
@@ -242,7 +242,7 @@ inline void server_core::act() noexcept {
       break;
     case action_kind::idle_timeout:
       if (at_once) {
-        // A message that is already there comes first; an old timer's is none.
+        // A message that is already queued comes first; an outdated timer does not count as one.
         envelope* item = mailbox_.pop_past_tasks();
         while (item && idle_ && idle_->is(item)) {
           item->open(*this);
@@ -256,7 +256,7 @@ inline void server_core::act() noexcept {
           return;
         }
         if (item->is_system) {
-          action_ = std::move(action); // that was no message: it is asked for again
+          action_ = std::move(action); // that was not a message, so it is asked for again
         }
         take(*item);
         open_message(*item);
@@ -265,7 +265,7 @@ inline void server_core::act() noexcept {
       break;
   }
   if (action.after == infinite) {
-    return; // a wait without end is none, and no work that would keep run() from returning
+    return; // an infinite wait needs no timer, and must not count as work that keeps run() from returning
   }
   try {
     if (!idle_) {

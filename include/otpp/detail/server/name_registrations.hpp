@@ -9,19 +9,19 @@
 
 namespace otpp::detail {
 
-// Something that a process has until it ends and then gives back: a name, a membership in a group, a monitor of a
-// group. Destroying it gives it back.
+// Something that a process has registered and gives back when it ends: a name, a membership in a group, or a
+// monitor of a group. Its destructor gives it back.
 struct name_registration {
   virtual ~name_registration() = default;
-  // Returns the name; empty if it is none.
+  // Returns the name; empty for anything else.
   virtual std::string_view text() const noexcept { return {}; }
   std::unique_ptr<name_registration> next;
 };
 
 // What a process has registered, newest first.
 //
-// All of it is called in the lock of the process's context. What is taken out is destroyed outside of it, because that
-// takes the locks of registries.
+// All functions are called under the lock of the process's context. What they take out must be destroyed
+// after the lock is released, because that takes the locks of registries.
 class name_registrations {
  public:
   void add(std::unique_ptr<name_registration> one) noexcept {
@@ -29,7 +29,7 @@ class name_registrations {
     first_ = std::move(one);
   }
 
-  // Takes out the first that matches; null if none does.
+  // Takes out the first that matches; returns null if none does.
   template <class Matches>
   std::unique_ptr<name_registration> take(Matches matches) noexcept {
     for (std::unique_ptr<name_registration>* at = &first_; *at; at = &(*at)->next) {
@@ -42,10 +42,10 @@ class name_registrations {
     return nullptr;
   }
 
-  // Takes out all: a list, to be destroyed one by one.
+  // Takes out all of them, as a list whose elements are to be destroyed one by one.
   std::unique_ptr<name_registration> take_all() noexcept { return std::move(first_); }
 
-  // Copies the name at a place in the list into `text`. False if there are not as many.
+  // Copies the name at a position in the list into `text`. Returns false if there are fewer.
   template <class Text>
   bool copy(std::size_t place, Text& text) const noexcept {
     const name_registration* one = first_.get();

@@ -20,43 +20,46 @@ namespace otpp::detail {
 
 using type_namer = std::string_view (*)() noexcept;
 
-// Of a process that is not asleep, and in no handler either.
+// The current message of a process that is neither asleep nor in a handler.
 inline std::string_view no_message() noexcept { return {}; }
 
-// What a process shows of itself: to the functions of sys, to processes(), and to whoever simulates its context.
+// What a process shows of itself: to the functions of sys, to processes(), and to the simulation of its
+// context.
 //
-// While nobody observes it, that costs one store for each message, of its type, and one test of is_on(). All but
-// current_message() belongs to the process's own executor. The process that it is part of is passed to those who need it.
+// While it is not observed, this costs one store for each message, of its type, and one test of is_on(). All
+// functions but current_message() are called on the process's own executor. The process that it is part of is
+// passed to the functions that need it.
 class observation {
  public:
-  // Made when somebody first asks for it.
+  // Created when it is first requested.
   struct observer {
-    // False if it changes nothing, so that the server need not look at it.
+    // Returns false if it has no effect, so that the server need not check it.
     bool is_of_use() const noexcept { return is_suspended || counts || hook; }
 
-    bool is_suspended = false; // user messages stay where they are
+    bool is_suspended = false; // user messages stay in the mailbox
     bool counts = false;
     server_statistics counted;
     std::function<void(const trace_event&)> hook;
-    std::chrono::steady_clock::time_point handler_began{}; // while one runs, and its time is taken
+    std::chrono::steady_clock::time_point handler_began{}; // while a handler runs and is timed
   };
 
   explicit observation(const process& who) noexcept : is_on_(is_traced(who)) {}
 
   // ---- any thread ----
 
-  // Returns the type of the message whose handler runs, or has run last if the process goes on with the next.
+  // Returns the type of the message whose handler runs, or ran last if the process continues with the next
+  // one.
   std::string_view current_message() const noexcept {
     type_namer name = current_.load(std::memory_order_relaxed);
     return name ? name() : std::string_view();
   }
 
-  // True if it waits for a message.
+  // Returns true if the process waits for a message.
   bool is_asleep() const noexcept { return !current_.load(std::memory_order_relaxed); }
 
-  // ---- who observes ----
+  // ---- observers ----
 
-  // Returns what observes the process, and makes it at the first use. May throw std::bad_alloc.
+  // Returns the observer, and creates it at its first use. May throw std::bad_alloc.
   observer& observe() {
     if (!observer_) {
       observer_ = std::make_unique<observer>();
@@ -64,10 +67,10 @@ class observation {
     return *observer_;
   }
 
-  // As observe(), or null.
+  // Returns the observer, or null.
   observer* get() const noexcept { return observer_.get(); }
 
-  // To be called when what observes it has changed.
+  // Must be called after the observer has changed.
   void update(const process& who) noexcept {
     is_on_ = is_traced(who) || (observer_ && observer_->is_of_use());
   }
@@ -76,14 +79,14 @@ class observation {
 
   bool is_suspended() const noexcept { return observer_ && observer_->is_suspended; }
 
-  // ---- what the process does ----
+  // ---- the process ----
 
-  // The handler of a message of this type begins.
+  // Called when the handler of a message of this type starts.
   void handles(type_namer type) noexcept { current_.store(type, std::memory_order_relaxed); }
   void handles_nothing() noexcept { handles(&no_message); }
   void sleeps() noexcept { handles(nullptr); }
 
-  // The rest is called only while it is on.
+  // The functions below are called only while is_on().
 
   void begin_handler(const process& who) noexcept {
     if (observer_) {
@@ -100,7 +103,7 @@ class observation {
     }
   }
 
-  // The handler has answered a call of this type.
+  // Called when the handler has answered a call of this type.
   OTPP_NOINLINE void replied(const process& who, std::string_view message) noexcept {
     if (observer_) {
       observer_->counted.replies += 1;
@@ -108,7 +111,7 @@ class observation {
     tell(who, trace_event::kind::replied, message);
   }
 
-  // Tells whoever traces the process, or simulates its context.
+  // Reports an event to the trace hook and to the simulation of the context.
   void tell(
       const process& who, trace_event::kind what, std::string_view message = {},
       source_location where = {}) noexcept {
@@ -118,8 +121,8 @@ class observation {
     trace(who, what, message, where, exit_reason(), true);
   }
 
-  // Tells of the end, which is the last: nobody knows who will release the process. No hook is called if the
-  // context is being destroyed.
+  // Reports the end. This is the last report, because any thread may release the process afterwards. No hook
+  // is called while the context is being destroyed.
   void tell_end(const process& who, const exit_reason& reason, bool is_context_destroyed) noexcept {
     if (is_on_) {
       trace(who, trace_event::kind::ended, {}, {}, reason, !is_context_destroyed);
@@ -152,14 +155,14 @@ class observation {
       }
     } catch (...) {
       if (observer_) {
-        observer_->hook = nullptr; // as OTP does away with a debug function that fails
+        observer_->hook = nullptr; // as OTP removes a debug function that fails
         update(who);
       }
     }
   }
 
   bool is_on_;
-  std::atomic<type_namer> current_{&no_message}; // null while it sleeps
+  std::atomic<type_namer> current_{&no_message}; // null while the process sleeps
   std::unique_ptr<observer> observer_;
 };
 

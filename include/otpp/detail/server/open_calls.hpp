@@ -9,8 +9,8 @@
 
 namespace otpp::detail {
 
-// Slots that a server is to answer some time: those of open calls, and of those who wait for its end. All of it is
-// called in the lock of the server's context.
+// Slots that a server will answer later: those of open calls, and of callers that wait for its end. All
+// functions are called under the lock of the server's context.
 class slot_list {
  public:
   reply_slot* first() const noexcept { return first_; }
@@ -37,25 +37,26 @@ class slot_list {
   reply_slot* first_ = nullptr;
 };
 
-// The open calls of a server: accepted, not answered, their server half an otpp::caller's.
+// The open calls of a server: accepted and unanswered, with the server half owned by an otpp::caller.
 //
-// All of it is called in the lock of the server's context: an otpp::caller may be on any thread.
+// All functions are called under the lock of the server's context, because an otpp::caller may be used on any
+// thread.
 class open_calls {
  public:
   enum class held : std::uint8_t {
-    by_nobody,   // the otpp::caller has answered: the slot may be gone
-    by_loop,     // it was dropped: the server half is the loop's again
-    by_somebody, // it is kept; if asked for, `won` has the decision
+    by_nobody,   // the otpp::caller has answered: the slot may be destroyed
+    by_loop,     // the otpp::caller was dropped: the loop owns the server half again
+    by_somebody, // the otpp::caller is kept; if requested, `won` has the claim
   };
 
-  // A handler gets an otpp::caller for this slot.
+  // Called when a handler gets an otpp::caller for this slot.
   void open(reply_slot& slot) noexcept {
     list_.add(slot);
     handed_out_ = &slot;
     slot.hand_out();
   }
 
-  // The handler that got an otpp::caller has returned.
+  // Called when the handler that got an otpp::caller has returned.
   held take_back(reply_slot& slot, bool answers, reply_slot::claim& won) noexcept {
     if (std::exchange(handed_out_, nullptr) == nullptr) {
       return held::by_nobody;
@@ -66,12 +67,13 @@ class open_calls {
       return held::by_loop;
     }
     if (answers) {
-      won = slot.try_claim(); // under the lock: whoever keeps the other half needs it to let go
+      won =
+          slot.try_claim(); // under the lock, because the owner of the caller half needs it to release that half
     }
     return held::by_somebody;
   }
 
-  // An otpp::caller is about to answer.
+  // Called when an otpp::caller is about to answer.
   void close(reply_slot& slot) noexcept {
     if (slot.is_open) {
       list_.erase(slot);
@@ -81,8 +83,8 @@ class open_calls {
     }
   }
 
-  // An otpp::caller is dropped. False if the server will answer: it is ending and says why, or the
-  // handler that got the caller is still at work.
+  // Called when an otpp::caller is dropped. Returns false if the server itself will answer: it is ending and
+  // reports why, or the handler that got the caller is still running.
   bool close_unanswered(reply_slot& slot, bool is_ending) noexcept {
     if (slot.is_open && (is_ending || handed_out_ == &slot)) {
       slot.is_orphan = true;
@@ -94,12 +96,12 @@ class open_calls {
     return true;
   }
 
-  // Those that are open when the server ends.
+  // The calls that are open when the server ends.
   slot_list& list() noexcept { return list_; }
 
  private:
   slot_list list_;
-  reply_slot* handed_out_ = nullptr; // whose otpp::caller the handler got that runs now
+  reply_slot* handed_out_ = nullptr; // the slot whose otpp::caller the running handler got
 };
 
 } // namespace otpp::detail

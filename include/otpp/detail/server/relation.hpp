@@ -13,18 +13,20 @@
 
 namespace otpp::detail {
 
-// A monitor or a link of two processes. Each of the two lists its end of it until it ends, and holds a reference.
+// A monitor or a link between two processes. Each process lists its end of it until the process ends, and
+// holds a reference.
 //
-//   connected -> notified   the one that ended first takes the other end back, and the other is told
-//             -> cut        nobody will be told, and what is on its way is void
-//   notified -> cut         the same, for what is on its way
+//   connected -> notified   one process has ended: it unlists the other end, and the other process is notified
+//             -> cut        no process will be notified, and a notification in transit is void
+//   notified -> cut         a notification in transit is void
 class relation : public counted<relation> {
  public:
   using core_ptr = intrusive_ptr<server_core>;
 
   virtual ~relation() = default;
 
-  // Both list it from here on. False if one has ended already; then nothing is listed.
+  // Adds it to the lists of both processes. Returns false if one of them has ended; then it is in neither
+  // list.
   bool connect() noexcept {
     if (!list(first_)) {
       return false;
@@ -49,7 +51,7 @@ class relation : public counted<relation> {
   const core_ptr& first() const noexcept { return first_.who; }
   const core_ptr& second() const noexcept { return second_.who; }
 
-  // `who`, one of the two, has ended. Called at most once, in no lock.
+  // `who`, one of the two, has ended. Called at most once, and not under a lock.
   virtual void notify(const server_core& who, const exit_reason& reason) noexcept = 0;
 
   // Returns the link of a process with another, or null.
@@ -67,7 +69,7 @@ class relation : public counted<relation> {
     return found;
   }
 
-  // The process has ended: tells the other end of each of its relations.
+  // Called when the process has ended: notifies the other end of each of its relations.
   static void notify_all(relations& its, const exit_reason& reason) noexcept {
     while (relations::node* node = its.take_node()) {
       end& mine = static_cast<end&>(*node);
@@ -76,7 +78,7 @@ class relation : public counted<relation> {
   }
 
  protected:
-  // The two have relations (relations::of()).
+  // Precondition: both processes have relations (relations::of()).
   relation(core_ptr first, core_ptr second, bool is_link) noexcept
       : first_(*this, std::move(first)), second_(*this, std::move(second)), is_link_(is_link) {}
 
@@ -92,15 +94,15 @@ class relation : public counted<relation> {
 
   end& other(const end& one) noexcept { return &one == &first_ ? second_ : first_; }
 
-  // The process at this end has ended, and lists it no more.
+  // The process at this end has ended, and no longer lists it.
   void ended(end& mine, const exit_reason& reason) noexcept {
-    auto keep = intrusive_ptr<relation>::adopt(this); // the list's
+    auto keep = intrusive_ptr<relation>::adopt(this); // the reference of the list
     state was = state::connected;
     if (state_.compare_exchange_strong(
             was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)) {
       notify(*mine.who, reason);
     }
-    // Afterwards: until the signal is where the other can find it, the other finds the relation.
+    // After notify(): until the signal can be found by the other process, the relation still can.
     unlist(other(mine));
   }
 
@@ -109,7 +111,7 @@ class relation : public counted<relation> {
     if (one.who->related()->add(one)) {
       return true;
     }
-    release(); // the list's
+    release(); // the reference of the list
     return false;
   }
 

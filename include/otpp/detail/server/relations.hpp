@@ -21,13 +21,13 @@
 
 namespace otpp::detail {
 
-// Something that ends with its server, such as a timer for it.
+// Something that ends with its server, such as a timer.
 class owned_timer {
  public:
-  // Keeps it until server_ended(). In the lock of the server's context.
+  // Keeps it alive until server_ended(). Called under the lock of the server's context.
   virtual void retain() noexcept = 0;
 
-  // Has to take itself out of the list, unless somebody else has meanwhile. In no lock.
+  // Has to take itself off the list, unless that has been done meanwhile. Not called under a lock.
   virtual void server_ended() noexcept = 0;
 
  protected:
@@ -39,7 +39,7 @@ class owned_timer {
   owned_timer* before_ = nullptr;
 };
 
-// Takes the messages of a process that is one coroutine: all come while that is at work.
+// Takes the messages of a process that is one coroutine: all of them come while the coroutine runs.
 class receiver {
  public:
   virtual void accept(envelope& item) noexcept = 0;
@@ -49,13 +49,14 @@ class receiver {
   ~receiver() = default;
 };
 
-// What few processes have: monitors and links, timers of their own, those who wait for their end, exit signals. It is
-// made at the first use, and then there until the process is destroyed.
+// What only few processes need: monitors and links, timers, calls that wait for the end, and exit signals. It
+// is created at its first use, and lives until the process is destroyed.
 //
-// The three lists are under the lock of the process's context, which the functions take; what says so is called in it.
+// The three lists are guarded by the lock of the process's context. The functions take it, unless they are
+// documented to be called under it.
 class relations {
  public:
-  // One end of a relation, as the process at that end lists it.
+  // One end of a relation, in the list of the process at that end.
   class node {
    public:
     node() = default;
@@ -71,7 +72,7 @@ class relations {
 
   // ---- any thread ----
 
-  // Returns those of a process, and makes them at the first use. May throw std::bad_alloc.
+  // Returns the relations of a process, and creates them at the first use. May throw std::bad_alloc.
   static relations& of(server_core& process) {
     relations* its = process.related();
     if (!its) {
@@ -84,13 +85,13 @@ class relations {
     return *its;
   }
 
-  // Returns the id of the process that has started this one with a link; else zero.
+  // Returns the id of the process that has started this one with a link; otherwise zero.
   static std::uint64_t parent_of(const server_core& process) noexcept {
     relations* its = process.related();
     return its ? its->parent : 0;
   }
 
-  // Lists one end of a relation, or returns false: the process has ended, and end_reason() says why.
+  // Lists one end of a relation. Returns false if the process has ended; end_reason() then says why.
   bool add(node& one) noexcept {
     std::lock_guard lock(owner_.context().mutex());
     if (owner_.life_ == server_core::life::ended) {
@@ -106,13 +107,13 @@ class relations {
     return true;
   }
 
-  // True if it was listed: then nobody is told of the end by it.
+  // Takes one end off the list. Returns true if it was listed; it will then cause no notification.
   bool erase(node& one) noexcept {
     std::lock_guard lock(owner_.context().mutex());
     return erase_locked(one);
   }
 
-  // Takes out an end that is listed; null if there is none.
+  // Takes any listed end off the list; returns null if none is left.
   node* take_node() noexcept {
     std::lock_guard lock(owner_.context().mutex());
     node* one = nodes_;
@@ -122,7 +123,7 @@ class relations {
     return one;
   }
 
-  // Calls `visit` with each end that is listed, in the lock, until it returns true.
+  // Calls `visit` under the lock with each listed end, until it returns true.
   template <class Visit>
   void find_node(Visit visit) noexcept {
     std::lock_guard lock(owner_.context().mutex());
@@ -130,7 +131,7 @@ class relations {
     }
   }
 
-  // Tells whoever waits in `slot` of the end, now or when it comes.
+  // Completes `slot` when the process ends, or immediately if it has ended.
   void watch(reply_slot& slot) noexcept {
     reply_slot* given_up = nullptr;
     bool is_listed = false;
@@ -138,7 +139,7 @@ class relations {
       std::lock_guard lock(owner_.context().mutex());
       if (owner_.life_ != server_core::life::ended) {
         forget_decided_watchers(given_up);
-        slot.is_orphan = true; // the server half is the list's
+        slot.is_orphan = true; // the list owns the server half
         watchers_.add(slot);
         ++watcher_count_;
         is_listed = true;
@@ -154,10 +155,10 @@ class relations {
     slot.leave();
   }
 
-  // Those who wait for the end.
+  // The calls that wait for the end.
   slot_list& watchers() noexcept { return watchers_; }
 
-  // Sends the process an exit signal, which it owns from here on.
+  // Sends the process an exit signal, and takes ownership of it.
   void send_exit_signal(pending_exit& one) noexcept {
     if (!one.is_kill && owner_.traps_exits()) {
       envelope& message = one.to_message(parent);
@@ -166,7 +167,7 @@ class relations {
       }
       return;
     }
-    intrusive_ptr<server_core> keep(&owner_); // once it is submitted, the process may end
+    intrusive_ptr<server_core> keep(&owner_); // the process may end once the signal is submitted
     bool is_taken = false;
     {
       context_guard inside(owner_.context());
@@ -177,20 +178,20 @@ class relations {
     }
   }
 
-  // Takes the meaning from those that have come through a link from `who`. By the process itself.
+  // Voids the exit signals that came through a link from `who`. Called by the process itself.
   void ignore_exit_signals_of(std::uint64_t who) noexcept {
     if (owner_.follows_exit_signals()) {
       incoming.ignore_from(who);
     }
   }
 
-  // Says that others end with this process, so that its own end may take long.
+  // Marks the process as a supervisor: its end includes that of its children, and may take long.
   void supervise() noexcept { supervises_.store(true, std::memory_order_relaxed); }
   bool supervises() const noexcept { return supervises_.load(std::memory_order_relaxed); }
 
-  // ---- timers, in the lock ----
+  // ---- timers, under the lock ----
 
-  // False if the server has ended.
+  // Returns false if the server has ended.
   bool add(owned_timer& one) noexcept {
     if (owner_.life_ == server_core::life::ended) {
       return false;
@@ -211,7 +212,7 @@ class relations {
     }
   }
 
-  // The process has ended, and its timers end with it.
+  // Ends the timers of a process that has ended.
   void end_timers() noexcept {
     while (true) {
       owned_timer* one = nullptr;
@@ -245,8 +246,8 @@ class relations {
     return true;
   }
 
-  // Those who have given up, by a timeout or a cancellation, are let go of each time the list has
-  // doubled: waiting again and again makes it no longer.
+  // Takes off the watchers that a timeout or a cancellation has ended. This is done each time the list has
+  // doubled, so that repeated waits do not make it grow without bound.
   void forget_decided_watchers(reply_slot*& given_up) noexcept {
     if (watcher_count_ < watcher_limit_) {
       return;

@@ -41,18 +41,20 @@ class idle_timer;
 class pending_exit;
 class relations;
 
-// What references and registries point to: a server without its types.
+// A server without its types, as references and registries point to it.
 //
-// Its life goes one way, moved by the loop only (or, when the context is destroyed, by on_context_destroyed()):
+// Its life is one-way, and advanced by the loop only (or, when the context is destroyed, by
+// on_context_destroyed()):
 //
 //   starting -> running -> ending -> closing -> ended        init failed: starting -> ending -> closing -> ended
 //
-// It is ending while `terminate` runs, and closing once its names are free; until it is closing the mailbox accepts.
-// The end has one order, always: end.hpp. What is touched by other threads is the mailbox, which looks after itself,
-// and what is registered, open calls and relations, under the context's lock; the rest belongs to the loop, on the
-// server's serial executor.
+// It is ending while `terminate` runs, and closing once its names are free; the mailbox accepts messages
+// until it is closing. The end has one fixed order: see end.hpp. Other threads access the mailbox, which
+// synchronizes itself, and the registrations, open calls and relations, which the context's lock guards.
+// Everything else belongs to the loop, on the server's serial executor.
 //
-// The bodies of its loop stand in loop.hpp, with what needs the parts that are made late; those of its end in end.hpp.
+// The bodies of its loop are in loop.hpp, together with what needs the optional parts; those of its end are
+// in end.hpp.
 class server_core : public process {
  public:
   enum class life : std::uint8_t { starting, running, ending, closing, ended };
@@ -61,14 +63,14 @@ class server_core : public process {
 
   // ---- for senders: any thread ----
 
-  // Puts an envelope in the mailbox. What is not taken, and not waiting, is still the caller's.
+  // Puts an envelope into the mailbox. Unless the result is taken or waiting, the caller still owns it.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
     turn* here = turn::current();
     if (here && here->is_in(context())) {
       return send_inside<Push>(item, here);
     }
-    // Afterwards the server may be gone: the last reference to it may have been in the message.
+    // The message may have held the last reference to the server, so the server may be destroyed after this.
     context_state& gate = context();
     if (!gate.enter()) {
       return mailbox::result::closed;
@@ -78,10 +80,10 @@ class server_core : public process {
     return result;
   }
 
-  // Registers a call where its caller waits, and puts it in the mailbox.
+  // Registers a call with its caller's context, and puts it into the mailbox.
   template <class Request>
   OTPP_INLINE void send_call(unregistered<Request>&& request) noexcept {
-    request->waits_for = static_cast<const process*>(this); // as settle() compares it
+    request->waits_for = static_cast<const process*>(this); // settle() compares it with this type
     turn* here = turn::current();
     if (here && here->is_in(context()) && here->is_in(request->context()) && claim(*here)) {
       Request& sent = request.release();
@@ -94,11 +96,11 @@ class server_core : public process {
     }
   }
 
-  // Registers one who waits, and puts its message in the mailbox, in one step: a timeout that passed
-  // between the two would let what is sent after it overtake the message.
+  // Registers an operation and puts its message into the mailbox, in one step. If the timeout could expire
+  // between the two, a message that the caller sends next could overtake this one.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
   void send_registered(unregistered<Request> request) noexcept {
-    // Once it is sent, the request, its caller's context and this server are there only for who is inside.
+    // Once the message is sent, only the guards keep the request, its caller's context and this server alive.
     mailbox::result result = mailbox::result::closed;
     Request* unsent = nullptr;
     {
@@ -111,7 +113,7 @@ class server_core : public process {
         });
       }
       if (!is_registered) {
-        return; // it is destroyed when both gates have been left
+        return; // destroyed when both gates have been left
       }
       Request& sent = request.release();
       result = wake_if_due(result, there.here());
@@ -122,49 +124,50 @@ class server_core : public process {
     }
   }
 
-  // Takes back what this sender has put in line for room; null if it is too late.
+  // Takes back what this sender has waiting for room; returns null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  // Returns the length of the queue, if it is counted, or if the process sleeps and so has none.
+  // Returns the length of the queue if it is counted, or if the process sleeps and its queue is therefore
+  // empty.
   std::optional<mailbox::lengths> queue_length() const noexcept;
 
-  // ---- relations (relations.hpp): any thread, but for what is said ----
+  // ---- relations (relations.hpp): any thread, unless stated otherwise ----
 
-  // Returns them, or null if they have not been made (relations::of()).
+  // Returns the relations, or null if they have not been created (relations::of()).
   relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
 
-  // Of a process that has ended.
+  // Precondition: the process has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
 
-  // By the process itself.
+  // Called by the process itself.
   void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
   bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
 
-  // True if `init` has returned, once. By the process itself, or when it has ended.
+  // Returns true if `init` has ever succeeded. Called by the process itself, or after its end.
   bool has_run() const noexcept { return has_run_; }
 
-  // True if an exit signal ends it; and true while one still may. By the process itself.
+  // Returns true if an exit signal ends it, and as long as one may still do so. Called by the process itself.
   bool killed_by_signal() const noexcept { return cause_ == end_cause::exit_signal; }
   bool follows_exit_signals() const noexcept { return cause_ < end_cause::exit_signal; }
 
-  // Ends the process by an exit signal that has a meaning. By the process itself.
+  // Ends the process by a valid exit signal. Called by the process itself.
   void apply_exit_signal(const pending_exit& signal) noexcept;
 
   // ---- the process itself ----
 
-  // What is observed of it. Any thread may ask it for current_message().
+  // The observation of this process. Any thread may call its current_message().
   observation& observed() noexcept { return observation_; }
   const observation& observed() const noexcept { return observation_; }
 
   void count_messages(bool on) { mailbox_.count(on); }
 
-  // Returns how many messages are queued. In the time of all that is.
+  // Returns how many messages are queued. O(n) in the number of queued items.
   std::size_t count_queue() noexcept { return mailbox_.count_all(); }
 
-  // Returns the state in words, as the callbacks want it to be shown.
+  // Returns the state as text, in the form that the callbacks class chooses.
   virtual std::string show_state() = 0;
 
-  // What a receiver does with the messages: keeps them in the mailbox, and takes out the first that fits.
+  // For a receiver, which keeps its messages in the mailbox and takes out the first that matches.
   void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
   template <class Wanted>
   envelope* take_first(Wanted wanted) noexcept {
@@ -176,14 +179,14 @@ class server_core : public process {
   virtual const std::type_info& callbacks_type_info() const noexcept = 0;
   virtual std::string_view type_name() const noexcept = 0;
 
-  // Returns how to open a message that is on the server's list, else null.
+  // Returns how to open a message that is on the server's list, or null.
   virtual envelope::opener find_opener(verb kind, const std::type_info& message) const noexcept = 0;
 
   std::string describe() const override {
     return name_ ? '"' + *name_ + '"' : std::string(type_name()) + "#" + std::to_string(id());
   }
 
-  // Keeps a name until the end. False if the names were freed already; then it takes nothing.
+  // Keeps a name until the end. Returns false, and does not take it, if the names have been freed already.
   bool hold_name(std::unique_ptr<name_registration>& name) {
     std::lock_guard lock(context().mutex());
     if (life_ >= life::closing) {
@@ -193,14 +196,14 @@ class server_core : public process {
     return true;
   }
 
-  // Gives back a name that is given up before the end.
+  // Gives back a name before the end.
   template <class Matches>
   std::unique_ptr<name_registration> give_up_name(Matches matches) noexcept {
     std::lock_guard lock(context().mutex());
     return registered_.take(std::move(matches));
   }
 
-  // Copies the name at a place in its list into `text`. False if there are not as many.
+  // Copies the name at a position in its list into `text`. Returns false if there are fewer.
   template <class Text>
   bool copy_name(std::size_t place, Text& text) const noexcept {
     std::lock_guard lock(context().mutex());
@@ -209,7 +212,8 @@ class server_core : public process {
 
   // ---- the life of a server ----
 
-  // Registers who starts it, and returns it. Null if the starter's context is going, and the starter with it.
+  // Registers the operation that starts the server, and returns it. Returns null if the starter's context is
+  // being destroyed, and the operation with it.
   template <class Request>
   Request* admit(unregistered<Request> starter) noexcept {
     starter->waits_for = static_cast<const process*>(this);
@@ -221,8 +225,9 @@ class server_core : public process {
     return register_wait(std::move(starter)).release();
   }
 
-  // Starts the loop, whose first message is the admitted `starter`. Once, by whoever made the server,
-  // inside the context or its gate. What comes by name before is handled after it.
+  // Starts the loop, whose first message is the registered `starter`. Called once, by the thread that made
+  // the server, inside the context or its gate. Messages that were sent to the name earlier are handled after
+  // it.
   template <class Request>
   void launch(Request& starter, turn* here) noexcept {
     starter_ = &starter;
@@ -233,7 +238,7 @@ class server_core : public process {
     activate(here && here->is_in(context()) ? here : nullptr);
   }
 
-  // Ends the server after the handler that runs now, which was given `message`.
+  // Ends the server after the running handler, which was given `message`.
   void request_end(exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
     if (cause_ == end_cause::none) {
       cause_ = end_cause::stopped;
@@ -243,7 +248,7 @@ class server_core : public process {
     }
   }
 
-  // Asks the handler that waits to end.
+  // Cancels the handler that waits.
   void cancel_job();
   bool is_handlers_own(const asio::cancellation_slot& slot) const noexcept override;
   bool is_starting() const noexcept { return life_ == life::starting; }
@@ -270,31 +275,32 @@ class server_core : public process {
     return calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
   }
 
-  // Answers the call when the server has ended, with what is in the slot or, unless `answered`, with
-  // the reason. Takes the server half.
+  // Answers the call when the server has ended, with what is in the slot if `answered`, otherwise with the
+  // reason. Takes ownership of the server half.
   void answer_at_end(reply_slot& slot, bool answered) noexcept { last_reply_ = {&slot, answered}; }
 
  protected:
   server_core(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
   ~server_core() override;
 
-  // What the loop asks of the class that knows the types. Each may leave a job to the handler coroutine.
+  // What the loop needs from the class that knows the types. Each may pass a job to the handler coroutine.
   virtual void run_continue(erased_message& message) noexcept = 0;
   virtual void run_info(erased_message& message) noexcept = 0;
   virtual void run_timeout() noexcept = 0;
   virtual void run_terminate(const exit_reason& reason) noexcept = 0;
   virtual void destroy_state() noexcept = 0;
 
-  // Hands a coroutine handler to the handler coroutine; what it throws before it starts ends the server.
+  // Passes a coroutine handler to the handler coroutine. An exception thrown before it starts ends the
+  // server.
   void run_job(asio::awaitable<void> job) noexcept;
 
-  // True if a handler waits.
+  // Returns true if a handler waits.
   bool is_job_running() const noexcept;
 
-  // The handler of a message of this type begins.
+  // Called when the handler of a message of this type starts.
   void handles(type_namer type) noexcept { observation_.handles(type); }
 
-  // The handler has answered a call of this type.
+  // Called when the handler has answered a call of this type.
   void replies(type_namer type) noexcept {
     if (observation_.is_on()) {
       observation_.replied(*this, type());
@@ -315,16 +321,16 @@ class server_core : public process {
   friend class idle_timer;
   friend class relations;
 
-  // What advance() waits for. It runs, or has ended, if that is nothing.
+  // What advance() waits for. If nothing, the process runs or has ended.
   enum class waits_for : std::uint8_t { nothing, turn, message, handler, system_message };
 
-  // Why it is to end. Only grows.
+  // Why the process is to end. Its value only increases.
   enum class end_cause : std::uint8_t { none, stopped, exit_signal, context_destroyed };
 
-  // The call that is answered by the end.
+  // The call that is answered at the end.
   struct last_reply {
     reply_slot* slot = nullptr;
-    bool is_ready = false; // what is in the slot is the answer
+    bool is_ready = false; // the slot holds the answer
   };
 
   bool advance(turn& here) override {
@@ -360,20 +366,19 @@ class server_core : public process {
 
   // ---- for the handler coroutine, inside a step ----
 
-  // The job returned, or left with an exception.
+  // Called when the job has returned or thrown.
   void job_finished(std::exception_ptr error) noexcept;
 
-  // What the job waited for has been destroyed; the handler coroutine is of no use any more. Not if it is the
-  // context that is destroyed.
+  // Called when the operation that the job awaited was destroyed, so that the handler coroutine cannot be
+  // used any more. Not called if the context is being destroyed.
   void job_lost() noexcept;
 
   static bool is_refused(mailbox::result result) noexcept { return result == mailbox::result::closed; }
 
-  // The server has ended, and `slot` is told so if that is what `won` says.
+  // Tells `slot` that the server has ended, provided that `won` holds the claim.
   void tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept;
 
-  // What every message needs stands together: a server that is called after many others is read from memory
-  // line by line.
+  // Members used for every message come first, so that a cold server costs few cache lines.
   observation observation_;
   turn* turn_ = nullptr;                 // while the loop runs
   envelope* starter_ = nullptr;          // until it is opened
@@ -384,14 +389,14 @@ class server_core : public process {
   std::atomic<relations*> relations_{nullptr};
   waits_for waits_for_ = waits_for::nothing;
   end_cause cause_ = end_cause::none;
-  // Under the context's lock; `running` is set without it, as nobody asks for that.
+  // Guarded by the context's lock; `running` is set without it, because no other thread checks for that.
   std::atomic<life> life_{life::starting};
   bool has_run_ = false;
   std::atomic<bool> traps_exits_{false};
-  name_registrations registered_; // under the context's lock, as are the calls
+  name_registrations registered_; // guarded by the context's lock, like calls_
   open_calls calls_;
   exit_reason reason_ = exit_reason::normal();
-  std::string_view last_message_; // whose handler ended the server
+  std::string_view last_message_; // the message whose handler ended the server
   source_location last_where_;
   last_reply last_reply_;
   const std::unique_ptr<std::string> name_;

@@ -31,7 +31,7 @@
 
 namespace otpp::detail {
 
-// A stop on its way: a message like any other, and then one who waits for the end.
+// A stop in transit: first a message like any other, and then an operation that waits for the end.
 class stop_request : public envelope, public answer_slot<void> {
  public:
   stop_request(server_core* to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
@@ -52,7 +52,7 @@ class stop_request : public envelope, public answer_slot<void> {
   }
   void abandon() noexcept override { leave(); }
 
-  // It has been stopped as wanted, or by something else first.
+  // The server has been stopped as requested, or has ended for another reason first.
   void write_end(const exit_reason& reason) noexcept override {
     if (reason == wanted_) {
       emplace();
@@ -112,7 +112,8 @@ struct initiate_stop : initiation {
   }
 };
 
-// With a patience it is a supervisor's, which has told the server to end: it is not refused.
+// A join with a `patience` comes from a supervisor that has already told the server to end; it is never
+// refused as a deadlock.
 struct initiate_join : initiation {
   template <class Handler>
   void operator()(
@@ -126,7 +127,7 @@ struct initiate_join : initiation {
     join->server = server;
     join->timeout = patience.value_or(infinite);
     if (process* waiting = patience ? join->waiting_handler() : nullptr) {
-      join->set_edge(*waiting); // what its terminate asks of the one who waits is refused
+      join->set_edge(*waiting); // a call from its `terminate` to the waiting process is refused
     }
     std::exception_ptr why;
     if (!server) {
