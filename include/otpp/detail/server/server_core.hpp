@@ -43,8 +43,7 @@ class relations;
 
 // A server without its types, as references and registries point to it.
 //
-// Its life is one-way, and advanced by the loop only (or, when the context is destroyed, by
-// on_context_destroyed()):
+// Only the loop advances its life (or, when the context is destroyed, on_context_destroyed()):
 //
 //   starting -> running -> ending -> closing -> ended        init failed: starting -> ending -> closing -> ended
 //
@@ -53,8 +52,7 @@ class relations;
 // synchronizes itself, and the registrations, open calls and relations, which the context's lock guards.
 // Everything else belongs to the loop, on the server's serial executor.
 //
-// The bodies of its loop are in loop.hpp, together with what needs the optional parts; those of its end are
-// in end.hpp.
+// The bodies of its loop are in loop.hpp, with what needs the optional parts; those of its end in end.hpp.
 class server_core : public process {
  public:
   enum class life : std::uint8_t { starting, running, ending, closing, ended };
@@ -127,8 +125,7 @@ class server_core : public process {
   // Takes back what this sender has waiting for room; returns null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  // Returns the length of the queue if it is counted, or if the process sleeps and its queue is therefore
-  // empty.
+  // Returns the length of the queue if it is counted, or if the process sleeps, with an empty queue.
   std::optional<mailbox::lengths> queue_length() const noexcept;
 
   // ---- relations (relations.hpp): any thread, unless stated otherwise ----
@@ -212,8 +209,7 @@ class server_core : public process {
 
   // ---- the life of a server ----
 
-  // Registers the operation that starts the server, and returns it. Returns null if the starter's context is
-  // being destroyed, and the operation with it.
+  // Registers the operation that starts the server. Null if its context is being destroyed, and it as well.
   template <class Request>
   Request* admit(unregistered<Request> starter) noexcept {
     starter->waits_for = static_cast<const process*>(this);
@@ -226,8 +222,7 @@ class server_core : public process {
   }
 
   // Starts the loop, whose first message is the registered `starter`. Called once, by the thread that made
-  // the server, inside the context or its gate. Messages that were sent to the name earlier are handled after
-  // it.
+  // the server, inside the context or its gate. Messages sent to the name earlier are handled after it.
   template <class Request>
   void launch(Request& starter, turn* here) noexcept {
     starter_ = &starter;
