@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// The door: the one header that knows which Asio and which compiler this is.
+// The one header that depends on the versions of Asio and of the compiler.
 
 #pragma once
 
-// Asio before 1.26 asks clang for the Coroutines TS (asio#939); told that it has coroutines, it uses
-// the standard ones.
+// Asio before 1.26 asks clang for the Coroutines TS (asio#939). With this macro it uses standard coroutines.
 #if defined(__clang__) && !defined(ASIO_HAS_CO_AWAIT)
 #define ASIO_HAS_CO_AWAIT 1
 #endif
@@ -69,8 +68,8 @@ inline constexpr bool destroys_awaited_aggregates_twice = true;
 inline constexpr bool destroys_awaited_aggregates_twice = false;
 #endif
 
-// Whether freed messages are kept for reuse (block_cache.hpp). Not where each block must be the heap's
-// own: so that AddressSanitizer sees a use after free, or a test every allocation.
+// Whether freed messages are kept for reuse (block_cache.hpp). Disabled if every block must come from the
+// heap, so that AddressSanitizer detects a use after free, or a test can fail each allocation.
 #if defined(OTPP_DISABLE_BLOCK_CACHE) || defined(__SANITIZE_ADDRESS__)
 inline constexpr bool keeps_freed_blocks = false;
 #elif defined(__has_feature)
@@ -83,8 +82,8 @@ inline constexpr bool keeps_freed_blocks = true;
 inline constexpr bool keeps_freed_blocks = true;
 #endif
 
-// Hands a function to an executor. The customization point went away after 1.24; before, the member
-// was private.
+// Submits a function to an executor. Asio 1.24 was the last version with the customization point; in earlier
+// versions the member is private.
 template <class Executor, class Function>
 void hand_to(const Executor& executor, Function&& function) {
 #if ASIO_VERSION < 102400
@@ -94,8 +93,8 @@ void hand_to(const Executor& executor, Function&& function) {
 #endif
 }
 
-// The executor inside, if it is a T. Below Asio 1.26 target<T>() casts whatever is there unchecked,
-// so the type is compared first.
+// Returns the wrapped executor if it is a T. Below Asio 1.26 target<T>() is an unchecked cast, so the type is
+// compared first.
 template <class T>
 const T* executor_target(const asio::any_io_executor& executor) noexcept {
   if (executor.target_type() != typeid(T)) {
@@ -104,7 +103,7 @@ const T* executor_target(const asio::any_io_executor& executor) noexcept {
   return executor.target<T>();
 }
 
-// True if the token can be told of a completion with this signature. Where Asio has no concepts, anything passes.
+// True if the token accepts a completion with this signature. Always true if Asio has no concepts.
 #if defined(ASIO_HAS_CONCEPTS)
 template <class Token, class Signature>
 concept completion_token_for = asio::completion_token_for<Token, Signature>;
@@ -119,8 +118,9 @@ inline constexpr bool is_promise_executor = false;
 template <class T, class Blocking>
 inline constexpr bool is_promise_executor<asio::detail::promise_executor<T, Blocking>> = true;
 
-// True if a coroutine is what gets the completion: Asio's own handler of use_awaitable, or another around
-// it, such as that of redirect_error. Nobody can catch what an initiation throws there: Asio ends the program.
+// True if the completion resumes a coroutine: the handler is that of use_awaitable, or wraps it, as that of
+// redirect_error does. An exception thrown by such an initiation cannot be caught: Asio terminates the
+// program.
 template <class Executor>
 std::true_type resumes_coroutine(const asio::detail::awaitable_thread<Executor>*);
 std::false_type resumes_coroutine(...);
@@ -132,7 +132,7 @@ inline constexpr bool is_awaited<Wrapper<Parts...>> =
     decltype(resumes_coroutine(static_cast<Wrapper<Parts...>*>(nullptr)))::value ||
     (is_awaited<Parts> || ...);
 
-// What a thread does that waits for another, for some nanoseconds.
+// Used in a loop that waits a few nanoseconds for another thread.
 inline void pause_briefly() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -141,8 +141,8 @@ inline void pause_briefly() noexcept {
 #endif
 }
 
-// Thread-sanitizer and the optimizer both need a thread_local to be read afresh after a suspension:
-// compilers keep its address across one.
+// Applied to functions that read a thread_local. Compilers keep its address across a suspension, so both the
+// optimizer and ThreadSanitizer need it to be read afresh afterwards.
 #if defined(__GNUC__) || defined(__clang__)
 #define OTPP_NOINLINE __attribute__((noinline))
 #elif defined(_MSC_VER)
@@ -151,8 +151,8 @@ inline void pause_briefly() noexcept {
 #define OTPP_NOINLINE
 #endif
 
-// For what is a few instructions in the way of every message, and called from more than one place: g++ weighs
-// that against all else that a translation unit has, so that a feature which is off would cost after all.
+// Forces inlining of small functions on the message path. GCC's inliner has a budget per translation unit, so
+// code for features that are switched off would otherwise slow down every message.
 #if defined(__GNUC__) || defined(__clang__)
 #define OTPP_INLINE inline __attribute__((always_inline))
 #else

@@ -25,8 +25,8 @@
 
 namespace otpp::detail {
 
-// Handles the calls of one type: runs handle_call, and does what its result says. It is a way to look at the server,
-// which is copied.
+// Handles the calls of one type: runs handle_call, and does what its result says. A view of the server,
+// passed by value.
 template <class Server, class M>
 class call_handler {
   using callbacks = typename Server::callbacks_type;
@@ -114,7 +114,7 @@ class call_handler {
       case outcome_kind::no_reply:
       case outcome_kind::ignore: break;
     }
-    // no_reply, and nobody has the otpp::caller.
+    // The handler returned no_reply, and no otpp::caller exists.
     hold.release().fail(errc::no_reply);
   }
 
@@ -126,7 +126,7 @@ class call_handler {
     }
   }
 
-  // The handler threw: the server ends, and this caller hears why when it has.
+  // The handler threw: the server ends, and this caller gets the reason afterwards.
   void crash(unanswered<request>& hold, std::exception_ptr error) const noexcept {
     server_->request_end(std::move(error), hold->message_type(), hold->where());
     server_->answer_at_end(hold.release(), false);
@@ -135,7 +135,7 @@ class call_handler {
   // ---- with an otpp::caller ----
 
   void handle_with_caller(request& one) const {
-    // The otpp::caller may go to any thread.
+    // The otpp::caller may be passed to any thread.
     turn::current()->settle(server_);
     server_->open(one);
     if constexpr (is_awaitable<returned>) {
@@ -164,7 +164,7 @@ class call_handler {
     }
   }
 
-  // The message is the frame's own: the request may be gone as soon as the otpp::caller has answered.
+  // The message belongs to the frame: the request may be destroyed as soon as the otpp::caller has answered.
   struct with_caller {
     caller<reply> from;
     M content;
@@ -195,7 +195,8 @@ class call_handler {
         });
   }
 
-  // The handler has returned. Its otpp::caller may have answered, be kept somewhere, or be dropped.
+  // Called when the handler has returned. Its otpp::caller may have answered, be stored, or have been
+  // dropped.
   template <class Result>
   void finish_with_caller(request& one, Result result) const {
     reply_slot::claim won;

@@ -13,12 +13,12 @@
 #include <cstdint>
 #include <type_traits>
 
-// What the compiler says of a user's mistakes: one sentence for each. Each check returns false where it has said
-// one, and what follows it is compiled only if it has not.
+// Compile-time diagnostics of users' mistakes, with one sentence for each. Each check returns false if it has
+// reported a mistake; dependent code is compiled only if it has not.
 
 namespace otpp::detail {
 
-// Why a message cannot be sent, in the order in which a user would mend it.
+// Why a message cannot be sent, in the order in which a user would fix the causes.
 enum class misfit : std::uint8_t {
   none,
   not_an_address,
@@ -43,7 +43,7 @@ consteval misfit why_not() {
   } else if constexpr (Verb == server_core::verb::call && !call_message<M>) {
     return misfit::without_reply_type;
   } else if constexpr (!is_typed_address<Address>) {
-    return misfit::none; // the server says the rest
+    return misfit::none; // the server reports the rest
   } else if constexpr (Verb == server_core::verb::cast) {
     return handles_cast<callbacks_of<Address>, M> ? misfit::none : misfit::without_handle_cast;
   } else if constexpr (Verb == server_core::verb::info) {
@@ -102,7 +102,7 @@ consteval bool check_sent() {
   return check_misfit<why_not<Verb, M, Address>()>();
 }
 
-// The same of an address to which no message is sent.
+// The same for an address to which no message is sent.
 template <class Address>
 consteval bool check_address() {
   return check_misfit<address<Address> ? misfit::none : misfit::not_an_address>();

@@ -39,9 +39,9 @@ namespace otpp::detail {
 
 // A server: the loop of server_core with a callbacks class and its state.
 //
-// Users start one with `otpp::start<Callbacks>(...)` and talk to it through a `server_ref`; they do
-// not make objects of this class. Here each message finds its handler, and here it is decided, once,
-// whether a handler is a plain function or a coroutine.
+// Users start one with `otpp::start<Callbacks>(...)` and use it through a `server_ref`; they never create
+// objects of this class. It finds the handler for each message, and is the only place that decides whether a
+// handler is a plain function or a coroutine.
 template <class Callbacks, class State = state_t<Callbacks>>
 class gen_server final : public server_core {
   static_assert(check_callbacks<Callbacks>());
@@ -83,7 +83,7 @@ class gen_server final : public server_core {
     });
   }
 
-  // Runs `init`; the request is a start_request, which has the arguments.
+  // Runs `init`. The request is a start_request, which holds the arguments.
   template <class Request>
   static void open_start(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
@@ -103,7 +103,7 @@ class gen_server final : public server_core {
         if constexpr (is_init_result<returned>) {
           self.begin(hold, request.init(self.callbacks_));
         } else {
-          ::new (self.place()) State(request.init(self.callbacks_)); // made in its place: it never moves
+          ::new (self.place()) State(request.init(self.callbacks_)); // in place: it is never moved
           self.begin(hold);
         }
       } catch (...) {
@@ -158,7 +158,7 @@ class gen_server final : public server_core {
 
   // ---- handlers that are coroutines ----
 
-  // The handler waits for something: its caller is written down.
+  // The handler waits for something: register its caller.
   void settle_if_busy() noexcept {
     if (is_job_running()) {
       turn::current()->settle(this);
@@ -202,7 +202,7 @@ class gen_server final : public server_core {
     }
   }
 
-  // A message that the server left for itself; the loop keeps it while its handler runs.
+  // A message that the server has sent to itself; the loop stores it while its handler runs.
   template <class M, class Invoke>
   void handle_own(M& content, Invoke invoke) noexcept {
     using returned = decltype(invoke(callbacks_, std::move(content), state()));
@@ -232,16 +232,16 @@ class gen_server final : public server_core {
     if (access::kind(result) == outcome_kind::stop) {
       request_end(std::move(access::reason(result)), message, where);
     } else if (access::kind(result) == outcome_kind::fail) {
-      request_end(std::move(access::error(result)), message, where); // there is nobody to tell but the server
+      request_end(std::move(access::error(result)), message, where); // a cast has no caller to tell
     }
   }
   void go_on(std::string_view, source_location) noexcept {} // a handler of void
   template <class Other>
   void go_on(Other&&, std::string_view, source_location) noexcept {
-  } // no_reply, or check_plain_result() has said it
+  } // no_reply, or check_plain_result() has reported it
 
-  // An outcome does not name the message that it left, so that its type is looked for: where the handler is
-  // not overloaded it is the handler's parameter, else one of those that are listed.
+  // An outcome does not carry the type of its message, so the type is looked up: it is the handler's
+  // parameter if the handler is not overloaded, otherwise one of the listed messages.
   template <class Handler>
   void run_own(erased_message& message) noexcept {
     bool found = false;
@@ -298,7 +298,7 @@ class gen_server final : public server_core {
     }
   }
 
-  // A handler left a message for the server itself, and the server has no handler for it.
+  // A handler left a message for its own server, which has no handler for it.
   void refuse_own(std::string_view handler) noexcept {
     request_end(exit_reason(make_error(
         errc::bad_message,
@@ -352,7 +352,7 @@ class gen_server final : public server_core {
     fail_start(hold, std::move(why));
   }
 
-  // terminate is not called; the starter hears of it when the name is free again.
+  // `terminate` is not called. The starter gets the error once the name is free again.
   template <class Request>
   void fail_start(unanswered<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
     hold->failure = killed_by_signal() ? nullptr : why;

@@ -36,7 +36,7 @@ M make_message(Args&&... args) {
 // Calls send(message, token). The last argument is the token if the message cannot be made of all of them.
 template <class M, class Send, class... Args>
 auto make_and_send(Send send, Args&&... args) {
-  if constexpr (makes<M, Args...>) { // as with_trailing_token does it, with less to compile for each message
+  if constexpr (makes<M, Args...>) { // like with_trailing_token, but with less to compile for each message
     return send(make_message<M>(std::forward<Args>(args)...), asio::use_awaitable);
   } else {
     constexpr bool fits = fits_without_last<is_made_of<M>::template these, Args...>();

@@ -28,25 +28,25 @@
 #include <type_traits>
 #include <utility>
 
-// What cast and send share: they differ in the handler only.
+// The implementation shared by cast and send, which differ only in the handler that they reach.
 
 namespace otpp::detail {
 
-// One who sends, while the mailbox has not taken the message.
+// A sender that waits until the mailbox has taken its message.
 template <message M>
 class sending : public answer_slot<void> {
  public:
   explicit sending(std::string_view verb) noexcept : verb_(verb) {}
 
-  // Only what still stands in line can be taken back.
+  // Only a message that still waits for room can be withdrawn.
   void cancel() override {
     if (!this->server) {
-      return; // nobody was found, and that is on its way
+      return; // no server was found, and that error is being delivered
     }
     envelope* letter = static_cast<server_core&>(*this->server).withdraw(static_cast<reply_slot*>(this));
     if (letter) {
       reply_slot::cancel();
-      letter->abandon(); // it has the server half
+      letter->abandon(); // it owns the server half
     }
   }
 
@@ -90,7 +90,7 @@ struct initiate_post : initiation {
     }
     mailbox::result result = mailbox::result::full;
     if (is_inside) {
-      result = server.send<&mailbox::try_push>(*letter); // waiting here could never end
+      result = server.send<&mailbox::try_push>(*letter); // waiting here would never end
     } else {
       letter->may_wait(*sender);
       result = server.send<&mailbox::push>(*letter);
@@ -98,7 +98,7 @@ struct initiate_post : initiation {
     switch (result) {
       case mailbox::result::waiting:
         letter.release();
-        sender.release(); // the letter's
+        sender.release(); // the message owns it
         return;
       case mailbox::result::full: sender.release()->fail(errc::mailbox_full); return;
       case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
@@ -111,7 +111,7 @@ struct initiate_post : initiation {
   }
 };
 
-// With the default token nothing is posted and nobody is suspended, unless there is no room.
+// With the default token nothing is posted and the coroutine is not suspended, unless the mailbox is full.
 template <server_core::verb Verb, message M>
 asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
   if (target.error) {
@@ -130,7 +130,7 @@ asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
       initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(letter));
 }
 
-// The message has been checked.
+// Precondition: the message has been checked.
 template <server_core::verb Verb, message M, class Token>
 auto post(destination target, letter_ptr<M> letter, Token&& token) {
   if constexpr (std::is_same_v<std::decay_t<Token>, asio::use_awaitable_t<>>) {
@@ -165,7 +165,7 @@ auto post_message(Address&& to, Message&& content, Token&& token) {
   }
 }
 
-// Sends what make_letter() returns if there is room at once. It may throw: then there is no memory, or the message
+// Sends the result of make_letter() if there is room now. Throws if there is no memory, or if the message
 // could not be made.
 template <class MakeLetter>
 bool try_send_to(server_core& server, MakeLetter make) noexcept {
@@ -181,8 +181,8 @@ bool try_send_to(server_core& server, MakeLetter make) noexcept {
   }
 }
 
-// With a server_ref nothing is looked up, and nothing goes on after this: it is not copied, so that no reference is
-// counted, and nothing tells where it was used.
+// With a server_ref no look-up is needed and nothing outlives this call. So the server_ref is not copied, no
+// reference is counted, and no source location is recorded.
 template <server_core::verb Verb, class M, class Callbacks, class... Args>
 bool try_post_to(const server_ref<Callbacks>& to, Args&&... args) noexcept {
   if constexpr (check_sent<Verb, M, server_ref<Callbacks>>()) {

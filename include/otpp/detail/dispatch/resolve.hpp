@@ -21,24 +21,24 @@
 #include <typeinfo>
 #include <utility>
 
-// How an address becomes a server, and a message finds its handler: the one place for both.
+// The one place where an address is resolved to a server, and a message to its handler.
 
 namespace otpp::detail {
 
-// Where a verb is to go: to a server, or nowhere, and why.
+// The result of resolving an address: a server, or the error why there is none.
 struct destination {
   intrusive_ptr<server_core> server;
   envelope::opener open = nullptr; // how the server opens the message, if one is sent
   std::exception_ptr error;        // if there is no server
-  source_location where;           // where the verb was used, if the address has noticed
+  source_location where;           // where the verb was used, if the address recorded it
 };
 
 constexpr std::string_view verb_name(server_core::verb verb) noexcept {
   return verb == server_core::verb::call ? "call" : verb == server_core::verb::cast ? "cast" : "send";
 }
 
-// What an address is looked up for, in the words of an error. Without a verb nobody would read the error, and none
-// is made.
+// The verb for which an address is looked up, for the text of an error. Without a verb no error is created,
+// as it would not be read.
 struct purpose {
   std::string_view verb;
   type_namer message = nullptr;
@@ -62,12 +62,12 @@ struct purpose {
     try {
       return make_error(code, verb, message ? message() : std::string_view(), whom());
     } catch (...) {
-      return std::current_exception(); // no memory to say it with
+      return std::current_exception(); // no memory for the error
     }
   }
 };
 
-// The server behind a pid, which must have these callbacks, if they are known.
+// The server behind a pid. If the callbacks are known, the server must have them.
 template <class Callbacks>
 destination resolve_pid(const pid& who, const purpose& why, source_location where = {}) noexcept {
   destination found;
@@ -86,7 +86,7 @@ destination resolve_pid(const pid& who, const purpose& why, source_location wher
   return found;
 }
 
-// The server that has a name now.
+// The server that is currently registered under a name.
 template <class Callbacks, class Names>
 destination resolve_name(
     const Names& names, std::string_view name, const purpose& why, source_location where = {}) noexcept {
@@ -99,7 +99,7 @@ destination resolve_name(
     }
     found.error = why.nobody_is_named(name);
   } catch (...) {
-    found.error = std::current_exception(); // the registry's own
+    found.error = std::current_exception(); // thrown by the registry
   }
   return found;
 }
@@ -130,8 +130,8 @@ inline destination resolve(std::string_view name, const purpose& why) noexcept {
   return resolve_name<void>(registry::global(), name, why);
 }
 
-// An address whose process stands for a server elsewhere, which alone has the callbacks. How the process opens a
-// message, which it may write into a connection, is the address's own `opener<Verb, M>()`.
+// An address whose process is a proxy for a server elsewhere, which alone has the callbacks. The address's
+// own `opener<Verb, M>()` says how the process opens a message, for example by writing it to a connection.
 template <class Address>
 concept stands_for_another = requires { typename Address::stands_for_another; };
 
@@ -142,7 +142,7 @@ destination resolve(Address&& to, const purpose& why) noexcept {
     return resolve_pid<expected>(pid(to.resolve()), why);
   } catch (...) {
     destination none;
-    none.error = std::current_exception(); // the address's own
+    none.error = std::current_exception(); // thrown by the address
     return none;
   }
 }
@@ -158,11 +158,12 @@ constexpr envelope::opener opener_of() noexcept {
   }
 }
 
-// Looks up where a message goes.
+// Resolves the destination of a message.
 //
-// The handler is chosen here: `open` is a function of gen_server<Callbacks>, which the server calls when the message's
-// turn has come, and which calls handle_call, handle_cast or handle_info. Where the callbacks are known it is
-// chosen at compile time; else the server finds it in its list of `messages` (gen_server::find_opener).
+// This also selects the handler: `open` is a function of gen_server<Callbacks>, which the server calls when
+// it dequeues the message, and which calls handle_call, handle_cast or handle_info. If the callbacks are
+// known it is selected at compile time; otherwise the server finds it in its list of `messages`
+// (gen_server::find_opener).
 template <server_core::verb Verb, class M, class Address>
 destination resolve_for(Address&& to, const purpose& why = {verb_name(Verb), &type_name<M>}) noexcept {
   destination found = resolve(std::move(to), why);

@@ -49,7 +49,7 @@ struct inits {
   };
 };
 
-// A server that is being started: the arguments of init, and the slot for whoever starts it.
+// A server that is being started: the arguments of init, and the slot for the starter.
 template <class Callbacks, class... Args>
 class start_request : public envelope, public answer_slot<server_ref<Callbacks>> {
  public:
@@ -63,7 +63,7 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
   void abandon() noexcept override { this->leave(); }
 
-  // Whoever starts it hears of a failed init when the name is free again.
+  // The starter gets the error of a failed init once the name is free again.
   void write_end(const exit_reason& reason) noexcept override {
     if (!failure) {
       failure = reason.exception(); // there was no memory to run init
@@ -71,8 +71,8 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
     this->write_error(failure ? std::move(failure) : this->say(errc::exited, reason));
   }
 
-  // Cancelling a start asks init to end, which then decides; see start(). Without memory it throws, and has
-  // no effect.
+  // Cancelling a start cancels init, which then decides; see start(). If there is no memory this throws, and
+  // has no effect.
   void cancel() override {
     if (this->server) {
       (new cancel_init(intrusive_ptr<process>(this->server)))->submit();
@@ -107,8 +107,8 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   std::tuple<Args...> args_;
 };
 
-// Where a server is to run: on what the options say, or with whoever starts it. Started from inside a
-// server, it runs beside that server, not within it.
+// Where a server runs: on the executor of its options, or else on the starter's. A server that is started
+// from inside another one runs beside it, not on its serial executor.
 inline asio::any_io_executor place_of(asio::any_io_executor executor) {
   if (auto* serial = executor_target<serial_executor>(executor)) {
     return serial->owner()->get_lane()->executor();
@@ -144,7 +144,7 @@ struct initiate_start : initiation {
       intrusive_ptr<context_state> room;
       std::optional<context_guard> inside;
       if (here && here->here().serves(place)) {
-        home = intrusive_ptr<lane>(&here->here()); // mostly: this thread is at work there
+        home = intrusive_ptr<lane>(&here->here()); // the usual case: this thread is running on that lane
       } else {
         room = context_state::of(place);
         inside.emplace(*room);
@@ -173,7 +173,7 @@ struct initiate_start : initiation {
         return;
       }
       if (how.name()) {
-        access::add_name_of(how, *server); // the last that can fail
+        access::add_name_of(how, *server); // the last step that can fail
       }
       if (link && !link->connect()) {
         link->notify(
@@ -181,15 +181,15 @@ struct initiate_start : initiation {
             access::core(access::linked_to(how))->end_reason()); // the starter has ended
       }
       if (starter) {
-        admitted->set_edge(*starter); // its init cannot ask the one who starts it (deadlock.hpp)
+        admitted->set_edge(*starter); // its init must not call the starter (deadlock.hpp)
       }
       server->launch(*admitted, here);
     } catch (...) {
       why = std::current_exception();
     }
-    if (why) { // not inside the catch, which would share the exception with the starter's thread
+    if (why) { // outside of the catch, which would share the exception with the starter's thread
       if (admitted) {
-        admitted->server = {}; // it never ran, and there is no init to cancel
+        admitted->server = {}; // the server never ran, so there is no init to cancel
         admitted->fail(std::move(why));
       } else {
         start->server = {};

@@ -36,15 +36,16 @@
 
 namespace otpp::detail {
 
-// A message that is to be sent later, once or again and again.
+// A message that is to be sent later, once or periodically.
 //
-// It is armed in the heap of one room. While it is alive, that is until it fires for the last time, is
-// cancelled or loses its server, the heap and the server's list have one reference together. All that
-// changes stands under the room's lock, but for the message and the address: those belong to whoever
-// fires, from claim_expired() to the end of expire(), and to whoever ends it otherwise.
+// It is armed in the deadline heap of one context. Until it fires for the last time, is cancelled or its
+// server ends, the heap and the server's list together hold one reference. All mutable state is guarded by
+// the context's lock, except the message and the address: these belong to the thread that fires the timer,
+// from claim_expired() to the end of expire(), and otherwise to the thread that ends it.
 class timer_core : public deadline, public owned_timer, public counted<timer_core> {
  public:
-  // Without an `owner` it lives as long as the room of the lane. A period of zero is none.
+  // Without an `owner` it lives as long as the context of the lane. A period of zero means that it fires
+  // once.
   timer_core(intrusive_ptr<lane> here, server_core* owner, duration period)
       : lane_(std::move(here)), owner_(owner), period_(period) {
     if (owner) {
@@ -89,7 +90,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   }
 
  protected:
-  // Sends the message. Once at a time, in no lock.
+  // Sends the message. Never called concurrently with itself, nor under a lock.
   virtual void deliver() noexcept = 0;
 
   // Destroys the message and the address.
@@ -100,7 +101,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
 
   duration left_at(time_point now) const noexcept { return (std::max)(at_ - now, duration::zero()); }
 
-  // By who is inside the context.
+  // Precondition: the thread is inside the context.
   std::optional<duration> end() noexcept {
     std::optional<duration> left;
     bool is_ours = false;
@@ -110,7 +111,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
         return false;
       }
       left = left_at(now);
-      is_ours = !is_firing_; // else it is expire() that lets go
+      is_ours = !is_firing_; // otherwise expire() destroys the message
       unlist();
       return true;
     });
@@ -133,14 +134,14 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   bool claim_expired() noexcept final {
     is_firing_ = true;
     if (period_ == duration::zero()) {
-      unlist(); // and the reference goes to expire()
+      unlist(); // and expire() takes over the reference
     } else {
       add_ref();
     }
     return true;
   }
 
-  // In a turn of its context.
+  // Called in a turn of its context.
   void expire() noexcept final {
     deliver();
     bool is_armed = false;
@@ -159,14 +160,15 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
     release();
   }
 
-  // It does not drift; ticks that are late by a whole period are left out, rather than sent in a burst.
+  // Returns the next time after a tick. Ticks do not drift; those that are late by a whole period are
+  // skipped, not sent in a burst.
   time_point next_after(time_point now) const noexcept {
     duration late = now - at_;
     duration ahead = late < period_ ? period_ : late - late % period_ + period_;
     return ahead > (time_point::max)() - at_ ? (time_point::max)() : at_ + ahead;
   }
 
-  // Nobody cancels it any more: the gate is closed.
+  // No thread can cancel it concurrently, because the gate is closed.
   void context_gone() noexcept final {
     is_alive_ = false;
     let_go();
@@ -180,14 +182,15 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   }
 
   const intrusive_ptr<lane> lane_;
-  server_core* const owner_; // there as long as this is in its list
+  server_core* const owner_; // alive as long as this is in its list
   const duration period_;
   time_point at_{};
   bool is_alive_ = false;
   bool is_firing_ = false;
 };
 
-// A timer with its types. One that fires once has its letter ready; an interval copies its message.
+// A timer with its types. A single-shot timer has its message allocated in advance; an interval copies its
+// message.
 template <class M, class Address, bool Repeats>
 class timer_of final : public timer_core, public cached_memory {
  public:
@@ -211,7 +214,7 @@ class timer_of final : public timer_core, public cached_memory {
 
   void deliver() noexcept override {
     destination goal =
-        resolve_for<server_core::verb::info, M>(Address(*to_), purpose()); // nobody hears of errors
+        resolve_for<server_core::verb::info, M>(Address(*to_), purpose()); // errors are not reported
     if (!goal.server) {
       return;
     }
@@ -219,7 +222,7 @@ class timer_of final : public timer_core, public cached_memory {
       try {
         post(goal, make(M(*kept_)));
       } catch (...) {
-        // No copy, no tick: there is nobody to tell.
+        // A message that cannot be copied is skipped: there is no caller to tell.
       }
     } else {
       post(goal, std::move(kept_));
@@ -243,8 +246,8 @@ class timer_of final : public timer_core, public cached_memory {
   std::conditional_t<Repeats, std::optional<M>, letter> kept_;
 };
 
-// Sets a timer. One for a process lives with it, and so is told now if there is none; one for a name with whoever
-// sets it, or with the server that has the name now.
+// Sets a timer. A timer for a process is owned by that process, so a missing process is reported now. A timer
+// for a name is owned by the calling server, or else by the server that has the name now.
 template <bool Repeats, class M, class Address>
 intrusive_ptr<timer_core> make_timer(
     moment first, duration period, Address to, source_location where, M&& content) {
@@ -265,7 +268,7 @@ intrusive_ptr<timer_core> make_timer(
   if (!here) {
     here = target.server->get_lane();
   }
-  server_core* owner = process_address<Address> ? target.server.get() : nullptr; // which `to` keeps
+  server_core* owner = process_address<Address> ? target.server.get() : nullptr; // kept alive by `to`
   intrusive_ptr<timer_core> made(
       new timer(std::move(here), owner, period, std::move(to), where, std::forward<M>(content)));
   made->start(first);

@@ -9,8 +9,8 @@
 
 namespace otpp::detail {
 
-// A request whose server half is with a handler. If the handler's frame is destroyed, with its context or
-// because it could not begin, the caller still hears of it.
+// Owns a request whose server half a handler holds. If the handler's frame is destroyed, with its context or
+// because the handler could not start, the caller still gets an error.
 template <class Request>
 class unanswered {
  public:
@@ -24,7 +24,7 @@ class unanswered {
       return;
     }
     if (server_->is_running_here()) {
-      server_->answer_at_end(*request_, false); // it never began, and the server ends for that
+      server_->answer_at_end(*request_, false); // the handler never started, which ends the server
     } else {
       request_->bounce(*server_, exit_reason::killed());
     }
@@ -38,8 +38,8 @@ class unanswered {
   Request* request_ = nullptr;
 };
 
-// A coroutine's parameter that takes the request when it is moved into the frame, and not before: if
-// there is no memory for the frame, the request is still where it was.
+// A coroutine parameter that takes the request only when it is moved into the frame. If there is no memory
+// for the frame, the request is left where it was.
 template <class Request>
 class taken_unanswered {
  public:

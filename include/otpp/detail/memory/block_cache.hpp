@@ -12,13 +12,13 @@
 
 namespace otpp::detail {
 
-// Memory for messages: each thread keeps some of what it frees, in batches, and takes from there.
+// Memory for messages: each thread keeps some of the blocks that it frees, in batches, and reuses them.
 //
-// A call is one allocation. The heap's own cache has seven blocks of a size (glibc), and Asio's
-// recycling_allocator has two, so that a burst of casts would go past both. And a cast is freed by another
-// thread than the one that made it, for which the heap is slowest: whoever has more than two batches of a
-// size gives one to a depot that all threads share, and whoever has none takes one from there, so that a
-// lock is taken once for 32 blocks. A thread keeps at most 63 blocks of each size, and the depot 1 MiB.
+// A call is one allocation. The heap's own cache holds seven blocks of a size (glibc), and Asio's
+// recycling_allocator two, so a burst of casts would exceed both. And a cast is usually freed by another
+// thread than the one that allocated it, which is the slowest case for a heap. So a thread with more than two
+// batches of a size gives one to a depot that all threads share, and a thread with none takes one from there;
+// a lock is taken once for 32 blocks. A thread keeps at most 63 blocks of each size, and the depot 1 MiB.
 class block_cache {
  public:
   static void* allocate(std::size_t size) {
@@ -48,18 +48,18 @@ class block_cache {
 
   struct block {
     block* next;
-    block* next_batch; // of the first of a batch in the depot
+    block* next_batch; // of the first block of a batch in the depot
   };
 
-  // Without constructor and destructor, so that its use costs no more than its address.
+  // Trivial, so that access to the thread_local costs no more than its address.
   struct bin {
     block* current;
-    block* spare; // null, or a batch
-    int count;    // of current
+    block* spare; // null, or a full batch
+    int count;    // number of blocks in `current`
   };
   struct bins {
     bin of[classes];
-    bool is_open; // between the first block that is kept and the end of the thread
+    bool is_open; // from the first block that is kept to the end of the thread
     bool is_over;
   };
   struct emptier {
@@ -77,11 +77,11 @@ class block_cache {
   // Never destroyed: messages may be freed by the destructors of statics.
   struct depot {
     std::mutex mutex;
-    std::atomic<block*> batches[classes]; // changed under the mutex
+    std::atomic<block*> batches[classes]; // modified under the mutex
     std::size_t bytes;
   };
 
-  // Out of line, as turn::current(): compilers keep a thread_local's address across a suspension.
+  // Out of line, like turn::current(): compilers keep a thread_local's address across a suspension.
   OTPP_NOINLINE static void* take(std::size_t index) noexcept {
     bin& kept = mine.of[index];
     if (!kept.current && !refill(kept, index)) {
@@ -157,14 +157,14 @@ class block_cache {
   static inline constinit depot shared{};
 };
 
-// A base for what is made and freed for each message.
+// A base for what is allocated and freed with each message.
 class cached_memory {
  public:
   static void* operator new(std::size_t size) { return block_cache::allocate(size); }
   static void operator delete(void* pointer, std::size_t size) noexcept {
     block_cache::deallocate(pointer, size);
   }
-  // A message may want more alignment than the heap gives by itself.
+  // A message may need a stricter alignment than the heap guarantees.
   static void* operator new(std::size_t size, std::align_val_t alignment) {
     return ::operator new(size, alignment);
   }

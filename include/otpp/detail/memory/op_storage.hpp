@@ -7,14 +7,14 @@
 
 namespace otpp::detail {
 
-// Room for one posted operation of Asio's, so that a wake-up does not allocate. Whoever may post into
-// it has made sure that no other operation is in it.
+// Storage for one posted operation of Asio's, so that a wake-up does not allocate. Precondition of posting
+// into it: it holds no other operation.
 struct op_storage {
-  static constexpr std::size_t size = 56; // with it, what an mpsc_queue's two sides write is 64 bytes apart
+  static constexpr std::size_t size = 56; // puts the two sides of an mpsc_queue 64 bytes apart
   alignas(void*) std::byte bytes[size];
 };
 
-// An allocator of Asio's kind that takes from an op_storage what fits, and the rest from the heap.
+// An allocator that uses an op_storage if the block fits, and the heap otherwise.
 template <class T>
 class op_allocator {
  public:

@@ -7,7 +7,7 @@
 
 namespace otpp::detail {
 
-// Something with a time at which it is over. Belongs to one deadline_heap at most.
+// Something that expires at a certain time. It is in at most one deadline_heap.
 class deadline {
  public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -16,12 +16,12 @@ class deadline {
   deadline(const deadline&) = delete;
   deadline& operator=(const deadline&) = delete;
 
-  // The time has come. Called with the heap's lock held, so it only claims: true if it was not too
-  // late already, and then expire() follows without the lock, exactly once.
+  // The deadline has passed. Called under the lock of the heap, so it only claims: it returns true if this is
+  // not too late, and then expire() is called without the lock, exactly once.
   virtual bool claim_expired() noexcept = 0;
   virtual void expire() noexcept = 0;
 
-  // Its context is being destroyed, and nobody else has taken it out of the heap before.
+  // Its context is being destroyed, and nothing else has removed it from the heap.
   virtual void context_gone() noexcept {}
 
  protected:
@@ -34,14 +34,14 @@ class deadline {
   time_point at_{};
   deadline* child_ = nullptr;
   deadline* sibling_ = nullptr;
-  deadline* before_ = nullptr; // the sibling before, or the parent of a first child
+  deadline* before_ = nullptr; // the previous sibling, or the parent of a first child
   bool listed_ = false;
-  // Apart from the heap's links: one that has expired may be armed again before expire() was called.
+  // Separate from the heap's links, because an expired deadline may be rearmed before expire() is called.
   deadline* next_expired_ = nullptr;
 };
 
-// A pairing heap of deadlines, linked through themselves: adding costs O(1), removing O(log n)
-// amortized, nothing allocates. (A std::multimap would cost an allocation for each timed call.)
+// An intrusive pairing heap of deadlines: adding costs O(1), removing O(log n) amortized, and nothing
+// allocates. (A std::multimap would need an allocation for each call with a timeout.)
 class deadline_heap {
  public:
   bool empty() const noexcept { return root_ == nullptr; }
@@ -70,7 +70,7 @@ class deadline_heap {
     root_ = meld(root_, merge_pairs(item.child_));
   }
 
-  // Removes the earliest if its time has come.
+  // Removes and returns the earliest deadline if it has passed; else returns null.
   deadline* pop_due(deadline::time_point now) noexcept {
     if (!root_ || root_->at_ > now) {
       return nullptr;
@@ -98,7 +98,7 @@ class deadline_heap {
     return a;
   }
 
-  // Two passes, as a loop: the recursion would be as deep as the list is long.
+  // Merges in two passes, iteratively: recursion would be as deep as the list is long.
   static deadline* merge_pairs(deadline* first) noexcept {
     deadline* pairs = nullptr; // linked through sibling_, newest first
     while (first) {
@@ -126,7 +126,7 @@ class deadline_heap {
   deadline* root_ = nullptr;
 };
 
-// Claimed deadlines that wait for expire(), linked through themselves.
+// An intrusive list of claimed deadlines whose expire() has yet to be called.
 class expired_list {
  public:
   void push_back(deadline& item) noexcept {

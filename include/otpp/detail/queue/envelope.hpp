@@ -13,53 +13,53 @@ namespace otpp::detail {
 
 class server_core;
 
-// The one kind of thing that is in a mailbox: a message, with how it is opened.
+// The one kind of message that a mailbox holds, together with the function that opens it.
 //
-// It knows by its own type which handler it needs, so that the loop has no switch over message types.
-// Whoever takes one out of a mailbox owns it, and ends that by exactly one of `open`, `bounce` and
-// `abandon`.
+// The function knows which handler the message needs, so the loop has no switch over message types. The code
+// that takes an envelope out of a mailbox owns it, and ends that ownership by exactly one of `open`, `bounce`
+// and `abandon`.
 class envelope : public queued {
  public:
-  // Finds the handler and runs it; made where both the callbacks and the message type are known.
+  // Finds the handler and runs it; instantiated where both the callbacks and the message type are known.
   using opener = void (*)(server_core&, envelope&);
 
   explicit envelope(opener how) noexcept : queued(kind::message), open_(how) {}
 
   void open(server_core& server) { open_(server, *this); }
 
-  // Says how it is opened, where its server was not known before.
+  // Sets how it is opened, if its server was not known at first.
   void opens_by(opener how) noexcept { open_ = how; }
 
-  // The server ended: whoever waits is told why.
+  // The server has ended: fails the operation that waits with the reason.
   virtual void bounce(server_core& server, const exit_reason& reason) noexcept = 0;
 
-  // Its context is going away, or it was never sent: nobody on that context is told.
+  // Destroys it without reporting to its own context: the context is being destroyed, or it was never sent.
   virtual void abandon() noexcept = 0;
 
   // ---- in a mailbox with a limit ----
 
-  // It stands in line for room. Called in the mailbox's lock.
+  // It waits for room. Called under the mailbox's lock.
   virtual void put_in_line() noexcept {}
 
-  // It stood in line, and is in the mailbox now. Called in no lock.
+  // It waited for room, and is in the mailbox now. Not called under a lock.
   virtual void admitted() noexcept {}
 
-  // Nobody waits for it any more, so that it need not be taken in.
+  // Returns true if the sender no longer waits, so that it need not be admitted.
   virtual bool expired() const noexcept { return false; }
 
-  // Who put it in line, to take it back; or null.
+  // Returns the sender that may withdraw it while it waits for room; or null.
   virtual const void* sender() const noexcept { return nullptr; }
 
-  // It is a cast or an info, of whose loss nobody is told.
+  // Returns true for a cast or an info, whose loss is not reported.
   virtual bool is_lost_silently() const noexcept { return false; }
 
   virtual std::string_view message_type() const noexcept { return {}; }
   virtual source_location where() const noexcept { return {}; }
 
-  bool counted = false; // Belongs to the mailbox: it takes one place of the limit.
+  bool counted = false; // set by the mailbox: it takes one place of the limit
 
-  // It is about the server rather than for it: it is opened while the server is suspended too, and does not
-  // count as a message. Set before it is sent.
+  // It is addressed to the library rather than to the callbacks: it is opened even while the server is
+  // suspended, and does not count as a message. Set before it is sent.
   bool is_system = false;
 
   envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }

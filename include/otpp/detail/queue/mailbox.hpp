@@ -15,30 +15,30 @@
 
 namespace otpp::detail {
 
-// The channel between many senders and one process: messages and tasks, in the order in which they came.
+// The channel between many senders and one process: messages and tasks, in order of arrival.
 //
-// A push says whether the receiver must be woken. There is one queue for both, because then one word
-// says all there is to know: whether somebody runs the process, and whether there is anything for it. A
-// message is received when the process asks for one; a task is run between two messages. While a handler
-// waits, its tasks run and messages do not: those that come up in the meantime are put `aside`, and are
-// the first to be received afterwards.
+// A push says whether the receiver must be woken. Messages and tasks share one queue, so that a single word
+// holds the whole state: whether a thread is running the process, and whether anything is queued. A message
+// is received when the process asks for one; a task is run between two messages. While a handler waits, tasks
+// run and messages do not: those that are dequeued in the meantime are put `aside`, and are received first
+// afterwards.
 //
-// It is closed for messages in one step, which yields those that were left in it; tasks go on until it
-// is barred. It never allocates, throws, or calls user code once it is made.
+// It is closed for messages in one step, which yields the messages left in it; tasks are accepted until it is
+// barred. After its construction it never allocates, throws, or calls user code.
 //
-// With a limit, a sender that finds it full waits in line; library messages take no place and never
-// wait. The limit costs a mutex, and only a mailbox that has one pays for it.
+// With a limit, a sender that finds the mailbox full waits for room; library messages take no place and never
+// wait. The limit costs a mutex, which only a mailbox with a limit has.
 class mailbox {
  public:
   enum class result {
     taken,
     woke,    // taken, and the caller of push must wake the receiver
     full,    // not taken: try_push found no room
-    waiting, // not taken yet: it stands in line, and `admitted` will be called
+    waiting, // not taken yet: it waits for room, and `admitted` will be called
     closed,  // not taken: the server has ended
   };
 
-  // Whose thread pushes. The receiver's own, or one that has claimed its place, pays for no atomic
+  // Which thread pushes. The thread that is the receiver, or has claimed that role, needs no atomic
   // operation.
   enum class by { anyone, receiver };
 
@@ -54,27 +54,27 @@ class mailbox {
 
   // ---- any thread ----
 
-  // Takes a message, or puts it in line where there is no room.
+  // Takes a message, or lets it wait for room.
   result push(envelope& item, by who = by::anyone) noexcept { return push(item, who, true); }
 
   // Takes a message if there is room.
   result try_push(envelope& item, by who = by::anyone) noexcept { return push(item, who, false); }
 
-  // Takes a message whatever the limit says.
+  // Takes a message regardless of the limit.
   result push_library_message(envelope& item, by who = by::anyone) noexcept {
     return is_closed() ? result::closed : enqueue(item, who);
   }
 
-  // Takes a task, also when it is closed for messages; not when it is barred.
+  // Takes a task, even if closed for messages, but not if barred.
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who); }
 
-  // Memory for the one who has to wake the receiver.
+  // Memory for the operation that wakes the receiver.
   op_storage& wake_storage() noexcept { return queue_.wake_storage; }
 
-  // Takes the place of a receiver that sleeps.
+  // Makes the calling thread the receiver, if the receiver is parked.
   bool claim() noexcept { return queue_.claim(); }
 
-  // Takes what this sender has put in line out of it again. Null if it stands there no more.
+  // Withdraws the message of this sender that waits for room. Returns null if it no longer waits.
   envelope* withdraw(const void* sender) noexcept {
     bound* line = counter();
     if (!line) {
@@ -105,7 +105,7 @@ class mailbox {
     std::size_t longest = 0;
   };
 
-  // Returns how many messages are in it that were sent by push, if they are counted.
+  // Returns how many messages that were sent by push are queued, if they are counted.
   std::optional<lengths> length() const noexcept {
     bound* counts = counter();
     if (!counts || !counts->is_on.load(std::memory_order_relaxed)) {
@@ -115,13 +115,13 @@ class mailbox {
     return lengths{counts->count, counts->longest};
   }
 
-  // True if nothing is in it and its receiver sleeps, unless that has put something aside. True of the past
-  // only.
+  // Returns true if nothing is queued and the receiver is parked; messages put aside do not count. The result
+  // may be stale.
   bool is_parked() const noexcept { return queue_.is_parked(); }
 
   // ---- the receiver ----
 
-  // Receives the next message. Null if there is none, or a task comes first.
+  // Receives the next message. Returns null if there is none, or a task comes first.
   envelope* pop() noexcept {
     envelope* item = aside_;
     if (item) {
@@ -140,13 +140,13 @@ class mailbox {
     return item;
   }
 
-  // True if pop() would yield a message.
+  // Returns true if pop() would return a message.
   bool has_message() noexcept {
     queued* first = nullptr;
     return aside_ || ((first = queue_.front()) != nullptr && first->what() == queued::kind::message);
   }
 
-  // Receives the next message, also from behind tasks. In the time of all that is queued.
+  // Receives the next message, skipping tasks. O(n) in the number of queued items.
   envelope* pop_past_tasks() noexcept {
     for (envelope* item = take_messages(); item;) {
       put_aside(*std::exchange(item, item->next_envelope()));
@@ -154,8 +154,8 @@ class mailbox {
     return pop();
   }
 
-  // Receives the first message that `wanted` lets pass, wherever it stands. In the time of all that is
-  // queued.
+  // Receives the first message for which `wanted` returns true, at any position. O(n) in the number of queued
+  // items.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
     for (envelope* item = take_messages(); item;) {
@@ -181,8 +181,8 @@ class mailbox {
     return nullptr;
   }
 
-  // Counts the messages from now on, as a mailbox with a limit does, or stops that. Exact from then on, but
-  // for those that are being sent at this moment. In the time of all that is queued; may throw
+  // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for
+  // messages that are being sent concurrently with this call. O(n) in the number of queued items; may throw
   // std::bad_alloc.
   void count(bool on) {
     bound* counts = counter();
@@ -202,12 +202,12 @@ class mailbox {
     counts->longest = counts->count;
   }
 
-  // Returns how many messages are in it, also those of the library. In the time of all that is queued.
+  // Returns how many messages are queued, including those of the library. O(n) in the number of queued items.
   std::size_t count_all() noexcept {
     return queued_messages([](const envelope&) {});
   }
 
-  // Takes what comes first, of either kind: for a receiver that cannot receive a message now.
+  // Takes the first item, of either kind: for a receiver that cannot receive a message now.
   queued* pop_any() noexcept { return queue_.pop(); }
 
   // Keeps a message that cannot be received now.
@@ -223,11 +223,12 @@ class mailbox {
 
   bool empty() const noexcept { return !aside_ && queue_.empty(); }
 
-  // Puts the receiver to sleep. False if something has come. Whoever pushes next wakes it, or claims its
-  // place, so that nothing of the process may be touched after a true.
+  // Parks the receiver. Returns false if something has arrived. The next push wakes it or claims its role, so
+  // after true the process must not be touched.
   bool park() noexcept { return queue_.park(); }
 
-  // Closes it for messages and takes those that are in it, oldest first, those that wait in line last.
+  // Closes the mailbox for messages, and takes those that are in it: oldest first, followed by those that
+  // wait for room.
   envelope* close() noexcept {
     bound* line = counter();
     if (!line) {
@@ -251,10 +252,10 @@ class mailbox {
 
   struct leftovers {
     task_list tasks;
-    envelope* messages; // that came after it was closed
+    envelope* messages; // that arrived after it was closed
   };
 
-  // Bars it for everything and takes what is in it. Nobody may be pushing any more.
+  // Bars the mailbox for everything, and takes what is in it. Precondition: no other thread is pushing.
   leftovers bar() noexcept {
     envelope* messages = take_messages();
     return {task_list(static_cast<task*>(queue_.bar())), messages};
@@ -265,7 +266,7 @@ class mailbox {
     explicit bound(std::size_t most) noexcept : limit(most) {}
 
     std::mutex mutex;
-    std::atomic<bool> is_on{true}; // always, if there is a limit
+    std::atomic<bool> is_on{true}; // always true if there is a limit
     const std::size_t limit;       // zero: it only counts
     std::size_t count = 0;
     std::size_t longest = 0;
@@ -313,7 +314,7 @@ class mailbox {
     return result::waiting;
   }
 
-  // One place has become free: the first in line that still wants it gets it.
+  // A place has become free: the first waiting message that still wants it gets it.
   OTPP_NOINLINE void admit_next() noexcept {
     envelope* given_up = nullptr;
     envelope* next = nullptr;
@@ -332,14 +333,14 @@ class mailbox {
       if (next) {
         ++line.count;
         next->counted = true;
-        queue_.push_owned(next); // the receiver is awake: it is the one who asks
+        queue_.push_owned(next); // this thread is the receiver
       }
     }
     while (given_up) {
       std::exchange(given_up, given_up->next_envelope())->abandon();
     }
     if (next) {
-      next->admitted(); // after the push: its sender may send the next message at once
+      next->admitted(); // after the push, because its sender may send its next message immediately
     }
   }
 
@@ -368,12 +369,12 @@ class mailbox {
 
   bound* counter() const noexcept { return bound_.load(std::memory_order_acquire); }
 
-  // What senders look at, then what the receiver does.
-  std::atomic<bound*> bound_{nullptr}; // once it is made, it stays
+  // What senders access comes first, then what the receiver accesses.
+  std::atomic<bound*> bound_{nullptr}; // never reset once it is set
   std::atomic<bool> closed_{false};
   mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;
-  envelope* last_aside_ = nullptr; // of meaning only while aside_ is set
+  envelope* last_aside_ = nullptr; // valid only if aside_ is set
 };
 
 } // namespace otpp::detail

@@ -12,29 +12,29 @@
 namespace otpp::detail {
 
 enum class push_result : std::uint8_t {
-  queued,  // the consumer is awake, or somebody else is waking it
-  woke,    // the consumer was parked: whoever gets this answer must wake it
+  queued,  // the consumer is awake, or another thread is waking it
+  woke,    // the consumer was parked: the caller must wake it
   refused, // barred: nothing was taken
 };
 
 // An intrusive queue with many producers and one consumer that can park.
 //
-// One word says everything. `head_` is
-//   parked    nothing is queued and the consumer sleeps
+// One word holds the whole state. `head_` is
+//   parked    nothing is queued and the consumer is parked
 //   null      nothing is queued and the consumer is awake
 //   barred    closed forever
-//   a node    the newest of a list, linked to the older ones; the consumer is awake, or being woken
+//   a node    the newest node of a list, linked to the older ones; the consumer is awake, or being woken
 //
-// Who may move it:
+// Its transitions:
 //   producer  parked -> node (and must wake the consumer), null -> node, node -> node
 //   claimer   parked -> null: becomes the consumer without queueing anything
 //   consumer  node -> null (takes the batch), null -> parked, anything -> barred
 //
-// One RMW to push, one to take a batch, one to park. There is no moment between "nothing there" and
-// "asleep" in which a push could be missed, because both are the same word.
+// A push takes one RMW, as does taking a batch, and parking. No push can be missed between finding the queue
+// empty and parking, because both concern the same word.
 //
-// What the consumer's own thread pushes goes to the end of the batch that it has taken, with no RMW at
-// all, as long as nobody else has pushed since: then nothing older can be in head_.
+// A push by the consumer's own thread appends to the batch that it has taken, without any RMW, unless another
+// thread has pushed since: only then can head_ hold older nodes.
 //
 // Node needs a member `Node* next`. Nothing here allocates, throws or calls user code.
 template <class Node>
@@ -54,22 +54,22 @@ class mpsc_queue {
     return head == parked() ? push_result::woke : push_result::queued;
   }
 
-  // Any thread: takes over a parked consumer's place.
+  // Any thread: takes the role of a parked consumer.
   bool claim() noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
     return head == parked() &&
            head_.compare_exchange_strong(head, nullptr, std::memory_order_acquire, std::memory_order_relaxed);
   }
 
-  // Any thread: true of the past only.
+  // Any thread. The result may be stale.
   bool is_parked() const noexcept { return head_.load(std::memory_order_acquire) == parked(); }
 
   bool is_barred() const noexcept { return head_.load(std::memory_order_acquire) == barred(); }
 
-  // The rest is the consumer's.
+  // The functions below are for the consumer only.
 
-  // As push, by whoever has the consumer's place. Relaxed: a push that happened before this one is
-  // seen, and the others are in no order with it.
+  // Like push(), called by the thread that is the consumer. Relaxed: a push that happens-before this one is
+  // visible, and the order among the others is unspecified.
   push_result push_owned(Node* node) noexcept {
     if (head_.load(std::memory_order_relaxed) != nullptr) {
       return push(node);
@@ -80,7 +80,7 @@ class mpsc_queue {
     return push_result::queued;
   }
 
-  // The oldest, left where it is.
+  // Returns the oldest node without taking it.
   OTPP_INLINE Node* front() noexcept {
     if (!front_) {
       Node* head = head_.load(std::memory_order_relaxed);
@@ -101,7 +101,7 @@ class mpsc_queue {
     return node;
   }
 
-  // Takes out those of which `wanted` is true, oldest first.
+  // Takes the nodes for which `wanted` returns true, oldest first.
   template <class Wanted>
   Node* extract(Wanted wanted) noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
@@ -133,14 +133,14 @@ class mpsc_queue {
     return !front_ && (head == nullptr || head == parked() || head == barred());
   }
 
-  // False if there is something to pop, or the queue is barred.
+  // Parks the consumer. Returns false if there is something to pop, or the queue is barred.
   bool park() noexcept {
     Node* expected = nullptr;
     return !front_ && head_.compare_exchange_strong(
                           expected, parked(), std::memory_order_acq_rel, std::memory_order_relaxed);
   }
 
-  // Closes the queue and takes all that was in it, oldest first, in one step.
+  // Closes the queue and takes everything in it, oldest first, in one step.
   Node* bar() noexcept {
     Node* head = head_.exchange(barred(), std::memory_order_acq_rel);
     Node* rest = head == parked() || head == barred() ? nullptr : oldest_first(head);
@@ -169,13 +169,13 @@ class mpsc_queue {
   std::atomic<Node*> head_;
 
  public:
-  // For whoever is told to wake the consumer: there is one at a time. It lies here to keep what the
-  // producers write off the cache line of what the consumer does.
+  // For the thread that must wake the consumer; there is at most one. Placed here to keep what producers
+  // write off the cache line of what the consumer writes.
   op_storage wake_storage;
 
  private:
   Node* front_ = nullptr; // taken, not yet popped
-  Node* back_ = nullptr;  // its last; of meaning only while front_ is set
+  Node* back_ = nullptr;  // the last node of that batch; valid only if front_ is set
 };
 
 } // namespace otpp::detail

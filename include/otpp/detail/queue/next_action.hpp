@@ -14,7 +14,8 @@
 
 namespace otpp::detail {
 
-// A message that a handler leaves for its own server, whose callbacks type the outcome does not know.
+// A message that a handler leaves for its own server. The outcome that carries it does not know the callbacks
+// type.
 class erased_message {
  public:
   virtual ~erased_message() = default;

@@ -6,7 +6,7 @@
 
 namespace otpp::detail {
 
-// What a mailbox holds: a task or a message. Links itself, so that queueing allocates nothing.
+// An item in a mailbox: a task or a message. It has its own link, so that queueing allocates nothing.
 class queued {
  public:
   enum class kind : bool { task, message };
@@ -16,7 +16,7 @@ class queued {
 
   kind what() const noexcept { return kind_; }
 
-  queued* next = nullptr; // Belongs to the queue that holds it.
+  queued* next = nullptr; // set by the queue that holds it
 
  protected:
   explicit queued(kind what) noexcept : kind_(what) {}
@@ -26,17 +26,17 @@ class queued {
   const kind kind_;
 };
 
-// A piece of work that links itself: to be run once, or thrown away once, by whoever holds it.
+// A piece of work with its own link, which its owner either runs or discards, exactly once.
 //
-// Both end its owner's claim on it: a task may be destroyed before either returns.
+// Either ends the ownership: the task may be destroyed before the function returns.
 class task : public queued {
  public:
   task() noexcept : queued(kind::task) {}
 
-  // Does the work, on the executor that it was handed to. What user code throws leaves it.
+  // Does the work, on the executor to which it was posted. Exceptions of user code propagate.
   virtual void run() = 0;
 
-  // Lets go of the work, because its context is going away. Runs no handler.
+  // Destroys the work, because its context is being destroyed. Runs no handler.
   virtual void discard() noexcept = 0;
 
   task* next_task() const noexcept { return static_cast<task*>(next); }
@@ -45,7 +45,7 @@ class task : public queued {
   virtual ~task() = default;
 };
 
-// Tasks in the order in which they came. Owns them: what is left in it is discarded.
+// An owning list of tasks, in order of arrival. Its destructor discards the remaining tasks.
 class task_list {
  public:
   task_list() = default;
@@ -53,7 +53,7 @@ class task_list {
       : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
   task_list& operator=(task_list&&) = delete;
 
-  // Takes a list that is linked already, oldest first.
+  // Takes a linked list, oldest first.
   explicit task_list(task* first) noexcept : first_(first), last_(first) {
     while (last_ && last_->next) {
       last_ = last_->next_task();
@@ -75,7 +75,7 @@ class task_list {
     last_ = &item;
   }
 
-  // Puts `others` before what is here.
+  // Puts `others` in front of the tasks in this list.
   void push_front(task_list others) noexcept {
     if (!others.empty()) {
       others.last_->next = first_;
@@ -93,7 +93,7 @@ class task_list {
     return item;
   }
 
-  // Cuts off at most `count` tasks from the front.
+  // Takes at most `count` tasks from the front.
   task_list take(int count) noexcept {
     task_list result;
     while (count-- > 0 && !empty()) {
@@ -110,7 +110,7 @@ class task_list {
 
  private:
   task* first_ = nullptr;
-  task* last_ = nullptr; // of meaning only while first_ is set
+  task* last_ = nullptr; // valid only if first_ is set
 };
 
 } // namespace otpp::detail

@@ -20,8 +20,8 @@ class reply_slot;
 //   set    the running handler waits in this slot, and continues once the slot is decided and run
 //
 //   none -> set    by the handler's own call, in a step of its process, before the call is sent.
-//   set -> none    by the slot's caller half when the slot is run or discarded, whatever decided it (an answer,
-//                  a timeout, a cancellation, the end of a context); or by the call itself, when it is refused.
+//   set -> none    by the slot's caller half when the slot is run or discarded, whatever decided it (an
+//                  answer, a timeout, a cancellation, the end of a context); or by the call, when it is refused.
 //
 // The cancellation slot of the completion handler tells whether the handler itself waits, or a coroutine that
 // it has started: each of Asio's coroutine chains has a slot of its own. A call inside `a || b`, a `co_spawn`

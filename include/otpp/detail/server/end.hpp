@@ -133,7 +133,7 @@ inline void server_core::tell_list(slot_list& list) noexcept {
     reply_slot::claim won;
     bool is_ours = false;
     {
-      // Claimed under the lock, because the owner of the other half needs the lock to release it.
+      // Claimed under the lock: an otpp::caller that owns the server half needs the lock to release it.
       std::lock_guard lock(context().mutex());
       slot = list.first();
       if (!slot) {

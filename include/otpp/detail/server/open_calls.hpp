@@ -67,8 +67,7 @@ class open_calls {
       return held::by_loop;
     }
     if (answers) {
-      won =
-          slot.try_claim(); // under the lock, because the owner of the caller half needs it to release that half
+      won = slot.try_claim(); // under the lock, which the otpp::caller needs to release the slot
     }
     return held::by_somebody;
   }

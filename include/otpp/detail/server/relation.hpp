@@ -16,7 +16,7 @@ namespace otpp::detail {
 // A monitor or a link between two processes. Each process lists its end of it until the process ends, and
 // holds a reference.
 //
-//   connected -> notified   one process has ended: it unlists the other end, and the other process is notified
+//   connected -> notified   one process has ended: it unlists the other end and notifies that process
 //             -> cut        no process will be notified, and a notification in transit is void
 //   notified -> cut         a notification in transit is void
 class relation : public counted<relation> {

@@ -45,7 +45,7 @@ class relations;
 //
 // Only the loop advances its life (or, when the context is destroyed, on_context_destroyed()):
 //
-//   starting -> running -> ending -> closing -> ended        init failed: starting -> ending -> closing -> ended
+//   starting -> running -> ending -> closing -> ended      init failed: starting -> ending -> closing -> ended
 //
 // It is ending while `terminate` runs, and closing once its names are free; the mailbox accepts messages
 // until it is closing. The end has one fixed order: see end.hpp. Other threads access the mailbox, which
@@ -68,7 +68,7 @@ class server_core : public process {
     if (here && here->is_in(context())) {
       return send_inside<Push>(item, here);
     }
-    // The message may have held the last reference to the server, so the server may be destroyed after this.
+    // The server may be destroyed after this: the message may have held the last reference.
     context_state& gate = context();
     if (!gate.enter()) {
       return mailbox::result::closed;
@@ -94,11 +94,11 @@ class server_core : public process {
     }
   }
 
-  // Registers an operation and puts its message into the mailbox, in one step. If the timeout could expire
-  // between the two, a message that the caller sends next could overtake this one.
+  // Registers an operation and puts its message into the mailbox, in one step: if the timeout could expire
+  // between the two, the caller's next message could overtake this one.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
   void send_registered(unregistered<Request> request) noexcept {
-    // Once the message is sent, only the guards keep the request, its caller's context and this server alive.
+    // Once it is sent, only the guards keep the request, its caller's context and this server alive.
     mailbox::result result = mailbox::result::closed;
     Request* unsent = nullptr;
     {
@@ -143,7 +143,7 @@ class server_core : public process {
   // Returns true if `init` has ever succeeded. Called by the process itself, or after its end.
   bool has_run() const noexcept { return has_run_; }
 
-  // Returns true if an exit signal ends it, and as long as one may still do so. Called by the process itself.
+  // Returns true while an exit signal may end it, or has. Called by the process itself.
   bool killed_by_signal() const noexcept { return cause_ == end_cause::exit_signal; }
   bool follows_exit_signals() const noexcept { return cause_ < end_cause::exit_signal; }
 
@@ -183,7 +183,7 @@ class server_core : public process {
     return name_ ? '"' + *name_ + '"' : std::string(type_name()) + "#" + std::to_string(id());
   }
 
-  // Keeps a name until the end. Returns false, and does not take it, if the names have been freed already.
+  // Keeps a name until the end. Returns false, and does not take it, if the names are already free.
   bool hold_name(std::unique_ptr<name_registration>& name) {
     std::lock_guard lock(context().mutex());
     if (life_ >= life::closing) {
@@ -270,8 +270,7 @@ class server_core : public process {
     return calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
   }
 
-  // Answers the call when the server has ended, with what is in the slot if `answered`, otherwise with the
-  // reason. Takes ownership of the server half.
+  // Answers the call at the end: with the slot's answer if `answered`, else the reason. Takes the server half.
   void answer_at_end(reply_slot& slot, bool answered) noexcept { last_reply_ = {&slot, answered}; }
 
  protected:
@@ -285,8 +284,7 @@ class server_core : public process {
   virtual void run_terminate(const exit_reason& reason) noexcept = 0;
   virtual void destroy_state() noexcept = 0;
 
-  // Passes a coroutine handler to the handler coroutine. An exception thrown before it starts ends the
-  // server.
+  // Passes a coroutine handler to the handler coroutine. If it throws before it starts, the server ends.
   void run_job(asio::awaitable<void> job) noexcept;
 
   // Returns true if a handler waits.

@@ -6,9 +6,9 @@
 
 namespace otpp::detail {
 
-// The library's way to what public classes keep from their users: each names this as its friend.
+// Gives the library access to private members of public classes; each declares this as a friend.
 struct access {
-  // Makes one by a constructor that is not for users.
+  // Constructs an object by a private constructor.
   template <class T, class... Args>
   static T make(Args&&... args) noexcept(noexcept(T(std::forward<Args>(args)...))) {
     return T(std::forward<Args>(args)...);

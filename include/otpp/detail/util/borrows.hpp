@@ -11,9 +11,9 @@
 
 namespace otpp::detail {
 
-// Probes for the members of an aggregate. Each stands where one member's initializer would, and
-// converts to exactly what its name says, so that a requires-expression can ask about that member. (They
-// are never called; without a body clang warns about messages of unnamed namespaces.)
+// Probes for the members of an aggregate. Each stands for one member's initializer, and converts to exactly
+// what its name says, so that a requires-expression can test that member. (The conversions are never called;
+// without a body clang warns about messages in unnamed namespaces.)
 struct any_probe {
   template <class T>
   operator T() const noexcept {
@@ -56,14 +56,14 @@ template <class M, std::size_t At>
 consteval bool member_borrows() {
   using before = std::make_index_sequence<At>;
   if constexpr (member_takes<M, no_probe, before>) {
-    return false; // takes anything, such as std::any: it says nothing
+    return false; // takes anything, such as std::any, so it tells nothing
   } else {
     return member_takes<M, borrowed_probe, before> || member_takes<M, const_reference_probe, before> ||
            (member_takes<M, lvalue_probe, before> && !member_takes<M, any_probe, before>);
   }
 }
 
-// Looks at the first members of an aggregate; of a class with constructors nothing can be known.
+// Checks the first members of an aggregate. Of a class with constructors nothing can be known.
 template <class M>
 consteval bool message_borrows() {
   if constexpr (borrows<M>) {

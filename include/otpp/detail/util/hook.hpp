@@ -10,13 +10,14 @@
 
 namespace otpp::detail {
 
-// Who is told of reports of one type: a function that the program has set, by default one line on stderr.
+// The receiver of reports of one type: a function set by the program; by default it prints one line on
+// stderr.
 template <class Report>
 class hook {
  public:
   using function = std::function<void(const Report&)>;
 
-  // Returns the function that was set before. An empty one stands for the default.
+  // Returns the previous function. An empty function restores the default.
   static function set(function next) {
     auto kept = next ? std::make_shared<const function>(std::move(next)) : nullptr;
     {
@@ -27,8 +28,8 @@ class hook {
     return kept ? *kept : function();
   }
 
-  // Calls the function without a lock, so that it may set another. What it throws is swallowed:
-  // a report must not make things worse.
+  // Calls the function without holding the lock, so that it may set another. Swallows its exceptions, because
+  // a report must not cause a further failure.
   static void tell(const Report& report) noexcept {
     try {
       std::shared_ptr<const function> listener;

@@ -9,7 +9,7 @@
 
 namespace otpp::detail {
 
-// A count inside the object: a server costs one allocation, and a reference to it one word.
+// A reference count inside the object: a server costs one allocation, and a reference to it one word.
 template <class Derived>
 class counted {
  public:
@@ -46,7 +46,7 @@ class intrusive_ptr {
   intrusive_ptr(const intrusive_ptr& other) noexcept : intrusive_ptr(other.object_) {}
   intrusive_ptr(intrusive_ptr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
 
-  // From a pointer to a derived class.
+  // Converts from a pointer to a derived class.
   template <class Derived>
     requires std::is_convertible_v<Derived*, T*>
   intrusive_ptr(intrusive_ptr<Derived> other) noexcept : object_(other.detach()) {}
@@ -62,14 +62,14 @@ class intrusive_ptr {
     }
   }
 
-  // Takes over a reference that somebody has counted.
+  // Takes over a reference that has already been counted.
   static intrusive_ptr adopt(T* object) noexcept {
     intrusive_ptr result;
     result.object_ = object;
     return result;
   }
 
-  // Gives the reference away.
+  // Releases ownership of the reference without decrementing the count.
   T* detach() noexcept { return std::exchange(object_, nullptr); }
 
   T* get() const noexcept { return object_; }

@@ -25,20 +25,20 @@ inline constexpr bool is_steady_time = false;
 template <class Duration>
 inline constexpr bool is_steady_time<std::chrono::time_point<std::chrono::steady_clock, Duration>> = true;
 
-// A time of the steady clock, of any resolution.
+// A time_point of the steady clock, of any resolution.
 template <class T>
 concept time_like = is_steady_time<std::remove_cvref_t<T>>;
 
 template <class T>
 concept moment_like = timeout_like<T> || time_like<T>;
 
-// Years in hours::max would overflow nanoseconds: what is too long to count is forever.
+// Converts to nanoseconds. hours::max would overflow; a duration that is too long to represent is infinite.
 template <class Rep, class Period>
 constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
   if constexpr (std::same_as<std::chrono::duration<Rep, Period>, duration>) {
     return d;
   } else if constexpr (std::signed_integral<Rep> && std::ratio_greater_equal_v<Period, duration::period>) {
-    using units = std::chrono::duration<std::intmax_t, Period>; // without floating point, as nearly always
+    using units = std::chrono::duration<std::intmax_t, Period>; // avoids floating point in nearly all cases
     if (d > std::chrono::duration_cast<units>((duration::max)())) {
       return (duration::max)();
     }
@@ -57,8 +57,7 @@ constexpr duration saturate(std::chrono::duration<Rep, Period> d) noexcept {
   return std::chrono::duration_cast<duration>(d);
 }
 
-// When something is to be: so long from now, or at a time of the steady clock, of which the duration is
-// that since its epoch.
+// A point in time: relative to now, or absolute on the steady clock, given as the duration since its epoch.
 struct moment {
   constexpr moment() noexcept = default;
   constexpr moment(duration how_long, bool since_epoch) noexcept
@@ -74,7 +73,7 @@ struct moment {
   bool is_absolute = false;
 };
 
-// now + d, for d >= 0, without running over the end of the clock.
+// now + d, for d >= 0, saturated at the maximum of the clock.
 inline std::chrono::steady_clock::time_point deadline_after(
     duration d, std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now()) noexcept {
   if (d > (std::chrono::steady_clock::time_point::max)() - now) {

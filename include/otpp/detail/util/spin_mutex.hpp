@@ -8,8 +8,8 @@
 
 namespace otpp::detail {
 
-// A mutex that is held for pointer work only, and so is worth a short wait before the thread is put to
-// sleep: that and waking it up again take a hundred times as long as what it waits for.
+// A mutex for short critical sections with pointer operations only. It spins briefly before it blocks,
+// because blocking and waking a thread takes a hundred times as long as such a section.
 class spin_mutex {
  public:
   void lock() {

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-// For functions that take any number of arguments, the last of which may be a completion token.
+// For functions that take any number of arguments, of which the last may be a completion token.
 
 namespace otpp::detail {
 

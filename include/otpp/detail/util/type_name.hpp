@@ -14,8 +14,8 @@ constexpr std::string_view raw_type_name() noexcept {
   return source_location::current().function_name();
 }
 
-// The name of T as the compiler spells it: "kv_store::put". Cut out of a function's name, as GCC
-// ("[with T = X; ...]") and clang ("[T = X]") write it; elsewhere the name that typeid gives.
+// The name of T as the compiler spells it: "kv_store::put". Extracted from a function's name, as GCC ("[with
+// T = X; ...]") and clang ("[T = X]") print it; for other compilers the name from typeid.
 template <class T>
 std::string_view type_name() noexcept {
   std::string_view text = raw_type_name<T>();
