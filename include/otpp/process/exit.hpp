@@ -23,17 +23,18 @@
 
 namespace otpp {
 
-/// What a process that traps exits is sent instead of being ended: an exit signal from a process that is linked,
-/// or from `otpp::exit`. Goes to `handle_info(otpp::exit_signal, State&)`. OTP's `{'EXIT', Pid, Reason}`.
+/// The message that a process that traps exits gets instead of being ended: an exit signal from a linked
+/// process, or from `otpp::exit`. It is passed to `handle_info(otpp::exit_signal, State&)`. OTP's `{'EXIT',
+/// Pid, Reason}`.
 class exit_signal {
  public:
   exit_signal(pid who, exit_reason why, detail::intrusive_ptr<detail::relation> link = {}) noexcept
       : from(std::move(who)), reason(std::move(why)), link_(std::move(link)) {}
 
-  pid from;           ///< Who has ended, or has called `otpp::exit`; nobody if that was no process.
+  pid from;           ///< The process that ended or called `otpp::exit`; nobody if no process did.
   exit_reason reason; ///< Why.
 
-  /// True if it came through a link that has been cut: then the library drops it.
+  /// Returns true if it came through a link that has been removed; the library then drops it.
   bool is_void() const noexcept { return link_ && link_->is_cut(); }
 
  private:
@@ -42,7 +43,7 @@ class exit_signal {
 
 namespace detail {
 
-// An exit signal with its two forms, made before it is sent.
+// An exit signal that can take either form, created before it is sent.
 class pending_exit_message final : public pending_exit {
  public:
   explicit pending_exit_message(pid from, exit_reason why = {}, intrusive_ptr<relation> link = {})
@@ -53,7 +54,7 @@ class pending_exit_message final : public pending_exit {
 
   std::uint64_t linked_from() const noexcept override { return link_ ? from_.id() : 0; }
 
-  /// From here on it may be cut, and holds its link.
+  /// It came through this link, keeps it alive, and is void if the link is removed.
   void came_through(intrusive_ptr<relation> link) noexcept { link_ = std::move(link); }
 
   envelope& to_message(std::uint64_t parent) noexcept override {
@@ -64,7 +65,7 @@ class pending_exit_message final : public pending_exit {
     return letter;
   }
 
-  // A server ends with its parent, as in OTP, which is not for its handler to decide.
+  // As in OTP, a server ends with its parent; its handlers cannot prevent that.
   static void opened(server_core& server, envelope& item) {
     auto& content = static_cast<plain_message<exit_signal>&>(item).content();
     envelope::opener open = nullptr;
@@ -98,12 +99,13 @@ inline pid running_pid() noexcept {
 /// Makes this process trap exits: an exit signal becomes an `exit_signal` message, and only `kill`, and the end
 /// of its parent, ends it. OTP's `process_flag(trap_exit, true)`.
 ///
-/// To be called inside a callback, mostly `init`, or the body of a spawned coroutine; elsewhere throws
-/// `errc::no_process`. A server that has no `handle_info(otpp::exit_signal, State&)` ignores the messages;
-/// when its parent ends, or its supervisor shuts it down, its `terminate` is called, which without this it is not.
+/// Must be called inside a callback, usually `init`, or in the body of a spawned coroutine; elsewhere throws
+/// `errc::no_process`. A server without `handle_info(otpp::exit_signal, State&)` ignores the messages.
+/// Trapping exits also makes the server run its `terminate` when its parent ends or its supervisor shuts it
+/// down; without it, `terminate` is not run.
 ///
 /// @par Thread safety
-/// It is about the process whose step this is.
+/// Affects the process in whose step it is called.
 ///
 /// @par Example
 /// @code
@@ -113,15 +115,16 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 
 /// Sends a process an exit signal. OTP's `exit/2`.
 ///
-/// A process that does not trap exits ends with the reason, at once: what is in its mailbox is not handled,
-/// a handler that waits is cancelled (`asio::cancellation_type::terminal`) and its `terminate` is not called.
-/// What is `normal` ends only the process that sends it to itself. One that traps exits is sent an
-/// `exit_signal`. A function handler is never interrupted, nor a coroutine that takes no notice of the
-/// cancellation: the process ends when it returns. The cancellation comes on the process's own executor: a handler
-/// that goes on on another thread has to be out of its reach there (docs/guarantees.md).
+/// A process that does not trap exits ends with the reason at once: the messages in its mailbox are not
+/// handled, a handler that waits is cancelled (`asio::cancellation_type::terminal`), and its `terminate` is
+/// not run. The reason `normal` only ends a process that sends it to itself. A process that traps exits gets
+/// an `exit_signal` message. A function handler is never interrupted, and neither is a coroutine that ignores
+/// the cancellation: the process ends when the handler returns. The cancellation is emitted on the process's
+/// own executor; a handler that continues on another thread must shield itself from it there
+/// (docs/guarantees.md).
 ///
 /// @par Errors
-/// std::bad_alloc; then nothing is sent. To one that has ended, or to nobody, it does nothing.
+/// std::bad_alloc; then nothing is sent. Has no effect if the target has ended or is nobody.
 ///
 /// @par Thread safety
 /// Safe from any thread, and inside any handler.
@@ -147,7 +150,8 @@ void exit(Name, exit_reason) {
   detail::refuse_name<Name>();
 }
 
-/// Ends a process with the reason `killed`, which it cannot trap; all else as `exit`. OTP's `exit(Pid, kill)`.
+/// Ends a process with the reason `killed`, which cannot be trapped. All else as `exit`. OTP's `exit(Pid,
+/// kill)`.
 inline void kill(const pid& target) {
   if (target) {
     detail::relations& its = detail::relations::of(*detail::access::core(target));

@@ -37,7 +37,7 @@ class link_relation final : public relation {
     bool first_ended = &who == first().get();
     server_core& left = first_ended ? *second() : *first();
     if (!who.has_run() && relations::parent_of(who) == left.id()) {
-      return; // its start has failed, which whoever starts it is told by start
+      return; // its start has failed, which start reports to the starter
     }
     if (reason == exit_reason::normal() && !left.traps_exits()) {
       return;
@@ -55,22 +55,22 @@ class link_relation final : public relation {
 
 } // namespace detail
 
-/// Links this process with another: when one of them ends, the other is sent an exit signal with the reason. OTP's
-/// `link/1`.
+/// Links this process with another: when one of them ends, the other gets an exit signal with the reason.
+/// OTP's `link/1`.
 ///
-/// By it the other ends too, without `terminate`, unless the reason is `normal` or it traps exits (`trap_exit`);
-/// then it is sent an `exit_signal`. Two processes have at most one link. With one that has ended already, the
-/// signal comes at once, and its reason is `errc::no_process`.
+/// The exit signal ends the other process, without `terminate`, unless the reason is `normal` or the process
+/// traps exits (`trap_exit`); then it gets an `exit_signal` message. Two processes have at most one link. If
+/// the other process has already ended, the signal comes at once, with the reason `errc::no_process`.
 ///
-/// To be called inside a callback, or the body of a spawned coroutine. `start_link` starts a server and links it in
-/// one step.
+/// Must be called inside a callback, or in the body of a spawned coroutine. `start_link` starts a server and
+/// links it in one step.
 ///
 /// @par Errors
-/// - `errc::no_process`: it is no process that calls this, or `other` is nobody.
+/// - `errc::no_process`: the caller is not a process, or `other` is nobody.
 /// - std::bad_alloc; then nothing is linked.
 ///
 /// @par Thread safety
-/// It is about the process whose step this is; the other may be anywhere.
+/// Affects the process in whose step it is called; the other may run on any context.
 ///
 /// @par Lifetime
 /// A link ends with either process, or by `unlink`. It keeps neither alive.
@@ -103,18 +103,19 @@ void link(Name) {
   detail::refuse_name<Name>();
 }
 
-/// Takes a link away. No exit signal comes through it afterwards, also if it was on its way. OTP's `unlink/1`, with
-/// what its documentation says to flush. Without a link, and for nobody, it does nothing.
+/// Removes a link. Afterwards no exit signal comes through it, even if one was already in transit. OTP's
+/// `unlink/1`, including the flush that its documentation recommends. Has no effect without a link, or for
+/// nobody.
 ///
 /// @par Errors
-/// `errc::no_process`: it is no process that calls this.
+/// `errc::no_process`: the caller is not a process.
 ///
 /// @par Thread safety
-/// It is about the process whose step this is; the other may be anywhere.
+/// Affects the process in whose step it is called; the other may run on any context.
 inline void unlink(const pid& other) {
   detail::intrusive_ptr<detail::server_core> mine = detail::running_process("unlink");
   if (!other) {
-    return; // its id, 0, is also what stands in place of one where there is no link: in monitors, and in signals
+    return; // in monitors and signals, its id 0 means that there is no link
   }
   if (detail::intrusive_ptr<detail::relation> found = detail::relation::find_link(*mine, other.id())) {
     found->cut();

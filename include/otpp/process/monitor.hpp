@@ -25,10 +25,10 @@ namespace otpp {
 
 struct down;
 
-/// Which monitor it was: what `monitor` returns and `down` has. Erlang's reference.
+/// Identifies a monitor: returned by `monitor`, and contained in `down`. Erlang's reference.
 ///
-/// One that is made without anything, or moved from, refers to no monitor: it converts to false, and `demonitor` does
-/// nothing (docs/architecture.md, "Handles").
+/// A default-constructed or moved-from one refers to no monitor: it converts to false, and `demonitor` has no
+/// effect (docs/architecture.md, "Handles").
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -53,16 +53,16 @@ class monitor_ref {
   detail::intrusive_ptr<detail::relation> relation_;
 };
 
-/// What a process is sent when one that it monitors has ended. Goes to `handle_info(otpp::down, State&)`. OTP's
-/// `{'DOWN', Ref, process, Pid, Reason}`.
+/// The message that a process gets when a process that it monitors has ended. It is passed to
+/// `handle_info(otpp::down, State&)`. OTP's `{'DOWN', Ref, process, Pid, Reason}`.
 struct down {
   down() noexcept = default;
 
-  monitor_ref ref;    ///< Which monitor it was.
-  pid who;            ///< Who has ended.
+  monitor_ref ref;    ///< The monitor.
+  pid who;            ///< The process that has ended.
   exit_reason reason; ///< Why.
 
-  /// True if the monitor was given up meanwhile: then the library drops it.
+  /// Returns true if the monitor has been removed; the library then drops the message.
   bool is_void() const noexcept { return detail::access::of(ref) && detail::access::of(ref)->is_cut(); }
 };
 
@@ -102,20 +102,20 @@ class monitor_relation final : public relation {
 
 } // namespace detail
 
-/// Sees to it that this process is sent one `down` message when `target` has ended; at once if it has ended
-/// already, with the reason that it had. OTP's `monitor(process, Pid)`.
+/// Sends this process one `down` message when `target` has ended, or at once, with its reason, if it has
+/// already ended. OTP's `monitor(process, Pid)`.
 ///
-/// To be called inside a callback, or the body of a spawned coroutine. A plain coroutine waits for
-/// `target.join()` instead, which is the same without a message.
+/// Must be called inside a callback, or in the body of a spawned coroutine. A plain coroutine awaits
+/// `target.join()` instead, which returns the reason without a message.
 ///
-/// @returns  What tells this monitor from others; every call makes one.
+/// @returns  An identifier that is unique to this monitor.
 ///
 /// @par Errors
-/// - `errc::no_process`: it is no process that calls this, or `target` is nobody.
+/// - `errc::no_process`: the caller is not a process, or `target` is nobody.
 /// - std::bad_alloc; then nothing is monitored.
 ///
 /// @par Thread safety
-/// It is about the process whose step this is; the target may be anywhere.
+/// Affects the process in whose step it is called; the target may run on any context.
 ///
 /// @par Lifetime
 /// A monitor ends with either process, or by `demonitor`. It keeps neither alive.
@@ -149,13 +149,13 @@ monitor_ref monitor(Name) {
   return {};
 }
 
-/// Gives up a monitor. No `down` of it is handled afterwards, also if it was in the mailbox already. OTP's
+/// Removes a monitor. Afterwards no `down` of it is handled, even if one was already in the mailbox. OTP's
 /// `demonitor(Ref, [flush])`.
 ///
 /// @returns  True if the target had not ended: OTP's `info`.
 ///
 /// @par Thread safety
-/// Safe from any thread; only the process that monitors can rely on what has not come yet.
+/// Safe from any thread; the guarantee about `down` holds only if the monitoring process itself calls it.
 inline bool demonitor(const monitor_ref& ref) noexcept {
   return detail::access::of(ref) && detail::access::of(ref)->cut();
 }

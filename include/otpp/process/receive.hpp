@@ -17,33 +17,34 @@ namespace otpp {
 /// Waits for a message of one of these types, and returns it: of several types as a `std::variant`. Erlang's
 /// `receive`.
 ///
-/// The first that fits is taken; what is of another type stays in the mailbox, in its order, for a later
-/// receive. To be awaited in the body of a process that `spawn` has started. Where several wait at once, as in
-/// `receive<a>() || receive<b>()`, a message goes to the first that takes its type.
+/// Takes the first message that matches; messages of other types stay in the mailbox, in order, for a later
+/// receive. Must be awaited in the body of a process that `spawn` has started. If several receives wait at
+/// once, as in `receive<a>() || receive<b>()`, a message goes to the first that takes its type.
 ///
-/// @tparam M       The types of message: also `otpp::down` and `otpp::exit_signal`.
-/// @param timeout  How long to wait. Forever by default. With zero, or less, only what is there already is taken.
+/// @tparam M       The message types, which may include `otpp::down` and `otpp::exit_signal`.
+/// @param timeout  How long to wait. Forever by default. Zero or less takes only a message that is already
+/// queued.
 /// @param token    A completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, M)`, or `void(std::exception_ptr, std::variant<M...>)`
 ///
 /// @par Errors
-/// - `errc::timeout`: none has come in time.
-/// - `errc::no_process`: it is not such a body that asks.
+/// - `errc::timeout`: no message came in time.
+/// - `errc::no_process`: the caller is not the body of such a process.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`; no message is lost. So do `stop`, or an exit
-/// signal, for the process, and the end of its body.
+/// All types end the wait with `asio::error::operation_aborted`; no message is lost. `stop`, an exit signal
+/// to the process, and the end of its body have the same effect.
 ///
 /// @par Thread safety
-/// It is about the process whose body this is.
+/// Affects the process whose body calls it.
 ///
 /// @par Lifetime
 /// The wait ends with the process.
 ///
 /// @par Complexity
-/// Linear in the messages that were passed over.
+/// Linear in the number of messages skipped.
 ///
 /// @par Example
 /// @code

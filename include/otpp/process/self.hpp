@@ -18,7 +18,7 @@ namespace otpp {
 
 namespace detail {
 
-// Returns the process whose step this is, for verbs that only a process may use.
+// Returns the process whose step is running, for verbs that only a process may use.
 inline intrusive_ptr<server_core> running_process(std::string_view verb) {
   turn* here = turn::current();
   auto* found = here ? dynamic_cast<server_core*>(here->running()) : nullptr;
@@ -39,7 +39,7 @@ inline pid self() { return detail::access::make<pid>(detail::running_process("se
 
 /// Returns the server whose callback is running, with its type.
 ///
-/// To be called inside a callback, or a coroutine on the server's own executor. Elsewhere, and in a
+/// Must be called inside a callback, or in a coroutine on the server's own executor. Elsewhere, and in a
 /// server with other callbacks, throws `errc::no_process`.
 template <class Callbacks>
 server_ref<Callbacks> self() {

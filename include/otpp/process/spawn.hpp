@@ -21,8 +21,8 @@
 
 namespace otpp {
 
-/// The callbacks of a process that is one coroutine: what `spawn` starts. Users name it only in
-/// `server_ref<otpp::spawned>`, which `spawn` returns and which takes any message by `send`.
+/// The callbacks of a process that is one coroutine, as started by `spawn`. Users name it only in
+/// `server_ref<otpp::spawned>`, which `spawn` returns and to which any message can be sent with `send`.
 struct spawned {
   using takes_any_message = void;
 
@@ -46,7 +46,7 @@ struct spawned {
     return init_result<state_type>(state_type(std::move(body))).then(begin());
   }
 
-  // A template, so that only who spawns pays for compiling it.
+  // A template, so that only translation units that use spawn compile it.
   template <class State>
   asio::awaitable<outcome<>> handle_continue(begin, State& state) {
     asio::awaitable<void> body = state.take_body();
@@ -54,7 +54,7 @@ struct spawned {
     co_return stop();
   }
 
-  // Never called: while the body runs, which is always, messages wait for receive().
+  // Never called: the body runs as long as the process, and messages wait for receive().
   template <message M>
   void handle_info(M, state_type&) {}
 };
@@ -62,10 +62,10 @@ struct spawned {
 /// Makes a coroutine a process: it has a `pid`, links, monitors, and a mailbox of any message type. Erlang's
 /// `spawn/1`.
 ///
-/// The body runs on the process's own serial executor, as a server's handler does. In it `self()`, `receive`,
-/// `monitor`, `link` and `trap_exit` work. The process ends when the body returns, with the reason `normal`, or with
-/// what it throws, of which a crash report tells. Exit signals cancel what it waits for
-/// (`asio::cancellation_type::terminal`), and so does `stop`.
+/// The body runs on the process's own serial executor, as a server's handler does. Inside it `self()`,
+/// `receive`, `monitor`, `link` and `trap_exit` work. The process ends when the body returns, with the reason
+/// `normal`, or with the exception that it throws, which is reported as a crash. Exit signals and `stop`
+/// cancel the operation that the body awaits (`asio::cancellation_type::terminal`).
 ///
 /// @param how   Name, executor and mailbox limit, as for `start`.
 /// @param body  The coroutine.
@@ -84,8 +84,8 @@ struct spawned {
 /// Safe from any thread.
 ///
 /// @par Lifetime
-/// The process lives until its body has ended, or its context is destroyed. One that waits in `receive` without a
-/// timeout does not keep a context's `run()` from returning, as an idle server does not.
+/// The process lives until its body has ended, or its context is destroyed. Like an idle server, a process
+/// that waits in `receive` without a timeout does not keep a context's `run()` from returning.
 ///
 /// @par Example
 /// @code
@@ -97,14 +97,14 @@ auto spawn(options how, asio::awaitable<void> body, Token&& token = {}) {
   return otpp::start<spawned>(std::move(how), std::move(body), std::forward<Token>(token));
 }
 
-/// Spawns a process without a name, where it is called. All else as above.
+/// Spawns a process without a name, on the executor of the caller. All else as above.
 template <class Token = asio::use_awaitable_t<>>
 auto spawn(asio::awaitable<void> body, Token&& token = {}) {
   return otpp::spawn(options(), std::move(body), std::forward<Token>(token));
 }
 
-/// Spawns a process that is linked with this one. Erlang's `spawn_link/1`. To be called inside a callback or
-/// another process's body.
+/// Spawns a process that is linked with this one. Erlang's `spawn_link/1`. Must be called inside a callback
+/// or another process's body.
 template <class Token = asio::use_awaitable_t<>>
 auto spawn_link(options how, asio::awaitable<void> body, Token&& token = {}) {
   return otpp::start_link<spawned>(std::move(how), std::move(body), std::forward<Token>(token));
@@ -115,7 +115,7 @@ auto spawn_link(asio::awaitable<void> body, Token&& token = {}) {
 }
 
 /// Spawns a process that this one monitors. Erlang's `spawn_monitor/1`.
-// A template for the same reason.
+// A template for the same reason as `spawned`.
 template <class Process = spawned>
 asio::awaitable<monitored<Process>> spawn_monitor(asio::awaitable<void> body) {
   return otpp::start_monitor<Process>(options(), std::move(body));

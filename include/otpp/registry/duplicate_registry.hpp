@@ -17,12 +17,12 @@ namespace otpp {
 /// A registry in which a key may have many servers, and a server many keys: for publish and subscribe within
 /// one component. Elixir's `Registry` with `keys: :duplicate`.
 ///
-/// It holds no server alive; an entry goes when its server ends, before anybody is told of that. A key is any
-/// text. `otpp::pg` is the same with monitors, and there is a global one of it.
+/// It keeps no server alive; a server's entries are removed when it ends, before the end is reported. A key
+/// may be any text. `otpp::pg` is the same with monitors, and has a global instance.
 ///
 /// @par Errors
 /// - `errc::no_process`, from `add`: the server has ended.
-/// - `errc::bad_message`, from what asks for `Callbacks`: a server of that key has others.
+/// - `errc::bad_message`, from the functions with `Callbacks`: a server of that key has other callbacks.
 ///
 /// @par Thread safety
 /// Shared objects: safe.
@@ -31,7 +31,8 @@ namespace otpp {
 /// May be destroyed before or after the servers in it and their contexts.
 ///
 /// @par Complexity
-/// A look-up is linear in how many the key has; `remove` and a server's end are, too, for each of its keys.
+/// A look-up is linear in the number of entries of the key, as are `remove` and, for each of its keys, a
+/// server's end.
 ///
 /// @par Example
 /// @code
@@ -46,10 +47,10 @@ class duplicate_registry {
   duplicate_registry& operator=(const duplicate_registry&) = delete;
   ~duplicate_registry() = default;
 
-  /// Adds an entry, also if there is one already. `Registry.register/3`.
+  /// Adds an entry, even if there is an equal one already. `Registry.register/3`.
   void add(std::string_view key, const pid& who) { table_->add(key, who); }
 
-  /// Takes away all entries that `who` has under the key, and returns how many there were.
+  /// Removes all entries of `who` under the key, and returns how many there were.
   /// `Registry.unregister/2`.
   std::size_t remove(std::string_view key, const pid& who) {
     std::size_t removed = 0;
@@ -59,16 +60,17 @@ class duplicate_registry {
     return removed;
   }
 
-  /// Returns who is there under a key, in the order in which they came. `Registry.lookup/2`.
+  /// Returns the entries of a key, in the order in which they were added. `Registry.lookup/2`.
   std::vector<pid> lookup(std::string_view key) const { return table_->find(key); }
 
-  /// As above, of servers whose callbacks are known.
+  /// Returns the entries of a key as references to servers whose callbacks are known.
   template <class Callbacks>
   std::vector<server_ref<Callbacks>> lookup(std::string_view key) const {
     return table_->find_as<Callbacks>(key);
   }
 
-  /// Calls `visit` with each, in no lock, and returns how many there were. `Registry.dispatch/3`.
+  /// Calls `visit` with each entry of a key, without holding a lock, and returns how many there were.
+  /// `Registry.dispatch/3`.
   template <class Visit>
   std::size_t dispatch(std::string_view key, Visit visit) const {
     std::vector<pid> all = table_->find(key);
@@ -78,7 +80,7 @@ class duplicate_registry {
     return all.size();
   }
 
-  /// As above, with a `server_ref<Callbacks>` of each.
+  /// Calls `visit` with a `server_ref<Callbacks>` for each entry of a key.
   template <class Callbacks, class Visit>
   std::size_t dispatch(std::string_view key, Visit visit) const {
     std::vector<server_ref<Callbacks>> all = table_->find_as<Callbacks>(key);
@@ -91,10 +93,10 @@ class duplicate_registry {
   /// Returns the keys that a server has, sorted. `Registry.keys/2`.
   std::vector<std::string> keys(const pid& who) const { return table_->keys(who); }
 
-  /// Returns the keys that anybody has, sorted.
+  /// Returns all keys that have an entry, sorted.
   std::vector<std::string> keys() const { return table_->keys(); }
 
-  /// Returns how many entries there are, or how many of a key. `Registry.count/1`, `count_match/3`.
+  /// Returns the number of entries, in total or of one key. `Registry.count/1`, `count_match/3`.
   std::size_t count() const { return table_->count(); }
   std::size_t count(std::string_view key) const { return table_->count(key); }
 

@@ -34,9 +34,9 @@ namespace otpp {
 
 class pg;
 
-/// Which monitor of a group it was: what `pg::monitor` returns and `group_change` has.
+/// Identifies a monitor of a group: returned by `pg::monitor`, and contained in `group_change`.
 ///
-/// One that is made without anything, or moved from, refers to no monitor: it converts to false, and is over
+/// A default-constructed or moved-from one refers to no monitor: it converts to false, and is over
 /// (docs/architecture.md, "Handles").
 ///
 /// @par Thread safety
@@ -48,7 +48,7 @@ class group_monitor {
   /// False if it refers to no monitor.
   explicit operator bool() const noexcept { return static_cast<bool>(is_over_); }
 
-  /// True if it was given up, or who monitors has ended.
+  /// Returns true if it was removed, or the monitoring server has ended.
   bool is_over() const noexcept { return !is_over_ || is_over_->load(std::memory_order_acquire); }
 
   friend bool operator==(const group_monitor& a, const group_monitor& b) noexcept {
@@ -66,12 +66,12 @@ class group_monitor {
   std::shared_ptr<std::atomic<bool>> is_over_;
 };
 
-/// Somebody has joined a group that is monitored, or left it, also by its end. Goes to
-/// `handle_info(otpp::group_change, State&)`. What `pg:monitor/1` sends.
+/// The message that reports that a process has joined or left a monitored group; a process that ends leaves.
+/// It is passed to `handle_info(otpp::group_change, State&)`. What `pg:monitor/1` sends.
 struct group_change {
   enum class kind : bool { joined, left };
 
-  group_monitor ref; ///< Which monitor it was.
+  group_monitor ref; ///< The monitor.
   std::string group;
   kind what;
   pid who;
@@ -80,15 +80,14 @@ struct group_change {
 /// What `pg::monitor` returns.
 struct monitored_group {
   group_monitor ref;
-  std::vector<pid> members; ///< When it began: what changes afterwards comes as messages.
+  std::vector<pid> members; ///< The members at that moment; later changes come as messages.
 };
 
-/// Groups of processes, by name: whoever sends to a group need not know who is in it. OTP's `pg`, and one `pg`
-/// is one scope.
+/// Groups of processes, by name: a sender need not know the members. OTP's `pg`; one object is one scope.
 ///
-/// A group is there while it has members. A process may join several, and one several times: then it is several
-/// times among the members, and leaves as often. Members may be of different types. A membership ends with its
-/// process, before anybody is told of that end. The groups of one program know nothing of another's.
+/// A group exists while it has members. A process may join several groups, and one group several times: then
+/// it is listed as often, and must leave as often. Members may be of different types. A membership ends with
+/// its process, before the end is reported. Groups are local to the program.
 ///
 /// @par Errors
 /// - `errc::no_process`, from `join` and `monitor`: the process has ended.
@@ -101,8 +100,9 @@ struct monitored_group {
 /// May be destroyed before or after the members and their contexts.
 ///
 /// @par Complexity
-/// `members` and what sends is linear in the members of the group; `leave` and a process's end are, too, for
-/// each of its groups; all three, and `join`, for each of the scope's monitors.
+/// `members`, `cast` and `send` are linear in the members of the group. `leave`, and the end of a process for
+/// each of its groups, are linear in the members too. These and `join` are also linear in the scope's
+/// monitors.
 ///
 /// @par Example
 /// @code
@@ -116,22 +116,22 @@ class pg {
   pg& operator=(const pg&) = delete;
   ~pg() = default;
 
-  /// Returns the scope for those who need none of their own. It is never destroyed.
+  /// Returns the global scope. It is never destroyed.
   static pg& global() {
     static pg* instance = new pg;
     return *instance;
   }
 
-  /// Makes a process a member, once more if it is one already. `pg:join/2`.
+  /// Adds a process to a group, once more if it is a member already. `pg:join/2`.
   void join(std::string_view group, const pid& who) { scope_->add(group, who); }
 
-  /// Ends one membership. False if there is none. `pg:leave/2`.
+  /// Ends one membership. Returns false if there is none. `pg:leave/2`.
   bool leave(std::string_view group, const pid& who) { return scope_->remove(group, who); }
 
   /// Returns the members, in the order in which they joined. `pg:get_members/1`.
   std::vector<pid> members(std::string_view group) const { return scope_->find(group); }
 
-  /// As above, of groups whose members all have these callbacks.
+  /// Returns the members of a group that all have these callbacks.
   template <class Callbacks>
   std::vector<server_ref<Callbacks>> members(std::string_view group) const {
     return scope_->find_as<Callbacks>(group);
@@ -140,8 +140,8 @@ class pg {
   /// Returns the groups that have members, sorted. `pg:which_groups/0`.
   std::vector<std::string> which_groups() const { return scope_->keys(); }
 
-  /// Casts a copy of a message to each member, without waiting, and returns how many have taken it. As with any
-  /// address that is no `server_ref`, the message is one that the member's `messages` list.
+  /// Casts a copy of a message to each member, without waiting, and returns how many have taken it. As with
+  /// any address other than a `server_ref`, the member's `messages` must list the message.
   template <message M>
     requires std::copy_constructible<M>
   std::size_t cast(std::string_view group, const M& content) const {
@@ -163,10 +163,11 @@ class pg {
     return taken;
   }
 
-  /// Sends a server a `group_change` for each who joins or leaves from now on, in that order, and returns who is
-  /// there now. `pg:monitor/1`.
+  /// Sends a server a `group_change` for each process that joins or leaves from now on, in order, and returns
+  /// the present members. `pg:monitor/1`.
   ///
-  /// It lasts until `demonitor` or the server's end. Where there is no memory for a message, it is not sent.
+  /// It lasts until `demonitor` or the server's end. If there is no memory for a message, that message is not
+  /// sent.
   template <class Callbacks>
   monitored_group monitor(std::string_view group, const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
@@ -174,18 +175,20 @@ class pg {
         std::string(group), false, detail::access::core(by), &scope::template opened<Callbacks>);
   }
 
-  /// As above, of all groups; the members are not returned. `pg:monitor_scope/0`.
+  /// Monitors all groups; does not return the members. `pg:monitor_scope/0`.
   template <class Callbacks>
   group_monitor monitor_scope(const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
     return scope_->watch({}, true, detail::access::core(by), &scope::template opened<Callbacks>).ref;
   }
 
-  /// Ends a monitor. What it has sent and is not handled yet is dropped. False if it was over. `pg:demonitor/1`.
+  /// Ends a monitor; its messages that are not handled yet are dropped. Returns false if it was over.
+  /// `pg:demonitor/1`.
   bool demonitor(const group_monitor& ref) { return scope_->unwatch(ref); }
 
  private:
-  // Messages are made in the lock, so that all monitors see one order, and sent in none, by one at a time.
+  // Messages are created under the lock, so that all monitors see the same order, and sent without it, by one
+  // thread at a time.
   class scope final : public detail::membership_table {
    public:
     monitored_group watch(
@@ -280,7 +283,7 @@ class pg {
               new detail::plain_message<group_change>(one.open, std::move(said), source_location()));
           outbox_.push_back({one.by, std::move(letter)});
         } catch (...) {
-          // No memory: a server that ends cannot wait for some.
+          // No memory: a server that ends cannot wait for it.
         }
       }
     }
@@ -291,7 +294,7 @@ class pg {
         {
           std::lock_guard lock(mutex());
           if (is_telling_ || outbox_.empty()) {
-            return; // whoever is at it takes the rest, too
+            return; // the thread that is sending takes the rest, too
           }
           is_telling_ = true;
           all.swap(outbox_);

@@ -26,10 +26,9 @@
 
 namespace otpp {
 
-/// Names of servers. The verbs use the global one unless told otherwise; tests and components may have
-/// their own.
+/// Names of servers. The verbs use the global registry by default; tests and components may have their own.
 ///
-/// It holds no server alive. A name is any text of 1 to 255 bytes.
+/// It keeps no server alive. A name is any text of 1 to 255 bytes.
 ///
 /// @par Thread safety
 /// Shared objects: safe.
@@ -54,22 +53,21 @@ class registry {
     }
   }
 
-  /// Returns the registry that is used where none is named. It is never destroyed, so that static
-  /// objects may use it.
+  /// Returns the default registry. It is never destroyed, so that static objects may use it.
   static registry& global() {
     static registry* instance = new registry;
     return *instance;
   }
 
-  /// Returns who has a name, or nobody. O(1).
+  /// Returns the process that has a name, or nobody. O(1).
   pid find(std::string_view name) const {
     std::shared_lock lock(table_->mutex);
     auto found = table_->names.find(name);
     return found == table_->names.end() ? pid() : detail::access::make<pid>(found->second);
   }
 
-  /// Gives a process a name. Throws std::invalid_argument for a name that cannot be one,
-  /// `errc::name_taken`, and `errc::no_process` if it has ended, or is nobody.
+  /// Gives a process a name. Throws std::invalid_argument for an invalid name, `errc::name_taken`, and
+  /// `errc::no_process` if the process has ended or is nobody.
   void add(std::string_view name, const pid& who) {
     if (!who) {
       std::rethrow_exception(detail::make_error(errc::no_process, "registering", {}, "nobody"));
@@ -77,7 +75,7 @@ class registry {
     add(name, *detail::access::core(who));
   }
 
-  /// Takes a name away from whoever has it. Returns false if nobody has.
+  /// Removes a name. Returns false if no process has it.
   bool remove(std::string_view name) {
     detail::intrusive_ptr<detail::server_core> server;
     {
@@ -94,7 +92,7 @@ class registry {
       return ours && ours->names == table_ && ours->name == name;
     });
     if (given_up) {
-      static_cast<held&>(*given_up).server = nullptr; // it has been taken from the table already
+      static_cast<held&>(*given_up).server = nullptr; // already removed from the table
     }
     return true;
   }
@@ -112,7 +110,7 @@ class registry {
     return result;
   }
 
-  /// Throws std::invalid_argument for a name that cannot be one.
+  /// Throws std::invalid_argument for an invalid name.
   static void check_name(std::string_view name) {
     if (name.empty() || name.size() > longest_name) {
       throw std::invalid_argument(
@@ -140,7 +138,7 @@ class registry {
       kept->server = &server;
       if (!server.hold_name(holding)) {
         kept->server = nullptr;
-        table_->names.erase(at); // not the last reference: the caller has one
+        table_->names.erase(at); // not the last reference: the caller holds one
         std::rethrow_exception(
             detail::make_error(errc::no_process, "registering", {}, '"' + std::string(name) + '"'));
       }
@@ -151,7 +149,7 @@ class registry {
     }
   }
 
-  // Tells `one` when its name is there, which may be at once.
+  // Completes the wait when its name is registered, which may be now.
   void wait(detail::name_waiter& one) {
     detail::name_waiter* given_up = nullptr;
     detail::intrusive_ptr<detail::server_core> server;
@@ -207,7 +205,7 @@ class registry {
     }
   };
 
-  // A server's own hold on its name: goes when the server ends.
+  // A server's registration of its name, which the server destroys when it ends.
   struct held final : detail::name_registration {
     held(std::shared_ptr<table> in, std::string text) : names(std::move(in)), name(std::move(text)) {}
 
@@ -215,7 +213,7 @@ class registry {
       if (!server) {
         return;
       }
-      detail::intrusive_ptr<detail::server_core> last; // released in no lock
+      detail::intrusive_ptr<detail::server_core> last; // released after the lock
       std::lock_guard lock(names->mutex);
       auto found = names->names.find(name);
       if (found != names->names.end() && found->second.get() == server) {
@@ -234,7 +232,7 @@ class registry {
   std::shared_ptr<table> table_;
 };
 
-/// Returns the server of a name; empty if there is none. OTP's `whereis/1`.
+/// Returns the server that has a name; empty if there is none. OTP's `whereis/1`.
 ///
 /// Throws `errc::bad_message` if the name belongs to a server with other callbacks.
 template <class Callbacks>
@@ -251,16 +249,16 @@ std::optional<server_ref<Callbacks>> whereis(std::string_view name, const regist
   return detail::access::make<server_ref<Callbacks>>(std::move(server));
 }
 
-/// Gives a running server one more name, until it ends or the name is taken away. OTP's `register/2`.
+/// Gives a running server another name, until it ends or the name is removed. OTP's `register/2`.
 ///
-/// Throws `errc::name_taken`, `errc::no_process`, and std::invalid_argument for an impossible name.
+/// Throws `errc::name_taken`, `errc::no_process`, and std::invalid_argument for an invalid name.
 template <class Callbacks>
 void register_name(
     std::string_view name, const server_ref<Callbacks>& server, registry& in = registry::global()) {
   in.add(name, pid(server));
 }
 
-/// Takes a name away from whoever has it. Returns false if nobody has. OTP's `unregister/1`.
+/// Removes a name. Returns false if no process has it. OTP's `unregister/1`.
 inline bool unregister_name(std::string_view name, registry& in = registry::global()) {
   return in.remove(name);
 }

@@ -29,7 +29,7 @@ namespace otpp {
 
 namespace detail {
 
-// The registry has the server half.
+// The registry owns the server half.
 template <class Callbacks>
 class name_request : public answer_slot<server_ref<Callbacks>>, public name_waiter {
  public:
@@ -39,7 +39,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
     this->answer_with([&]() noexcept { write_found(std::move(found)); });
   }
 
-  // Writes the answer, once it is claimed.
+  // Writes the answer. Precondition: the slot was claimed.
   void write_found(intrusive_ptr<server_core> found) noexcept {
     if (has_callbacks<Callbacks>(*found)) {
       this->emplace(access::make<server_ref<Callbacks>>(std::move(found)));
@@ -82,12 +82,13 @@ struct initiate_wait_for_name : initiation {
 
 /// Waits until a name is registered, and returns its server; at once if it is registered already.
 ///
-/// The name is there before its server's `init` has run: what is sent to it then is handled after.
+/// The name is registered before its server's `init` has run: a message that is sent to it then is handled
+/// after `init`.
 ///
 /// @param name     The name.
 /// @param timeout  How long to wait. Zero looks once; negative is `errc::timeout`.
 /// @param in       The registry.
-/// @param token    How the server is told.
+/// @param token    A completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`
@@ -104,7 +105,7 @@ struct initiate_wait_for_name : initiation {
 /// Safe from any thread.
 ///
 /// @par Lifetime
-/// The registry must be there when the wait begins; it may be destroyed while it lasts.
+/// The registry must exist when the wait begins; it may be destroyed during the wait.
 ///
 /// @par Example
 /// @code

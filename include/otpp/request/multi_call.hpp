@@ -16,24 +16,24 @@
 
 namespace otpp {
 
-/// Asks several servers the same, all at once, and waits for all their answers; builds the message in place.
-/// OTP's `gen_server:multi_call/2,3,4`.
+/// Sends the same question to several servers at once, and waits for all their answers; builds the message in
+/// place. OTP's `gen_server:multi_call/2,3,4`.
 ///
 /// It takes as long as the slowest server, and at most `timeout`. The result has one `response` for each
-/// address, in their order: the answer, or the error that a `call` would have ended with. The request of a
-/// server that has not answered in time is abandoned, and its late answer reaches nobody.
+/// address, in order: the answer, or the error with which a `call` would have failed. The request of a server
+/// that has not answered in time is abandoned, and its late answer is dropped.
 ///
-/// @param addresses  A range of any `address`. Each is asked, also twice.
+/// @param addresses  A range of any `address`. An address that occurs twice is asked twice.
 /// @param timeout    How long to wait for all of them together; `otpp::infinite` waits forever.
-/// @param args       What the message is made of, of which each server gets a copy. Where it cannot be made
-///                   of all of them, the last is a completion token.
+/// @param args       The arguments from which the message is constructed; each server gets a copy. If it
+/// cannot be constructed from all of them, the last is a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, std::vector<otpp::response<Message::reply_type>>)`
 ///
 /// @par Errors
-/// What the copying of the message throws, and `std::bad_alloc`; then nothing was sent. The errors of single
-/// servers are in their responses: as for `call`, with `errc::timeout` for those that were too late and
+/// Any exception from copying the message, and `std::bad_alloc`; then nothing was sent. The errors of single
+/// servers are in their responses: as for `call`, with `errc::timeout` for those that answered too late and
 /// `errc::calling_self` for a handler's own server.
 ///
 /// @par Cancellation
@@ -64,12 +64,13 @@ auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
   }
 }
 
-/// Casts the same to several servers, and returns how many have taken it; builds the message in place, and
-/// sends each a copy. Never waits: a server that has ended, an unknown name and a full mailbox do not count.
-/// OTP's `gen_server:abcast/2,3`.
+/// Casts the same message to several servers, and returns how many have taken it; builds the message in
+/// place, and sends each server a copy. Never waits: a server that has ended, an unknown name and a full
+/// mailbox do not count. OTP's `gen_server:abcast/2,3`.
 ///
 /// @par Errors
-/// What the making of the message throws; then nothing was sent. A copy that cannot be made is not sent.
+/// Any exception from constructing the message; then nothing was sent. A copy that cannot be made is not
+/// sent.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler.

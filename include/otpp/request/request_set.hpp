@@ -24,8 +24,8 @@
 
 namespace otpp {
 
-/// What `request_set::next` returns: which request it was, and what came of it. Has constructors, so that it
-/// is no aggregate.
+/// The result of `request_set::next`: the label of a request, and its response. Has constructors, so that it
+/// is not an aggregate.
 template <class Label, class Reply>
 struct labeled_response {
   labeled_response() = default;
@@ -36,14 +36,14 @@ struct labeled_response {
   response<Reply> answer;
 };
 
-/// Requests that were sent, each with a label; whichever is answered first comes first. OTP's
-/// `request_id_collection()`.
+/// Requests that were sent, each with a label; their responses are returned in the order in which they
+/// arrive. OTP's `request_id_collection()`.
 ///
-/// Destroying it abandons the requests that are in it, and ends a wait with
-/// `asio::error::operation_aborted`. One that was moved from is empty, and can be used again.
+/// Destroying the set abandons its requests, and ends a wait with `asio::error::operation_aborted`. A
+/// moved-from set is empty, and can be used again.
 ///
-/// @tparam Label  What a request is called; its move must not throw.
-/// @tparam Reply  The `reply_type` that the requests have in common.
+/// @tparam Label  The label of a request; its move must not throw.
+/// @tparam Reply  The common `reply_type` of the requests.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe; one `next` at a time. A second one ends the first with
@@ -85,8 +85,8 @@ class request_set {
   }
   ~request_set() { clear(); }
 
-  /// Puts a request in. Throws std::invalid_argument for a handle without a request; without memory
-  /// std::bad_alloc, and then the request is abandoned. Two requests may have the same label.
+  /// Adds a request. Throws std::invalid_argument for a handle without a request. If it throws
+  /// std::bad_alloc, the request is abandoned. Two requests may have the same label.
   template <std::convertible_to<Label> L>
   void add(L&& label, request_handle<Reply>&& request) {
     if (!request.is_open()) {
@@ -95,7 +95,7 @@ class request_set {
     requests().add(Label(std::forward<L>(label)), detail::access::release(std::move(request)));
   }
 
-  /// Returns how many requests are in it: those whose response was not yet returned by `next`.
+  /// Returns the number of requests whose response has not been returned by `next`.
   std::size_t size() const noexcept { return state_ ? state_->size() : 0; }
   bool empty() const noexcept { return size() == 0; }
 
@@ -106,12 +106,12 @@ class request_set {
     }
   }
 
-  /// Waits for the next response, takes its request out of the set, and returns it with its label: an answer
-  /// or the error in its place. Those that are there come at once, in the order in which they came. OTP's
-  /// `gen_server:wait_response/3`, with `Delete`.
+  /// Waits for the next response, takes its request out of the set, and returns the answer or the error with
+  /// its label. Responses that have already arrived are returned at once, in the order of their arrival.
+  /// OTP's `gen_server:wait_response/3`, with `Delete`.
   ///
-  /// @param timeout  How long to wait. Forever where nothing is said; zero takes what is there at once.
-  /// @param token    How the response is told.
+  /// @param timeout  How long to wait. Forever by default; zero takes only a response that has arrived.
+  /// @param token    A completion token.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, otpp::labeled_response<Label, Reply>)`
@@ -120,8 +120,8 @@ class request_set {
   /// - `errc::timeout`: no response in time. All requests stay in the set.
   /// - `std::logic_error`: the set is empty. OTP's `no_request`.
   ///
-  /// The error of a request is no error of `next`: it is in the response, with the label. A handler that waits
-  /// for its own server's answer here waits in vain.
+  /// The error of a request is not an error of `next`: it is in the response, with the label. If a handler
+  /// waits here for its own server's answer, the wait can only time out.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`. All requests stay in the set.

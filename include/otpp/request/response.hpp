@@ -14,7 +14,7 @@
 
 namespace otpp {
 
-/// What came of a request: a value, or the error in its place. Moving it never throws.
+/// The result of a request: a value, or the error in its place. Moving it never throws.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -36,7 +36,7 @@ class response {
  public:
   using value_type = R;
 
-  /// Neither: there was no request.
+  /// Has neither a value nor an error: there was no request.
   response() noexcept = default;
 
   bool has_value() const noexcept { return static_cast<bool>(value_); }

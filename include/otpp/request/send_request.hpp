@@ -20,12 +20,12 @@
 
 namespace otpp {
 
-/// A request that was sent, and its answer when that has come. OTP's `request_id()`.
+/// A request that was sent, and its answer once that has arrived. OTP's `request_id()`.
 ///
-/// Destroying or overwriting it abandons the request: the server still handles it, and its answer reaches
-/// nobody. A wait that is in progress goes on all the same, and abandons the request if it is in vain.
+/// Destroying or overwriting it abandons the request: the server still handles it, and its answer is dropped.
+/// A wait that is in progress continues, and abandons the request if it ends without an answer.
 ///
-/// One that is made without anything, or moved from, refers to no request: it converts to false, and a wait ends with
+/// A default-constructed or moved-from one refers to no request: it converts to false, and a wait fails with
 /// `std::logic_error` (docs/architecture.md, "Handles").
 ///
 /// @par Thread safety
@@ -33,8 +33,8 @@ namespace otpp {
 /// `asio::error::operation_aborted`.
 ///
 /// @par Lifetime
-/// May outlive the server, its context, and that in which the request was sent. While a request is neither
-/// answered nor abandoned, it counts as work of the server's context.
+/// May outlive the server, its context, and the context in which the request was sent. Until the request is
+/// answered or abandoned, it counts as outstanding work of the server's context.
 template <class Reply>
 class request_handle {
  public:
@@ -53,36 +53,37 @@ class request_handle {
   }
   ~request_handle() { abandon(); }
 
-  /// False if it refers to no request. One whose answer was taken may still refer to it: see `is_open`.
+  /// False if it refers to no request. A handle whose answer was taken may still refer to its request: see
+  /// `is_open`.
   explicit operator bool() const noexcept { return static_cast<bool>(request_); }
 
-  /// Returns true if there is an answer to wait for, or to be taken.
+  /// Returns true if an answer has arrived and was not taken, or may still arrive.
   bool is_open() const noexcept { return request_ && request_->is_open(); }
 
-  /// Waits for the answer; when the time is over the request stays, and can be waited for again. OTP's
+  /// Waits for the answer. After a timeout the request stays open, and can be waited for again. OTP's
   /// `gen_server:wait_response/2`.
   ///
-  /// @param timeout  How long. Forever where nothing is said. Zero takes an answer that is there at once.
-  /// @param token    How the answer is told.
+  /// @param timeout  How long to wait. Forever by default. Zero takes only an answer that has arrived.
+  /// @param token    A completion token.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, Reply)`; for `void`, `void(std::exception_ptr)`
   ///
   /// @par Errors
   /// - `errc::timeout`: no answer in time.
-  /// - what a `call` may end with: `no_process`, `exited`, `no_reply`, `bad_message`, and any exception
-  ///   that the handler answers with. Then the request is over.
+  /// - any error of a `call`: `no_process`, `exited`, `no_reply`, `bad_message`, and any exception with which
+  /// the handler answers. Then the request is over.
   /// - `errc::calling_self`: a handler cannot wait for its own server.
   /// - `std::logic_error`: there is no request, or its answer was taken. OTP's `no_request`.
   ///
   /// @par Cancellation
-  /// All types end the wait with `asio::error::operation_aborted`; the request stays.
+  /// All types end the wait with `asio::error::operation_aborted`; the request stays open.
   ///
   /// @par Thread safety
   /// Distinct handles: safe.
   ///
   /// @par Lifetime
-  /// The wait keeps what it needs of the handle.
+  /// The handle may be destroyed during the wait.
   ///
   /// @par Example
   /// @code
@@ -100,8 +101,8 @@ class request_handle {
     return detail::start_wait<Reply>(request_, detail::saturate(timeout), false, std::forward<Token>(token));
   }
 
-  /// Waits for the answer for the last time: when the time is over, or the wait is cancelled, the request
-  /// is abandoned. OTP's `gen_server:receive_response/1,2`. All else as `wait`.
+  /// Waits for the answer for the last time: if the wait times out or is cancelled, the request is abandoned.
+  /// OTP's `gen_server:receive_response/1,2`. All else as `wait`.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`, and abandon the request.
@@ -120,7 +121,7 @@ class request_handle {
     return detail::start_wait<Reply>(request_, detail::saturate(timeout), true, std::forward<Token>(token));
   }
 
-  /// Takes the answer if it is there: a value or an error. Never waits. OTP's
+  /// Takes the answer, a value or an error, if it has arrived. Never waits. OTP's
   /// `gen_server:check_response/2`.
   std::optional<response<Reply>> poll() noexcept {
     if (!request_ || !request_->is_ready() || !request_->is_open()) {
@@ -129,7 +130,7 @@ class request_handle {
     return request_->take();
   }
 
-  /// Abandons the request: a late answer reaches nobody.
+  /// Abandons the request: a late answer is dropped.
   void abandon() noexcept {
     if (request_) {
       std::exchange(request_, {})->orphan();
@@ -151,17 +152,17 @@ class request_handle {
 
 /// Asks a server without waiting; builds the message in place. OTP's `gen_server:send_request/2`.
 ///
-/// The message goes to the end of the server's mailbox, as that of a `call`. The answer stays with the
-/// returned handle until it is waited for or taken; it comes in any case, also when the server or its context
-/// ends. Nothing here waits: in a mailbox with a limit the request stands in line.
+/// The message goes to the end of the server's mailbox, as with a `call`. The returned handle stores the
+/// answer until it is waited for or taken; an answer always comes, also if the server ends or its context is
+/// destroyed. This function never waits: if the mailbox has a limit, the request itself waits for room.
 ///
-/// @param to    Whom to ask: any `address`.
-/// @param args  What the message is made of.
+/// @param to    The server: any `address`.
+/// @param args  The arguments from which the message is constructed.
 /// @return a `request_handle<Message::reply_type>`.
 ///
 /// @par Errors
-/// What the making of the message throws, and `std::bad_alloc`. Everything else, an unknown name too, is the
-/// response.
+/// Any exception from constructing the message, and `std::bad_alloc`. Every other error, even for an unknown
+/// name, is stored as the response.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler.
@@ -177,7 +178,8 @@ class request_handle {
 /// int dearer = co_await second.receive(1s);
 /// @endcode
 ///
-/// @see request_set for many at once, whichever answers first; multi_call for one question to many.
+/// @see request_set for many requests at once, in the order of their responses; multi_call for one question
+/// to many servers.
 template <class Message, class Address, class... Args>
 auto send_request(Address to, Args&&... args) {
   static_assert(detail::makes<Message, Args...>, "otpp: the message cannot be made from these arguments");
@@ -187,14 +189,14 @@ auto send_request(Address to, Args&&... args) {
   }
 }
 
-/// As above, with a message that is made already.
+/// Sends a request with an existing message.
 template <address Address, class Message>
 auto send_request(Address to, Message&& message) {
   return detail::request_with(std::move(to), infinite, std::forward<Message>(message));
 }
 
-/// As above, with a time after which the response is `errc::timeout`, whether anybody waits or not. It is
-/// measured in the server's context; a wait has a time of its own.
+/// Sends a request with a timeout of its own, after which the response is `errc::timeout`, whether or not a
+/// wait is in progress. The timeout runs in the server's context, independently of that of a wait.
 template <address Address, class Message, detail::timeout_like Duration>
 auto send_request(Address to, Message&& message, Duration timeout) {
   return detail::request_with(std::move(to), detail::saturate(timeout), std::forward<Message>(message));

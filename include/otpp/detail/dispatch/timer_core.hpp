@@ -134,7 +134,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   bool claim_expired() noexcept final {
     is_firing_ = true;
     if (period_ == duration::zero()) {
-      unlist(); // and expire() takes over the reference
+      unlist(); // and the reference goes to expire()
     } else {
       add_ref();
     }

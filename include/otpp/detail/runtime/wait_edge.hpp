@@ -21,7 +21,7 @@ class reply_slot;
 //
 //   none -> set    by the handler's own call, in a step of its process, before the call is sent.
 //   set -> none    by the slot's caller half when the slot is run or discarded, whatever decided it (an
-//                  answer, a timeout, a cancellation, the end of a context); or by the call, when it is refused.
+//                  answer, a timeout, a cancellation, the end of a context); or by a call that is refused.
 //
 // The cancellation slot of the completion handler tells whether the handler itself waits, or a coroutine that
 // it has started: each of Asio's coroutine chains has a slot of its own. A call inside `a || b`, a `co_spawn`

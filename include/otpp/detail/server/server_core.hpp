@@ -45,7 +45,7 @@ class relations;
 //
 // Only the loop advances its life (or, when the context is destroyed, on_context_destroyed()):
 //
-//   starting -> running -> ending -> closing -> ended      init failed: starting -> ending -> closing -> ended
+//   starting -> running -> ending -> closing -> ended     init failed: starting -> ending -> closing -> ended
 //
 // It is ending while `terminate` runs, and closing once its names are free; the mailbox accepts messages
 // until it is closing. The end has one fixed order: see end.hpp. Other threads access the mailbox, which
@@ -270,7 +270,7 @@ class server_core : public process {
     return calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
   }
 
-  // Answers the call at the end: with the slot's answer if `answered`, else the reason. Takes the server half.
+  // Answers the call at the end: the slot's if `answered`, else the reason. Takes over the server half.
   void answer_at_end(reply_slot& slot, bool answered) noexcept { last_reply_ = {&slot, answered}; }
 
  protected:

@@ -13,25 +13,26 @@
 
 namespace otpp::detail {
 
-// The mailbox of a process that is one coroutine. All of it runs on the process's serial executor.
+// The mailbox of a process that is one coroutine. All functions run on the process's serial executor.
 class inbox final : public receiver {
  public:
-  // One who waits in receive(), without the type of what it waits for.
+  // A wait in receive(), without the types of the messages that it waits for.
   class waiting {
    public:
-    enum class opinion { no, yes, stale }; // stale: it is of the library, and has lost its meaning
+    enum class opinion { no, yes, stale }; // stale: a library message that is no longer valid
 
     virtual opinion fits(const envelope& item) const noexcept = 0;
 
-    // Takes the message, and ends the server half. False if the wait was over: then the message is still the caller's.
+    // Takes the message, and releases the server half. Returns false if the wait was over; the caller then
+    // still owns the message.
     virtual bool take(envelope& item) noexcept = 0;
 
-    // It waits no more, whether it is over or not: the server half ends.
+    // Releases the server half, whether the wait is over or not.
     virtual void end_waiting() noexcept = 0;
 
     virtual bool is_over() const noexcept = 0;
 
-    waiting* next = nullptr; // Belongs to the inbox.
+    waiting* next = nullptr; // set by the inbox
 
    protected:
     ~waiting() = default;
@@ -47,7 +48,7 @@ class inbox final : public receiver {
 
   server_core& owner() const noexcept { return owner_; }
 
-  // Returns the first message in the mailbox that fits, and takes it out; else null.
+  // Takes out the first message in the mailbox that matches, and returns it; else returns null.
   envelope* take_first_for(const waiting& one) noexcept {
     while (true) {
       auto opinion = waiting::opinion::no;
@@ -62,7 +63,8 @@ class inbox final : public receiver {
     }
   }
 
-  // Lets `one` wait behind those who wait already, as in `receive<a>() || receive<b>()`. There is no message for it yet.
+  // Adds a wait behind the others, as in `receive<a>() || receive<b>()`. Precondition: the mailbox has no
+  // message for it.
   void wait(waiting& one) noexcept {
     end_those_over();
     waiting** last = &first_;
@@ -78,7 +80,7 @@ class inbox final : public receiver {
       try {
         owner_.cancel_job();
       } catch (...) {
-        // There was no memory to ask the body to end: it ends when it has done.
+        // There was no memory to cancel the body; the process ends when the body has completed.
       }
       return;
     }
@@ -94,7 +96,7 @@ class inbox final : public receiver {
   void on_context_destroyed() noexcept override { end_all(); }
 
  private:
-  // Gives the message to the first who waits for it. False if nobody does.
+  // Gives the message to the first wait that it matches. Returns false if there is none.
   bool give(envelope& item) noexcept {
     for (waiting** at = &first_; *at;) {
       waiting& one = **at;
@@ -115,7 +117,7 @@ class inbox final : public receiver {
     return false;
   }
 
-  // Those who have given up, by a timeout or a cancellation, stay in the list until another comes.
+  // Waits that a timeout or a cancellation has ended stay in the list until the next wait is added.
   void end_those_over() noexcept {
     for (waiting** at = &first_; *at;) {
       waiting& one = **at;

@@ -30,7 +30,7 @@
 
 namespace otpp::detail {
 
-// True if a message of the library has lost its meaning, because a link was cut or a monitor given up.
+// Returns true for a library message that is void, because its link or monitor was removed.
 template <class M>
 bool is_void([[maybe_unused]] const M& content) noexcept {
   if constexpr (std::is_same_v<M, down> || std::is_same_v<M, exit_signal>) {
@@ -44,7 +44,7 @@ template <class... M>
 using received_t =
     std::conditional_t<sizeof...(M) == 1, std::tuple_element_t<0, std::tuple<M...>>, std::variant<M...>>;
 
-// One who waits for a message of one of these types. The server half is the inbox's.
+// A wait for a message of one of these types. The inbox owns the server half.
 template <class... M>
 class receive_request : public answer_slot<received_t<M...>>, public inbox::waiting {
  public:
@@ -64,7 +64,7 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
     return is_answered;
   }
 
-  // Writes the answer, once it is claimed.
+  // Writes the answer. Precondition: the slot was claimed.
   void write(envelope& item) noexcept { (write_as<M>(item) || ...); }
 
   void end_waiting() noexcept override { this->fail(reply_slot::aborted()); }
@@ -123,10 +123,10 @@ struct initiate_receive : initiation {
       return;
     }
     wait->timeout = patience;
-    wait->is_work = patience != infinite; // a process that waits for a message is idle
+    wait->is_work = patience != infinite; // without a timeout the process is idle, which is no work
     context_guard inside(wait->context());
     if (!inside) {
-      return; // and the message stays where it is
+      return; // the message stays in the mailbox
     }
     if (envelope* found = box->take_first_for(*wait)) {
       complete(std::move(wait), [&](request& one) noexcept { one.write(*found); });

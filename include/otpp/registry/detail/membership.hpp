@@ -24,19 +24,20 @@
 
 namespace otpp::detail {
 
-// Which processes belong to which key: any number to one key, and one any number of times. What pg and
-// duplicate_registry have in common.
+// Which processes belong to which key: any number per key, and a process any number of times. The common part
+// of pg and duplicate_registry.
 //
-// A membership ends with its process, as a name does and at the same time: before anybody is told of the end.
-// It is held by the process (`name_registration`) and listed here; whoever takes it out of the list, in the lock,
-// has ended it. Shared by the process, so that it may outlive the group or be outlived.
+// A membership ends with its process, at the same time as the process's names: before the end is reported.
+// The process owns it (`name_registration`) and this table lists it; the thread that takes it off the list,
+// under the lock, has ended it. The table is shared by the processes, so it may outlive the group, and the
+// group may be destroyed first.
 class membership_table : public counted<membership_table> {
  public:
   enum class change : bool { joined, left };
 
   virtual ~membership_table() = default;
 
-  // Throws `errc::no_process` for one that has ended, and std::bad_alloc; both without effect.
+  // Throws `errc::no_process` if the process has ended, or std::bad_alloc; both without effect.
   void add(std::string_view key, const pid& who) {
     if (!who) {
       refuse(key, who);
@@ -50,7 +51,7 @@ class membership_table : public counted<membership_table> {
       members& all = keys_[std::string(key)];
       try {
         all.push_back({who, kept});
-        kept->is_listed = true; // first: the process may end as soon as it holds it
+        kept->is_listed = true; // first: the process may end as soon as it owns the entry
         is_held = access::core(who)->hold_name(holding);
       } catch (...) {
         forget_if_empty(key);
@@ -71,7 +72,7 @@ class membership_table : public counted<membership_table> {
     tell();
   }
 
-  // Ends one membership. False if there is none.
+  // Ends one membership. Returns false if there is none.
   bool remove(std::string_view key, const pid& who) {
     membership* ended = nullptr;
     {
@@ -86,7 +87,7 @@ class membership_table : public counted<membership_table> {
     return true;
   }
 
-  // Those of a key, in the order in which they came.
+  // Returns the members of a key, in the order in which they were added.
   std::vector<pid> find(std::string_view key) const {
     std::vector<pid> result;
     std::shared_lock lock(mutex_);
@@ -99,7 +100,7 @@ class membership_table : public counted<membership_table> {
     return result;
   }
 
-  // As above; throws `errc::bad_message` if one of them has other callbacks.
+  // Returns the members as typed references; throws `errc::bad_message` if one of them has other callbacks.
   template <class Callbacks>
   std::vector<server_ref<Callbacks>> find_as(std::string_view key) const {
     std::vector<server_ref<Callbacks>> result;
@@ -115,19 +116,19 @@ class membership_table : public counted<membership_table> {
     return result;
   }
 
-  // All keys that have somebody, sorted.
+  // Returns all keys that have a member, sorted.
   std::vector<std::string> keys() const {
     return keys_if([](const members&) { return true; });
   }
 
-  // Those that `who` has, sorted.
+  // Returns the keys of `who`, sorted.
   std::vector<std::string> keys(const pid& who) const {
     return keys_if([&](const members& all) {
       return std::any_of(all.begin(), all.end(), [&](const entry& one) { return one.who == who; });
     });
   }
 
-  // How many memberships there are.
+  // Returns the number of memberships.
   std::size_t count() const {
     std::shared_lock lock(mutex_);
     return count_;
@@ -139,13 +140,13 @@ class membership_table : public counted<membership_table> {
   }
 
  protected:
-  // What pg tells those who monitor: `changed` in the lock, `tell` in none.
+  // Hooks for pg's monitors: `changed` is called under the lock, `tell` without it.
   virtual void changed(std::string_view, change, const pid&) noexcept {}
   virtual void tell() noexcept {}
 
   std::shared_mutex& mutex() const noexcept { return mutex_; }
 
-  // In the lock.
+  // Called under the lock.
   std::vector<pid> members_of(std::string_view key) const {
     std::vector<pid> result;
     if (auto found = keys_.find(key); found != keys_.end()) {
@@ -168,12 +169,12 @@ class membership_table : public counted<membership_table> {
 
     intrusive_ptr<membership_table> in;
     std::string key;
-    bool is_listed = false; // once; by the one who adds it
+    bool is_listed = false; // set once, by the thread that adds it
   };
 
   struct entry {
     pid who;
-    membership* held; // for what it is the entry
+    membership* held; // the membership whose entry this is
   };
   using members = std::vector<entry>;
 
@@ -204,10 +205,10 @@ class membership_table : public counted<membership_table> {
         make_error(errc::no_process, "joining \"" + std::string(key) + '"', {}, who.describe()));
   }
 
-  // Its process ends, or has given it up.
+  // Called when the process ends, or gives up the membership.
   void end(const membership& one) noexcept {
     {
-      pid last; // let go of in no lock
+      pid last; // released after the lock
       std::lock_guard lock(mutex_);
       unlist(one.key, [&](const entry& at) {
         if (at.held == &one) {

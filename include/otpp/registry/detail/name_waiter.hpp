@@ -9,18 +9,18 @@
 
 namespace otpp::detail {
 
-// One who waits for a name to be registered.
+// A wait for a name to be registered.
 class name_waiter {
  public:
-  // The name is there. Called in no lock; ends the registry's claim on the waiter.
+  // The name has been registered. Not called under a lock; ends the registry's ownership of the waiter.
   virtual void name_found(intrusive_ptr<server_core> server) noexcept = 0;
-  // The registry is gone.
+  // The registry has been destroyed.
   virtual void name_lost() noexcept = 0;
-  // True if it has given up.
+  // Returns true if the wait is over.
   virtual bool has_given_up() const noexcept = 0;
 
   std::string name;
-  name_waiter* next = nullptr; // Belongs to the registry.
+  name_waiter* next = nullptr; // set by the registry
 
  protected:
   ~name_waiter() = default;

@@ -43,7 +43,7 @@ concept address_range = requires(Range& all) {
   std::end(all);
 } && address<element_t<Range>>;
 
-// The one question that several servers were asked. Who has seen the last response answers the waiter.
+// One question to several servers. The thread that receives the last response answers the waiter.
 template <class R>
 class common_question final : public counted<common_question<R>>, public response_listener {
  public:
@@ -51,7 +51,7 @@ class common_question final : public counted<common_question<R>>, public respons
 
   ~common_question() {
     if (waiter_) {
-      waiter_->leave(); // it has given up before
+      waiter_->leave(); // the wait had ended before
     }
   }
 
@@ -64,7 +64,8 @@ class common_question final : public counted<common_question<R>>, public respons
   void forgotten() noexcept override { this->release(); }
   bool has_given_up() const noexcept override { return false; }
 
-  // Takes over the waiter's server half, and listens; written down before, so that it may end meanwhile.
+  // Takes over the waiter's server half and starts listening. The waiter is already registered, so the wait
+  // may end meanwhile.
   void begin(slot& waiter) noexcept {
     waiter_ = &waiter;
     missing_.store(requests.size(), std::memory_order_relaxed);
@@ -81,14 +82,14 @@ class common_question final : public counted<common_question<R>>, public respons
   std::atomic<std::size_t> missing_{0};
 };
 
-// One who waits for all of them.
+// The wait for all responses.
 template <class M>
 class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
   using reply = reply_t<M>;
   using question = common_question<reply>;
 
  public:
-  // Allocates all there is to be.
+  // Allocates everything in advance.
   explicit multi_wait(std::size_t servers) : question_(new question) {
     question_->requests.reserve(servers);
     responses_.reserve(servers);
@@ -96,7 +97,7 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
 
   const intrusive_ptr<question>& asked() const noexcept { return question_; }
 
-  // Nothing was asked.
+  // Writes the error for the case that nothing was sent.
   void write_refusal(std::exception_ptr why) noexcept {
     has_failed_ = true;
     this->write_error(std::move(why));
@@ -113,8 +114,8 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
  protected:
   ~multi_wait() = default;
 
-  // Stands before that of reply_slot: `operation` calls it when the wait is over, whatever the cause. Here,
-  // on the caller's executor, the responses are collected.
+  // Hides that of reply_slot: `operation` calls it when the wait is over, for whatever reason. It collects
+  // the responses, on the caller's executor.
   void stop_waiting() noexcept {
     reply_slot::stop_waiting();
     intrusive_ptr<question> asked = std::move(question_);
@@ -130,7 +131,7 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
       }
     }
     if (!has_failed_) {
-      this->error_ = nullptr; // its timeout is that of those who have not answered
+      this->error_ = nullptr; // a timeout is reported in the responses that are missing
       this->emplace(std::move(responses_));
     }
   }
@@ -162,7 +163,7 @@ class initiate_multi_call : public initiation {
   void operator()(Handler&& handler, M&& content) {
     using reply = reply_t<M>;
     using waiting = operation<multi_wait<M>, std::vector<response<reply>>, std::decay_t<Handler>>;
-    std::vector<Address> to = std::move(to_); // this object may be gone before the end
+    std::vector<Address> to = std::move(to_); // this object may be destroyed before the end
     duration patience = timeout_;
     unregistered<waiting> wait = make_operation<waiting>(
         std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()), to.size());
@@ -200,7 +201,7 @@ class initiate_multi_call : public initiation {
   duration timeout_;
 };
 
-// The message has been checked.
+// Precondition: the message has been checked.
 template <class M, class Range, class Token>
 auto start_multi_call(const Range& addresses, duration timeout, M&& content, Token&& token) {
   using address_type = kept_address<element_t<const Range>>;

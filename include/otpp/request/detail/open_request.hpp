@@ -39,26 +39,27 @@ class request_handle;
 
 namespace detail {
 
-// Who is told that a response is there. Its request has a claim on it, which ends with either call.
+// Is notified when a response has arrived. The request holds a reference to it, which either notification
+// releases.
 class response_listener {
  public:
   virtual void response_came() noexcept = 0;
 
-  // Nothing comes any more: the request was dropped, or another listens.
+  // No notification will come: the request was dropped, or another listener has replaced this one.
   virtual void forgotten() noexcept = 0;
 
-  // True if it was told of something else already, such as the end of its time.
+  // Returns true if its wait has ended otherwise, for example by its timeout.
   virtual bool has_given_up() const noexcept = 0;
 
  protected:
   ~response_listener() = default;
 };
 
-// A call that nobody need wait for: it keeps its own response until somebody takes it.
+// A call without a waiting caller: it stores its own response until the response is taken.
 //
-// The slot of a usual call belongs to the context of whoever waits. Here nobody may wait, and whoever does
-// later may do so anywhere, so that the slot is at home in the server's context: there the response
-// arrives, also when that context is destroyed. A wait is an operation of its own, which listens.
+// The slot of an ordinary call belongs to the context of its caller. A request has no waiter yet, and a later
+// one may run on any context. Its slot therefore belongs to the server's context: the response arrives there,
+// also if that context is destroyed. A wait is a separate operation, which listens.
 template <class R>
 class open_request : public counted<open_request<R>> {
  public:
@@ -72,13 +73,14 @@ class open_request : public counted<open_request<R>> {
     return is_ready_;
   }
 
-  // True if a response is there, or may come.
+  // Returns true if a response has arrived and was not taken, or may still arrive.
   bool is_open() const noexcept {
     std::lock_guard lock(mutex_);
     return !is_taken_ && !is_dropped_;
   }
 
-  // Tells `one` of the response, now or when it comes; and another, who listened before, that it will not.
+  // Notifies `one` of the response, now or when it arrives. A previous listener is told that it will not get
+  // it.
   void listen(response_listener& one) noexcept {
     response_listener* before = nullptr;
     bool is_ready = false;
@@ -101,10 +103,10 @@ class open_request : public counted<open_request<R>> {
     }
   }
 
-  // The response, if it is there and was not taken; else one with neither value nor error.
+  // Returns the response if it has arrived and was not taken; otherwise one with neither value nor error.
   response<R> take() noexcept { return claim_response() ? deactivate() : response<R>(); }
 
-  // The same into the slot of one who waits, whose decision the caller has.
+  // Moves the response into the slot of a wait. Precondition: the caller has claimed that slot.
   void give_to(answer_slot<R>& slot) noexcept {
     if (claim_response()) {
       move_into(slot);
@@ -113,7 +115,8 @@ class open_request : public counted<open_request<R>> {
     }
   }
 
-  // Nobody wants the response any more: a late one is dropped. OTP's receive_response does it in the end.
+  // The response is not wanted any more: a late one is dropped. OTP's receive_response does this when it
+  // times out.
   void drop() noexcept {
     response_listener* listener = nullptr;
     {
@@ -127,7 +130,8 @@ class open_request : public counted<open_request<R>> {
     withdraw();
   }
 
-  // Its handle is gone: dropped, unless somebody waits, who drops it if his wait is in vain.
+  // The handle was destroyed. Drops the request, unless a wait is in progress; that wait drops it if it ends
+  // without a response.
   void orphan() noexcept {
     bool is_awaited = false;
     {
@@ -144,7 +148,7 @@ class open_request : public counted<open_request<R>> {
     return is_orphan_;
   }
 
-  // What whoever waits for nothing is told: OTP's `no_request`.
+  // The error for a wait without a request: OTP's `no_request`.
   static std::exception_ptr no_request() noexcept {
     try {
       return std::make_exception_ptr(std::logic_error(
@@ -185,7 +189,7 @@ class open_request : public counted<open_request<R>> {
   bool is_orphan_ = false;
 };
 
-// The request with its message: one allocation. The slot's two halves have one reference together.
+// The request with its message, in one allocation. The two halves of the slot hold one reference together.
 template <call_message M>
 class pending_request final : public call_request<M>, public open_request<reply_t<M>>, public cached_memory {
   using reply = reply_t<M>;
@@ -193,11 +197,11 @@ class pending_request final : public call_request<M>, public open_request<reply_
  public:
   pending_request(envelope::opener how, M&& content, source_location where)
       : call_request<M>(how, std::move(content), where) {
-    this->is_cancellable_ = true; // by whoever drops it, on any thread
+    this->is_cancellable_ = true; // any thread may drop it
   }
   ~pending_request() override = default;
 
-  // Sends it. The slot is at home with the server.
+  // Sends it. The slot belongs to the server's context.
   void send_to(intrusive_ptr<server_core> to, duration patience) noexcept {
     server_core& target = *to;
     this->server = std::move(to);
@@ -207,7 +211,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
     target.send_call(unregistered<pending_request>(this));
   }
 
-  // It is not sent: this is the response.
+  // Stores this response without sending the request.
   void refuse(std::exception_ptr error) noexcept {
     this->error_ = std::move(error);
     this->decide(slot_state::decision::server_half);
@@ -218,13 +222,13 @@ class pending_request final : public call_request<M>, public open_request<reply_
     refuse(this->say(code));
   }
 
-  // The server's context has gone before it could be sent.
+  // The server's context was destroyed before the request could be sent.
   void end_unregistered() noexcept {
     abandon_waiting();
     this->leave(slot_state::half::server);
   }
 
-  // The server's context is being destroyed, and nobody has answered.
+  // The server's context is being destroyed, and the request was not answered.
   void abandon_waiting() noexcept override {
     if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_end(exit_reason::killed());
@@ -234,7 +238,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   }
 
  private:
-  // The answer has come to the server's context, or what is on the way there is thrown away with it.
+  // The answer has arrived in the server's context, or is discarded with that context on the way.
   void run() override { conclude(); }
   void discard() noexcept override { conclude(); }
   void conclude() noexcept {
@@ -250,7 +254,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
     bool is_decided = false;
     {
       context_guard inside(this->context());
-      // Else it has arrived, or will on the destruction of the context.
+      // Otherwise it has arrived, or the destruction of the context delivers it.
       is_decided = inside && this->decide(slot_state::decision::cancellation);
       if (is_decided) {
         this->stop_waiting();
@@ -279,7 +283,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void destroy() noexcept override { this->release(); }
 };
 
-// A request that has all its memory, and was not sent yet.
+// A request that has all its memory, and has not been sent.
 template <call_message M>
 class ready_request {
  public:
@@ -288,7 +292,7 @@ class ready_request {
       : target_(resolve_for<server_core::verb::call, M>(std::move(to))),
         request_(new pending_request<M>(target_.open, std::move(content), target_.where)) {}
 
-  // Whom it goes to; or null.
+  // The server to which it goes; or null.
   const intrusive_ptr<server_core>& server() const noexcept { return target_.server; }
 
   void refuse(errc code) noexcept { request_->refuse(code, std::move(target_.server)); }

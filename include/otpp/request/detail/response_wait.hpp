@@ -26,20 +26,20 @@
 
 namespace otpp::detail {
 
-// One who waits for a response.
+// A wait for a response.
 template <class R>
 class response_wait : public answer_slot<R>, public response_listener {
  public:
   response_wait(intrusive_ptr<open_request<R>> of, bool abandons) noexcept
       : request_(std::move(of)), abandons_(abandons) {}
 
-  // If it is over, the response stays where it is, for the next.
+  // If the wait is over, the response stays in the request for the next wait.
   void response_came() noexcept override {
     this->answer_with([this]() noexcept { write_response(); });
   }
   void forgotten() noexcept override { this->fail(reply_slot::aborted()); }
 
-  // Writes the response, once it is claimed.
+  // Writes the response. Precondition: the slot was claimed.
   void write_response() noexcept {
     is_answered_ = true;
     request_->give_to(*this);
@@ -49,7 +49,7 @@ class response_wait : public answer_slot<R>, public response_listener {
  protected:
   ~response_wait() = default;
 
-  // Stands before that of reply_slot: `operation` calls it when the wait is over, whatever the cause.
+  // Hides that of reply_slot: `operation` calls it when the wait is over, for whatever reason.
   void stop_waiting() noexcept {
     reply_slot::stop_waiting();
     intrusive_ptr<open_request<R>> request = std::move(request_);
@@ -78,7 +78,7 @@ class initiate_wait : public initiation {
   template <class Handler>
   void operator()(Handler&& handler) {
     using waiting = operation<response_wait<R>, R, std::decay_t<Handler>, Boxed>;
-    intrusive_ptr<open_request<R>> request = request_; // this object may be gone before the end
+    intrusive_ptr<open_request<R>> request = request_; // this object may be destroyed before the end
     duration patience = timeout_;
     intrusive_ptr<server_core> server;
     if (request && request->asked()) {

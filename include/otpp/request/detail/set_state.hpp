@@ -32,7 +32,7 @@ namespace detail {
 template <class Label, class Reply>
 class set_wait : public answer_slot<labeled_response<Label, Reply>> {
  public:
-  // Nobody will tell it anything any more.
+  // Ends the wait, because the set was cleared or another wait replaces it.
   void dismiss() noexcept { this->fail(reply_slot::aborted()); }
 
   static std::exception_ptr empty() noexcept {
@@ -49,10 +49,10 @@ class set_wait : public answer_slot<labeled_response<Label, Reply>> {
   std::string_view operation() const noexcept override { return "request_set::next"; }
 };
 
-// The requests of a set, and who waits for the next of them.
+// The requests of a set, and the wait for the next response.
 //
-// Each entry has a reference from the list and one from its request, which tells it of the response. The
-// lock is held for pointer work; a response is taken by whoever has taken its entry out of the list.
+// Each entry is referenced by the list and by its request, which notifies it of the response. The lock is
+// held for pointer operations only; a response is taken by the thread that has taken its entry off the list.
 template <class Label, class Reply>
 class set_state : public counted<set_state<Label, Reply>> {
  public:
@@ -82,7 +82,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     return size_;
   }
 
-  // Writes the next response into one that nobody else knows of, whose decision it is. False if there is none.
+  // Writes the next response into an unregistered wait that the caller owns. Returns false if there is none.
   bool write_next(wait& one) noexcept {
     entry* what = nullptr;
     {
@@ -96,7 +96,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     return true;
   }
 
-  // Gives the next response to `one`, whose server half it takes.
+  // Gives the next response to `one`, and takes ownership of its server half.
   void serve_next(wait& one) noexcept {
     wait* before = nullptr;
     {
@@ -148,7 +148,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     Label label;
     const intrusive_ptr<open_request<Reply>> request;
     const intrusive_ptr<set_state> set;
-    // Under the set's lock.
+    // Guarded by the set's lock.
     entry* next = nullptr;
     entry* before = nullptr;
     entry* next_ready = nullptr;
@@ -167,7 +167,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     serve();
   }
 
-  // Brings together who waits and what is there.
+  // Matches the wait with a response that has arrived.
   void serve() noexcept {
     wait* who = nullptr;
     entry* what = nullptr;
@@ -184,14 +184,15 @@ class set_state : public counted<set_state<Label, Reply>> {
       }
     }
     if (!won) {
-      who->leave(); // the response stays for the next who waits
+      who->leave(); // the response stays for the next wait
       return;
     }
     write(*who, *what);
     who->deliver_and_leave(won);
   }
 
-  // Takes the entry whose response came first out of the set, or null. In the lock.
+  // Takes the entry whose response arrived first out of the set; returns null if there is none. Called under
+  // the lock.
   entry* take_ready() noexcept {
     entry* what = first_ready_;
     if (what) {
@@ -222,7 +223,7 @@ class set_state : public counted<set_state<Label, Reply>> {
   }
 
   mutable spin_mutex mutex_;
-  wait* waiter_ = nullptr; // its server half
+  wait* waiter_ = nullptr; // owns its server half
   entry* first_ = nullptr;
   entry* last_ = nullptr;
   entry* first_ready_ = nullptr;
