@@ -156,8 +156,8 @@ class world {
   void note(const std::string& line);
 
   /// Says how many messages a server may handle before others are run. 1 until it is said: then every message
-  /// and every resumption may come after anything else that is ready. `turn::limit` is what a real context
-  /// has. Before anything is started.
+  /// and every resumption may come after anything else that is ready. A real context has 64. Before anything is
+  /// started.
   void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
 
   /// Runs what is left, and fails if a client has failed, or waits forever. `explore` calls it.

@@ -79,7 +79,7 @@ class lane : public counted<lane> {
   intrusive_ptr<context_state> context_;
   asio::any_io_executor executor_;
   asio::any_io_executor posting_; // never blocks
-  // Set if the executor can post without a virtual call and into storage of ours (performance.md, 5).
+  // Set if the executor can post without a virtual call and into storage of ours.
   std::optional<asio::io_context::executor_type> on_io_context_;
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   mpsc_queue<queued> inbox_{true};

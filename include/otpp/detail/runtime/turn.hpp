@@ -24,7 +24,7 @@ class process;
 // A turn belongs to its thread, so nothing in it is locked.
 class turn {
  public:
-  // How many messages and resumptions one turn may run (performance.md, 4.14: more gains nothing).
+  // How many messages and resumptions one turn may run: more than this gains nothing.
   static constexpr int limit = 64;
 
   explicit turn(lane& here) noexcept;

@@ -21,8 +21,9 @@ class turn;
 //   none      nobody; the thread that owns the server half is about to answer it
 //   fresh     the turn that started it, on this thread and without a lock (turn.hpp)
 //   enrolled  its context, under the context's lock
-//   gone      nobody; it was answered by another thread while fresh, and the turn must not enroll it
-// fresh -> enrolled and fresh -> gone happen under the context's lock; fresh -> none is done by the turn.
+//   gone      nobody any more; one that was answered by another thread while fresh must not be enrolled
+// fresh -> enrolled, fresh -> gone and enrolled -> gone happen under the context's lock; fresh -> none is done
+// by the turn.
 //
 // Whether it is on the turn's list is a separate fact: a waiter that is gone stays on that list until the
 // turn, which owns the server half, takes it off. Only the turn's thread reads that flag.

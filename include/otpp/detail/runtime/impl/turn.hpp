@@ -76,7 +76,7 @@ inline void turn::keep(process& ended) noexcept { ended_ = intrusive_ptr<process
 inline void turn::run_later(task& item) noexcept {
   tail_.push_back(item);
   // While a server is busy, other threads of the context may resume the callers that it has answered. They
-  // are posted in chunks, because one post for each costs three times as much (performance.md, 4.7).
+  // are posted in chunks, because one post for each costs three times as much.
   if (running_ && ++tail_size_ == 8) {
     tail_size_ = 0;
     post_tail();
