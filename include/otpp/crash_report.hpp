@@ -15,11 +15,11 @@
 
 namespace otpp {
 
-/// What is said of a server that ended with an unclean reason. OTP's crash report.
+/// Describes a server that ended with an unclean reason. OTP's crash report.
 struct crash_report {
   std::string_view name;      ///< The name it was started with; empty if it has none.
   std::string_view callbacks; ///< The callbacks type.
-  std::uint64_t id = 0;       ///< Unique in this program, never used again.
+  std::uint64_t id = 0;       ///< Unique in this program, never reused.
   exit_reason reason;         ///< Why it ended.
   std::string_view message;   ///< The type of the message it was handling; empty if none.
   source_location where;      ///< Where that message was sent from, if it was sent to an address in a
@@ -47,12 +47,12 @@ struct crash_report {
   }
 };
 
-/// A function that takes crash reports. It is called on the server's thread, in no lock, before
-/// anybody is told that the server has ended; what it throws is swallowed.
+/// A function that receives crash reports. It is called on the server's thread, without a lock held, before
+/// the end is reported to any process or caller; its exceptions are swallowed.
 using crash_hook = std::function<void(const crash_report&)>;
 
-/// Sets who is told of crashes, and returns who was told before. An empty hook means the default: one
-/// line on stderr.
+/// Sets the function that receives crash reports, and returns the previous one. An empty hook restores the
+/// default, which prints one line on stderr.
 ///
 /// @par Thread safety
 /// Safe from any thread.

@@ -12,9 +12,9 @@
 
 namespace otpp {
 
-/// What a verb can report. The set is closed.
+/// The errors of the verbs. The set is closed.
 enum class errc {
-  /// Nobody has that name, or the server has ended.
+  /// No process has that name, or the server has ended.
   no_process = 1,
   /// The server ended before it answered; `error::reason()` says why.
   exited,
@@ -22,7 +22,7 @@ enum class errc {
   timeout,
   /// The `caller` was dropped unanswered.
   no_reply,
-  /// A server called itself, or stopped itself and waited for it.
+  /// A server called itself, or waited for its own end.
   calling_self,
   /// The server does not take this message, or the name belongs to a server of another type.
   bad_message,
@@ -32,17 +32,17 @@ enum class errc {
   ignored,
   /// The mailbox is full, and waiting for room is not possible here.
   mailbox_full,
-  /// Servers would wait for each other in a ring, each inside its handler.
+  /// Servers would wait for each other in a cycle, each inside its handler.
   deadlock,
-  /// `start_child`: the supervisor has a child of that id, which runs or is being restarted.
+  /// `start_child`: the supervisor has a child of that id, which is running or being restarted.
   already_started,
-  /// `start_child`: the supervisor has a child of that id, which does not run; `restart_child` starts it.
+  /// `start_child`: the supervisor has a child of that id, which is not running; `restart_child` starts it.
   already_present,
   /// The supervisor has no such child.
   not_found,
-  /// `delete_child`, `restart_child`: the child runs, or is being restarted.
+  /// `delete_child`, `restart_child`: the child is running, or being restarted.
   running,
-  /// The dynamic supervisor has as many children as it may have.
+  /// The dynamic supervisor has reached its maximum number of children.
   max_children,
 };
 
@@ -95,8 +95,8 @@ inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), otpp_category()};
 }
 
-/// What the library throws, and hands to completion handlers: a code, and what happened to which
-/// server.
+/// The exception that the library throws and passes to completion handlers: a code, with the operation and
+/// the server.
 ///
 /// `what()` names the operation, the server and the message type.
 class error : public std::system_error {
@@ -104,7 +104,7 @@ class error : public std::system_error {
   explicit error(errc code, const std::string& what = "otpp", exit_reason reason = exit_reason::normal())
       : std::system_error(make_error_code(code), what), reason_(std::move(reason)) {}
 
-  /// Returns why the server ended, with its own exception inside. Of meaning for `errc::exited`.
+  /// Returns why the server ended, including its own exception. Valid only for `errc::exited`.
   const exit_reason& reason() const noexcept { return reason_; }
 
  private:
@@ -113,7 +113,7 @@ class error : public std::system_error {
 
 namespace detail {
 
-// `otpp: call of kv::get at "kv"`: operation and message are left out where empty.
+// `otpp: call of kv::get at "kv"`: operation and message are omitted if empty.
 inline std::exception_ptr make_error(
     errc code, std::string_view operation, std::string_view message, std::string_view server,
     const exit_reason& reason = exit_reason::normal()) noexcept {
@@ -133,7 +133,7 @@ inline std::exception_ptr make_error(
     }
     return std::make_exception_ptr(error(code, text, reason));
   } catch (...) {
-    return std::current_exception(); // no memory to say it with: still an error, and never a hang
+    return std::current_exception(); // no memory for the text: still an error, so no caller hangs
   }
 }
 

@@ -17,8 +17,8 @@ namespace otpp {
 
 /// Why a server ended: normally, on shutdown, killed, or with an error.
 ///
-/// Made implicitly from an exception object or a `std::exception_ptr`. Cheap to copy. What Erlang has
-/// as `normal`, `shutdown`, `killed` and any other term.
+/// Converts implicitly from an exception object or a `std::exception_ptr`. Cheap to copy. Corresponds to
+/// Erlang's `normal`, `shutdown`, `killed` and any other term.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -33,7 +33,7 @@ class exit_reason {
   /// The program, or a supervisor, is shutting down.
   static exit_reason shutdown() noexcept { return exit_reason(kind::shutdown); }
 
-  /// The server was ended without being asked: its `io_context` was destroyed under it.
+  /// The server was ended by force: its context was destroyed, or it was sent a kill.
   static exit_reason killed() noexcept { return exit_reason(kind::killed); }
 
   /// An error. An empty pointer means `normal()`.
@@ -46,17 +46,17 @@ class exit_reason {
   exit_reason(Exception&& error)
       : kind_(kind::error), exception_(std::make_exception_ptr(std::forward<Exception>(error))) {}
 
-  /// Returns true for `normal()` and `shutdown()`: an end that is no failure and makes no report.
+  /// Returns true for `normal()` and `shutdown()`: such an end is not a failure, and is not reported.
   bool is_clean() const noexcept { return kind_ == kind::normal || kind_ == kind::shutdown; }
 
-  /// Returns the error, or an empty pointer for the reasons that have a name.
+  /// Returns the exception, or an empty pointer for the named reasons.
   std::exception_ptr exception() const noexcept { return exception_; }
 
-  /// Returns the reason for which `terminate` was called, if it failed itself and so replaced it, else
-  /// null.
+  /// If `terminate` itself failed, and so replaced the reason for which it was called, returns that reason;
+  /// otherwise null.
   const exit_reason* previous() const noexcept;
 
-  /// Returns the reason in words: "normal", or what the exception says.
+  /// Returns the reason as text: "normal", or the text of the exception.
   std::string message() const {
     std::string text = own_message();
     if (previous()) {
@@ -85,7 +85,7 @@ class exit_reason {
 
   explicit exit_reason(kind which) noexcept : kind_(which) {}
 
-  // Returns this reason with the one that it replaced kept inside.
+  // Returns this reason, with the reason that it replaced stored inside.
   exit_reason after(const exit_reason& replaced) const noexcept;
 
   std::string own_message() const {
@@ -123,7 +123,7 @@ inline exit_reason exit_reason::after(const exit_reason& replaced) const noexcep
   try {
     result.previous_ = detail::intrusive_ptr<const replaced_reason>(new replaced_reason(replaced));
   } catch (const std::bad_alloc&) {
-    // Without memory the new reason has to do alone.
+    // Without memory the replaced reason is lost.
   }
   return result;
 }

@@ -12,10 +12,10 @@
 
 namespace otpp {
 
-/// True for types that only point at what somebody else owns, which a message must not.
+/// True for types that only refer to an object owned elsewhere; a message must not be one.
 ///
-/// A message waits in a mailbox while its sender goes on, so that a view of the sender's memory would
-/// dangle. Specialize it as false for a view that is safe because what it views is never destroyed.
+/// A message waits in a mailbox while its sender continues, so a view of the sender's memory would dangle.
+/// Specialize it as false for a view whose target is never destroyed.
 template <class T>
 inline constexpr bool borrows = std::is_reference_v<T>;
 template <class Char, class Traits>
@@ -27,12 +27,12 @@ inline constexpr bool borrows<std::reference_wrapper<T>> = true;
 template <class T>
 inline constexpr bool borrows<std::initializer_list<T>> = true;
 
-/// What can be sent: an object that can be moved, whose destructor does not throw.
+/// A type that can be sent: an object that can be moved, and whose destructor does not throw.
 template <class M>
 concept message = std::is_object_v<M> && std::same_as<M, std::remove_cv_t<M>> && std::move_constructible<M> &&
                   std::is_nothrow_destructible_v<M>;
 
-/// A message that asks for an answer: it names the answer's type as `reply_type`.
+/// A message that has an answer: it declares the answer's type as `reply_type`.
 template <class M>
 concept call_message = message<M> && requires { typename M::reply_type; };
 
@@ -40,7 +40,7 @@ concept call_message = message<M> && requires { typename M::reply_type; };
 template <call_message M>
 using reply_t = typename M::reply_type;
 
-/// The messages that a server takes from senders who know only its name.
+/// The messages that a server accepts from senders that know only its name.
 ///
 /// @code
 /// using messages = otpp::message_list<get, add>;

@@ -23,7 +23,7 @@ struct no_reply_t {
   explicit constexpr no_reply_t() = default;
 };
 
-/// Says that a handler does not answer now. What OTP spells `noreply`.
+/// Says that a handler does not answer now. OTP's `noreply`.
 inline constexpr no_reply_t no_reply{};
 
 /// The type of `ignore`.
@@ -31,7 +31,7 @@ struct ignore_t {
   explicit constexpr ignore_t() = default;
 };
 
-/// Says, from `init`, that there is nothing to serve: `start` ends with `errc::ignored`.
+/// Says, from `init`, that the server should not run: `start` fails with `errc::ignored`.
 inline constexpr ignore_t ignore{};
 
 namespace detail {
@@ -45,7 +45,7 @@ using stored_t = std::conditional_t<std::is_void_v<T>, no_value, T>;
 
 } // namespace detail
 
-/// What `stop(...)` returns: the server ends after this handler. Has a constructor, so that it is no
+/// The result of `stop(...)`: the server ends after this handler. Has a constructor, so that it is not an
 /// aggregate.
 template <class Value = void>
 class stopping {
@@ -67,17 +67,17 @@ class stopping {
 
 /// Ends the server after this handler. A caller that was not answered gets `errc::exited`.
 ///
-/// What OTP spells `{stop, Reason, State}`.
+/// OTP's `{stop, Reason, State}`.
 inline stopping<> stop(exit_reason reason = exit_reason::normal()) { return stopping<>(std::move(reason)); }
 
-/// Ends the server after this handler, and answers the call with `value` when it has ended: after
-/// `terminate`, and when its name is free. What OTP spells `{stop, Reason, Reply, State}`.
+/// Ends the server after this handler, and answers the call with `value` after the end: `terminate` has run,
+/// and the name is free. OTP's `{stop, Reason, Reply, State}`.
 template <class Value>
 stopping<std::decay_t<Value>> stop(exit_reason reason, Value&& value) {
   return stopping<std::decay_t<Value>>(std::move(reason), std::forward<Value>(value));
 }
 
-/// What `fail(...)` returns.
+/// The result of `fail(...)`.
 class failure {
  public:
   explicit failure(std::exception_ptr error) noexcept : error_(std::move(error)) {}
@@ -90,17 +90,17 @@ class failure {
   std::exception_ptr error_;
 };
 
-/// Answers a call with an exception, which the caller's `co_await` throws. The server goes on.
+/// Answers a call with an exception, which the caller's `co_await` throws. The server continues.
 template <class Exception>
   requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
 failure fail(Exception&& error) {
   return failure(std::make_exception_ptr(std::forward<Exception>(error)));
 }
 
-/// Answers a call with an exception that was caught before.
+/// Answers a call with an exception that was caught earlier.
 inline failure fail(std::exception_ptr error) noexcept { return failure(std::move(error)); }
 
-/// Answers a call with a code, which the caller sees as `std::system_error`.
+/// Answers a call with an error code, which the caller gets as a `std::system_error`.
 inline failure fail(std::error_code code) {
   return failure(std::make_exception_ptr(std::system_error(code)));
 }
@@ -111,11 +111,11 @@ enum class outcome_kind : std::uint8_t { value, no_reply, stop, fail, ignore };
 
 } // namespace detail
 
-/// What a handler returns when it has more to say than a value.
+/// The result of a handler that returns more than a value.
 ///
-/// Made from a value (the answer), `no_reply`, `stop()`, `stop(reason)`, `stop(reason, value)` or
-/// `fail(error)`; and it carries what to do next. In `handle_cast`, `handle_info` and
-/// `handle_continue` it is `outcome<>`, where a default-made one means "go on".
+/// Converts from a value (the answer), `no_reply`, `stop()`, `stop(reason)`, `stop(reason, value)` or
+/// `fail(error)`; and may also say what to do next. In `handle_cast`, `handle_info` and `handle_continue` it
+/// is `outcome<>`, where a default-constructed one means that the server continues.
 ///
 /// @par Example
 /// @code
@@ -129,7 +129,7 @@ class outcome {
  public:
   using value_type = Reply;
 
-  /// Answers a call whose `reply_type` is void; elsewhere: goes on.
+  /// Answers a call whose `reply_type` is void; in other handlers the server just continues.
   outcome()
     requires std::is_void_v<Reply>
       : value_(std::in_place) {}
@@ -144,7 +144,7 @@ class outcome {
   /// Does not answer now.
   outcome(no_reply_t) noexcept : kind_(detail::outcome_kind::no_reply) {}
 
-  /// Ends the server; the value, if there is one, is the answer.
+  /// Ends the server; the value, if any, is the answer.
   template <class U>
     requires(std::is_void_v<U> || std::convertible_to<U, detail::stored_t<Reply>>)
   outcome(stopping<U> stop)
@@ -158,16 +158,16 @@ class outcome {
   outcome(failure failure) noexcept
       : kind_(detail::outcome_kind::fail), error_(std::move(detail::access::error(failure))) {}
 
-  /// Calls `handle_continue(message)` next, before any message of the mailbox. OTP's `{continue, M}`.
+  /// Calls `handle_continue(message)` next, before any message in the mailbox. OTP's `{continue, M}`.
   template <message M>
   outcome then(M message) && {
     action_ = detail::next_action::proceed(std::move(message));
     return std::move(*this);
   }
 
-  /// Calls `handle_info(otpp::timeout)` if no message comes for `after`, or until `after`, which is then a
-  /// time of the steady clock. With zero, or a time that has passed, a message that is already queued
-  /// still comes first. With `otpp::infinite` there is no timeout. OTP's plain `Timeout`.
+  /// Calls `handle_info(otpp::timeout)` if no message comes for `after`, or until `after` if that is a time
+  /// of the steady clock. With zero, or a time that has passed, a message that is already queued is still
+  /// handled first. With `otpp::infinite` there is no timeout. OTP's plain `Timeout`.
   template <detail::moment_like Moment>
   outcome timeout(Moment after) && {
     action_ = detail::next_action::timeout(after);
@@ -175,8 +175,8 @@ class outcome {
   }
 
   /// Calls `handle_info(message)` if no message comes for `after`, or until `after`. With zero, or a time
-  /// that has passed, at once, before any queued message. OTP's `{timeout, Time, Message}`, and its
-  /// `{abs, true}`.
+  /// that has passed, it is called at once, before any queued message. OTP's `{timeout, Time, Message}`, and
+  /// its `{abs, true}`.
   template <detail::moment_like Moment, message M>
   outcome timeout(Moment after, M message) && {
     action_ = detail::next_action::timeout(after, std::move(message));
@@ -199,27 +199,27 @@ class outcome {
   detail::next_action action_;
 };
 
-/// What `init` returns when it has more to say than a state.
+/// The result of an `init` that returns more than a state.
 ///
-/// Made from a state, `ignore`, or `stop(reason)`; a state can carry what to do next.
+/// Converts from a state, `ignore`, or `stop(reason)`; with a state it may also say what to do next.
 template <class State>
 class init_result {
  public:
   using state_type = State;
 
-  /// Serves with this state.
+  /// The server runs with this state.
   template <class U>
     requires(std::convertible_to<U, State> && !std::same_as<std::remove_cvref_t<U>, init_result>)
   init_result(U&& state) : state_(std::in_place, std::forward<U>(state)) {}
 
-  /// Does not serve: `start` ends with `errc::ignored`.
+  /// The server does not run: `start` fails with `errc::ignored`.
   init_result(ignore_t) noexcept : kind_(detail::outcome_kind::ignore) {}
 
-  /// Does not serve: `start` ends with the reason's exception, or `errc::exited`.
+  /// The server does not run: `start` fails with the reason's exception, or `errc::exited`.
   init_result(stopping<> stop) noexcept
       : kind_(detail::outcome_kind::stop), reason_(std::move(detail::access::reason(stop))) {}
 
-  /// Calls `handle_continue(message)` first, when `start` has returned.
+  /// Calls `handle_continue(message)` first, after `start` has completed.
   template <message M>
   init_result then(M message) && {
     action_ = detail::next_action::proceed(std::move(message));

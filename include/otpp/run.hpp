@@ -36,12 +36,12 @@ namespace otpp {
 
 namespace detail {
 
-// How long run() waits for one server to end, as a supervisor does by default.
+// How long run() waits for each server to end; a supervisor's default is the same.
 inline constexpr duration shutdown_time = std::chrono::seconds(5);
 
-// Newest first, those too that are started meanwhile. One that takes too long is left to the end of the
-// context. Those that were started with a link are their parents' to end, and are stopped if they still live
-// when those do not; a supervisor may take as long as its children may.
+// Stops the servers, newest first, including any that are started meanwhile. A server that takes too long is
+// left to the context's destruction. Servers that were started with a link are ended by their parents, and
+// are stopped here only if they outlive those; a supervisor may take as long as its children may.
 inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
   std::vector<const process*> given_up;
   auto is_left = [&](const process& one) {
@@ -67,7 +67,7 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
             stderr, "otpp: server %s did not end within 5 s; it is killed\n", server->describe().c_str());
         given_up.push_back(newest.get());
       }
-      // Otherwise it ended for a reason of its own, and has said so.
+      // Otherwise it ended for another reason, which has been reported.
     }
   }
 }
@@ -100,7 +100,7 @@ asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool&
 template <class T>
 asio::awaitable<void> run_main(asio::awaitable<T> body, int& status, const bool& interrupted) {
   co_await run_body(std::move(body), status, interrupted);
-  // A signal that comes now must not keep the servers from ending in order.
+  // A signal that arrives now must not prevent the servers from ending in order.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   co_await stop_all(context_state::of(executor));
@@ -108,16 +108,15 @@ asio::awaitable<void> run_main(asio::awaitable<T> body, int& status, const bool&
 
 } // namespace detail
 
-/// Runs a coroutine as a whole program, on an `io_context` and a thread of its own, and returns its exit
-/// status.
+/// Runs a coroutine as a whole program, on its own `io_context` and thread, and returns the exit status.
 ///
-/// When the coroutine has returned, the servers that still live are stopped with
-/// `exit_reason::shutdown()`, newest first; one that has not ended within five seconds is named on
-/// stderr and destroyed with the context. SIGINT and SIGTERM cancel the coroutine, and so end the
-/// program in the same order; a second one ends it at once. What else was spawned on the context is
+/// When the coroutine has returned, the servers that are still running are stopped with
+/// `exit_reason::shutdown()`, newest first; a server that has not ended within five seconds is named on
+/// stderr and destroyed with the context. SIGINT and SIGTERM cancel the coroutine, and so end the program in
+/// the same order; a second signal ends it at once. Everything else that was spawned on the context is
 /// destroyed with it.
 ///
-/// Returns the coroutine's int if it has one; else 0; 1 if an exception escapes it, which is printed on
+/// Returns the coroutine's int if it has one, otherwise 0; 1 if an exception escapes it, which is printed on
 /// stderr.
 ///
 /// @par Example

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 
-/// Looks into servers while they run, and changes them. OTP's modules sys and erlang:processes.
+/// Inspects and modifies servers while they run. OTP's modules sys and erlang:processes.
 ///
-/// Each verb that asks a server is a system message: the server takes it between two messages of its own, after
-/// those that were sent before.
+/// Each verb with a server argument sends a system message: the server handles it between two ordinary
+/// messages, after those that were sent earlier.
 
 #pragma once
 

@@ -9,13 +9,13 @@ namespace otpp {
 /// The unit of every timeout: nanoseconds of the steady clock.
 using duration = std::chrono::steady_clock::duration;
 
-/// How long a call waits where nothing else is said: five seconds, as in OTP.
+/// The default timeout of a call: five seconds, as in OTP.
 inline constexpr duration default_timeout = std::chrono::seconds(5);
 
-/// Waits forever. What OTP spells `infinity`.
+/// Waits forever. OTP's `infinity`.
 inline constexpr duration infinite = (duration::max)();
 
-/// What a server's `handle_info` gets when `outcome::timeout(d)` ran out. OTP's `timeout` atom.
+/// The message that `handle_info` gets when `outcome::timeout(d)` has expired. OTP's `timeout` atom.
 struct timeout {};
 
 } // namespace otpp

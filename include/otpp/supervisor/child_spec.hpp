@@ -24,11 +24,11 @@
 
 namespace otpp {
 
-/// When a supervisor starts a child again that has ended by itself.
+/// When a supervisor restarts a child that has ended by itself.
 enum class restart_type : std::uint8_t {
   permanent, ///< Always.
   transient, ///< Unless it ended with `normal` or `shutdown`.
-  temporary, ///< Never; and it is forgotten.
+  temporary, ///< Never; its specification is dropped.
 };
 
 inline constexpr restart_type permanent = restart_type::permanent;
@@ -40,18 +40,19 @@ struct brutal_kill_t {
   explicit constexpr brutal_kill_t() = default;
 };
 
-/// Says that a child is not asked to shut down, but killed.
+/// Says that a child is killed instead of being asked to shut down.
 inline constexpr brutal_kill_t brutal_kill{};
 
 /// How a supervisor starts, restarts and ends one child. OTP's child specification.
 ///
-/// Made by `otpp::child` and `otpp::temporary_child`; what is chained after it says what is not the default:
-/// restart permanent, shutdown within 5 s, and without a limit for a supervisor. Cheap to copy, but for its
-/// name; copies share what the child is started with.
+/// Created by `otpp::child` and `otpp::temporary_child`; chained setters override the defaults: restart
+/// permanent, shutdown within 5 s, or without a limit for a supervisor. Cheap to copy, except for its name;
+/// copies share the arguments with which the child is started.
 ///
-/// A child is shut down by the exit signal `shutdown`. As in OTP, one that does not trap exits
-/// (`otpp::trap_exit()` in its `init`) ends by it at once, without its `terminate`, and what is in its
-/// mailbox is dropped; one that does handles what came before, and then its `terminate`.
+/// A child is shut down by the exit signal `shutdown`. As in OTP, a child that does not trap exits
+/// (`otpp::trap_exit()` in its `init`) ends at once, without its `terminate`, and the messages in its mailbox
+/// are dropped; a child that does trap exits handles the earlier messages first, and then runs its
+/// `terminate`.
 ///
 /// @par Thread safety
 /// Distinct objects: safe, if copying the arguments of `init` is. Shared objects: safe for reading.
@@ -62,7 +63,7 @@ inline constexpr brutal_kill_t brutal_kill{};
 /// @endcode
 class child_spec {
  public:
-  // Made by child().
+  // Used by child().
   child_spec(std::string id, std::shared_ptr<const detail::child_maker> maker)
       : id_(std::move(id)),
         maker_(std::move(maker)),
@@ -71,7 +72,7 @@ class child_spec {
         restart_(maker_->works_once() ? restart_type::temporary : restart_type::permanent),
         is_supervisor_(maker_->is_supervisor()) {}
 
-  /// When it is started again. Throws std::invalid_argument for a `temporary_child` that is to be.
+  /// Sets when it is restarted. Throws std::invalid_argument if a `temporary_child` would be restarted.
   child_spec& restart(restart_type when) & {
     if (maker_->works_once() && when != restart_type::temporary) {
       throw std::invalid_argument("otpp: a temporary_child gives its arguments away: it cannot be restarted");
@@ -81,7 +82,7 @@ class child_spec {
   }
   child_spec restart(restart_type when) && { return std::move(restart(when)); }
 
-  /// How long it has to end when it is shut down, before it is killed; `otpp::infinite` is forever.
+  /// Sets how long it may take to shut down before it is killed; `otpp::infinite` means forever.
   template <detail::timeout_like Duration>
   child_spec& shutdown(Duration within) & {
     shutdown_ = (std::max)(detail::saturate(within), duration::zero());
@@ -92,23 +93,24 @@ class child_spec {
     return std::move(shutdown(within));
   }
 
-  /// It is killed when it is to be shut down.
+  /// Has the child killed instead of being shut down.
   child_spec& shutdown(brutal_kill_t) & {
     shutdown_ = duration(-1);
     return *this;
   }
   child_spec shutdown(brutal_kill_t) && { return std::move(shutdown(brutal_kill)); }
 
-  /// When it ends by itself, and is not restarted, the supervisor may end too: see `auto_shutdown`.
+  /// Marks the child as significant: if it ends by itself and is not restarted, the supervisor may end too;
+  /// see `auto_shutdown`.
   child_spec& significant(bool is = true) & {
     is_significant_ = is;
     return *this;
   }
   child_spec significant(bool is = true) && { return std::move(significant(is)); }
 
-  /// Waits before each restart in a row, first so long, and then twice as long each time, up to `longest`. A
-  /// child that has run for `longest` begins again. OTP has no such thing. Restarts count all the same: the
-  /// supervisor's intensity and period decide when it gives up.
+  /// Sets the delay before consecutive restarts: `first`, and then twice as long each time, up to `longest`.
+  /// Once a child has run for `longest`, the delay starts over. OTP has no such feature. Restarts count all
+  /// the same: the supervisor's intensity and period decide when it gives up.
   template <detail::timeout_like First, detail::timeout_like Longest>
   child_spec& backoff(First first, Longest longest) & {
     first_delay_ = (std::max)(detail::saturate(first), duration::zero());
@@ -120,21 +122,21 @@ class child_spec {
     return std::move(backoff(first, longest));
   }
 
-  /// Every incarnation has this name, the next as soon as the one before has ended.
+  /// Sets the name of every incarnation; the next one gets it as soon as the previous one has ended.
   child_spec& named(std::string name) & {
     options how = this->how();
     return start_options(std::move(how).name(std::move(name)));
   }
   child_spec named(std::string name) && { return std::move(named(std::move(name))); }
 
-  /// Where it runs, instead of beside its supervisor.
+  /// Sets the executor on which the child runs, instead of its supervisor's.
   child_spec& on(asio::any_io_executor executor) & {
     options how = this->how();
     return start_options(std::move(how).on(std::move(executor)));
   }
   child_spec on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
 
-  /// Name, executor and mailbox limit in one, as for `start`.
+  /// Sets name, executor and mailbox limit at once, as for `start`.
   child_spec& start_options(options how) & {
     how_ = std::make_shared<const options>(std::move(how));
     return *this;
@@ -152,10 +154,10 @@ class child_spec {
   duration first_delay() const noexcept { return first_delay_; }
   duration longest_delay() const noexcept { return longest_delay_; }
 
-  /// Starts one, linked with the process that awaits it. While *this is there.
+  /// Starts one, linked with the process that awaits it. *this must outlive the start.
   asio::awaitable<pid> start() const { return maker_->start(how()); }
 
-  /// Destroys the arguments: it is not started again.
+  /// Destroys the arguments, because the child is never started again.
   void forget_arguments() noexcept {
     maker_.reset();
     how_.reset();
@@ -166,7 +168,7 @@ class child_spec {
 
   std::string id_;
   std::shared_ptr<const detail::child_maker> maker_;
-  std::shared_ptr<const options> how_; // null: what most have
+  std::shared_ptr<const options> how_; // null for most specifications
   std::string_view type_name_;
   duration shutdown_;
   duration first_delay_{};
@@ -178,9 +180,8 @@ class child_spec {
 
 /// Specifies a server as a supervisor's child. OTP's `{Id, {Module, start_link, Args}, ...}`.
 ///
-/// @param id    What it is called in its supervisor, which has no other of that id; a dynamic supervisor
-///              does not mind.
-/// @param args  What `init` gets: a copy of them at each start. Checked against `init` here.
+/// @param id    The child's id, which is unique within its supervisor, except within a dynamic supervisor.
+/// @param args  The arguments of `init`, which are copied at each start. Checked against `init` here.
 ///
 /// @see temporary_child for arguments that cannot be copied.
 template <class Callbacks, class... Args>
@@ -199,9 +200,9 @@ child_spec child(std::string id, Args&&... args) {
   }
 }
 
-/// Specifies a coroutine as a child: `make` is called at each start, and returns its body, an
-/// `asio::awaitable<void>`, which is run as `spawn` runs it. On GCC before 13 a lambda that captures must not
-/// be a temporary in an expression with `co_await`: name it, or the specification, first.
+/// Specifies a coroutine as a child. `make` is called at each start, and returns the body, an
+/// `asio::awaitable<void>`, which runs as with `spawn`. On GCC before 13 a lambda with captures must not be a
+/// temporary in an expression with `co_await`: assign it, or the specification, to a variable first.
 ///
 /// @par Example
 /// @code
@@ -215,7 +216,7 @@ child_spec child(std::string id, Factory&& make) {
       std::make_shared<const detail::coroutine_maker<std::decay_t<Factory>>>(std::forward<Factory>(make)));
 }
 
-/// Specifies a server that is started once and never again: its arguments are moved, and need not be
+/// Specifies a server that is started once and never restarted: its arguments are moved, and need not be
 /// copyable.
 template <class Callbacks, class... Args>
 child_spec temporary_child(std::string id, Args&&... args) {

@@ -27,7 +27,7 @@
 
 namespace otpp {
 
-/// What a dynamic supervisor is to do. What is not said: any number of children, and at most 1 restart in 5
+/// The options of a dynamic supervisor. The defaults are any number of children, and at most 1 restart in 5
 /// s.
 class dynamic_spec {
  public:
@@ -45,7 +45,7 @@ class dynamic_spec {
     return std::move(intensity(restarts, period));
   }
 
-  /// `start_child` fails with `errc::max_children` when there are so many already.
+  /// Sets the maximum number of children; with more, `start_child` fails with `errc::max_children`.
   dynamic_spec& max_children(std::size_t most) & {
     most_ = most;
     return *this;
@@ -60,13 +60,13 @@ class dynamic_spec {
   std::size_t most_ = (std::numeric_limits<std::size_t>::max)();
 };
 
-/// A supervisor for any number of children that come and go: sessions, jobs. It begins without any;
+/// A supervisor for any number of short-lived children, such as sessions and jobs. It starts without any;
 /// `start_child` takes any `child_spec`, whose id need not be unique. Elixir's `DynamicSupervisor`, OTP's
 /// `simple_one_for_one`.
 ///
-/// A child that ends, and is not to be restarted, is forgotten. When the supervisor ends it tells all
-/// children at once, and then waits for all of them together, so that its end takes no longer than the
-/// longest of theirs. All else as `supervisor`, with one_for_one.
+/// A child that ends and is not restarted is dropped. When the supervisor ends it sends the exit signal to
+/// all children at once, and then waits for all of them together, so that it takes no longer than its slowest
+/// child. All else as `supervisor`, with one_for_one.
 ///
 /// @par Example
 /// @code

@@ -12,20 +12,20 @@
 
 namespace otpp {
 
-/// What a supervisor has to say. OTP's supervisor report.
+/// A report of a supervisor. OTP's supervisor report.
 struct supervisor_report {
   enum class kind : std::uint8_t {
     child_terminated, ///< A child has failed.
     start_error,      ///< A child could not be started.
-    shutdown_error,   ///< A child that was shut down has ended otherwise than it should.
-    overdue,          ///< A child that was shut down took longer than it may, and was killed.
+    shutdown_error,   ///< A child that was shut down has ended for another reason.
+    overdue,          ///< A child that was shut down did not end in time, and was killed.
     gave_up,          ///< More restarts than the intensity allows: the supervisor ends.
   };
 
   kind what;
   std::string supervisor; ///< Its name, or `otpp::supervisor#7`.
   std::string child;      ///< The child's id.
-  std::string process;    ///< The child's name and number; empty if it never ran.
+  std::string process;    ///< The child's name and id; empty if it never ran.
   exit_reason reason;     ///< Why the child ended, or was not started.
 
   supervisor_report(kind w, std::string s, std::string c, std::string p, exit_reason r)
@@ -48,12 +48,12 @@ struct supervisor_report {
   }
 };
 
-/// A function that takes supervisor reports. It is called by the supervisor, in no lock; what it throws is
-/// swallowed.
+/// A function that receives supervisor reports. It is called by the supervisor, without a lock held; its
+/// exceptions are swallowed.
 using supervisor_hook = std::function<void(const supervisor_report&)>;
 
-/// Sets who takes the reports of supervisors, and returns who did before. An empty hook means the default:
-/// one line on stderr.
+/// Sets the function that receives the reports of supervisors, and returns the previous one. An empty hook
+/// restores the default, which prints one line on stderr.
 ///
 /// @par Thread safety
 /// Safe from any thread.

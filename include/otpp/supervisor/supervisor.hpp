@@ -38,19 +38,20 @@ namespace otpp {
 /// `otpp::start<otpp::supervisor>(otpp::named("top"), spec)`, or as a child of another supervisor:
 /// `otpp::child<otpp::supervisor>("workers", spec)`. OTP's `supervisor`.
 ///
-/// `start` completes when all children have started, one after the other. If one cannot, those that have
-/// are shut down and it throws `errc::exited`, which names the child and has its exception as `reason()`.
+/// `start` completes when all children have started, one after the other. If one cannot be started, those
+/// that are running are shut down, and `start` throws `errc::exited`, which names the child and has its
+/// exception as `reason()`.
 ///
-/// A restart whose start fails is tried again, by a message to itself, so that the supervisor serves others
-/// meanwhile; every attempt counts. A child's name, like all it holds, is free before it is started again:
-/// two incarnations never overlap, and a call by name while there is none fails at once with
-/// `errc::no_process`.
+/// If the start fails during a restart, the supervisor tries again by a message to itself, so that it serves
+/// other requests in the meantime; every attempt counts. A child's name, like everything it has registered,
+/// is free before it is restarted: two incarnations never overlap, and a call by name between the two fails
+/// at once with `errc::no_process`.
 ///
-/// When it ends, by `stop()`, with its parent, or because it has given up, it shuts its children down, the
-/// last first, as their specifications say. When it is killed its children end by their links.
+/// When it ends, by `stop()`, with its parent, or because it has given up, it shuts its children down in
+/// reverse start order, as their specifications say. When it is killed its children end through their links.
 ///
-/// While it starts a child, or waits for one to end, it serves nobody, as in OTP: an `init` that takes long
-/// belongs into a `handle_continue`.
+/// While it starts a child, or waits for one to end, it serves no requests, as in OTP: a slow `init` should
+/// do its work in a `handle_continue`.
 struct supervisor {
   using state_type = detail::supervised;
   using supervises = void;
@@ -94,8 +95,8 @@ struct supervisor {
   asio::awaitable<void> terminate(const exit_reason&, state_type& children) { return children.stop_from(0); }
 };
 
-/// Starts a supervisor. `otpp::start<otpp::supervisor>` says the same. OTP's `supervisor:start_link`,
-/// without the link.
+/// Starts a supervisor, like `otpp::start<otpp::supervisor>`. OTP's `supervisor:start_link`, without the
+/// link.
 inline asio::awaitable<server_ref<supervisor>> start_supervisor(supervisor_spec spec) {
   return otpp::start<supervisor>(std::move(spec));
 }
@@ -111,14 +112,14 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
   try {
     co_await top.join();
   } catch (const std::system_error&) {
-    is_interrupted = true; // SIGINT or SIGTERM cancels what we wait for
+    is_interrupted = true; // SIGINT or SIGTERM cancels the wait
   }
   if (is_interrupted) {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     try {
       co_await top.stop(exit_reason::shutdown());
     } catch (const error&) {
-      // It has just ended for a reason of its own.
+      // The supervisor has just ended for another reason.
     }
   }
   co_return *gave_up ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -128,10 +129,10 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
 
 /// Runs a tree of supervisors as a whole program, and returns its exit status.
 ///
-/// SIGINT and SIGTERM shut the tree down, the last child first; of any that exceeds its time a report is
-/// printed, and it is killed. The program also ends when the supervisor does: with 0 if its significant
-/// children have ended, with 1 if it gives up or cannot start, of which stderr tells. All else as `run` of
-/// a coroutine.
+/// SIGINT and SIGTERM shut the tree down, in reverse start order; a child that exceeds its time is reported
+/// and killed. The program also ends when the supervisor does: with status 0 if its significant children have
+/// ended, and with 1 if it gives up or cannot start, which is reported on stderr. All else as `run` of a
+/// coroutine.
 ///
 /// @par Example
 /// @code

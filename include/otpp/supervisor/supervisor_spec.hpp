@@ -19,28 +19,28 @@ namespace detail {
 class supervised;
 } // namespace detail
 
-/// Which children a supervisor restarts when one of them has failed.
+/// Which children a supervisor restarts when one of them fails.
 enum class strategy : std::uint8_t {
-  one_for_one,  ///< That one.
+  one_for_one,  ///< The child that failed.
   one_for_all,  ///< All: the others are shut down first.
-  rest_for_one, ///< That one, and those that were started after it.
+  rest_for_one, ///< The child that failed, and those that were started after it.
 };
 
 inline constexpr strategy one_for_one = strategy::one_for_one;
 inline constexpr strategy one_for_all = strategy::one_for_all;
 inline constexpr strategy rest_for_one = strategy::rest_for_one;
 
-/// When a supervisor ends because its significant children have, by themselves and without being restarted.
+/// When a supervisor ends because its significant children have ended by themselves without being restarted.
 enum class auto_shutdown : std::uint8_t {
   never,
-  any_significant, ///< With the first of them.
-  all_significant, ///< With the last.
+  any_significant, ///< When the first of them has ended.
+  all_significant, ///< When the last of them has ended.
 };
 
-/// What a supervisor is to do: its children, in start order, and what happens when they fail. OTP's
+/// The specification of a supervisor: its children, in start order, and what happens when they fail. OTP's
 /// supervisor flags and child specifications.
 ///
-/// What is not said is as in OTP: one_for_one, at most 1 restart in 5 s, no automatic shutdown.
+/// The defaults are those of OTP: one_for_one, at most 1 restart in 5 s, no automatic shutdown.
 ///
 /// @par Example
 /// @code
@@ -53,8 +53,8 @@ class supervisor_spec {
  public:
   explicit supervisor_spec(strategy which = one_for_one) noexcept : strategy_(which) {}
 
-  /// Gives up when there are more than so many restarts within `period`: ends, and its children with it,
-  /// with the reason `shutdown`. A failure counts once, however many children are restarted for it.
+  /// Sets how many restarts within `period` are allowed. With more, the supervisor and its children end, with
+  /// the reason `shutdown`. A failure counts once, however many children are restarted because of it.
   template <detail::timeout_like Duration>
   supervisor_spec& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;
@@ -72,7 +72,7 @@ class supervisor_spec {
   }
   supervisor_spec ends(auto_shutdown when) && { return std::move(ends(when)); }
 
-  /// Adds a child, to be started after those that were added before.
+  /// Adds a child, which is started after those that were added before.
   supervisor_spec& add(child_spec one) & {
     children_.push_back(std::move(one));
     return *this;

@@ -13,16 +13,16 @@
 
 namespace otpp {
 
-/// Says that a callbacks class shows its state: a `format_status(const State&)`, mostly static, that returns
-/// a text, or anything that can be printed with `<<`. What is secret it leaves out. OTP's `format_status/1`.
+/// A callbacks class that shows its state: it has a `format_status(const State&)`, usually static, that
+/// returns a text, or anything that can be printed with `<<`. It should omit secrets. OTP's
+/// `format_status/1`.
 template <class Callbacks>
 concept formats_status =
     requires(Callbacks& callbacks, const state_t<Callbacks>& state) { callbacks.format_status(state); };
 
 namespace detail {
 
-// Nobody has said what of the state is no secret: where the callbacks do not say it, the type is all that is
-// told.
+// Without a format_status the library cannot tell what is secret, so it shows only the type of the state.
 template <class Callbacks, class State>
 std::string show_state([[maybe_unused]] Callbacks& callbacks, [[maybe_unused]] State& state) {
   if constexpr (formats_status<Callbacks>) {

@@ -10,14 +10,14 @@
 
 namespace otpp {
 
-/// What `otpp::statistics` has counted (sys.hpp).
+/// The statistics that `otpp::statistics` has collected (sys.hpp).
 struct server_statistics {
   std::chrono::steady_clock::time_point since; ///< When counting began.
   std::uint64_t messages = 0;                  ///< Calls, casts, infos and timeouts that were handled.
   std::uint64_t replies = 0;                   ///< Calls that were answered by what their handler returned.
-  std::size_t queue_length = 0;                ///< Messages that wait now; without those of the library.
-  std::size_t longest_queue = 0;               ///< The most that have waited at once.
-  duration in_handlers{};                      ///< In all; with what coroutine handlers have waited for.
+  std::size_t queue_length = 0;                ///< Messages that wait now, without those of the library.
+  std::size_t longest_queue = 0;               ///< The most that have waited at the same time.
+  duration in_handlers{};                      ///< In total, including the waits of coroutine handlers.
 };
 
 } // namespace otpp

@@ -15,13 +15,13 @@
 
 namespace otpp {
 
-/// Makes a server count what it does from now on, or stop that. OTP's `sys:statistics(Server, true | false)`.
+/// Starts or stops collecting a server's statistics. OTP's `sys:statistics(Server, true | false)`.
 ///
-/// While it is on, a message costs two looks at the clock, and sending takes a mutex for a moment; so it does
-/// to one with a mailbox limit, always.
+/// While it is on, each message costs two reads of the clock, and sending locks a mutex briefly, as it always
+/// does with a mailbox limit.
 ///
 /// @param to    Any address.
-/// @param on    Counting begins again with nothing if it was on.
+/// @param on    If statistics are already on, true resets them.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -55,7 +55,7 @@ auto statistics(Address to, Switch on, Rest&&... rest) {
       std::forward<Rest>(rest)...);
 }
 
-/// Returns what has been counted since `statistics(server, true)`; nothing if it is not on. OTP's
+/// Returns the statistics since `statistics(server, true)`; nothing if they are off. OTP's
 /// `sys:statistics(Server, get)`.
 ///
 /// @par Completion signature

@@ -23,26 +23,26 @@
 
 namespace otpp {
 
-/// What `get_status` says of a server.
+/// The result of `get_status`.
 struct server_status {
   pid who;
-  std::string name;               ///< In words: `"counter"`, or `counter#7`.
-  std::vector<std::string> names; ///< All that are registered.
-  std::string type;               ///< Its callbacks.
-  std::uint64_t parent = 0;       ///< The id of who has started it with a link; else zero.
+  std::string name;               ///< For use in messages: `"counter"`, or `counter#7`.
+  std::vector<std::string> names; ///< All its registered names.
+  std::string type;               ///< Its callbacks type.
+  std::uint64_t parent = 0;       ///< The id of the process that started it with a link; else zero.
   bool is_suspended = false;
   bool is_traced = false;
-  std::size_t queue_length = 0; ///< Messages that waited at that moment, those of the library too.
-  std::optional<server_statistics> statistics; ///< Where they are on.
-  std::string state; ///< What its `format_status` says; else the type of its state, and no more.
+  std::size_t queue_length = 0; ///< Messages that waited at that moment, including those of the library.
+  std::optional<server_statistics> statistics; ///< If they are on.
+  std::string state; ///< The result of its `format_status`, otherwise only the type of its state.
 };
 
-/// Returns what can be said of a server. OTP's `sys:get_status/1,2`.
+/// Returns a description of a server. OTP's `sys:get_status/1,2`.
 ///
-/// Its state is in it only as its `format_status(const State&)` shows it, which leaves out what is secret. If
-/// that throws, its error stands there instead.
+/// The state is shown only by its `format_status(const State&)`, which should omit secrets. If that throws,
+/// the description has its error instead.
 ///
-/// @param to    Any address, also that of a coroutine that `otpp::spawn` has started.
+/// @param to    Any address, including that of a coroutine that `otpp::spawn` has started.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_status)`
@@ -50,7 +50,7 @@ struct server_status {
 /// All else as `inspect`.
 ///
 /// @par Complexity
-/// Linear in the messages that wait, which are counted.
+/// Linear in the number of queued messages, which are counted.
 ///
 /// @par Example
 /// @code

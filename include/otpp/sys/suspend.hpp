@@ -11,11 +11,11 @@
 
 namespace otpp {
 
-/// Makes a server wait: its messages stay queued, in their order, until `resume`. OTP's `sys:suspend/1,2`.
+/// Suspends a server: its messages stay queued, in order, until `resume`. OTP's `sys:suspend/1,2`.
 ///
-/// System messages are handled meanwhile: those of <otpp/sys.hpp>, `stop`, an exit signal that ends it, and the
-/// end of its parent. In a mailbox with a limit, what waits keeps its room. A plain timeout begins anew at
-/// `resume`. Suspending one that is suspended changes nothing, and one `resume` ends it.
+/// System messages are handled meanwhile: those of <otpp/sys.hpp>, `stop`, an exit signal that ends it, and
+/// the end of its parent. In a mailbox with a limit, the queued messages keep their places. A plain timeout
+/// starts anew at `resume`. Suspending a suspended server has no effect, and one `resume` resumes it.
 ///
 /// @param to    Any address.
 ///
@@ -28,7 +28,7 @@ namespace otpp {
 /// All else as `inspect`.
 ///
 /// @par Complexity
-/// While a server is suspended, a system message costs it time linear in the messages that wait.
+/// While a server is suspended, each system message takes time linear in the number of queued messages.
 ///
 /// @par Example
 /// @code
@@ -48,8 +48,8 @@ auto suspend(Address to, Rest&&... rest) {
       std::forward<Rest>(rest)...);
 }
 
-/// Lets a server go on that `suspend` has stopped, with what came first. Does nothing to another. OTP's
-/// `sys:resume/1,2`. All else as `suspend`.
+/// Resumes a server that `suspend` has stopped, with the oldest message. Has no effect on other servers.
+/// OTP's `sys:resume/1,2`. All else as `suspend`.
 template <class Address, class... Rest>
 auto resume(Address to, Rest&&... rest) {
   return detail::ask_sys(

@@ -15,11 +15,11 @@
 
 namespace otpp {
 
-/// Has a hook called with what a server does: the messages that it takes, the answers that its handlers give,
-/// its timeouts, and its end. With `nullptr`, no more. OTP's `sys:trace/2,3`, and `sys:install/2`.
+/// Has a hook called for each event of a server: the messages that it takes, the answers that its handlers
+/// give, its timeouts, and its end. `nullptr` removes the hook. OTP's `sys:trace/2,3`, and `sys:install/2`.
 ///
-/// There is one hook at a time. It runs on the server's executor, before the handler, and should be quick.
-/// One that throws is not called again, as in OTP; the server goes on.
+/// There is one hook at a time. It runs on the server's executor, before the handler, and should be quick. A
+/// hook that throws is removed, as in OTP; the server continues.
 ///
 /// @param to    Any address.
 /// @param hook  `void(const otpp::trace_event&)`. Destroyed on the server's executor when it is replaced, or

@@ -11,24 +11,24 @@
 
 namespace otpp {
 
-/// What a server does that is traced (`otpp::trace`, in sys.hpp). OTP's system events.
+/// An event that is traced (`otpp::trace`, in sys.hpp). OTP's system events.
 struct trace_event {
   enum class kind : std::uint8_t {
     started,  ///< `init` is about to run.
     received, ///< A call, a cast or an info is about to be handled.
     replied,  ///< The handler has answered a call.
-    timeout,  ///< Its own timeout has come: it is about to be handled.
+    timeout,  ///< Its own timeout has expired, and is about to be handled.
     ended,    ///< `terminate` has run.
   };
 
   kind what;
-  std::uint64_t id;         ///< The server's.
-  std::string server;       ///< The server in words: `"counter"`, or `counter#7`.
+  std::uint64_t id;         ///< The server's id.
+  std::string server;       ///< The server's name: `"counter"`, or `counter#7`.
   std::string_view message; ///< The type of what was received or answered.
   source_location where;    ///< Where it was sent; line 0 if that is not known.
   exit_reason reason;       ///< Why it ended.
 
-  /// Returns it in words: `"counter" takes counter::add, sent in line 12`.
+  /// Returns the event as text: `"counter" takes counter::add, sent in line 12`.
   std::string text() const {
     std::string said = server;
     switch (what) {

@@ -21,7 +21,7 @@
 
 namespace otpp::detail {
 
-// What starts a child, without its types: what is compiled for each of them is this, and no more.
+// Starts a child, without its types: this is the only part that is compiled for each type of child.
 class child_maker {
  public:
   child_maker() = default;
@@ -29,7 +29,7 @@ class child_maker {
   child_maker& operator=(const child_maker&) = delete;
   virtual ~child_maker() = default;
 
-  // Starts one, linked with the process that awaits this. As long as *this lives.
+  // Starts one, linked with the process that awaits this. *this must outlive the start.
   virtual asio::awaitable<pid> start(options how) const = 0;
 
   virtual std::string_view type_name() const noexcept = 0;
@@ -37,7 +37,7 @@ class child_maker {
   virtual bool is_supervisor() const noexcept { return false; }
 };
 
-// A callbacks class says of itself that its servers supervise others.
+// A callbacks class may declare that its servers are supervisors.
 template <class Callbacks>
 inline constexpr bool is_supervising = requires { typename Callbacks::supervises; };
 
@@ -61,7 +61,7 @@ class server_maker final : public child_maker {
   std::tuple<Args...> args_;
 };
 
-// Gives its arguments away, so that they need not be copyable.
+// Moves its arguments into the start, so that they need not be copyable.
 template <class Callbacks, class... Args>
 class once_maker final : public child_maker {
  public:
@@ -85,7 +85,7 @@ class once_maker final : public child_maker {
   bool is_supervisor() const noexcept override { return is_supervising<Callbacks>; }
 
  private:
-  mutable std::optional<std::tuple<Args...>> args_; // by the supervisor that starts it
+  mutable std::optional<std::tuple<Args...>> args_; // accessed only by the supervisor that starts it
 };
 
 template <class Factory>

@@ -16,7 +16,7 @@ struct child_counts;
 
 namespace detail {
 
-// What supervisors are asked. Constructors, so that they are no aggregates (GCC PR 101976).
+// The requests to supervisors. They have constructors, so that they are not aggregates (GCC PR 101976).
 struct start_child_request {
   using reply_type = pid;
   explicit start_child_request(child_spec what) : spec(std::move(what)) {}

@@ -27,30 +27,30 @@
 
 namespace otpp::detail {
 
-// A child as its supervisor keeps it.
+// The supervisor's record of a child.
 struct child_record {
   explicit child_record(child_spec what) : spec(std::move(what)) {}
 
   bool is_active() const noexcept { return who || is_restarting; }
 
   child_spec spec;
-  pid who;                        // nobody, if it does not run
-  bool is_restarting = false;     // a restart_retry is on its way
-  std::uint64_t retry_number = 0; // of that
+  pid who;                        // nobody if it is not running
+  bool is_restarting = false;     // a restart_retry has been sent
+  std::uint64_t retry_number = 0; // of that restart_retry
   deadline::time_point started{};
   duration delay{}; // before its last restart
 };
 
-// A supervisor's message to itself: a child is to be started again.
+// A supervisor's message to itself: a child must be restarted.
 struct restart_retry {
   std::uint64_t number;
-  bool counts; // it is a start that has failed, rather than one that was put off
+  bool counts; // after a failed start, rather than a delayed one
 };
 
-// The time of the running process: a simulated one in a test.
+// The time in the context of the running process; a test may simulate it.
 inline deadline::time_point time_here() { return running_process("a supervisor")->context().now(); }
 
-// Makes the process whose `init` runs a supervisor.
+// Marks the process whose `init` is running as a supervisor.
 inline void become_supervisor() {
   trap_exit();
   auto mine = running_process("a supervisor");
@@ -61,18 +61,18 @@ inline failure refuse(errc code, const char* operation, const std::string& child
   return fail(make_error(code, operation, {}, '"' + child + '"'));
 }
 
-// The base of both kinds of children: what becomes of one child. The derived class decides where its record is
-// kept. All of it runs in the supervisor's handlers, one at a time, so that nothing changes while one of them
-// waits for a child to start or to end.
+// The base of both kinds of child lists: implements what happens to a single child. The derived class decides
+// where its record is stored. All functions run in the supervisor's handlers, one at a time, so nothing
+// changes while one of them waits for a child to start or end.
 class child_table {
  protected:
   using later = void (*)(duration, restart_retry);
 
-  // `send_later` sends the supervisor a message, so that it serves others meanwhile.
+  // `send_later` sends the supervisor a message, so that it can serve other requests in the meantime.
   child_table(restart_budget budget, later send_later)
       : budget_(std::move(budget)), send_later_(send_later) {}
 
-  // Starts a child. One whose `init` returned `ignore` is nobody then.
+  // Starts a child. If its `init` returned `ignore`, the child is nobody.
   static asio::awaitable<void> start(child_record& one) {
     try {
       pid who = co_await one.spec.start();
@@ -89,7 +89,8 @@ class child_table {
     }
   }
 
-  // The same, unless something speaks against it. Reports and returns why it was not started, or null.
+  // Like start(), but reports an error and returns it instead of throwing; returns null on success. Does not
+  // start the child if `against` is an error.
   static asio::awaitable<std::exception_ptr> try_start(
       child_record& one, std::exception_ptr against = nullptr) {
     std::exception_ptr why = std::move(against);
@@ -106,7 +107,7 @@ class child_table {
     co_return why;
   }
 
-  // A child has ended by itself. Returns true if it is to be restarted.
+  // Called when a child has ended by itself. Returns true if it must be restarted.
   static bool note_end(child_record& one, const exit_signal& signal) {
     one.who = {};
     bool has_failed = !signal.reason.is_clean();
@@ -117,7 +118,7 @@ class child_table {
     return is_permanent || (has_failed && one.spec.restart() == restart_type::transient);
   }
 
-  // Counts one restart. False if there were too many: then the supervisor must end.
+  // Counts one restart. Returns false if there were too many; the supervisor must then end.
   bool count_restart(child_record& one) {
     if (budget_.take(time_here())) {
       return true;
@@ -127,7 +128,7 @@ class child_table {
     return false;
   }
 
-  // Restarts a child later. `has_failed`: its start has, which counts as a restart.
+  // Schedules a restart. With `has_failed` the previous start failed, which counts as a restart.
   void put_off(child_record& one, std::uint64_t number, bool has_failed) {
     duration has_run = has_failed ? duration::zero() : time_here() - one.started;
     one.delay = next_delay(one.spec, one.delay, has_run);

@@ -27,7 +27,7 @@
 
 namespace otpp::detail {
 
-// The children of a dynamic supervisor: its state. A child is known by the number of its last incarnation.
+// The children of a dynamic supervisor, which are its state. The key is the id of a child's last incarnation.
 class dynamic_children : private child_table {
  public:
   dynamic_children(restart_budget budget, std::size_t most, later send_later)
@@ -67,7 +67,7 @@ class dynamic_children : private child_table {
     co_return outcome<void>();
   }
 
-  // A process that was linked with the supervisor has ended.
+  // Called when a process that was linked with the supervisor has ended.
   asio::awaitable<outcome<>> ended(exit_signal signal) {
     auto found = children_.find(signal.from.id());
     if (found == children_.end() || !found->second.who) {
@@ -90,7 +90,8 @@ class dynamic_children : private child_table {
     co_return std::move(result);
   }
 
-  // Tells all children to end, and then waits for all of them, each for as long as it may take.
+  // Sends the exit signal to all children, and then waits for all of them, each for as long as its
+  // specification allows.
   asio::awaitable<void> stop_all() {
     std::vector<child_record*> left;
     for (auto& [number, one] : children_) {
@@ -98,7 +99,7 @@ class dynamic_children : private child_table {
         left.push_back(&one);
       }
     }
-    // The first whose time is over is the first that is waited for: so the others lose none of theirs.
+    // Waits in the order of the children's deadlines, so that no child loses time while another is awaited.
     std::sort(left.begin(), left.end(), [](const child_record* a, const child_record* b) {
       return a->spec.shutdown() < b->spec.shutdown();
     });
@@ -120,7 +121,7 @@ class dynamic_children : private child_table {
   child_counts count() const noexcept { return child_table::count(children_); }
 
  private:
-  // `counts`: it is a failure, of which there may be too many. `waits`: it may be put off.
+  // With `counts` it is a failure, and counts toward the limit. With `waits` the restart may be delayed.
   asio::awaitable<outcome<>> restart(std::uint64_t number, bool counts, bool waits) {
     auto found = children_.find(number);
     child_record& one = found->second;
@@ -138,7 +139,7 @@ class dynamic_children : private child_table {
       co_return outcome<>();
     }
     auto node = children_.extract(number);
-    if (node.mapped().who) { // else its init has returned `ignore`
+    if (node.mapped().who) { // otherwise its init has returned `ignore`
       node.key() = node.mapped().who.id();
       children_.insert(std::move(node));
     }

@@ -23,7 +23,7 @@
 
 namespace otpp::detail {
 
-// Waits for the end of a process. Empty if it did not end in time.
+// Waits for the end of a process. The result is empty if the process did not end in time.
 inline asio::awaitable<std::optional<exit_reason>> join_within(pid who, duration patience) {
   std::optional<exit_reason> result;
   try {
@@ -49,7 +49,7 @@ inline void signal_shutdown(const child_spec& spec, const pid& who) {
   }
 }
 
-// Waits for a child that has been told to end, and kills it when its time is over.
+// Waits for a child that was sent an exit signal, and kills it when its time is over.
 inline asio::awaitable<void> await_end(const child_spec& spec, pid who, duration patience) {
   std::optional<exit_reason> why = co_await join_within(who, patience);
   if (!why) {
@@ -67,7 +67,7 @@ inline asio::awaitable<void> await_end(const child_spec& spec, pid who, duration
   }
 }
 
-// Shuts one child down, and waits for its end: then its names are free.
+// Shuts down one child, and waits for its end, after which its names are free.
 inline asio::awaitable<void> end_child(const child_spec& spec, pid who) {
   signal_shutdown(spec, who);
   co_await await_end(spec, who, is_killed_at_once(spec) ? infinite : spec.shutdown());

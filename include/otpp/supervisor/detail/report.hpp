@@ -13,14 +13,14 @@
 
 namespace otpp::detail {
 
-// Reports something of a child, in the name of the supervisor whose handler runs.
+// Reports an event of a child, in the name of the supervisor whose handler is running.
 inline void report(
     supervisor_report::kind what, std::string child, const pid& who, const exit_reason& reason) noexcept {
   try {
     hook<supervisor_report>::tell(supervisor_report(
         what, self().describe(), std::move(child), who ? who.describe() : std::string(), reason));
   } catch (...) {
-    // Without memory there is no report.
+    // Without memory nothing is reported.
   }
 }
 

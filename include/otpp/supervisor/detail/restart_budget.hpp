@@ -11,12 +11,12 @@
 
 namespace otpp::detail {
 
-// How many restarts there were of late.
+// Counts the restarts within the period.
 class restart_budget {
  public:
   restart_budget(std::size_t intensity, duration period) noexcept : intensity_(intensity), period_(period) {}
 
-  // Counts one more. False if that is too many.
+  // Counts one restart. Returns false if that is too many.
   bool take(deadline::time_point now) {
     while (!spent_.empty() && now - spent_.front() > period_) {
       spent_.pop_front();
@@ -31,7 +31,8 @@ class restart_budget {
   std::deque<deadline::time_point> spent_;
 };
 
-// How long a child waits for its next start, after it has run for so long: zero if its start has failed.
+// Returns how long to wait before the next start of a child that has run for `has_run`; that is zero if its
+// start has failed.
 inline duration next_delay(const child_spec& spec, duration last, duration has_run) noexcept {
   if (last == duration::zero() || (has_run > duration::zero() && has_run >= spec.longest_delay())) {
     return spec.first_delay();

@@ -38,10 +38,10 @@
 
 namespace otpp::detail {
 
-// The children of a supervisor, in start order: its state.
+// The children of a supervisor, in start order, which are its state.
 class supervised : private child_table {
  public:
-  // Throws std::invalid_argument for a specification that cannot be.
+  // Throws std::invalid_argument for an invalid specification.
   supervised(supervisor_spec spec, later send_later)
       : child_table(restart_budget(spec.intensity_, spec.period_), send_later),
         strategy_(spec.strategy_),
@@ -59,20 +59,20 @@ class supervised : private child_table {
     }
   }
 
-  // Starts all children, in order. If one fails, ends those that run, and throws.
+  // Starts all children, in order. If one fails, ends the running ones, and throws.
   asio::awaitable<void> start_all() {
     std::exception_ptr why;
     std::string failed;
     for (std::size_t i = 0; i < children_.size() && !why;) {
       try {
         co_await start(children_[i]);
-      } catch (...) { // the cancellation of this `init`, too, which is thrown here
+      } catch (...) { // also catches the cancellation of this `init`
         why = std::current_exception();
       }
       if (why) {
         failed = children_[i].spec.id();
       } else if (is_forgotten(children_[i])) {
-        children_.erase(at(i)); // it was ignored
+        children_.erase(at(i)); // its init returned `ignore`
       } else {
         ++i;
       }
@@ -80,7 +80,7 @@ class supervised : private child_table {
     if (!why) {
       co_return;
     }
-    // Also where it was a cancellation: what has been started must end in order.
+    // The start may have been cancelled, but the children that are running must still be ended in order.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     report(supervisor_report::kind::start_error, failed, {}, exit_reason(why));
     co_await stop_from(0);
@@ -91,7 +91,7 @@ class supervised : private child_table {
         errc::exited, "starting child \"" + failed + '"', {}, self().describe(), exit_reason(why)));
   }
 
-  // Shuts the children down, the last first, from one of them on.
+  // Shuts down the children from one of them to the last, in reverse order.
   asio::awaitable<void> stop_from(std::size_t first) {
     for (std::size_t i = children_.size(); i-- > first;) {
       child_record& one = children_[i];
@@ -106,13 +106,13 @@ class supervised : private child_table {
     }
   }
 
-  // A process that was linked with the supervisor has ended.
+  // Called when a process that was linked with the supervisor has ended.
   asio::awaitable<outcome<>> ended(exit_signal signal) {
     auto found = std::find_if(children_.begin(), children_.end(), [&](const child_record& one) {
       return one.who && one.who == signal.from;
     });
     if (found == children_.end()) {
-      co_return outcome<>(); // one that was shut down, or no child at all
+      co_return outcome<>(); // a child that was shut down, or not a child
     }
     if (note_end(*found, signal)) {
       outcome<> result = co_await restart(static_cast<std::size_t>(found - children_.begin()), true, true);
@@ -214,7 +214,7 @@ class supervised : private child_table {
   using place = std::vector<child_record>::iterator;
   place at(std::size_t i) noexcept { return children_.begin() + static_cast<std::ptrdiff_t>(i); }
 
-  // Of a temporary child that does not run nothing is kept.
+  // A temporary child that is not running is not kept.
   static bool is_forgotten(const child_record& one) noexcept {
     return !one.who && one.spec.restart() == restart_type::temporary;
   }
@@ -248,7 +248,7 @@ class supervised : private child_table {
     return static_cast<std::size_t>(found - children_.begin());
   }
 
-  // A significant child has ended by itself.
+  // Returns true if the end of a significant child ends the supervisor.
   bool is_to_end() const noexcept {
     if (auto_shutdown_ != auto_shutdown::all_significant) {
       return auto_shutdown_ == auto_shutdown::any_significant;
@@ -258,7 +258,7 @@ class supervised : private child_table {
     });
   }
 
-  // `counts`: it is a failure, of which there may be too many. `waits`: it may be put off.
+  // With `counts` it is a failure, and counts toward the limit. With `waits` the restart may be delayed.
   asio::awaitable<outcome<>> restart(std::size_t i, bool counts, bool waits) {
     if (counts && !count_restart(children_[i])) {
       if (gave_up_) {
@@ -269,7 +269,7 @@ class supervised : private child_table {
     std::size_t first = i;
     std::size_t last = i + 1;
     if (strategy_ != strategy::one_for_one) {
-      std::string id = children_[i].spec.id(); // its place changes: temporary ones are dropped
+      std::string id = children_[i].spec.id(); // the position may change: temporary children are dropped
       co_await stop_from(strategy_ == strategy::one_for_all ? 0 : i);
       i = find(id);
       first = strategy_ == strategy::one_for_all ? 0 : i;

@@ -12,7 +12,7 @@
 
 namespace otpp::detail {
 
-// Is this the address of a server whose state can be looked into?
+// Is this the address of a server whose state can be accessed?
 template <class Address>
 consteval bool check_state_of() {
   if constexpr (!check_address<Address>()) {
@@ -29,7 +29,7 @@ consteval bool check_state_of() {
   }
 }
 
-// The new state in the place of the old one. It cannot fail half-way.
+// Replaces the state by a new one, without throwing.
 template <class State>
 void put_state(State& old, State&& made) noexcept {
   static_assert(

@@ -33,8 +33,8 @@
 
 namespace otpp::detail {
 
-// Something that is done to a server between two of its messages. It is done only while somebody waits for
-// it, so that it may refer to what is the caller's; once it has begun, the caller waits for its end.
+// An action on a server between two of its messages. It is run only while its caller waits, so it may refer
+// to the caller's objects; once it has started, the caller waits for its end.
 template <class R, class Act>
 class sys_request : public envelope, public answer_slot<R> {
  public:
@@ -69,7 +69,7 @@ class sys_request : public envelope, public answer_slot<R> {
     } catch (...) {
       why = std::current_exception();
     }
-    self.act_.reset(); // its captures are the caller's business, and must not outlive its wait
+    self.act_.reset(); // its captures may refer to the caller's objects, and must not outlive the wait
     if (why) {
       self.write_error(std::move(why));
     }
@@ -139,7 +139,7 @@ auto ask_sys(std::string_view verb, Address&& to, Act act, Token&& token = {}) {
   return ask_sys(verb, std::move(to), std::move(act), default_timeout, std::forward<Token>(token));
 }
 
-// A process that is one coroutine has no loop that could be asked to do this.
+// A process that is one coroutine has no loop that could run the action.
 inline void expect_loop(std::string_view verb, const server_core& server) {
   relations* its = server.related();
   if (its && its->body) {
