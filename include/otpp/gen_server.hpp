@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-/// Servers: their callbacks, and the verbs that talk to them. OTP's module gen_server.
+/// Servers: their callbacks, and the verbs for using them. OTP's module gen_server.
 
 #pragma once
 
@@ -27,9 +27,9 @@
 
 namespace otpp {
 
-/// The server of a callbacks class, as a type: what `start` makes and a `server_ref` refers to.
+/// The server of a callbacks class, as a type: `start` creates one, and a `server_ref` refers to it.
 ///
-/// Users name it only to say which state a callbacks class has; they talk to it through a `server_ref`.
+/// Users name it only to declare the state of a callbacks class; they use the server through a `server_ref`.
 template <class Callbacks, class State = state_t<Callbacks>>
 using gen_server = detail::gen_server<Callbacks, State>;
 

@@ -22,7 +22,7 @@ inline constexpr bool is_server_ref = false;
 template <class Callbacks>
 inline constexpr bool is_server_ref<server_ref<Callbacks>> = true;
 
-// The addresses that are classes of the library's own.
+// The library's own address classes.
 template <class T>
 inline constexpr bool is_library_address = is_server_ref<T> || std::same_as<T, pid>;
 template <class Callbacks>
@@ -35,11 +35,11 @@ concept string_address = std::convertible_to<const T&, std::string_view> && std:
 
 } // namespace detail
 
-/// What makes a type of one's own an address: `resolve() const` says which process is meant now, as a `pid`, or as
-/// a `server_ref`, whose callbacks the message is then checked against at compile time.
+/// Makes a user's type an address: `resolve() const` returns the process that is meant now, as a `pid`, or as
+/// a `server_ref`, with whose callbacks the message is checked at compile time.
 ///
-/// It is called at each use, on the thread that uses the address, and in no lock of the library's. Where it
-/// returns nobody, as `pid()` is, the verb ends with `errc::no_process`; where it throws, with that.
+/// It is called at each use, on the thread that uses the address, without a lock of the library held. If it
+/// returns nobody, as `pid()` is, the verb fails with `errc::no_process`; if it throws, with that exception.
 ///
 /// @par Example
 /// @code
@@ -56,11 +56,12 @@ concept resolvable = std::copy_constructible<T> && requires(const T& to) {
   { to.resolve() } -> std::convertible_to<pid>;
 };
 
-/// Whom a verb can talk to: a `server_ref`, a `server_name`, a `pid`, any string, which is a name in the
-/// global registry, a `via`, which is one in a registry of any class, or whatever is `resolvable`.
+/// What a verb accepts as a destination: a `server_ref`, a `server_name`, a `pid`, any string, which is a
+/// name in the global registry, a `via`, which is a name in a registry of any class, or a `resolvable` type.
 ///
-/// With the first two, and others that know the callbacks, the message is checked at compile time; with the rest it
-/// is looked up in the server's `messages` list, and one that is not there is `errc::bad_message`.
+/// With the first two, and others that know the callbacks, the message is checked at compile time; with the
+/// rest it is looked up in the server's `messages` list, and an unlisted message fails with
+/// `errc::bad_message`.
 template <class T>
 concept address = detail::is_library_address<T> || resolvable<T> || detail::string_address<T>;
 
@@ -83,18 +84,19 @@ using callbacks_of = typename decltype(find_callbacks<Address>())::type;
 template <class Address>
 inline constexpr bool is_typed_address = !std::is_void_v<callbacks_of<Address>>;
 
-// An address that is one process forever; any other is a name, which may belong to another one tomorrow.
+// An address that always means the same process; any other is a name, which may belong to another process
+// later.
 template <class T>
 concept process_address = is_server_ref<T> || std::same_as<T, pid>;
 template <class T>
 concept name_address = address<T> && !process_address<T>;
 
-// What an address becomes that is kept for later.
+// The type in which an address is stored for later use.
 template <class Address>
 using kept_address =
     std::conditional_t<string_address<Address> && !resolvable<Address>, std::string, Address>;
 
-// What a verb says that is about one process, and is given a name.
+// The diagnostic of a verb that needs a process, and is given a name.
 template <class Name>
 consteval void refuse_name() {
   static_assert(

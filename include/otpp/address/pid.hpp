@@ -24,12 +24,12 @@ namespace otpp {
 
 /// A reference to a process of any type: a server, or a coroutine that `spawn` has started. Erlang's pid.
 ///
-/// Made implicitly from a `server_ref`; `as<Callbacks>()` is the way back. As that it keeps nothing alive, and
-/// never refers to another process. An address for `call`, `cast` and `send`, which look the message up in the
-/// server's `messages`, as they do for a string.
+/// Converts implicitly from a `server_ref`; `as<Callbacks>()` converts back. Like a `server_ref` it keeps no
+/// process alive, and never refers to another process. An address for `call`, `cast` and `send`, which look
+/// the message up in the server's `messages`, as they do for a string.
 ///
-/// One that is made without anything, or moved from, is nobody (docs/architecture.md, "Handles"): it converts to false,
-/// and every verb says `errc::no_process`.
+/// A default-constructed or moved-from one is nobody (docs/architecture.md, "Handles"): it converts to false,
+/// and every verb fails with `errc::no_process`.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -49,13 +49,14 @@ class pid {
   /// False for nobody.
   explicit operator bool() const noexcept { return static_cast<bool>(core_); }
 
-  /// Returns the number of the process: unique in this program, never used again. Zero for nobody.
+  /// Returns the id of the process: unique in this program, never reused. Zero for nobody.
   std::uint64_t id() const noexcept { return core_ ? core_->id() : 0; }
 
-  /// Returns true if the process has ended, and for nobody. It may end at any time: a false is true of the past only.
+  /// Returns true if the process has ended, and for nobody. The process may end at any time, so false may be
+  /// stale.
   bool has_ended() const noexcept { return !core_ || core_->has_ended(); }
 
-  /// Returns it in words: `"counter"`, or `counter#7` for one that was started without a name.
+  /// Returns it as text: `"counter"`, or `counter#7` for a process that was started without a name.
   std::string describe() const { return core_ ? core_->describe() : "nobody"; }
 
   /// Returns the typed reference, or nothing if the process has other callbacks.

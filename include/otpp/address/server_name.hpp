@@ -12,8 +12,8 @@ class registry;
 
 /// The name of a server, with its callbacks type: an address that is checked at compile time.
 ///
-/// The name is looked up at each use, so that it follows a server that is restarted. It is a view: the
-/// text must outlive it, as a string literal does.
+/// The name is looked up at each use, so it also finds a server that was restarted. It is a view: the text
+/// must outlive it, as a string literal does.
 ///
 /// @par Example
 /// @code
@@ -25,14 +25,14 @@ class server_name {
  public:
   using callbacks_type = Callbacks;
 
-  /// The name in the global registry.
+  /// A name in the global registry.
   constexpr explicit server_name(std::string_view name) noexcept : name_(name) {}
 
-  /// The name in a registry of one's own, which must outlive this object.
+  /// A name in the given registry, which must outlive this object.
   constexpr server_name(std::string_view name, registry& in) noexcept : name_(name), registry_(&in) {}
 
-  // The hidden argument makes every copy remember where it was made: a verb takes its address by
-  // value, and so learns where it was called.
+  // The hidden argument makes every copy record its source location: a verb takes its address by value, and
+  // so learns where it was called.
   constexpr server_name(const server_name& other, source_location where = source_location::current()) noexcept
       : name_(other.name_), registry_(other.registry_), where_(where) {}
   constexpr server_name(server_name&&) noexcept = default;
@@ -43,10 +43,10 @@ class server_name {
   /// Returns the name.
   constexpr std::string_view name() const noexcept { return name_; }
 
-  /// Returns the registry to look in, or null for the global one.
+  /// Returns the registry in which to look, or null for the global one.
   constexpr registry* in() const noexcept { return registry_; }
 
-  /// Returns where this copy was made.
+  /// Returns the source location of this copy.
   constexpr source_location where() const noexcept { return where_; }
 
  private:

@@ -33,13 +33,13 @@ bool has_callbacks(const server_core& server) noexcept {
 
 } // namespace detail
 
-/// A reference to a server: what `start` returns, and an address for every verb. OTP's pid.
+/// A reference to a server, returned by `start`: an address for every verb. OTP's pid.
 ///
-/// It keeps no server alive; of one that has ended, every verb says `errc::no_process`. It never refers
-/// to another server, also not to a successor with the same name.
+/// It keeps no server alive; if the server has ended, every verb fails with `errc::no_process`. It never
+/// refers to another server, not even to a successor with the same name.
 ///
-/// One that is made without anything, or moved from, refers to nobody (docs/architecture.md, "Handles"): it converts
-/// to false, and every verb says `errc::no_process`.
+/// A default-constructed or moved-from one refers to nobody (docs/architecture.md, "Handles"): it converts to
+/// false, and every verb fails with `errc::no_process`.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -54,8 +54,8 @@ class server_ref {
   /// Refers to nobody.
   server_ref() noexcept = default;
 
-  // The hidden argument makes every copy remember where it was made: a verb takes its address by
-  // value, and so learns where it was called.
+  // The hidden argument makes every copy record its source location: a verb takes its address by value, and
+  // so learns where it was called.
   server_ref(const server_ref& other, source_location where = source_location::current()) noexcept
       : core_(other.core_), where_(where) {}
   server_ref(server_ref&&) noexcept = default;
@@ -66,28 +66,28 @@ class server_ref {
   /// False for nobody.
   explicit operator bool() const noexcept { return static_cast<bool>(core_); }
 
-  /// Asks the server to end, and waits until it has: `terminate` has run and its names are free.
+  /// Asks the server to end, and waits for the end: `terminate` has run and its names are free.
   ///
-  /// The request goes to the end of the mailbox, so that what was sent before is handled first. OTP's
+  /// The request goes to the end of the mailbox, so earlier messages are handled first. OTP's
   /// `gen_server:stop/1,3`.
   ///
-  /// @param reason   What `terminate` is told.
-  /// @param timeout  How long to wait. Forever by default, as in OTP. After it the server goes on
-  ///                 ending.
-  /// @param token    How the end is told.
+  /// @param reason   The reason that `terminate` gets.
+  /// @param timeout  How long to wait. Forever by default, as in OTP. After a timeout the server still ends.
+  /// @param token    A completion token.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
   ///
   /// @par Errors
-  /// - `errc::no_process`: it had ended before, or this refers to nobody.
-  /// - `errc::exited`: it ended with another reason than this.
+  /// - `errc::no_process`: the server had already ended, or this refers to nobody.
+  /// - `errc::exited`: it ended with another reason.
   /// - `errc::timeout`: it has not ended in time.
-  /// - `errc::calling_self`: a handler cannot wait for its own server's end; it returns `otpp::stop()`.
-  /// - `errc::deadlock`: nor for the end of one whose handler waits for its server; see `call`. Nothing is sent.
+  /// - `errc::calling_self`: a handler cannot wait for its own server's end; it returns `otpp::stop()`
+  /// instead.
+  /// - `errc::deadlock`: the wait would be a deadlock, as described for `call`. Nothing is sent.
   ///
   /// @par Cancellation
-  /// All types end the wait with `asio::error::operation_aborted`; the server ends all the same.
+  /// All types end the wait with `asio::error::operation_aborted`; the server still ends.
   ///
   /// @par Thread safety
   /// Safe from any thread.
@@ -116,10 +116,10 @@ class server_ref {
         core_, std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
   }
 
-  /// Waits until the server has ended, whatever the cause, and returns the reason. What a monitor is
-  /// for in OTP.
+  /// Waits until the server has ended, for whatever reason, and returns the reason. OTP uses a monitor for
+  /// this.
   ///
-  /// @param token  How the end is told.
+  /// @param token  A completion token.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, otpp::exit_reason)`
@@ -127,13 +127,13 @@ class server_ref {
   /// @par Errors
   /// - `errc::no_process`: this refers to nobody.
   /// - `errc::calling_self`: a handler cannot wait for its own server's end.
-  /// - `errc::deadlock`: nor for the end of one whose handler waits for its server; see `call`.
+  /// - `errc::deadlock`: the wait would be a deadlock, as described for `call`.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`.
   ///
   /// @par Thread safety
-  /// Safe from any thread. Of a server that has ended, the reason is still known.
+  /// Safe from any thread. The reason of a server that has already ended is still known.
   ///
   /// @par Lifetime
   /// This object may be destroyed at once.
@@ -147,16 +147,17 @@ class server_ref {
     return detail::start_join(core_, std::forward<Token>(token));
   }
 
-  /// Returns true if the server has ended, and for nobody. It may end at any time: a false is true of the past only.
+  /// Returns true if the server has ended, and for nobody. The server may end at any time, so false may be
+  /// stale.
   bool has_ended() const noexcept { return !core_ || core_->has_ended(); }
 
-  /// Returns the server's number: unique in this program, never used again. Zero for nobody.
+  /// Returns the server's id: unique in this program, never reused. Zero for nobody.
   std::uint64_t id() const noexcept { return core_ ? core_->id() : 0; }
 
-  /// Returns it in words: `"counter"`, or `counter#7` for one that was started without a name.
+  /// Returns it as text: `"counter"`, or `counter#7` for a server that was started without a name.
   std::string describe() const { return core_ ? core_->describe() : "nobody"; }
 
-  /// Returns where this copy was made.
+  /// Returns the source location of this copy.
   source_location where() const noexcept { return where_; }
 
   friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }

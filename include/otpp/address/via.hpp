@@ -11,11 +11,11 @@
 
 namespace otpp {
 
-/// What can stand where a registry does, in `via` and in `named("x").in(...)`: `add` gives a name or throws,
-/// `find` returns who has it or nobody, `remove` takes it away. OTP's via modules: `register_name`,
-/// `whereis_name`, `unregister_name`.
+/// What can take the place of a registry, in `via` and in `named("x").in(...)`: `add` registers a name or
+/// throws, `find` returns the process that has it or nobody, and `remove` removes it. OTP's via modules:
+/// `register_name`, `whereis_name`, `unregister_name`.
 ///
-/// All three are called from any thread, and in no lock of the library's. `otpp::registry` is one.
+/// All three may be called from any thread, without a lock of the library held. `otpp::registry` is a model.
 ///
 /// @par Example
 /// @code
@@ -55,7 +55,7 @@ class via {
 
   via(const Names& in, std::string_view name) noexcept : names_(&in), name_(name) {}
 
-  // The hidden argument makes every copy remember where it was made (server_name.hpp).
+  // The hidden argument makes every copy record its source location (server_name.hpp).
   via(const via& other, source_location where = source_location::current()) noexcept
       : names_(other.names_), name_(other.name_), where_(where) {}
   via(via&&) noexcept = default;
@@ -63,7 +63,7 @@ class via {
   via& operator=(via&&) noexcept = default;
   ~via() = default;
 
-  /// Returns the same name, of a server whose callbacks are known.
+  /// Returns the same name, for a server whose callbacks are known.
   template <class Known>
   via<Names, Known> as() const noexcept {
     return {*names_, name_};
@@ -72,7 +72,7 @@ class via {
   std::string_view name() const noexcept { return name_; }
   const Names& in() const noexcept { return *names_; }
 
-  /// Returns where this copy was made.
+  /// Returns the source location of this copy.
   source_location where() const noexcept { return where_; }
 
  private:

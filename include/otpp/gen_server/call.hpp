@@ -32,7 +32,7 @@ namespace otpp {
 
 namespace detail {
 
-// Answers that might throw while Asio moves them travel in a box.
+// An answer whose move may throw is moved by Asio in a unique_ptr.
 template <class R, class Token>
 inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::decay_t<Token>> &&
                                  !std::is_nothrow_move_constructible_v<stored_t<R>>;
@@ -40,7 +40,7 @@ inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::dec
 template <call_message M, class Address, bool Boxed>
 class initiate_call : public initiation {
  public:
-  // A constructor, so that it is no aggregate: it stands in a co_await expression (GCC PR 101976).
+  // Has a constructor, so that it is not an aggregate: it is used in a co_await expression (GCC PR 101976).
   initiate_call(Address address, duration patience) : to_(std::move(address)), timeout_(patience) {}
 
   template <class Handler>
@@ -51,7 +51,7 @@ class initiate_call : public initiation {
     duration patience = timeout_;
     unregistered<request> call = make_operation<request>(
         std::forward<Handler>(handler), target.server.get(), target.open, std::move(content), target.where);
-    // From here on neither this object nor the handler may be touched: both may be gone with the caller.
+    // From here on neither this object nor the handler may be touched: both may be destroyed with the caller.
     if (!call) {
       return;
     }
@@ -82,7 +82,7 @@ asio::awaitable<reply_t<M>> call_boxed(Address to, duration timeout, M content) 
   co_return std::move(*value);
 }
 
-// The message has been checked.
+// Precondition: the message has been checked.
 template <class M, class Address, class Token>
 auto start_call(Address&& to, duration timeout, M&& content, Token&& token) {
   using reply = reply_t<M>;
@@ -117,47 +117,49 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 
 } // namespace detail
 
-/// Asks a server and waits for its answer; builds the message in place. OTP's `gen_server:call/2,3`.
+/// Sends a server a request and waits for its answer; builds the message in place. OTP's
+/// `gen_server:call/2,3`.
 ///
-/// The message goes to the end of the server's mailbox; `handle_call` sees it when every earlier message
-/// has been handled. The server answers by returning a value, or later through an `otpp::caller`. A call
-/// always completes, exactly once.
+/// The message goes to the end of the server's mailbox; `handle_call` gets it after every earlier message has
+/// been handled. The server answers by returning a value, or later through an `otpp::caller`. A call always
+/// completes, exactly once.
 ///
-/// @param to    Whom to ask: any `address`.
-/// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
-///              completion token.
+/// @param to    The server: any `address`.
+/// @param args  The arguments from which the message is constructed. If it cannot be constructed from all of
+/// them, the last is a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`; for `void`, `void(std::exception_ptr)`
 ///
 /// @par Errors
-/// - `errc::no_process`: nobody has that name, or the server has ended.
+/// - `errc::no_process`: no process has that name, or the server has ended.
 /// - `errc::exited`: the server ended before it answered; `error::reason()` says why.
-/// - `errc::timeout`: no answer within five seconds, or the time given. The server still handles the
-///   message; its late answer is dropped and reaches nobody.
+/// - `errc::timeout`: no answer within five seconds, or the given time. The server still handles the message;
+/// its late answer is dropped.
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
-/// - `errc::calling_self`: a handler asked its own server, which could never end.
-/// - `errc::deadlock`: a handler asked a server that waits, inside a handler of its own, for this one, at once
-///   or through others; the text names them. Nothing is sent. OTP waits for the timeout here. It is said only
-///   where all of it is certain: each handler itself waits for its call (in `a || b` none does), and none of the
-///   calls has been given to an `otpp::caller`. Then only a timeout, a cancellation or an exit signal could end it.
+/// - `errc::calling_self`: a handler called its own server, which would never complete.
+/// - `errc::deadlock`: a handler called a server that waits for this one, inside a handler of its own,
+/// directly or through others; the text names them. Nothing is sent. OTP waits for the timeout here. The
+/// error is reported only if the deadlock is certain: each handler itself waits for its call (in `a || b`
+/// neither counts), and none of the calls has an `otpp::caller`. Then only a timeout, a cancellation or an
+/// exit signal could end it.
 /// - `errc::bad_message`: the server does not take this message (string addresses), or the name belongs
 ///   to a server of another type.
-/// - any exception that the handler answers with, by `otpp::fail`.
+/// - any exception with which the handler answers, by `otpp::fail`.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`. As with a timeout, the message stays
-/// with the server.
+/// All types end the wait with `asio::error::operation_aborted`. As with a timeout, the server still handles
+/// the message.
 ///
 /// @par Thread safety
-/// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never
-/// inside this call or inside another's handler. A server that is woken from code that the library has
-/// resumed runs when that code suspends: waiting there for an answer with a blocking `std::future::get`
-/// waits forever, as it would on any Asio thread.
+/// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never inside
+/// this call or inside another caller's handler. A server that is woken by code that the library has resumed
+/// runs when that code suspends: a blocking `std::future::get` there would wait for its answer forever, as on
+/// any Asio thread.
 ///
 /// @par Lifetime
-/// The address may be destroyed at once; a `server_name` views its text. A caller whose context is
-/// destroyed while it waits is destroyed with it.
+/// The address may be destroyed at once; a `server_name` views its text. If the caller's context is destroyed
+/// during the wait, the caller is destroyed with it.
 ///
 /// @par Example
 /// @code
@@ -170,9 +172,9 @@ auto call(Address to, Args&&... args) {
   return detail::call_in_place<Message>(std::move(to), default_timeout, std::forward<Args>(args)...);
 }
 
-/// Asks a server, and waits for its answer as long as `timeout`; builds the message in place.
+/// Sends a server a request and waits at most `timeout` for its answer; builds the message in place.
 ///
-/// Zero sends the message and takes only an answer that is there at once; a negative timeout is
+/// Zero sends the message and takes only an answer that is available at once; a negative timeout is
 /// `errc::timeout` and nothing is sent; `otpp::infinite` waits forever. All else as `call`.
 ///
 /// @par Completion signature
@@ -188,16 +190,16 @@ auto call_for(Address to, Duration timeout, Args&&... args) {
       std::move(to), detail::saturate(timeout), std::forward<Args>(args)...);
 }
 
-/// Asks a server with a message that is made already. Takes, after it, a timeout, a token, or both.
+/// Calls a server with an existing message, followed by an optional timeout and an optional token.
 ///
-/// On GCC before 13 a message that is an aggregate must be named first (docs/compilers.md); the form with
-/// the arguments needs no such care. All else as `call` with them.
+/// On GCC before 13 a message that is an aggregate must be a named variable (docs/compilers.md); the overload
+/// that builds the message has no such restriction. All else as `call` with arguments.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`
 ///
 /// @par Lifetime
-/// As there; the message is moved or copied before this returns.
+/// As there; the message is moved or copied before this function returns.
 ///
 /// @par Example
 /// @code

@@ -72,7 +72,7 @@ signature<R, P...> signature_of(R (C::*)(P...) const);
 template <class R, class... P>
 signature<R, P...> signature_of(R (*)(P...));
 
-// Is there a member of this name at all? With a second base that has it too, naming it is ambiguous.
+// Is there any member of this name? With a second base that has one too, naming it is ambiguous.
 struct has_names {
   void init();
   void terminate();
@@ -204,7 +204,7 @@ concept terminates = requires(Callbacks& callbacks, const exit_reason& reason, s
   callbacks.terminate(reason, state);
 };
 
-// The two handlers of the messages that a server leaves for itself.
+// The two handlers of the messages that a server sends itself.
 template <class Callbacks>
 struct continue_handler {
   static constexpr std::string_view name = "handle_continue";

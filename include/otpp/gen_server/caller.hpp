@@ -15,14 +15,14 @@
 
 namespace otpp {
 
-/// Somebody who called and waits for an answer of type `Reply`. OTP's `From`.
+/// The right to answer a call that waits for a `Reply`. OTP's `From`.
 ///
-/// A handler that takes one may answer later, from any coroutine and any thread. Move-only: dropped
-/// unanswered, it tells the caller so at once, with `errc::no_reply`. When the server ends, whoever
-/// waits is told that, and a later answer reaches nobody, as in OTP.
+/// A handler that takes one may answer later, from any coroutine and any thread. Move-only. If it is
+/// destroyed unanswered, the call fails at once with `errc::no_reply`. When the server ends, the call fails
+/// with `errc::exited`, and a later answer is dropped, as in OTP.
 ///
-/// One that is made without anything, has answered, or is moved from, refers to nobody: it converts to false, and an
-/// answer reaches nobody (docs/architecture.md, "Handles").
+/// One that is default-constructed, has answered, or is moved from refers to nobody: it converts to false,
+/// and an answer is dropped (docs/architecture.md, "Handles").
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe.
@@ -50,7 +50,7 @@ class caller {
   /// False if it refers to nobody.
   explicit operator bool() const noexcept { return slot_ != nullptr; }
 
-  /// Answers. Returns true if somebody still waited.
+  /// Answers. Returns true if the call was still waiting.
   ///
   /// The caller is resumed on its own executor, never inside this call.
   template <class Value>
@@ -59,33 +59,33 @@ class caller {
     return finish([&](detail::answer_slot<Reply>& slot) { return slot.answer(std::forward<Value>(value)); });
   }
 
-  /// Answers a call whose `reply_type` is void. Returns true if somebody still waited.
+  /// Answers a call whose `reply_type` is void. Returns true if the call was still waiting.
   bool reply() noexcept
     requires std::is_void_v<Reply>
   {
     return finish([](detail::answer_slot<Reply>& slot) { return slot.answer(); });
   }
 
-  /// Answers with an exception, which the caller's `co_await` throws. Returns true if somebody still
-  /// waited.
+  /// Answers with an exception, which the caller's `co_await` throws. Returns true if the call was still
+  /// waiting.
   template <class Exception>
     requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
   bool fail(Exception&& error) noexcept {
     return fail(std::make_exception_ptr(std::forward<Exception>(error)));
   }
 
-  /// As above, with an exception that was caught.
+  /// Answers with an exception that was caught earlier.
   bool fail(std::exception_ptr error) noexcept {
     return finish([&](detail::answer_slot<Reply>& slot) { return slot.fail(std::move(error)); });
   }
 
-  /// Returns true if an answer would reach somebody: work for one who has given up can be left.
+  /// Returns true if the call is still waiting. If it is not, the work for its answer can be skipped.
   bool is_waiting() const noexcept { return slot_ && !slot_->decided(); }
 
  private:
   friend struct detail::access;
 
-  // Gets the server half of the slot.
+  // Takes over the server half of the slot.
   explicit caller(detail::answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
 
   template <class Answer>

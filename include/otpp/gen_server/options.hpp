@@ -20,7 +20,7 @@
 
 namespace otpp {
 
-/// How a server is started: its name, where it runs, how much its mailbox holds.
+/// How a server is started: its name, its executor, and the limit of its mailbox.
 ///
 /// @par Example
 /// @code
@@ -37,14 +37,14 @@ class options {
   }
   options name(std::string text) && { return std::move(name(std::move(text))); }
 
-  /// Runs the server on this executor, instead of that of whoever starts it.
+  /// Runs the server on this executor, instead of the starter's.
   options& on(asio::any_io_executor executor) & {
     executor_ = std::move(executor);
     return *this;
   }
   options on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
 
-  /// How many messages the mailbox holds; zero, the default, means any number. Library messages do not
+  /// Sets how many messages the mailbox holds; zero, the default, means any number. Library messages do not
   /// count.
   options& mailbox_limit(std::size_t messages) & {
     limit_ = messages;
@@ -52,7 +52,8 @@ class options {
   }
   options mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
 
-  /// Registers the name here, instead of in the global registry. It must outlive the start.
+  /// Registers the name in this registry instead of the global one. It must exist until the start has
+  /// completed.
   options& in(registry& names) & {
     registry_ = &names;
     add_ = nullptr;
@@ -60,8 +61,8 @@ class options {
   }
   options in(registry& names) && { return std::move(in(names)); }
 
-  /// As above, in a registry of any class, which must outlive the server: when that has ended, `remove` is
-  /// called, if `find` still returns it.
+  /// Registers the name in a registry of any class, which must outlive the server: after the server's end,
+  /// `remove` is called if `find` still returns the server.
   template <name_registry Names>
     requires(!std::same_as<Names, registry>)
   options& in(Names& names) & {
@@ -89,7 +90,7 @@ class options {
   }
   const pid& linked_to() const noexcept { return parent_; }
 
-  // Gives a server its name, where the options say.
+  // Registers the server's name in the registry that the options specify.
   void add_name_of(detail::server_core& server) const {
     if (add_) {
       add_(other_names_, *name_, server);
@@ -98,7 +99,7 @@ class options {
     }
   }
 
-  // A name in a registry of any class, which knows nothing of a server's end.
+  // A name in a registry of any class, which is not notified of a server's end.
   template <class Names>
   struct held_in final : detail::name_registration {
     held_in(Names& where, const std::string& text) : names(&where), name(text) {}
@@ -108,13 +109,13 @@ class options {
           names->remove(name);
         }
       } catch (...) {
-        // The registry's own; the server ends all the same.
+        // The registry threw; the server ends all the same.
       }
     }
 
     Names* names;
     std::string name;
-    const detail::server_core* server = nullptr; // once it has the name
+    const detail::server_core* server = nullptr; // set once it has the name
   };
 
   template <class Names>
@@ -125,7 +126,7 @@ class options {
     std::unique_ptr<detail::name_registration> holding = std::move(mine);
     names.add(name, detail::access::make<pid>(detail::intrusive_ptr<detail::server_core>(&server)));
     kept->server = &server;
-    server.hold_name(holding); // it has not begun: if it is gone, `holding` takes the name away
+    server.hold_name(holding); // if the context is being destroyed, `holding` removes the name
   }
 
   std::optional<std::string> name_;

@@ -51,11 +51,11 @@ auto complete_at_once(Token&& token) {
 
 /// Answers a call later, from any coroutine. OTP's `gen_server:reply/2`.
 ///
-/// Whether anybody still waited makes no difference here; `caller::reply` tells. The answer is given
-/// when this is called, before it is awaited.
+/// It makes no difference whether the call was still waiting; `caller::reply` returns that. The answer is
+/// given when this function is called, before the result is awaited.
 ///
-/// @param to     Who called; moved from.
-/// @param value  The answer, converted to the call's `reply_type`. Absent where that is void.
+/// @param to     The caller to answer; moved from.
+/// @param value  The answer, converted to the call's `reply_type`. Omitted if that is void.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -70,7 +70,7 @@ auto complete_at_once(Token&& token) {
 /// Safe from any thread. The caller is resumed on its own executor.
 ///
 /// @par Lifetime
-/// The server, the caller and their contexts may be gone.
+/// The server, the caller and their contexts may have been destroyed.
 ///
 /// @par Example
 /// @code

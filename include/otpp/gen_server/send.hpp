@@ -15,22 +15,22 @@
 
 namespace otpp {
 
-/// Sends a message to a server's `handle_info`; builds it in place. What `Pid ! Message` is in Erlang.
+/// Sends a message to a server's `handle_info`; builds it in place. Erlang's `Pid ! Message`.
 ///
-/// Completes when the mailbox has taken the message, which `handle_info` sees when every earlier message
-/// has been handled. With the default token a mailbox without a limit makes nobody wait.
+/// Completes when the mailbox has taken the message; `handle_info` gets it after every earlier message has
+/// been handled. With the default token and no mailbox limit the calling coroutine is not suspended.
 ///
-/// @param to    Whom to send to: any `address`.
-/// @param args  What the message is made of. Where it cannot be made of all of them, the last is a
-///              completion token.
+/// @param to    The server: any `address`.
+/// @param args  The arguments from which the message is constructed. If it cannot be constructed from all of
+/// them, the last is a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
 ///
 /// @par Errors
-/// - `errc::no_process`: nobody has that name, or the server has ended. In OTP it is an
-///   error for a name only.
-/// - `errc::exited`: the server ended while this waited for room.
+/// - `errc::no_process`: no process has that name, or the server has ended. In OTP it is an error for a name
+/// only.
+/// - `errc::exited`: the server ended while this operation waited for room.
 /// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox.
 /// - `errc::bad_message`: as for `call`.
 ///
@@ -53,16 +53,15 @@ auto send(Address to, Args&&... args) {
       std::move(to), std::forward<Args>(args)...);
 }
 
-/// Sends a message that is made already. All else as above.
+/// Sends an existing message. All else as above.
 template <address Address, class Message, class Token = asio::use_awaitable_t<>>
 auto send(Address to, Message&& message, Token&& token = {}) {
   return detail::post_message<detail::server_core::verb::info>(
       std::move(to), std::forward<Message>(message), std::forward<Token>(token));
 }
 
-/// Sends a message if it can be sent at once: never waits, never throws. Returns false if
-/// there is no such server, the server does not take the message, its mailbox is full, or there is no
-/// memory.
+/// Sends a message if that is possible at once: never waits, never throws. Returns false if there is no such
+/// server, the server does not take the message, its mailbox is full, or there is no memory.
 ///
 /// @par Thread safety
 /// Safe from any thread.
@@ -73,7 +72,7 @@ bool try_send(Address to, Message&& message) noexcept {
       std::move(to), std::forward<Message>(message));
 }
 
-/// As above, with the message built in place.
+/// Sends a message if that is possible at once; builds it in place.
 template <class Message, class Address, class... Args>
   requires(!detail::is_server_ref<Address> && detail::makes<Message, Args...>)
 bool try_send(Address to, Args&&... args) noexcept {
@@ -81,14 +80,14 @@ bool try_send(Address to, Args&&... args) noexcept {
       std::move(to), std::forward<Args>(args)...);
 }
 
-/// As above, to a `server_ref`.
+/// Sends a message to a `server_ref` if that is possible at once.
 template <class Callbacks, class Message>
 bool try_send(const server_ref<Callbacks>& to, Message&& message) noexcept {
   return detail::try_post_to<detail::server_core::verb::info, std::decay_t<Message>>(
       to, std::forward<Message>(message));
 }
 
-/// As above, to a `server_ref`, with the message built in place.
+/// Sends a message to a `server_ref` if that is possible at once; builds it in place.
 template <class Message, class Callbacks, class... Args>
   requires detail::makes<Message, Args...>
 bool try_send(const server_ref<Callbacks>& to, Args&&... args) noexcept {

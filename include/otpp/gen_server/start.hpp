@@ -16,32 +16,32 @@
 
 namespace otpp {
 
-/// Starts a server, and returns a reference to it when its `init` has returned. OTP's
+/// Starts a server, and returns a reference to it after its `init` has succeeded. OTP's
 /// `gen_server:start/3,4`.
 ///
 /// @param how   Name, executor and mailbox limit: `named("counter")`, or `options{}`.
-/// @param args  What `init` gets. Where it does not take all of them, the last is a completion token.
+/// @param args  The arguments of `init`. If it does not take all of them, the last is a completion token.
 ///
 /// @par Completion signature
-/// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`; beside an error, the reference is to nobody.
+/// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`; with an error, the reference is to nobody.
 ///
 /// @par Errors
-/// - what `init` threw, as it is. `terminate` is not called, and the name is free again.
+/// - any exception that `init` threw, unchanged. `terminate` is not called, and the name is free again.
 /// - `errc::name_taken`: another server has that name; `init` is not run.
 /// - `errc::ignored`: `init` returned `otpp::ignore`.
 /// - `errc::exited`: `init` returned `otpp::stop` with a reason that is no exception.
 /// - `errc::no_process`: the context on which it was to run is being destroyed.
 ///
 /// @par Cancellation
-/// All types cancel an `init` that is a coroutine; the start ends when `init` has, with what it threw,
-/// usually `asio::error::operation_aborted`. An `init` that takes no notice starts the server.
+/// All types cancel an `init` that is a coroutine; the start completes when `init` has, with its exception,
+/// usually `asio::error::operation_aborted`. If `init` ignores the cancellation, the server is started.
 ///
 /// @par Thread safety
 /// Safe from any thread.
 ///
 /// @par Lifetime
-/// The arguments are moved or copied before this returns. The server lives until it is stopped, ends by
-/// itself, or its context is destroyed; no reference keeps it alive.
+/// The arguments are moved or copied before this function returns. The server lives until it is stopped, ends
+/// by itself, or its context is destroyed; no reference keeps it alive.
 ///
 /// @par Example
 /// @code
@@ -66,7 +66,7 @@ auto start(options how, Args&&... args) {
   }
 }
 
-/// Starts a server without a name, where it is called. All else as above.
+/// Starts a server without a name, on the starter's executor. All else as above.
 template <class Callbacks, class... Args>
   requires(
       sizeof...(Args) == 0 ||

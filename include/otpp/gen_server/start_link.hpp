@@ -20,18 +20,18 @@ namespace otpp {
 
 /// Starts a server that is linked with this process, which is its parent. OTP's `gen_server:start_link/3,4`.
 ///
-/// The link is there before `init` runs, so that the two cannot miss each other's end. A start that fails is told
-/// by what this throws, and by no exit signal; OTP sends both. When the parent ends, a server that traps exits
-/// ends too, after its `terminate`.
+/// The link exists before `init` runs, so neither process can miss the other's end. A failed start is
+/// reported by the exception only, not by an exit signal as well, as OTP does. When the parent ends, a server
+/// that traps exits ends too, after its `terminate`.
 ///
-/// To be called inside a callback, or the body of a spawned coroutine; elsewhere throws `errc::no_process`. All
-/// else as `start`.
+/// Must be called inside a callback, or in the body of a spawned coroutine; elsewhere throws
+/// `errc::no_process`. All else as `start`.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`
 ///
 /// @par Thread safety
-/// It is about the process whose step this is; the server may run anywhere.
+/// Affects the process in whose step it is called; the server may run on any context.
 ///
 /// @par Example
 /// @code
@@ -42,7 +42,7 @@ auto start_link(options how, Args&&... args) {
   return otpp::start<Callbacks>(detail::access::link_to(std::move(how), self()), std::forward<Args>(args)...);
 }
 
-/// Starts a linked server without a name, where it is called. All else as above.
+/// Starts a linked server without a name, on the starter's executor. All else as above.
 template <class Callbacks, class... Args>
   requires(
       sizeof...(Args) == 0 ||
@@ -51,7 +51,7 @@ auto start_link(Args&&... args) {
   return otpp::start_link<Callbacks>(options(), std::forward<Args>(args)...);
 }
 
-/// What `start_monitor` returns.
+/// The result of `start_monitor`.
 template <class Callbacks>
 struct monitored {
   monitored() noexcept = default;
@@ -63,8 +63,8 @@ struct monitored {
 
 /// Starts a server that this process monitors. OTP's `gen_server:start_monitor/3,4`.
 ///
-/// It is `start`, and then `monitor`, which misses nothing: of a server that has ended in between, `down` says why.
-/// To be awaited inside a callback, or the body of a spawned coroutine.
+/// Equivalent to `start` followed by `monitor`. No end is missed: if the server has ended in between, `down`
+/// has the reason. Must be awaited inside a callback, or in the body of a spawned coroutine.
 ///
 /// @par Errors
 /// As `start`, and `monitor`.

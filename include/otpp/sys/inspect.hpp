@@ -17,17 +17,16 @@
 
 namespace otpp {
 
-/// Looks into a server: calls `look(const State&)` between two of its messages, and returns what that
-/// returns. OTP's `sys:get_state/1,2`.
+/// Inspects a server: calls `look(const State&)` between two of its messages, and returns the result. OTP's
+/// `sys:get_state/1,2`.
 ///
-/// It goes to the end of the mailbox, takes no room there, and is handled while the server is suspended too.
-/// It is no message to the server: a timeout of its `outcome::timeout(d)` begins anew, one with a message
-/// goes on.
+/// The request goes to the end of the mailbox, does not count toward its limit, and is handled even while the
+/// server is suspended. It does not count as a message for the server: a timeout set by `outcome::timeout(d)`
+/// starts anew, and one with a message continues.
 ///
 /// @param to    An `address` that knows the callbacks: a `server_ref`, a `server_name`, or a `via` with `as`.
-/// @param look  Called on the server's executor. It returns a copy of what is wanted, and should be quick:
-///              the server waits. It may refer to what is the caller's: it is called only while the caller
-///              waits.
+/// @param look  Called on the server's executor. It should return a copy, and be quick, because the server
+/// waits for it. It may refer to the caller's objects, because it is called only while the caller waits.
 /// @param rest  A timeout, by default five seconds; a completion token; both; or neither.
 ///
 /// @par Completion signature
@@ -35,16 +34,16 @@ namespace otpp {
 /// `void(std::exception_ptr)`
 ///
 /// @par Errors
-/// - what `look` throws. The server goes on.
-/// - `errc::no_process`: nobody has that name, or the server has ended.
-/// - `errc::exited`: the server ended before it came to this.
-/// - `errc::timeout`: it has not come to this in time; then it never does.
+/// - any exception that `look` throws. The server continues.
+/// - `errc::no_process`: no process has that name, or the server has ended.
+/// - `errc::exited`: the server ended before it handled this.
+/// - `errc::timeout`: the server has not handled this in time; it then never does.
 /// - `errc::calling_self`: a handler waits for its own server.
 /// - `errc::bad_message`: the name belongs to a server of another type.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`, and then `look` is not called. One that is
-/// being called is not interrupted.
+/// All types end the wait with `asio::error::operation_aborted`, and then `look` is not called. A running
+/// call of `look` is not interrupted.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler.
@@ -81,17 +80,17 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
   }
 }
 
-/// Gives a server another state. `make` is called between two messages: as `State make(const State&)`, which
-/// returns the new one, or as `void make(State&)`, which changes a copy. OTP's `sys:replace_state/2,3`.
+/// Replaces a server's state. `make` is called between two messages: as `State make(const State&)`, which
+/// returns the new state, or as `void make(State&)`, which modifies a copy. OTP's `sys:replace_state/2,3`.
 ///
-/// If it throws, the state is what it was. The new state takes the place of the old one, at the same address.
+/// If it throws, the state is unchanged. The new state is stored at the same address as the old one.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
 ///
 /// @par Errors
-/// What `make` throws; else as `inspect`. After a timeout or a cancellation the state is not changed any
-/// more.
+/// Any exception that `make` throws; otherwise as `inspect`. After a timeout or a cancellation the state is
+/// not changed.
 ///
 /// All else as `inspect`.
 ///

@@ -23,21 +23,21 @@
 
 namespace otpp {
 
-/// What `processes` says of one process. OTP's `process_info/1`.
+/// What `processes` returns of one process. OTP's `process_info/1`.
 struct process_info {
   pid who;
-  std::uint64_t id = 0;                    ///< `who.id()`
-  std::vector<std::string> names;          ///< All that are registered, in every registry.
-  std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
-  std::uint64_t parent = 0;                ///< The id of who has started it with a link; else zero.
-  std::optional<std::size_t> queue_length; ///< Messages that wait, where that is known: see `processes`.
-  std::string_view current_message;        ///< The type of the message that is handled; empty if none is.
+  std::uint64_t id = 0;           ///< `who.id()`
+  std::vector<std::string> names; ///< All its registered names, in every registry.
+  std::string_view type;          ///< Its callbacks type: `"counter"`; `"otpp::spawned"` for a coroutine.
+  std::uint64_t parent = 0;       ///< The id of the process that started it with a link; else zero.
+  std::optional<std::size_t> queue_length; ///< Messages that wait, if that is known: see `processes`.
+  std::string_view current_message;        ///< The type of the message being handled; empty if there is none.
 };
 
 namespace detail {
 
-// Runs `walk`, which calls what it is given with all there is, until all of it had room: nothing is allocated
-// in the lock that it takes.
+// Repeats `walk`, which calls its argument with each value, until there was capacity for all values: nothing
+// is allocated under the lock that `walk` takes.
 template <class Value, class Walk>
 std::vector<Value> copy_in_lock(Walk walk) {
   std::vector<Value> result;
@@ -55,7 +55,7 @@ std::vector<Value> copy_in_lock(Walk walk) {
   return result;
 }
 
-// A name, copied in a lock.
+// A name, copied under a lock.
 class name_copy {
  public:
   bool take(std::string_view text) noexcept {
@@ -76,7 +76,7 @@ inline std::vector<std::string> names_of(const server_core& server) {
   while (server.copy_name(result.size(), one)) {
     result.push_back(one.text());
   }
-  std::reverse(result.begin(), result.end()); // it lists the newest first
+  std::reverse(result.begin(), result.end()); // the list has the newest first
   return result;
 }
 
@@ -96,16 +96,15 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 
 } // namespace detail
 
-/// Returns what lives: every process of every context, those of one context in the order in which they were
-/// started. OTP's `processes/0`, with what `process_info/1` says of each.
+/// Returns all living processes of every context, those of one context in the order in which they were
+/// started. OTP's `processes/0`, with the information of `process_info/1`.
 ///
-/// A snapshot, of which each part is true of a moment: by the time that it is read a process may have ended,
-/// and another been started. Exact are `id`, `type` and `parent`, which never change, and the names at that
-/// moment. `queue_length` is exact where messages are counted, which is where `statistics` is on (sys.hpp)
-/// and where the mailbox has a limit, and zero of a server that sleeps; of one that is busy it is not known
-/// otherwise, as counting would cost every message something: `get_status` asks the server itself.
-/// `current_message` is the type of the message whose handler runs or waits; of one that was handled a moment
-/// ago, too, if the server went on with the next.
+/// A snapshot, whose parts may be stale: by the time that it is read a process may have ended, and another
+/// may have started. `id`, `type` and `parent` never change; the names are those at that moment.
+/// `queue_length` is exact if messages are counted, which is so while `statistics` is on (sys.hpp) and if the
+/// mailbox has a limit, and zero for a server that sleeps. For other servers it is not known, because
+/// counting would slow down every message; `get_status` asks the server itself. `current_message` is the type
+/// of the message whose handler runs or waits, or ran last if the server continued with the next message.
 ///
 /// @par Errors
 /// std::bad_alloc.
@@ -114,11 +113,12 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// Safe from any thread, and from inside any handler.
 ///
 /// @par Lifetime
-/// The references in it keep no server alive. A context that is being destroyed is not listed.
+/// The references in it keep no server alive. A context that is being destroyed is not included.
 ///
 /// @par Complexity
-/// Linear in the processes. A context's lock is held while its processes are counted: no message waits for
-/// that, but a start, an end and a waiting call do. For people and tools, not for the way of a message.
+/// Linear in the number of processes. A context's lock is held while its processes are counted: this does not
+/// delay messages, but a start, an end and a waiting call. Meant for people and tools, not for use with each
+/// message.
 ///
 /// @par Example
 /// @code
@@ -132,7 +132,7 @@ inline std::vector<process_info> processes() {
   std::vector<room_ptr> rooms = detail::copy_in_lock<room_ptr>([](auto keep) {
     detail::context_state::each_room([&](detail::context_state& room) noexcept { keep(room_ptr(&room)); });
   });
-  std::reverse(rooms.begin(), rooms.end()); // the newest is listed first
+  std::reverse(rooms.begin(), rooms.end()); // the newest context is listed first
   std::vector<process_info> result;
   for (const room_ptr& room : rooms) {
     std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
