@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-/// Tests of servers: every order in which things can happen, on one thread and in no time.
+/// Tests of servers in every possible order of events, on one thread and in virtual time.
 ///
 /// Not part of <otpp/otpp.hpp> or <otpp/all.hpp>.
 

@@ -37,8 +37,8 @@ concept name_registry = requires(Names& names, const Names& fixed, std::string_v
 
 /// A name in a registry of any class, as an address. OTP's `{via, Module, Name}`.
 ///
-/// As with a string, the message is looked up in the server's `messages`; with `as<Callbacks>()` it is checked
-/// at compile time, as with a `server_name`. The name is looked up at each use.
+/// As with a string, the message is looked up in the server's `messages`; with `as<Callbacks>()` it is
+/// checked at compile time, as with a `server_name`. The name is looked up at each use.
 ///
 /// @par Lifetime
 /// A view of the text and of the registry: both must outlive it.

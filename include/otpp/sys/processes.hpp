@@ -26,10 +26,10 @@ namespace otpp {
 /// What `processes` returns of one process. OTP's `process_info/1`.
 struct process_info {
   pid who;
-  std::uint64_t id = 0;           ///< `who.id()`
-  std::vector<std::string> names; ///< All its registered names, in every registry.
-  std::string_view type;          ///< Its callbacks type: `"counter"`; `"otpp::spawned"` for a coroutine.
-  std::uint64_t parent = 0;       ///< The id of the process that started it with a link; else zero.
+  std::uint64_t id = 0;                    ///< `who.id()`
+  std::vector<std::string> names;          ///< All its registered names, in every registry.
+  std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
+  std::uint64_t parent = 0;                ///< The id of the process that started it with a link; else zero.
   std::optional<std::size_t> queue_length; ///< Messages that wait, if that is known: see `processes`.
   std::string_view current_message;        ///< The type of the message being handled; empty if there is none.
 };

@@ -14,7 +14,7 @@ namespace otpp::testing {
 class context;
 class world;
 
-/// A client of a scenario: a coroutine that the world looks after.
+/// A client of a scenario: a coroutine that the world owns.
 class client {
  public:
   explicit client(std::string name) : name_(std::move(name)) {}
@@ -25,7 +25,7 @@ class client {
   const std::string& name() const noexcept { return name_; }
   bool has_ended() const noexcept { return ended_; }
 
-  /// Cancels what the coroutine waits for, as its owner would.
+  /// Cancels the operation that the coroutine awaits, as its owner would.
   void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
     cancelled_ = true;
     signal_.emit(type);
@@ -44,7 +44,8 @@ class client {
 
 namespace detail {
 
-// A client and the function that made its coroutine, which uses the captures of that function.
+// A client, with the function that created its coroutine, because the coroutine uses that function's
+// captures.
 template <class Coroutine>
 struct client_of final : client {
   client_of(std::string name, Coroutine made_by) : client(std::move(name)), coroutine(std::move(made_by)) {}

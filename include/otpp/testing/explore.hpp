@@ -2,7 +2,7 @@
 
 #pragma once
 
-// For tests of servers: every order in which things can happen, on one thread and in no time. Not part of
+// For tests of servers in every possible order of events, on one thread and in virtual time. Not part of
 // <otpp/otpp.hpp>.
 
 #include <otpp/testing/schedule.hpp>
@@ -17,7 +17,7 @@
 
 namespace otpp::testing {
 
-/// What has been explored.
+/// The result of an exploration.
 struct report {
   std::uint64_t schedules = 0;
   std::uint64_t steps = 0;  ///< of all schedules
@@ -26,7 +26,7 @@ struct report {
 
 /// Thrown by `explore`: a schedule in which the scenario failed.
 ///
-/// Its text says what failed, how to run that schedule again, and what happened in it.
+/// Its text says what failed, how to replay that schedule, and which events it had.
 class exploration_failed : public std::runtime_error {
  public:
   exploration_failed(const std::string& text, std::string replay)
@@ -41,21 +41,21 @@ class exploration_failed : public std::runtime_error {
 
 /// Runs a scenario once for each schedule, and throws `exploration_failed` at the first that fails.
 ///
-/// A scenario is a function of `world&` that starts servers, spawns clients, and may run the world and look
-/// at the result; what it leaves to be run is run afterwards. It fails by an exception, from itself or from a
-/// client: an assertion of a test framework that throws is one. It must do the same each time: no random
-/// numbers of its own, no clock, no threads, nothing kept from one run to the next.
+/// A scenario is a function of `world&` that starts servers, spawns clients, and may run the world and check
+/// the result; whatever is still pending afterwards is run as well. It fails by an exception, from itself or
+/// from a client, for example from an assertion of a test framework. It must be deterministic: no random
+/// numbers of its own, no clock, no threads, and no state kept between runs.
 ///
-/// Interleavings are those of handlers and messages on any number of contexts. What two threads do to one
-/// word of memory at the same time is not among them; that is for a thread sanitizer.
+/// It interleaves handlers and messages on any number of contexts. It does not interleave the memory accesses
+/// of two threads; use a thread sanitizer for those.
 ///
 /// @param which     the schedules
-/// @param scenario  called once for each; and once more, to trace it, for one that has failed
-/// @return how many schedules there were. A schedule takes some microseconds for each message.
+/// @param scenario  called once for each schedule, and once more, with a trace, for one that has failed
+/// @return the number of schedules. A schedule takes some microseconds for each message.
 ///
 /// @par Errors
-/// `exploration_failed`. An exception that is no std::exception, which some test frameworks throw, is
-/// rethrown as it is, after the text was printed on stderr.
+/// `exploration_failed`. An exception that is not a std::exception, which some test frameworks throw, is
+/// rethrown unchanged, after the text was printed on stderr.
 ///
 /// @par Example
 /// @code
@@ -73,7 +73,7 @@ report explore(orders which, Scenario&& scenario);
 
 namespace detail {
 
-// One run. What failed, in words, or nothing.
+// Runs the scenario once. Returns the text of the failure, or nothing.
 template <class Scenario>
 std::exception_ptr run_schedule(world& one, Scenario& scenario) {
   try {

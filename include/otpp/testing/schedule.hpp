@@ -14,18 +14,18 @@
 
 namespace otpp::testing {
 
-/// In which orders a scenario is run: how often, and what is done next where several things could be.
+/// Which schedules a scenario is run with: how many, and which event comes next when several are possible.
 ///
-/// What is ready is done in the order in which it became ready, first in, first out, as an `io_context`
-/// does it. Anything else that is chosen is a deviation: another thing that is ready, the earliest timer
-/// while something is ready, or what `world::may` allows.
+/// By default, events run in the order in which they became ready, first in, first out, as in an
+/// `io_context`. Every other choice is a deviation: another event that is ready, the earliest timer while an
+/// event is ready, or an action that `world::may` allows.
 class orders {
  public:
   /// Returns one schedule: first in, first out.
   static orders fifo() { return {}; }
 
-  /// Returns all schedules with at most so many deviations. Few deviations find most mistakes: two or three
-  /// of them reach further than many hours of random ones (Musuvathi and Qadeer, PLDI 2007).
+  /// Returns all schedules with at most the given number of deviations. Few deviations find most bugs: two or
+  /// three of them find more than many hours of random schedules (Musuvathi and Qadeer, PLDI 2007).
   static orders all(unsigned deviations = (std::numeric_limits<unsigned>::max)()) {
     orders result;
     result.kind_ = kind::all;
@@ -34,8 +34,8 @@ class orders {
     return result;
   }
 
-  /// Returns `count` schedules that are drawn from a seed, some with few deviations, some with many. The
-  /// same seed draws the same schedules.
+  /// Returns `count` random schedules, some with few deviations, some with many. The same seed gives the same
+  /// schedules.
   static orders random(std::uint64_t seed, std::uint64_t count) {
     orders result;
     result.kind_ = kind::random;
@@ -44,8 +44,8 @@ class orders {
     return result;
   }
 
-  /// Returns one schedule that is drawn from bytes, for a fuzzer: each choice takes one, and when there is none
-  /// left the rest is first in, first out.
+  /// Returns one schedule that is determined by bytes, for a fuzzer: each choice takes one byte, and after
+  /// the last byte the schedule is first in, first out.
   static orders from_bytes(std::string bytes) {
     orders result;
     result.kind_ = kind::bytes;
@@ -61,7 +61,7 @@ class orders {
     return result;
   }
 
-  /// Runs no more than that many of the schedules.
+  /// Runs at most the given number of schedules.
   orders at_most(std::uint64_t schedules) && {
     limit_ = (std::min)(limit_, schedules);
     return std::move(*this);
@@ -79,22 +79,23 @@ class orders {
   std::string text_;
 };
 
-/// Decides which of several things is done next, and remembers it. One for all schedules of an exploration.
+/// Decides which of several events comes next, and records the choice. One object for all schedules of an
+/// exploration.
 class schedule {
  public:
   explicit schedule(orders which);
 
-  /// Goes to the next schedule. False if there is none.
+  /// Advances to the next schedule. Returns false if there is none.
   bool next();
 
-  /// True if there is no other schedule.
+  /// Returns true if there is no other schedule.
   bool is_exhausted() const noexcept { return is_exhausted_; }
 
-  /// Returns a number below `possibilities`. Zero is the usual way; everything else is a deviation.
+  /// Returns a number below `possibilities`. Zero is the default; everything else is a deviation.
   std::size_t pick(std::size_t possibilities);
 
-  /// Returns the present schedule as a string: which choice was which deviation. Empty for first in, first
-  /// out.
+  /// Returns the current schedule as a string: the deviations, each with the number of its choice. Empty for
+  /// first in, first out.
   std::string text() const;
 
  private:
@@ -157,7 +158,7 @@ inline bool schedule::next() {
   return true;
 }
 
-// As an odometer: the last choice that can be another one is, and what came after it is forgotten.
+// Like an odometer: advances the last choice that has another alternative, and drops the choices after it.
 inline bool schedule::next_of_all() {
   while (!path_.empty()) {
     if (++path_.back().taken < path_.back().possibilities) {

@@ -2,9 +2,9 @@
 
 #pragma once
 
-// Lets asio::steady_timer live in a world's time: for tests of servers that use it. Include it before anything
-// of Asio's or otpp's, and in every file of the test program; Asio has no hook for the time, so that this
-// specializes what asks the clock. Elsewhere than in a world the time is the clock's, as ever.
+// Lets asio::steady_timer use a world's virtual time, for tests of servers that use it. Include it before any
+// header of Asio or otpp, and in every file of the test program: Asio has no hook for the time, so this
+// specializes the templates that read the clock. Outside of a world, timers use the real clock.
 
 #include <asio/detail/chrono_time_traits.hpp>
 #include <asio/wait_traits.hpp>
@@ -13,13 +13,13 @@
 
 namespace otpp::testing::detail {
 
-// What Asio's timers are told on this thread, and what they tell.
+// The virtual time of Asio's timers on this thread, and what is known of their expiry.
 struct timer_time {
   using time_point = std::chrono::steady_clock::time_point;
 
-  const time_point* now = nullptr; // a world's; or null, and it is the clock's
+  const time_point* now = nullptr; // that of a world; null for the real clock
   bool is_asked = false;           // since the world began
-  time_point earliest{};           // of the last one that was looked at
+  time_point earliest{};           // of the timer that was examined last
 
   static timer_time& here() noexcept {
     static thread_local timer_time one;
@@ -41,7 +41,8 @@ inline otpp_steady_traits::time_type otpp_steady_traits::now() {
   return here.now ? *here.now : std::chrono::steady_clock::now();
 }
 
-// Asked by a queue of timers how long the first has to wait; and there is no other way to learn when that is.
+// A timer queue calls this to learn how long its first timer has to wait, which is the only way to observe
+// its expiry.
 template <>
 inline otpp_steady_traits::duration_type otpp_steady_traits::subtract(
     const time_type& later, const time_type& sooner) {
@@ -77,7 +78,7 @@ class steady_timers final : public foreign_timers {
     if (!here.is_asked) {
       return std::nullopt;
     }
-    // One that is over has the queue look at its first, when that one is gone.
+    // A timer that has expired makes the queue examine its first timer after that one is removed.
     constexpr auto over = (world::time_point::min)();
     asio::steady_timer first(where, over);
     first.async_wait([](std::error_code) {});

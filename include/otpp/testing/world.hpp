@@ -36,11 +36,12 @@ namespace otpp::testing {
 
 class world;
 
-/// An execution context whose handlers a world runs, in the order that it chooses.
+/// An execution context whose handlers are run by a world, in the order that the world chooses.
 ///
-/// Use it wherever an `io_context` would do; only `run` and the like are the world's. What waits for the real
-/// world, as a socket does, is not waited for when nothing else is left to do. It may be destroyed before its world, also in `world::may`, as an
-/// `io_context` under live servers may.
+/// Use it wherever an `io_context` can be used, but do not call `run` and similar functions, which are the
+/// world's. The world does not wait for real I/O, such as a socket, when nothing else is left to do. The
+/// context may be destroyed before its world, also in `world::may`, like an `io_context` whose servers are
+/// running.
 class context final : public asio::io_context, private otpp::detail::virtual_time {
  public:
   class executor_type;
@@ -70,16 +71,16 @@ class context final : public asio::io_context, private otpp::detail::virtual_tim
   void trace(std::string what_happened) override;
 
   world* world_;
-  otpp::detail::context_state* context_ = nullptr; // lives as long as the context
+  otpp::detail::context_state* context_ = nullptr; // outlives the context
   std::optional<time_point> wake_;
   std::optional<time_point> wake_foreign_;
 };
 
-/// One run of a scenario: its contexts, its clients and its time, all on one thread.
+/// One run of a scenario: its contexts, its clients and its virtual time, all on one thread.
 ///
-/// The time stands still while anything is ready, and then jumps to the next timer; a test of an hour's
-/// timeout takes no time. Timeouts and deadlines of the library are in this time; so is `asio::steady_timer`
-/// with <otpp/testing/steady_timer.hpp>.
+/// Time stands still while any event is ready, and then jumps to the next timer, so a test of an hour's
+/// timeout takes no real time. The library's timeouts and deadlines use this time; so does
+/// `asio::steady_timer` with <otpp/testing/steady_timer.hpp>.
 ///
 /// @par Thread safety
 /// None: all of it belongs to the thread that runs the scenario.
@@ -98,13 +99,13 @@ class world {
     detail::foreign_timers::use_if_known(nullptr);
   }
 
-  /// Returns the context that every world has; more can be made: `testing::context other(world)`.
+  /// Returns the context that every world has; `testing::context other(world)` creates another.
   context& main_context() { return *main_; }
   context::executor_type get_executor() noexcept;
 
-  /// Spawns a coroutine on the main context, or another, and keeps the function that makes it: its captures
-  /// live as long as the world. The scenario fails if an exception leaves it, unless it was cancelled, and
-  /// if it has not ended when the scenario has, unless its context was destroyed.
+  /// Spawns a coroutine on the main context, or another, and stores the function that creates it, so that its
+  /// captures live as long as the world. The scenario fails if the coroutine ends by an exception, unless it
+  /// was cancelled, and if it has not ended when the scenario has, unless its context was destroyed.
   template <class Coroutine>
   client& spawn(std::string name, Coroutine coroutine) {
     return spawn_on(*main_, std::move(name), std::move(coroutine));
@@ -112,8 +113,8 @@ class world {
   template <class Coroutine>
   client& spawn_on(context& where, std::string name, Coroutine coroutine);
 
-  /// Allows something to happen at any step from now on, once, or never: an operator who stops a server, a
-  /// cancellation, the end of a context. It runs between two steps, on no executor.
+  /// Allows an action at any one step from now on, or never: for example an operator who stops a server, a
+  /// cancellation, or the destruction of a context. It runs between two steps, on no executor.
   void may(std::string what, std::function<void()> action) {
     possible_.push_back({std::move(what), std::move(action)});
   }
@@ -124,26 +125,26 @@ class world {
   }
   bool has_main_context() const noexcept { return main_.has_value(); }
 
-  /// Runs until nothing is ready and no timer is armed. Throws what has left a client.
+  /// Runs until nothing is ready and no timer is armed. Rethrows an exception that has ended a client.
   void run() { run_until((time_point::max)()); }
 
-  /// The same, first in, first out: for what comes before the part that is to be explored, or after it.
+  /// Runs first in, first out: for the parts before and after the one that is to be explored.
   void run_in_order() {
     bool explored = std::exchange(is_explored_, false);
     run();
     is_explored_ = explored;
   }
 
-  /// Runs until then, and lets so much time go by.
+  /// Runs for the given virtual time.
   void run_for(duration time) { run_until(otpp::detail::deadline_after(time, now_)); }
 
-  /// Does one thing. False if there is nothing to do.
+  /// Runs one step. Returns false if there is nothing to do.
   bool run_one() { return step((time_point::max)()); }
 
-  /// Returns the time, which began with the world.
+  /// Returns the virtual time, which starts with the world.
   time_point now() const noexcept { return now_; }
 
-  /// Fails the scenario unless `holds`. For conditions that are looked at very often, where a macro of a test
+  /// Fails the scenario unless `holds`. For conditions that are checked very often, where a macro of a test
   /// framework would take longer than the schedule.
   void check(bool holds, const char* what) {
     if (!holds) {
@@ -160,7 +161,7 @@ class world {
   /// started.
   void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
 
-  /// Runs what is left, and fails if a client has failed, or waits forever. `explore` calls it.
+  /// Runs everything that is left, and fails if a client has failed, or waits forever. Called by `explore`.
   void finish();
 
   std::uint64_t steps() const noexcept { return steps_; }
@@ -238,7 +239,7 @@ inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
 }
 
 inline context::~context() {
-  shutdown(); // while there is somebody to ask for the time
+  shutdown(); // while the virtual time can still be read
   world_->forget(*this);
 }
 
@@ -252,7 +253,7 @@ inline void context::trace(std::string what_happened) { world_->write(std::move(
 
 template <class Function>
 void world::post(const context& where, Function&& function) {
-  // As after the end of any context: what is posted is destroyed.
+  // As after the end of any context, the posted function is destroyed.
   if (std::find(contexts_.begin(), contexts_.end(), &where) != contexts_.end()) {
     ready_.push_back(std::make_unique<detail::ready_function<std::decay_t<Function>>>(
         where, std::forward<Function>(function)));
@@ -288,12 +289,12 @@ inline void world::run_until(time_point end) {
   }
 }
 
-// What could be done is, in this order: what is ready, the earliest timer, what may happen.
+// The possible steps, in this order: handlers that are ready, the earliest timer, allowed actions.
 inline bool world::step(time_point end) {
   detail::foreign_timers* foreign = detail::foreign_timers::known();
   for (std::size_t i = 0; i < contexts_.size(); ++i) {
     contexts_[i]->restart();
-    contexts_[i]->poll(); // what the real world has completed
+    contexts_[i]->poll(); // completed real I/O
     if (foreign) {
       contexts_[i]->wake_foreign_ = foreign->earliest(*contexts_[i]);
     }
@@ -343,7 +344,7 @@ inline void world::fire(context& sleeper) {
     write(
         "it is " + std::to_string(std::chrono::duration<double, std::milli>(now_ - begin_).count()) + " ms");
   }
-  if (sleeper.wake_ == at) { // else Asio looks for itself
+  if (sleeper.wake_ == at) { // otherwise Asio updates the queue itself
     sleeper.wake_.reset();
     sleeper.context_->timer_fired({}, at);
   }
@@ -356,7 +357,7 @@ inline void world::happen(std::size_t which) {
   taken.action();
 }
 
-// What is destroyed may post more, which is destroyed in its turn.
+// Destroying a handler may post others, which are then destroyed as well.
 inline void world::forget(const context& gone) {
   auto is_its = [&](const std::unique_ptr<detail::ready_handler>& one) { return one->home == &gone; };
   for (auto at = std::find_if(ready_.begin(), ready_.end(), is_its); at != ready_.end();

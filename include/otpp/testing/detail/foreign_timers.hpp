@@ -9,7 +9,7 @@
 
 namespace otpp::testing::detail {
 
-// Timers that are not the library's, in a world's time (testing/steady_timer.hpp).
+// Timers that do not belong to the library, in a world's virtual time (testing/steady_timer.hpp).
 class foreign_timers {
  public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -25,10 +25,10 @@ class foreign_timers {
     }
   }
 
-  // The time on this thread; null at the end of its world.
+  // Sets the virtual time of this thread; null at the end of its world.
   virtual void use(const time_point* now) noexcept = 0;
 
-  // Completes what is over, and returns when the next is.
+  // Completes the timers that have expired, and returns when the next one expires.
   virtual std::optional<time_point> earliest(asio::io_context& where) = 0;
 
  protected:

@@ -17,7 +17,7 @@ class ready_handler {
   ready_handler(const ready_handler&) = delete;
   ready_handler& operator=(const ready_handler&) = delete;
   virtual ~ready_handler() = default;
-  virtual void run() = 0; // and deletes itself, before the function is called
+  virtual void run() = 0; // deletes this object before it calls the function
 
   const context* const home;
 };
