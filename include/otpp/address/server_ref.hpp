@@ -31,6 +31,28 @@ bool has_callbacks(const server_core& server) noexcept {
   return server.callbacks_type_info() == typeid(Callbacks);
 }
 
+// What a server_ref refers to, without a share in it: for verbs that are done when they return, which would
+// pay more for the share than for the rest. A copy records its source location.
+template <class Callbacks>
+class borrowed_ref {
+ public:
+  borrowed_ref(const borrowed_ref& other, source_location where = source_location::current()) noexcept
+      : core_(other.core_), where_(where) {}
+  borrowed_ref& operator=(const borrowed_ref&) = default;
+  ~borrowed_ref() = default;
+
+  server_core* borrowed_core() const noexcept { return core_; }
+
+  source_location where() const noexcept { return where_; }
+
+ protected:
+  borrowed_ref() noexcept = default;
+  borrowed_ref(server_core* core, source_location where) noexcept : core_(core), where_(where) {}
+
+  server_core* core_ = nullptr;
+  source_location where_;
+};
+
 } // namespace detail
 
 /// A reference to a server, returned by `start`: an address for every verb. OTP's pid.
@@ -47,7 +69,9 @@ bool has_callbacks(const server_core& server) noexcept {
 /// @par Lifetime
 /// May outlive the server, its context and the registry.
 template <class Callbacks>
-class server_ref {
+class server_ref : public detail::borrowed_ref<Callbacks> {
+  using base = detail::borrowed_ref<Callbacks>;
+
  public:
   using callbacks_type = Callbacks;
 
@@ -57,14 +81,25 @@ class server_ref {
   // The hidden argument makes every copy record its source location: a verb takes its address by value, and
   // so learns where it was called.
   server_ref(const server_ref& other, source_location where = source_location::current()) noexcept
-      : core_(other.core_), where_(where) {}
-  server_ref(server_ref&&) noexcept = default;
-  server_ref& operator=(const server_ref&) noexcept = default;
-  server_ref& operator=(server_ref&&) noexcept = default;
-  ~server_ref() = default;
+      : base(other, where) {
+    if (this->core_) {
+      this->core_->add_ref();
+    }
+  }
+  server_ref(server_ref&& other) noexcept : base(std::exchange(other.core_, nullptr), other.where_) {}
+  server_ref& operator=(server_ref other) noexcept {
+    std::swap(this->core_, other.core_);
+    this->where_ = other.where_;
+    return *this;
+  }
+  ~server_ref() {
+    if (this->core_) {
+      this->core_->release();
+    }
+  }
 
   /// False for nobody.
-  explicit operator bool() const noexcept { return static_cast<bool>(core_); }
+  explicit operator bool() const noexcept { return this->core_ != nullptr; }
 
   /// Asks the server to end, and waits for the end: `terminate` has run and its names are free.
   ///
@@ -113,7 +148,7 @@ class server_ref {
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
     return detail::start_stop(
-        core_, std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
+        core(), std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
   }
 
   /// Waits until the server has ended, for whatever reason, and returns the reason. OTP uses a monitor for
@@ -144,21 +179,18 @@ class server_ref {
   /// @endcode
   template <class Token = asio::use_awaitable_t<>>
   auto join(Token&& token = {}) const {
-    return detail::start_join(core_, std::forward<Token>(token));
+    return detail::start_join(core(), std::forward<Token>(token));
   }
 
   /// Returns true if the server has ended, and for nobody. The server may end at any time, so false may be
   /// stale.
-  bool has_ended() const noexcept { return !core_ || core_->has_ended(); }
+  bool has_ended() const noexcept { return !this->core_ || this->core_->has_ended(); }
 
   /// Returns the server's id: unique in this program, never reused. Zero for nobody.
-  std::uint64_t id() const noexcept { return core_ ? core_->id() : 0; }
+  std::uint64_t id() const noexcept { return this->core_ ? this->core_->id() : 0; }
 
   /// Returns it as text: `"counter"`, or `counter#7` for a server that was started without a name.
-  std::string describe() const { return core_ ? core_->describe() : "nobody"; }
-
-  /// Returns the source location of this copy.
-  source_location where() const noexcept { return where_; }
+  std::string describe() const { return this->core_ ? this->core_->describe() : "nobody"; }
 
   friend bool operator==(const server_ref& a, const server_ref& b) noexcept { return a.core_ == b.core_; }
 
@@ -173,13 +205,15 @@ class server_ref {
  private:
   friend struct detail::access;
 
-  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept : core_(std::move(core)) {}
+  explicit server_ref(detail::intrusive_ptr<detail::server_core> core) noexcept
+      : base(core.detach(), source_location()) {}
 
-  const detail::intrusive_ptr<detail::server_core>& core() const& noexcept { return core_; }
-  detail::intrusive_ptr<detail::server_core> core() && noexcept { return std::move(core_); }
-
-  detail::intrusive_ptr<detail::server_core> core_;
-  source_location where_;
+  detail::intrusive_ptr<detail::server_core> core() const& noexcept {
+    return detail::intrusive_ptr<detail::server_core>(this->core_);
+  }
+  detail::intrusive_ptr<detail::server_core> core() && noexcept {
+    return detail::intrusive_ptr<detail::server_core>::adopt(std::exchange(this->core_, nullptr));
+  }
 };
 
 } // namespace otpp

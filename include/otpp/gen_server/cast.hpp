@@ -82,7 +82,7 @@ bool try_cast(Address to, Args&&... args) noexcept {
 
 /// Casts a message to a `server_ref` if that is possible at once.
 template <class Callbacks, class Message>
-bool try_cast(const server_ref<Callbacks>& to, Message&& message) noexcept {
+bool try_cast(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
   return detail::try_post_to<detail::server_core::verb::cast, std::decay_t<Message>>(
       to, std::forward<Message>(message));
 }
@@ -90,7 +90,7 @@ bool try_cast(const server_ref<Callbacks>& to, Message&& message) noexcept {
 /// Casts a message to a `server_ref` if that is possible at once; builds it in place.
 template <class Message, class Callbacks, class... Args>
   requires detail::makes<Message, Args...>
-bool try_cast(const server_ref<Callbacks>& to, Args&&... args) noexcept {
+bool try_cast(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
   return detail::try_post_to<detail::server_core::verb::cast, Message>(to, std::forward<Args>(args)...);
 }
 

@@ -181,16 +181,14 @@ bool try_send_to(server_core& server, MakeLetter make) noexcept {
   }
 }
 
-// With a server_ref no look-up is needed and nothing outlives this call. So the server_ref is not copied, no
-// reference is counted, and no source location is recorded.
+// With a server_ref no look-up is needed and nothing outlives this call, so that no reference is counted.
 template <server_core::verb Verb, class M, class Callbacks, class... Args>
-bool try_post_to(const server_ref<Callbacks>& to, Args&&... args) noexcept {
+bool try_post_to(const borrowed_ref<Callbacks>& to, Args&&... args) noexcept {
   if constexpr (check_sent<Verb, M, server_ref<Callbacks>>()) {
-    server_core* server = access::core(to).get();
+    server_core* server = to.borrowed_core();
     return server && try_send_to(*server, [&] {
              return letter_ptr<M>(new plain_message<M>(
-                 opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...),
-                 source_location()));
+                 opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), to.where()));
            });
   }
 }

@@ -58,7 +58,6 @@ class handler_coroutine {
       return;
     }
     set(state::starting);
-    needs_state_ = true;
     // Run co_spawn's dispatch inline. Posting would allocate (Asio terminates on failure), and would leave a
     // window in which the job could be cancelled before it owns its request.
     server_.let_dispatch(true);
@@ -127,7 +126,7 @@ class handler_coroutine {
   // to be shielded (docs/guarantees.md).
   void cancel() {
     if (is_busy()) {
-      needs_state_ = true;
+      was_cancelled_ = true;
       signal_.emit(asio::cancellation_type::terminal);
     }
   }
@@ -237,23 +236,6 @@ class handler_coroutine {
     parked_handler& job_;
   };
 
-  // The filter of a job's cancellation state, and the means to notice that the state was replaced. Each job
-  // has a cancellation state of its own; it is recreated only after a cancellation, or if the last job has
-  // replaced it, which destroys this object. It lets through what a coroutine's initial state does.
-  class watched_filter {
-   public:
-    explicit watched_filter(bool& is_destroyed) noexcept : is_destroyed_(&is_destroyed) {}
-    watched_filter(const watched_filter&) noexcept = default;
-    watched_filter& operator=(const watched_filter&) = delete;
-    ~watched_filter() { *is_destroyed_ = true; }
-    asio::cancellation_type operator()(asio::cancellation_type type) const noexcept {
-      return type & asio::cancellation_type::terminal;
-    }
-
-   private:
-    bool* is_destroyed_;
-  };
-
   // Called by the owner of the frame, possibly while the context is being destroyed on another thread.
   void frame_destroyed() noexcept {
     job_.reset(); // first, because it refers to the state
@@ -270,7 +252,7 @@ class handler_coroutine {
   // Resumes a handler that completed on another executor on the server's own executor. Precondition:
   // throw_if_cancelled(false), or else a cancelled job could not wait. Unlike asio::post this allocates no
   // operation, whose failure would terminate the program; only the frame that awaits it takes memory.
-  auto resume_on_server() {
+  asio::awaitable<void> resume_on_server() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) {
           parked_.park(std::move(handler));
@@ -279,7 +261,7 @@ class handler_coroutine {
         asio::use_awaitable);
   }
 
-  auto park() {
+  asio::awaitable<void> park() {
     return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
         [this](auto&& handler) { parked_.park(std::move(handler)); }, asio::use_awaitable);
   }
@@ -289,21 +271,19 @@ class handler_coroutine {
       co_await asio::this_coro::throw_if_cancelled(true);
       std::exception_ptr error;
       try {
-        if (needs_state_) {
-          {
-            watched_filter filter(needs_state_);
-            co_await asio::this_coro::reset_cancellation_state(filter);
-          }
-          asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-          slot_ = cancellation.slot();
-          needs_state_ = false;
-        }
+        // Each job has a cancellation state of its own, whatever the last one has made of it. This takes no memory,
+        // because the slot has room for the state that co_spawn made: of a state that could not be made the
+        // coroutine would not survive the loss (Asio 1.22 to 1.36).
+        co_await asio::this_coro::reset_cancellation_state();
+        asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+        slot_ = cancellation.slot();
+        was_cancelled_ = false;
         co_await std::move(*job_);
       } catch (...) {
         error = std::current_exception();
       }
       bool is_home = server_.is_running_here();
-      if (needs_state_ || !is_home) {
+      if (was_cancelled_ || !is_home) {
         co_await asio::this_coro::throw_if_cancelled(false); // the user's cancellation must not stop the rest
       }
       if (!is_home) {
@@ -321,7 +301,7 @@ class handler_coroutine {
   std::optional<asio::awaitable<void>> job_;
   parked_handler parked_;
   hop_back hop_back_{parked_};
-  bool needs_state_ = false; // the next job needs a cancellation state; outlives the signal
+  bool was_cancelled_ = false; // the job that runs
   asio::cancellation_signal signal_;
   asio::cancellation_slot slot_;
   std::atomic<state> state_{state::absent};
