@@ -118,12 +118,9 @@ plant(claimed_outside reply_slot.shutdown detail/reply/reply_slot.hpp
   [[!result.inside_ && !context().enter()]]
   [[!result.inside_ && (context().enter(), false)]]
 )
-plant_text(lost_in_its_initiation reply_slot.refused detail/reply/initiate.hpp
-  [[      return; // it is destroyed when the gate has been left]]
-  [[      if (::preemption::is_planted("lost_in_its_initiation")) {
-        one.release();
-      }
-      return; // it is destroyed when the gate has been left]]
+plant(lost_in_its_initiation reply_slot.refused detail/reply/initiate.hpp
+  [[slot.end_unregistered();]]
+  [[static_cast<void>(0);]]
 )
 plant(inbox_never_parks reply_slot.inbox detail/runtime/impl/lane.hpp
   [[inbox_.park()]]

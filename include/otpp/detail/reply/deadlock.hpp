@@ -95,8 +95,8 @@ class wait_cycle {
 };
 
 // Separate from deadlock_of(), so that a call made outside of a handler costs only one branch.
-template <class Operation>
-OTPP_NOINLINE std::exception_ptr deadlock_through(Operation& call, process& from, process& to) noexcept {
+OTPP_NOINLINE inline std::exception_ptr deadlock_through(
+    reply_slot& call, process& from, process& to) noexcept {
   call.set_edge(from);
   if (!to.edge().slot()) {
     return nullptr; // the usual case: that process waits for nothing
@@ -115,8 +115,7 @@ OTPP_NOINLINE std::exception_ptr deadlock_through(Operation& call, process& from
 
 // For a call, stop or join that is about to be sent: returns the error if waiting for `to` would close a
 // cycle, else null. A call with a zero timeout does not wait, and cannot deadlock.
-template <class Operation>
-std::exception_ptr deadlock_of(Operation& call, process& to) noexcept {
+inline std::exception_ptr deadlock_of(reply_slot& call, process& to) noexcept {
   process* from = call.waiting_handler();
   return from && call.timeout > duration::zero() ? deadlock_through(call, *from, to) : nullptr;
 }

@@ -161,9 +161,28 @@ void complete(unregistered<Operation> one, Fill fill) noexcept {
   }
 }
 
+inline void refuse_slot(reply_slot& slot, std::exception_ptr error) noexcept {
+  bool is_refused = false;
+  bool is_taken = false;
+  {
+    context_guard inside(slot.context());
+    if (inside) {
+      is_refused = true;
+      slot.write_error(std::move(error));
+      is_taken = slot.complete_unregistered(inside.here());
+    }
+  }
+  if (!is_refused) {
+    slot.end_unregistered();
+  } else if (!is_taken) {
+    slot.discard();
+  }
+}
+
+// Completes an operation with an error. Nothing has been sent.
 template <class Operation>
 void refuse(unregistered<Operation> one, std::exception_ptr error) noexcept {
-  complete(std::move(one), [&](Operation& slot) noexcept { slot.write_error(std::move(error)); });
+  refuse_slot(one.release(), std::move(error));
 }
 template <class Operation>
 void refuse(unregistered<Operation> one, errc code) noexcept {
@@ -173,8 +192,7 @@ void refuse(unregistered<Operation> one, errc code) noexcept {
 
 // Returns why the operation must not wait for `target`, or null. It must not if it is a server's handler that
 // would wait for its own server, if the timeout is negative, or if the wait would close a cycle.
-template <class Operation>
-OTPP_INLINE std::exception_ptr why_not_wait(Operation& one, process& target) noexcept {
+OTPP_INLINE std::exception_ptr why_not_wait(reply_slot& one, process& target) noexcept {
   if (!one.is_in_handler() && one.timeout >= duration::zero()) {
     return nullptr; // the usual case
   }

@@ -84,33 +84,58 @@ inline spin_mutex cancellation_mutex;
 // The lock is needed only if both are destroyed concurrently. An operation that completes takes no lock,
 // because Asio's rules forbid emitting or destroying a signal concurrently with a handler that is connected
 // to its slot.
-template <class Operation>
 class cancellation_handler {
  public:
-  explicit cancellation_handler(Operation& one) noexcept : operation_(&one) {}
+  explicit cancellation_handler(reply_slot& one) noexcept : slot_(&one) {}
   cancellation_handler(const cancellation_handler&) = delete;
   cancellation_handler& operator=(const cancellation_handler&) = delete;
   ~cancellation_handler() {
-    if (operation_.load(std::memory_order_relaxed)) {
+    if (slot_.load(std::memory_order_relaxed)) {
       std::lock_guard lock(cancellation_mutex);
-      if (Operation* one = operation_.load(std::memory_order_relaxed)) {
+      if (reply_slot* one = slot_.load(std::memory_order_relaxed)) {
         one->on_cancel_ = nullptr;
       }
     }
   }
 
   void operator()(asio::cancellation_type type) {
-    Operation* one = operation_.load(std::memory_order_relaxed);
+    reply_slot* one = slot_.load(std::memory_order_relaxed);
     if (one && type != asio::cancellation_type::none) {
       one->cancel();
     }
   }
 
-  // The operation has ended: an emission has no effect from now on.
-  void disconnect() noexcept { operation_.store(nullptr, std::memory_order_relaxed); }
+  // Connects an operation to the cancellation slot of its handler, which runs on `executor`.
+  static void connect(
+      reply_slot& one, asio::cancellation_slot slot, const asio::any_io_executor& executor, turn* here,
+      bool is_awaited) {
+    one.is_cancellable_ = true;
+    if (auto* serial = executor_target<serial_executor>(executor)) {
+      // A coroutine that a handler awaits has the server's executor and a connected cancellation slot. A
+      // coroutine that the handler has only spawned has the executor but no slot, and may wait for the
+      // server.
+      one.handler_of_ = serial->owner().get();
+      one.is_handlers_own_ =
+          is_awaited && here && here->running() == one.handler_of_ && one.handler_of_->is_handlers_own(slot);
+    }
+    one.on_cancel_ = &slot.emplace<cancellation_handler>(one);
+  }
+
+  // The operation completes: its signal is alive, and nobody emits it now.
+  static void disconnect(reply_slot& one) noexcept {
+    if (one.on_cancel_) { // null if another operation has used the slot
+      one.on_cancel_->slot_.store(nullptr, std::memory_order_relaxed);
+    }
+  }
+
+  // The operation is discarded: its signal may be destroyed on another thread.
+  static void disconnect_locked(reply_slot& one) noexcept {
+    std::lock_guard lock(cancellation_mutex);
+    disconnect(one);
+  }
 
  private:
-  std::atomic<Operation*> operation_;
+  std::atomic<reply_slot*> slot_;
 };
 
 // A slot together with the completion handler that receives its result. Base is an answer_slot, or a class
@@ -136,16 +161,7 @@ class operation final : public Base, public cached_memory {
     this->locate(executor, here);
     auto slot = asio::get_associated_cancellation_slot(*handler_);
     if (slot.is_connected()) {
-      this->is_cancellable_ = true;
-      if (auto* serial = executor_target<serial_executor>(executor)) {
-        // A coroutine that a handler awaits has the server's executor and a connected cancellation slot. A
-        // coroutine that the handler has only spawned has the executor but no slot, and may wait for the
-        // server.
-        handler_of_ = serial->owner().get();
-        this->is_handlers_own_ = is_awaited<Handler> && here && here->running() == handler_of_ &&
-                                 handler_of_->is_handlers_own(slot);
-      }
-      on_cancel_ = &slot.template emplace<cancellation_handler<operation>>(*this);
+      cancellation_handler::connect(*this, slot, executor, here, is_awaited<Handler>);
     }
   }
 
@@ -169,29 +185,10 @@ class operation final : public Base, public cached_memory {
     }
   }
 
-  // Destroys an unregistered operation without calling the handler.
-  void end_unregistered() noexcept {
-    this->decide(decision::context_destroyed);
-    this->leave(half::server);
-    discard();
-  }
-
-  // Returns true if the caller is a handler of any server.
-  bool is_in_handler() const noexcept { return handler_of_ != nullptr; }
-
-  // Returns true if the caller is a handler of this very server, and would wait for itself.
-  bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
-
-  // Returns the process whose handler is itself waiting, and so cannot continue before the completion; else
-  // null.
-  process* waiting_handler() const noexcept { return this->is_handlers_own_ ? handler_of_ : nullptr; }
-
   void run() override {
     this->stop_waiting();
     if (this->is_cancellable_) {
-      if (on_cancel_) { // null if another operation has used the slot
-        on_cancel_->disconnect();
-      }
+      cancellation_handler::disconnect(*this);
       asio::get_associated_cancellation_slot(*handler_).clear();
     }
     Handler handler(std::move(*handler_));
@@ -234,10 +231,7 @@ class operation final : public Base, public cached_memory {
   void discard() noexcept override {
     this->stop_waiting();
     if (this->is_cancellable_) {
-      std::lock_guard lock(cancellation_mutex);
-      if (on_cancel_) {
-        on_cancel_->disconnect();
-      }
+      cancellation_handler::disconnect_locked(*this);
     }
     if (handler_) { // checked because GCC would warn that it may be uninitialized
       [[maybe_unused]] Handler destroyed_last(std::move(*handler_));
@@ -255,8 +249,6 @@ class operation final : public Base, public cached_memory {
   }
 
  private:
-  friend class cancellation_handler<operation>;
-
   static void complete(Handler& handler, std::exception_ptr error) {
     if constexpr (std::is_void_v<R>) {
       std::move(handler)(std::move(error));
@@ -272,8 +264,6 @@ class operation final : public Base, public cached_memory {
   void destroy() noexcept override { delete this; }
 
   std::optional<Handler> handler_;
-  process* handler_of_ = nullptr;
-  cancellation_handler<operation>* on_cancel_ = nullptr; // in the cancellation slot, if one is connected
 };
 
 } // namespace otpp::detail

@@ -26,6 +26,8 @@
 
 namespace otpp::detail {
 
+class cancellation_handler;
+
 // The destination of one answer: decided once, delivered once, freed once (slot_state.hpp).
 //
 // The reply, the server's end and a dropped `otpp::caller` decide for the server half; a timeout, a
@@ -133,6 +135,23 @@ class reply_slot : public task, public waiter {
       return std::current_exception();
     }
   }
+
+  // Ends an unregistered operation without calling its handler.
+  virtual void end_unregistered() noexcept {
+    decide(slot_state::decision::context_destroyed);
+    leave();
+    discard();
+  }
+
+  // Returns true if the caller is a handler of any server.
+  bool is_in_handler() const noexcept { return handler_of_ != nullptr; }
+
+  // Returns true if the caller is a handler of this very server, and would wait for itself.
+  bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
+
+  // Returns the process whose handler is itself waiting, and so cannot continue before the completion; else
+  // null.
+  process* waiting_handler() const noexcept { return is_handlers_own_ ? handler_of_ : nullptr; }
 
   // Completes an unregistered operation, inside the caller's context. Returns false if it must be discarded
   // instead, outside of the gate.
@@ -283,6 +302,8 @@ class reply_slot : public task, public waiter {
   bool has_edge_ = false;        // used by the caller half only
 
  private:
+  friend class cancellation_handler;
+
   // Returns false if the process in which the caller waits has ended; the slot must then be discarded outside
   // of the gate.
   bool deliver(turn* here) noexcept {
@@ -305,6 +326,8 @@ class reply_slot : public task, public waiter {
   }
 
   slot_state state_;
+  process* handler_of_ = nullptr;             // the server whose handler waits, or has started what waits
+  cancellation_handler* on_cancel_ = nullptr; // in the cancellation slot, if one is connected
   std::atomic<bool> is_handed_out_{false};
   intrusive_ptr<process> process_; // set if the caller is inside a server's handler
   intrusive_ptr<lane> private_lane_;

@@ -98,27 +98,27 @@ class server_core : public process {
   // between the two, the caller's next message could overtake this one.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept, class Request>
   void send_registered(unregistered<Request> request) noexcept {
+    Request& one = request.release();
+    send_slot<Push>(one, one);
+  }
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
+  void send_slot(envelope& item, reply_slot& slot) noexcept {
     // Once it is sent, only the guards keep the request, its caller's context and this server alive.
     mailbox::result result = mailbox::result::closed;
-    Request* unsent = nullptr;
+    bool is_registered = false;
     {
       context_guard there(context());
-      bool is_registered = false;
       {
-        context_guard home(request->context());
-        is_registered = home.register_and(*request, [&]() noexcept {
-          result = there ? push_inside<Push>(*request, there.here()) : result;
-        });
+        context_guard home(slot.context());
+        is_registered = home.register_and(
+            slot, [&]() noexcept { result = there ? push_inside<Push>(item, there.here()) : result; });
       }
-      if (!is_registered) {
-        return; // destroyed when both gates have been left
-      }
-      Request& sent = request.release();
-      result = wake_if_due(result, there.here());
-      unsent = is_refused(result) ? &sent : nullptr;
+      result = is_registered ? wake_if_due(result, there.here()) : result;
     }
-    if (unsent) {
-      unsent->fail(errc::no_process);
+    if (!is_registered) {
+      slot.end_unregistered();
+    } else if (is_refused(result)) {
+      slot.fail(errc::no_process);
     }
   }
 

@@ -223,7 +223,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   }
 
   // The server's context was destroyed before the request could be sent.
-  void end_unregistered() noexcept {
+  void end_unregistered() noexcept override {
     abandon_waiting();
     this->leave(slot_state::half::server);
   }
