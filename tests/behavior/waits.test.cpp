@@ -208,6 +208,22 @@ TEST_CASE("waits: a set's next on strands of a pool", "[waits]") {
   CHECK(responses == servers * clients * rounds);
 }
 
+// An answer in the turn in which the call was made once ran the callback there, whatever strand it was bound to.
+TEST_CASE("waits: a callback that is bound to a strand of the server's pool runs in the strand", "[waits]") {
+  asio::thread_pool pool(2);
+  auto server = otpp::start<tally>(otpp::options().on(pool.get_executor()), asio::use_future).get();
+  auto strand = asio::make_strand(pool);
+  std::promise<bool> is_in_strand;
+  auto client = [&]() -> asio::awaitable<void> {
+    co_await otpp::call<tally::next>(server); // from here on this is resumed in a turn of the pool
+    otpp::call<tally::next>(server, asio::bind_executor(strand, [&](std::exception_ptr, int) {
+                              is_in_strand.set_value(strand.running_in_this_thread());
+                            }));
+  };
+  asio::co_spawn(pool, client(), asio::use_future).get();
+  CHECK(is_in_strand.get_future().get());
+}
+
 TEST_CASE("waits: a signal that is emitted after the caller's context has gone does nothing", "[waits]") {
   asio::cancellation_signal signal;
   std::atomic<int> alive{0};

@@ -19,7 +19,8 @@ namespace otpp {
 ///
 /// Takes the first message that matches; messages of other types stay in the mailbox, in order, for a later
 /// receive. Must be awaited in the body of a process that `spawn` has started. If several receives wait at
-/// once, as in `receive<a>() || receive<b>()`, a message goes to the first that takes its type.
+/// once, as in `receive<a>() || receive<b>()`, a message goes to the first that takes its type. There both may have got one
+/// before `||` looks, and it drops the second: `receive<a, b>()` takes just one.
 ///
 /// @tparam M       The message types, which may include `otpp::down` and `otpp::exit_signal`.
 /// @param timeout  How long to wait. Forever by default. Zero or less takes only a message that is already

@@ -168,7 +168,7 @@ struct initiate_start : initiation {
       }
       process* starter = start->waiting_handler();
       start->server = server;
-      admitted = server->admit(std::move(start));
+      admitted = server->admit(start);
       if (!admitted) {
         return;
       }

@@ -56,27 +56,36 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
 
   void start(moment first) noexcept {
     bool is_started = false;
-    context_guard inside(context());
-    if (inside) {
-      auto at = context().when_over(first);
-      context().arm_if(*this, at, *lane_, [&]() noexcept {
-        is_started = !owner_ || owner_->related()->add(*this);
-        if (is_started) {
-          is_alive_ = true;
-          at_ = at;
-          add_ref();
-        }
-        return is_started;
-      });
+    {
+      context_guard inside(context());
+      if (inside) {
+        auto at = context().when_over(first);
+        context().arm_if(*this, at, *lane_, [&]() noexcept {
+          is_started = !owner_ || owner_->related()->add(*this);
+          if (is_started) {
+            is_alive_ = true;
+            at_ = at;
+            add_ref();
+          }
+          return is_started;
+        });
+      }
     }
     if (!is_started) {
-      let_go();
+      let_go(); // in no gate: the message may own the context
     }
   }
 
   std::optional<duration> cancel() noexcept {
-    context_guard inside(context());
-    return inside ? end() : std::nullopt;
+    ending how;
+    {
+      context_guard inside(context());
+      if (inside) {
+        how = end();
+      }
+    }
+    conclude(how); // in no gate: the message may own the context
+    return how.left;
   }
 
   std::optional<duration> remaining() noexcept {
@@ -101,27 +110,34 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
 
   duration left_at(time_point now) const noexcept { return (std::max)(at_ - now, duration::zero()); }
 
-  // Precondition: the thread is inside the context.
-  std::optional<duration> end() noexcept {
+  struct ending {
     std::optional<duration> left;
-    bool is_ours = false;
+    bool is_ours = false; // otherwise expire() destroys the message
+  };
+
+  // Takes it off the lists. Precondition: the thread is inside the context.
+  ending end() noexcept {
+    ending how;
     auto now = context().now();
     context().disarm_if(*this, [&]() noexcept {
       if (!is_alive_) {
         return false;
       }
-      left = left_at(now);
-      is_ours = !is_firing_; // otherwise expire() destroys the message
+      how.left = left_at(now);
+      how.is_ours = !is_firing_;
       unlist();
       return true;
     });
-    if (left) {
-      if (is_ours) {
-        let_go();
-      }
+    return how;
+  }
+
+  void conclude(const ending& how) noexcept {
+    if (how.is_ours) {
+      let_go();
+    }
+    if (how.left) {
       release();
     }
-    return left;
   }
 
   void unlist() noexcept {
@@ -177,7 +193,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
 
   void retain() noexcept final { add_ref(); }
   void server_ended() noexcept final {
-    end();
+    conclude(end());
     release();
   }
 

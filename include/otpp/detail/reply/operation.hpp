@@ -90,7 +90,7 @@ class cancellation_handler {
   cancellation_handler(const cancellation_handler&) = delete;
   cancellation_handler& operator=(const cancellation_handler&) = delete;
   ~cancellation_handler() {
-    if (slot_.load(std::memory_order_relaxed)) {
+    if (slot_.load(std::memory_order_acquire)) {
       std::lock_guard lock(cancellation_mutex);
       if (reply_slot* one = slot_.load(std::memory_order_relaxed)) {
         one->on_cancel_ = nullptr;
@@ -121,11 +121,14 @@ class cancellation_handler {
     one.on_cancel_ = &slot.emplace<cancellation_handler>(one);
   }
 
-  // The operation completes: its signal is alive, and nobody emits it now.
-  static void disconnect(reply_slot& one) noexcept {
-    if (one.on_cancel_) { // null if another operation has used the slot
-      one.on_cancel_->slot_.store(nullptr, std::memory_order_relaxed);
+  // The operation completes: its signal is alive, and nobody emits it now. Returns false if the slot is not the
+  // operation's any more: its signal was destroyed, or another operation has used it.
+  static bool disconnect(reply_slot& one) noexcept {
+    if (!one.on_cancel_) {
+      return false;
     }
+    one.on_cancel_->slot_.store(nullptr, std::memory_order_release);
+    return true;
   }
 
   // The operation is discarded: its signal may be destroyed on another thread.
@@ -188,8 +191,9 @@ class operation final : public Base, public cached_memory {
   void run() override {
     this->stop_waiting();
     if (this->is_cancellable_) {
-      cancellation_handler::disconnect(*this);
-      asio::get_associated_cancellation_slot(*handler_).clear();
+      if (cancellation_handler::disconnect(*this)) {
+        asio::get_associated_cancellation_slot(*handler_).clear();
+      }
     }
     Handler handler(std::move(*handler_));
     handler_.reset();

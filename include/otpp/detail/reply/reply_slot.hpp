@@ -89,7 +89,7 @@ class reply_slot : public task, public waiter {
   // Answers with what `fill` writes, unless the slot is decided, and releases the server half.
   template <class Fill>
   bool answer_with(Fill&& fill) noexcept {
-    if (is_listed_fresh() && !is_cancellable_ && !process_) {
+    if (is_listed_fresh() && !is_cancellable_ && !process_ && &turn::current()->here() == lane_) {
       // Fast path for a call that is answered in the turn in which it was made: no other thread knows of it.
       turn& here = *turn::current();
       here.answer_fresh(*this);

@@ -209,16 +209,17 @@ class server_core : public process {
 
   // ---- the life of a server ----
 
-  // Registers the operation that starts the server. Null if its context is being destroyed, and it as well.
+  // Registers the operation that starts the server. Null if its context is being destroyed: then it is the caller's.
   template <class Request>
-  Request* admit(unregistered<Request> starter) noexcept {
+  Request* admit(unregistered<Request>& starter) noexcept {
     starter->waits_for = static_cast<const process*>(this);
     turn* here = turn::current();
     if (here && here->is_in(context()) && here->is_in(starter->context())) {
       here->add_fresh(*starter);
       return &starter.release();
     }
-    return register_wait(std::move(starter)).release();
+    context_guard home(starter->context());
+    return home.register_wait(*starter) ? &starter.release() : nullptr;
   }
 
   // Starts the loop, whose first message is the registered `starter`. Called once, by the thread that made

@@ -99,9 +99,17 @@ class set_state : public counted<set_state<Label, Reply>> {
   // Gives the next response to `one`, and takes ownership of its server half.
   void serve_next(wait& one) noexcept {
     wait* before = nullptr;
+    bool is_empty = false;
     {
       std::lock_guard lock(mutex_);
-      before = std::exchange(waiter_, &one);
+      is_empty = size_ == 0; // another has taken the last response meanwhile
+      if (!is_empty) {
+        before = std::exchange(waiter_, &one);
+      }
+    }
+    if (is_empty) {
+      one.fail(wait::empty());
+      return;
     }
     if (before) {
       before->dismiss();
