@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/gen_server/callbacks.hpp>
+#include <otpp/detail/dispatch/check.hpp>
 
 #include <otpp/timeout.hpp>
 
