@@ -89,14 +89,16 @@ class reply_slot : public task, public waiter {
   // Answers with what `fill` writes, unless the slot is decided, and releases the server half.
   template <class Fill>
   bool answer_with(Fill&& fill) noexcept {
-    if (is_listed_fresh() && !is_cancellable_ && !process_ && &turn::current()->here() == lane_) {
-      // Fast path for a call that is answered in the turn in which it was made: no other thread knows of it.
+    if (is_listed_fresh() && !is_cancellable_ && !process_) {
       turn& here = *turn::current();
-      here.answer_fresh(*this);
-      fill();
-      state_.answer_alone();
-      here.run_later(*this);
-      return true;
+      if (&here.here() == lane_) {
+        // Fast path for a call that is answered in the turn in which it was made: no other thread knows of it.
+        here.answer_fresh(*this);
+        fill();
+        state_.answer_alone();
+        here.run_later(*this);
+        return true;
+      }
     }
     claim won = try_claim();
     if (!won) {
