@@ -6,6 +6,7 @@
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
