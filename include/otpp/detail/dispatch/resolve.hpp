@@ -69,7 +69,7 @@ struct purpose {
 
 // The server behind a pid. If the callbacks are known, the server must have them.
 template <class Callbacks>
-destination resolve_pid(const pid& who, const purpose& why, source_location where = {}) noexcept {
+destination resolve_pid(pid&& who, const purpose& why, source_location where = {}) noexcept {
   destination found;
   found.where = where;
   if (!who) {
@@ -82,7 +82,7 @@ destination resolve_pid(const pid& who, const purpose& why, source_location wher
       return found;
     }
   }
-  found.server = access::core(who);
+  found.server = access::core(std::move(who));
   return found;
 }
 
@@ -95,7 +95,7 @@ destination resolve_name(
   try {
     pid who(names.find(name));
     if (who) {
-      return resolve_pid<Callbacks>(who, why, where);
+      return resolve_pid<Callbacks>(std::move(who), why, where);
     }
     found.error = why.nobody_is_named(name);
   } catch (...) {
@@ -124,7 +124,9 @@ destination resolve(via<Names, Callbacks>&& to, const purpose& why) noexcept {
   return resolve_name<Callbacks>(to.in(), to.name(), why, to.where());
 }
 
-inline destination resolve(pid&& to, const purpose& why) noexcept { return resolve_pid<void>(to, why); }
+inline destination resolve(pid&& to, const purpose& why) noexcept {
+  return resolve_pid<void>(std::move(to), why);
+}
 
 inline destination resolve(std::string_view name, const purpose& why) noexcept {
   return resolve_name<void>(registry::global(), name, why);

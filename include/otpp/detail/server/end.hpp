@@ -158,18 +158,18 @@ inline void server_core::tell_end(reply_slot& slot, const reply_slot::claim& won
 }
 
 inline void server_core::answer_last() noexcept {
-  last_reply last = std::exchange(last_reply_, {});
-  if (!last.slot) {
+  reply_slot* last = std::exchange(last_reply_, nullptr);
+  if (!last) {
     return;
   }
-  reply_slot::claim won = last.slot->try_claim();
+  reply_slot::claim won = last->try_claim();
   if (won) {
-    if (!last.is_ready) {
-      last.slot->write_end(reason_);
+    if (!last_reply_is_ready_) {
+      last->write_end(reason_);
     }
-    last.slot->deliver(won);
+    last->deliver(won);
   }
-  last.slot->leave();
+  last->leave();
 }
 
 // The end by an exit signal is not reported: the sender of the signal knows the reason.

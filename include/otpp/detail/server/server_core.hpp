@@ -272,7 +272,10 @@ class server_core : public process {
   }
 
   // Answers the call at the end: the slot's if `answered`, else the reason. Takes over the server half.
-  void answer_at_end(reply_slot& slot, bool answered) noexcept { last_reply_ = {&slot, answered}; }
+  void answer_at_end(reply_slot& slot, bool answered) noexcept {
+    last_reply_ = &slot;
+    last_reply_is_ready_ = answered;
+  }
 
  protected:
   server_core(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name);
@@ -320,12 +323,6 @@ class server_core : public process {
 
   // Why the process is to end. Its value only increases.
   enum class end_cause : std::uint8_t { none, stopped, exit_signal, context_destroyed };
-
-  // The call that is answered at the end.
-  struct last_reply {
-    reply_slot* slot = nullptr;
-    bool is_ready = false; // the slot holds the answer
-  };
 
   bool advance(turn& here) override {
     if (waits_for_ != waits_for::turn && (waits_for_ != waits_for::message || !mailbox_.has_message())) {
@@ -387,12 +384,13 @@ class server_core : public process {
   std::atomic<life> life_{life::starting};
   bool has_run_ = false;
   std::atomic<bool> traps_exits_{false};
-  name_registrations registered_; // guarded by the context's lock, like calls_
+  bool last_reply_is_ready_ = false; // last_reply_ holds the answer
+  name_registrations registered_;    // guarded by the context's lock, like calls_
   open_calls calls_;
   exit_reason reason_ = exit_reason::normal();
   std::string_view last_message_; // the message whose handler ended the server
   source_location last_where_;
-  last_reply last_reply_;
+  reply_slot* last_reply_ = nullptr; // the call that is answered at the end
   const std::unique_ptr<std::string> name_;
 };
 
