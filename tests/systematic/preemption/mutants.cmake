@@ -119,8 +119,12 @@ plant(claimed_outside reply_slot.shutdown detail/reply/reply_slot.hpp
   [[!result.inside_ && (context().enter(), false)]]
 )
 plant(lost_in_its_initiation reply_slot.refused detail/reply/initiate.hpp
-  [[slot.end_unregistered();]]
-  [[static_cast<void>(0);]]
+  [[      operation_->end_unregistered();]]
+  [[      static_cast<void>(0);]]
+)
+plant(taken_and_not_completed reply_slot.completed_inside detail/reply/initiate.hpp
+  [[one->complete_unregistered(inside.here())]]
+  [[context_guard(one->context()) && one->complete_unregistered(inside.here())]]
 )
 plant(inbox_never_parks reply_slot.inbox detail/runtime/impl/lane.hpp
   [[inbox_.park()]]

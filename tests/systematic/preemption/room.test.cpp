@@ -338,6 +338,34 @@ struct refused : exchange {
 };
 const entry refused_entry("reply_slot.refused", 2, 3, preemption::make<refused>);
 
+// What an operation gets was taken from somewhere inside a guard, and goes to it although its context begins to
+// go meanwhile.
+struct completed_inside : exchange {
+  room_ptr room = context_state::of(context.get_executor());
+
+  void run(int thread) override {
+    if (thread == 1) {
+      context.close();
+      return;
+    }
+    if (!room->enter()) {
+      return;
+    }
+    auto* made = new slot(told());
+    made->connect(context.get_executor(), nullptr);
+    ++waiting;
+    room->leave();
+    otpp::detail::unregistered<slot> one(made);
+    otpp::detail::context_guard inside(*room);
+    if (inside) {
+      otpp::detail::complete(one, inside, [](slot& to) noexcept { to.emplace(42); });
+      expect(!one, "what was taken is lost");
+    }
+  }
+  void finish() override { expect(completed == 0 && destroyed == waiting, "a handler was run, or is left"); }
+};
+const entry completed_inside_entry("reply_slot.completed_inside", 2, 3, preemption::make<completed_inside>);
+
 // Two answers from two threads come through one inbox.
 struct inbox : exchange {
   slot& first = wait<slot>(told(), otpp::infinite);

@@ -25,8 +25,9 @@
 //                      the sending
 //
 // So an operation is registered before another thread can find it, and the destruction of the context, a
-// timeout or a cancellation can always end it. An operation that a closed context refuses is destroyed here,
-// outside of every gate and lock.
+// timeout or a cancellation can always end it. An operation that a closed context refuses is destroyed by its
+// `unregistered`, outside of every gate and lock. A verb that must not be interrupted between two steps holds
+// a context_guard through both; the `unregistered` is then declared before the guard.
 
 namespace otpp::detail {
 
@@ -38,6 +39,9 @@ class unregistered {
   unregistered() noexcept = default;
   explicit unregistered(Operation* made) noexcept : operation_(made) {}
   unregistered(unregistered&& other) noexcept : operation_(std::exchange(other.operation_, nullptr)) {}
+  template <class Derived>
+    requires std::is_base_of_v<Operation, Derived>
+  unregistered(unregistered<Derived>&& other) noexcept : operation_(other ? &other.release() : nullptr) {}
   unregistered& operator=(unregistered&&) = delete;
   ~unregistered() {
     if (operation_) {
@@ -143,49 +147,33 @@ unregistered<Operation> make_operation(Handler&& handler, const Otherwise& other
   return {};
 }
 
-// Completes an operation with what `fill` writes into it. Nothing has been sent.
+// Completes an operation with what `fill` writes into it, inside its context. Nothing has been sent. What
+// cannot be completed, because the process in which the caller waits has ended, stays with its owner, who
+// destroys it outside of the guard.
 template <class Operation, class Fill>
-void complete(unregistered<Operation> one, Fill fill) noexcept {
-  Operation* left = nullptr;
-  {
-    context_guard inside(one->context());
-    if (!inside) {
-      return; // it is destroyed when the gate has been left
-    }
-    Operation& slot = one.release();
-    fill(slot);
-    left = slot.complete_unregistered(inside.here()) ? nullptr : &slot;
-  }
-  if (left) {
-    left->discard();
+void complete(unregistered<Operation>& one, context_guard& inside, Fill fill) noexcept {
+  fill(*one);
+  if (one->complete_unregistered(inside.here())) {
+    one.release();
   }
 }
-
-inline void refuse_slot(reply_slot& slot, std::exception_ptr error) noexcept {
-  bool is_refused = false;
-  bool is_taken = false;
-  {
-    context_guard inside(slot.context());
-    if (inside) {
-      is_refused = true;
-      slot.write_error(std::move(error));
-      is_taken = slot.complete_unregistered(inside.here());
-    }
-  }
-  if (!is_refused) {
-    slot.end_unregistered();
-  } else if (!is_taken) {
-    slot.discard();
+template <class Operation, class Fill>
+void complete(unregistered<Operation> one, Fill fill) noexcept {
+  context_guard inside(one->context());
+  if (inside) {
+    complete(one, inside, fill);
   }
 }
 
 // Completes an operation with an error. Nothing has been sent.
 template <class Operation>
-void refuse(unregistered<Operation> one, std::exception_ptr error) noexcept {
-  refuse_slot(one.release(), std::move(error));
+void refuse(unregistered<Operation>& one, context_guard& inside, std::exception_ptr error) noexcept {
+  complete(one, inside, [&](reply_slot& slot) noexcept { slot.write_error(std::move(error)); });
 }
-template <class Operation>
-void refuse(unregistered<Operation> one, errc code) noexcept {
+inline void refuse(unregistered<reply_slot> one, std::exception_ptr error) noexcept {
+  complete(std::move(one), [&](reply_slot& slot) noexcept { slot.write_error(std::move(error)); });
+}
+inline void refuse(unregistered<reply_slot> one, errc code) noexcept {
   std::exception_ptr error = one->say(code);
   refuse(std::move(one), std::move(error));
 }
@@ -205,15 +193,19 @@ OTPP_INLINE std::exception_ptr why_not_wait(reply_slot& one, process& target) no
   return deadlock_of(one, target);
 }
 
-// Registers an operation with its caller's context. If that context is being destroyed, destroys the
-// operation and returns null.
+// Registers an operation with its caller's context. If that context is being destroyed, returns null, and the
+// operation stays with its owner, who destroys it outside of the guard.
 template <class Operation>
-server_half<Operation> register_wait(unregistered<Operation> one) noexcept {
-  context_guard inside(one->context());
+server_half<Operation> register_wait(unregistered<Operation>& one, context_guard& inside) noexcept {
   if (!inside.register_wait(*one)) {
     return {};
   }
   return server_half<Operation>(one.release());
+}
+template <class Operation>
+server_half<Operation> register_wait(unregistered<Operation> one) noexcept {
+  context_guard inside(one->context());
+  return register_wait(one, inside);
 }
 
 } // namespace otpp::detail

@@ -124,16 +124,17 @@ struct initiate_receive : initiation {
     }
     wait->timeout = patience;
     wait->is_work = patience != infinite; // without a timeout the process is idle, which is no work
+    envelope_ptr found;                   // destroyed after the guard, as its content is the user's
     context_guard inside(wait->context());
     if (!inside) {
       return; // the message stays in the mailbox
     }
-    if (envelope* found = box->take_first_for(*wait)) {
-      complete(std::move(wait), [&](request& one) noexcept { one.write(*found); });
-      found->abandon();
+    found.reset(box->take_first_for(*wait));
+    if (found) {
+      complete(wait, inside, [&](request& one) noexcept { one.write(*found); });
     } else if (patience <= duration::zero()) {
-      refuse(std::move(wait), errc::timeout);
-    } else if (server_half<request> one = register_wait(std::move(wait))) {
+      refuse(wait, inside, wait->say(errc::timeout));
+    } else if (server_half<request> one = register_wait(wait, inside)) {
       box->wait(*one.release());
     }
   }

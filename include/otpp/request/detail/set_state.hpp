@@ -261,12 +261,12 @@ class initiate_next : public initiation {
       return; // and no response is taken out of the set
     }
     if (set->size() == 0) {
-      refuse(std::move(wait), waiting::empty());
+      refuse(wait, inside, waiting::empty());
     } else if (set->write_next(*wait)) {
-      complete(std::move(wait), [](waiting&) noexcept {});
+      complete(wait, inside, [](waiting&) noexcept {});
     } else if (patience < duration::zero()) {
-      refuse(std::move(wait), errc::timeout);
-    } else if (server_half<waiting> half = register_wait(std::move(wait))) {
+      refuse(wait, inside, wait->say(errc::timeout));
+    } else if (server_half<waiting> half = register_wait(wait, inside)) {
       set->serve_next(*half.release());
     }
   }
