@@ -228,8 +228,8 @@ TEST_CASE("waits: a signal that is emitted after the caller's context has gone d
   asio::cancellation_signal signal;
   std::atomic<int> alive{0};
   ending how;
-  asio::io_context theirs;
-  otpp::server_ref<mute> server = start_on<mute>(theirs);
+  std::optional<asio::io_context> theirs(std::in_place);
+  otpp::server_ref<mute> server = start_on<mute>(*theirs);
   {
     asio::io_context ours;
     otpp::call_for<mute::ask>(
@@ -240,8 +240,8 @@ TEST_CASE("waits: a signal that is emitted after the caller's context has gone d
                 ours.get_executor(), [&how, keep = counted_in(alive)](std::exception_ptr error, int) {
                   how.write(std::move(error));
                 })));
-    theirs.restart();
-    theirs.poll();
+    theirs->restart();
+    theirs->poll();
   }
   CHECK(alive == 0); // the handler goes with its context
   signal.emit(asio::cancellation_type::terminal);
@@ -259,10 +259,30 @@ TEST_CASE("waits: a signal that is emitted after the caller's context has gone d
                 ours.get_executor(), [&how, keep = counted_in(alive)](std::exception_ptr error, int) {
                   how.write(std::move(error));
                 })));
-    theirs.restart();
-    theirs.poll();
+    theirs->restart();
+    theirs->poll();
     brief.reset();
   }
+  CHECK(alive == 0);
+  CHECK(how.times == 0);
+
+  // If the server has gone as well, nothing of the call is left but the signal's slot.
+  {
+    asio::io_context ours;
+    otpp::call_for<mute::ask>(
+        server, otpp::infinite,
+        asio::bind_cancellation_slot(
+            signal.slot(),
+            asio::bind_executor(
+                ours.get_executor(), [&how, keep = counted_in(alive)](std::exception_ptr error, int) {
+                  how.write(std::move(error));
+                })));
+    theirs->restart();
+    theirs->poll();
+  }
+  server = {};
+  theirs.reset();
+  signal.emit(asio::cancellation_type::terminal);
   CHECK(alive == 0);
   CHECK(how.times == 0);
 }
