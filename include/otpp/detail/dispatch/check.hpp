@@ -136,7 +136,7 @@ template <class Callbacks>
 consteval bool check_callbacks() {
   static_assert(
       std::is_default_constructible_v<Callbacks>,
-      "otpp: a callbacks class is default-constructible; what it needs belongs into the state that init "
+      "otpp: a callbacks class is default-constructible; what it needs belongs in the state that init "
       "makes");
   if constexpr (names_terminate<Callbacks>()) {
     static_assert(
