@@ -35,6 +35,23 @@ struct boom : std::runtime_error {
   boom() : std::runtime_error("boom") {}
 };
 
+// Throws at its n-th copy or move.
+struct fragile {
+  std::shared_ptr<int> left;
+
+  fragile() = default;
+  explicit fragile(std::shared_ptr<int> n) : left(std::move(n)) {}
+  fragile(const fragile& other) : left(other.left) { step(); }
+  fragile(fragile&& other) : left(other.left) { step(); }
+
+ private:
+  void step() const {
+    if (left && (*left)-- == 0) {
+      throw boom();
+    }
+  }
+};
+
 // Where a test finds the caller that a server keeps.
 using kept_caller = std::shared_ptr<std::optional<otpp::caller<int>>>;
 inline kept_caller keep_caller() { return std::make_shared<std::optional<otpp::caller<int>>>(); }

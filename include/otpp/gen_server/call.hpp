@@ -19,12 +19,9 @@
 #include <otpp/outcome.hpp>
 #include <otpp/timeout.hpp>
 
-#include <asio/async_result.hpp>
-#include <asio/awaitable.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <exception>
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -32,12 +29,7 @@ namespace otpp {
 
 namespace detail {
 
-// An answer whose move may throw is moved by Asio in a unique_ptr.
-template <class R, class Token>
-inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::decay_t<Token>> &&
-                                 !std::is_nothrow_move_constructible_v<stored_t<R>>;
-
-template <call_message M, class Address, bool Boxed>
+template <call_message M, class Address>
 class initiate_call : public initiation {
  public:
   // Has a constructor, so that it is not an aggregate: it is used in a co_await expression (GCC PR 101976).
@@ -46,7 +38,7 @@ class initiate_call : public initiation {
   template <class Handler>
   void operator()(Handler&& handler, M&& content) {
     using reply = reply_t<M>;
-    using request = operation<call_request<M>, reply, std::decay_t<Handler>, Boxed>;
+    using request = operation<call_request<M>, reply, std::decay_t<Handler>>;
     destination target = resolve_for<server_core::verb::call, M>(std::move(to_));
     duration patience = timeout_;
     unregistered<request> call = make_operation<request>(
@@ -74,25 +66,11 @@ class initiate_call : public initiation {
   duration timeout_;
 };
 
-template <class M, class Address>
-asio::awaitable<reply_t<M>> call_boxed(Address to, duration timeout, M content) {
-  using box = std::unique_ptr<reply_t<M>>;
-  box value = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
-      initiate_call<M, Address, true>(std::move(to), timeout), asio::use_awaitable, std::move(content));
-  co_return std::move(*value);
-}
-
 // Precondition: the message has been checked.
 template <class M, class Address, class Token>
 auto start_call(Address&& to, duration timeout, M&& content, Token&& token) {
-  using reply = reply_t<M>;
-  if constexpr (is_boxed<reply, Token>) {
-    return call_boxed<M, Address>(std::move(to), timeout, std::move(content));
-  } else {
-    return initiate<reply>(
-        initiate_call<M, Address, false>(std::move(to), timeout), std::forward<Token>(token),
-        std::move(content));
-  }
+  return initiate<reply_t<M>>(
+      initiate_call<M, Address>(std::move(to), timeout), std::forward<Token>(token), std::move(content));
 }
 
 template <class Address, class Message, class Token>

@@ -582,23 +582,6 @@ TEST_CASE("call: a call of an hour that is cancelled leaves no timer", "[call]")
 
 namespace {
 
-// Throws at its n-th copy or move.
-struct fragile {
-  std::shared_ptr<int> left;
-
-  fragile() = default;
-  explicit fragile(std::shared_ptr<int> n) : left(std::move(n)) {}
-  fragile(const fragile& other) : left(other.left) { step(); }
-  fragile(fragile&& other) : left(other.left) { step(); }
-
- private:
-  void step() const {
-    if (left && (*left)-- == 0) {
-      throw boom();
-    }
-  }
-};
-
 struct potter {
   struct make {
     std::shared_ptr<int> moves;

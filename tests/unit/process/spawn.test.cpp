@@ -85,6 +85,17 @@ asio::awaitable<void> trap(journal said) {
   }
 }
 
+asio::awaitable<void> take_fragile(journal said) {
+  std::string result = "whole";
+  try {
+    co_await otpp::receive<fragile>();
+  } catch (const boom&) {
+    result = "broken";
+  }
+  word after = co_await otpp::receive<word>();
+  said.add(result + " " + after.text);
+}
+
 asio::awaitable<void> throw_boom() {
   co_await otpp::receive<done>();
   throw boom();
@@ -117,6 +128,27 @@ TEST_CASE("spawn: receive takes the first that fits, and leaves the rest in orde
     co_await process.join();
     CHECK(said.text() == "7 a b");
   });
+}
+
+TEST_CASE("spawn: a message whose move throws is an exception of receive, whichever move it is") {
+  bool worked = false;
+  int failed = 0;
+  for (int at = 0; !worked; ++at) {
+    REQUIRE(at < 20);
+    run([at, &worked, &failed]() -> asio::awaitable<void> {
+      journal said;
+      auto moves = std::make_shared<int>(1000);
+      otpp::server_ref<otpp::spawned> process = co_await otpp::spawn(take_fragile(said));
+      co_await otpp::send<fragile>(process, moves);
+      *moves = at; // it is in the mailbox, and is moved from there
+      co_await otpp::send<word>(process, "on");
+      co_await process.join();
+      worked = said.text() == "whole on";
+      failed += said.text() == "broken on" ? 1 : 0;
+      CHECK(failed == at + (worked ? 0 : 1));
+    });
+  }
+  CHECK(failed > 0);
 }
 
 TEST_CASE("spawn: receive gives up after its timeout, in virtual time") {

@@ -168,6 +168,33 @@ TEST_CASE("sys: what the function throws goes to the caller, and the server goes
   });
 }
 
+TEST_CASE("sys: a result whose move throws ends inspect for its caller, whichever move it is") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<clerk>(journal());
+    bool worked = false;
+    int failed = 0;
+    for (int at = 0; !worked; ++at) {
+      REQUIRE(at < 20);
+      auto moves = std::make_shared<int>(at);
+      auto look = [&moves](const clerk::state&) { return fragile(moves); };
+      std::exception_ptr why;
+      try {
+        fragile seen = co_await otpp::inspect(server, look);
+        worked = seen.left == moves;
+      } catch (...) {
+        why = std::current_exception();
+        ++failed;
+      }
+      CHECK((worked || text_of(why) == "boom"));
+    }
+    CHECK(failed > 0);
+    co_await tell(server, "on");
+    std::string said = co_await ask(server);
+    CHECK(said == "on");
+    co_await server.stop();
+  });
+}
+
 TEST_CASE("sys: replace_state") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<clerk>(journal());

@@ -6,11 +6,13 @@
 #include <otpp/outcome.hpp>
 
 #include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 
 #include <concepts>
 #include <exception>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -63,10 +65,33 @@ consteval bool check_token() {
   return fits_token<R, Token>() && has_default;
 }
 
+// Asio's coroutines move an answer in places where an exception would leave its event loop. So an answer whose
+// move may throw is awaited in a std::unique_ptr: `await_boxed` takes it out, and throws in the caller.
+template <class R, class Token>
+inline constexpr bool is_boxed = !std::is_void_v<R> && is_use_awaitable<std::decay_t<Token>> &&
+                                 !std::is_nothrow_move_constructible_v<stored_t<R>>;
+
+// True for the completion handler of `await_boxed`, which is that of use_awaitable.
+template <class R, class Handler>
+inline constexpr bool takes_box = false;
+template <class R, template <class...> class Handler, class Executor>
+inline constexpr bool takes_box<R, Handler<Executor, std::exception_ptr, std::unique_ptr<R>>> = true;
+
+template <class R, class Executor, class Initiation, class... Args>
+asio::awaitable<R, Executor> await_boxed(
+    asio::use_awaitable_t<Executor> token, Initiation initiation, Args... args) {
+  using box = std::unique_ptr<R>;
+  box value = co_await asio::async_initiate<asio::use_awaitable_t<Executor>, void(std::exception_ptr, box)>(
+      std::move(initiation), token, std::move(args)...);
+  co_return std::move(*value);
+}
+
 // Initiates an operation that completes with an R, if the token can be used for it.
 template <class R, class Initiation, class Token, class... Args>
 auto initiate(Initiation initiation, Token&& token, Args&&... args) {
-  if constexpr (check_token<R, Token>()) {
+  if constexpr (is_boxed<R, Token>) {
+    return await_boxed<R>(token, std::move(initiation), std::forward<Args>(args)...);
+  } else if constexpr (check_token<R, Token>()) {
     return asio::async_initiate<Token, completion_signature_t<R>>(
         std::move(initiation), token, std::forward<Args>(args)...);
   }

@@ -143,13 +143,11 @@ class cancellation_handler {
 
 // A slot together with the completion handler that receives its result. Base is an answer_slot, or a class
 // derived from one, such as a request.
-//
-// With `Boxed` the handler takes a `std::unique_ptr<R>`. This is for answers whose move may throw, which must
-// not happen while Asio moves them.
-template <class Base, class R, class Handler, bool Boxed = false>
+template <class Base, class R, class Handler>
 class operation final : public Base, public cached_memory {
   using decision = slot_state::decision;
   using half = slot_state::half;
+  using given = std::conditional_t<takes_box<R, Handler>, std::unique_ptr<R>, R>; // what the handler takes
 
  public:
   // Moves the handler last, after everything else that may throw. Copies it if the user passed an lvalue.
@@ -205,10 +203,10 @@ class operation final : public Base, public cached_memory {
     } else if constexpr (std::is_void_v<R>) {
       this->leave(half::caller);
       std::move(handler)(std::exception_ptr());
-    } else if constexpr (Boxed || !std::is_nothrow_move_constructible_v<R>) {
-      std::conditional_t<Boxed, std::unique_ptr<R>, std::optional<R>> value;
+    } else if constexpr (!std::is_nothrow_move_constructible_v<R>) {
+      std::optional<given> value;
       try {
-        if constexpr (Boxed) {
+        if constexpr (takes_box<R, Handler>) {
           value = std::make_unique<R>(std::move(*this->value_));
         } else {
           value.emplace(std::move(*this->value_));
@@ -219,8 +217,6 @@ class operation final : public Base, public cached_memory {
       this->leave(half::caller);
       if (error) {
         complete(handler, std::move(error));
-      } else if constexpr (Boxed) {
-        std::move(handler)(std::exception_ptr(), std::move(value));
       } else {
         std::move(handler)(std::exception_ptr(), std::move(*value));
       }
@@ -256,10 +252,8 @@ class operation final : public Base, public cached_memory {
   static void complete(Handler& handler, std::exception_ptr error) {
     if constexpr (std::is_void_v<R>) {
       std::move(handler)(std::move(error));
-    } else if constexpr (Boxed) {
-      std::move(handler)(std::move(error), std::unique_ptr<R>());
-    } else if constexpr (std::default_initializable<R>) {
-      std::move(handler)(std::move(error), R());
+    } else if constexpr (std::default_initializable<given>) {
+      std::move(handler)(std::move(error), given());
     } else {
       std::move(handler)(std::move(error), absent<R>());
     }

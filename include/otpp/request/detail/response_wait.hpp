@@ -10,16 +10,10 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
-#include <otpp/gen_server/call.hpp>
 #include <otpp/request/detail/open_request.hpp>
 #include <otpp/timeout.hpp>
 
-#include <asio/async_result.hpp>
-#include <asio/awaitable.hpp>
-#include <asio/use_awaitable.hpp>
-
 #include <exception>
-#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -69,7 +63,7 @@ class response_wait : public answer_slot<R>, public response_listener {
   bool is_answered_ = false;
 };
 
-template <class R, bool Boxed>
+template <class R>
 class initiate_wait : public initiation {
  public:
   initiate_wait(intrusive_ptr<open_request<R>> of, duration patience, bool abandons) noexcept
@@ -77,7 +71,7 @@ class initiate_wait : public initiation {
 
   template <class Handler>
   void operator()(Handler&& handler) {
-    using waiting = operation<response_wait<R>, R, std::decay_t<Handler>, Boxed>;
+    using waiting = operation<response_wait<R>, R, std::decay_t<Handler>>;
     intrusive_ptr<open_request<R>> request = request_; // this object may be destroyed before the end
     duration patience = timeout_;
     intrusive_ptr<server_core> server;
@@ -110,21 +104,9 @@ class initiate_wait : public initiation {
   bool abandons_;
 };
 
-template <class R>
-asio::awaitable<R> wait_boxed(intrusive_ptr<open_request<R>> of, duration timeout, bool abandons) {
-  using box = std::unique_ptr<R>;
-  box value = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, box)>(
-      initiate_wait<R, true>(std::move(of), timeout, abandons), asio::use_awaitable);
-  co_return std::move(*value);
-}
-
 template <class R, class Token>
 auto start_wait(intrusive_ptr<open_request<R>> of, duration timeout, bool abandons, Token&& token) {
-  if constexpr (is_boxed<R, Token>) {
-    return wait_boxed<R>(std::move(of), timeout, abandons);
-  } else {
-    return initiate<R>(initiate_wait<R, false>(std::move(of), timeout, abandons), std::forward<Token>(token));
-  }
+  return initiate<R>(initiate_wait<R>(std::move(of), timeout, abandons), std::forward<Token>(token));
 }
 
 } // namespace otpp::detail

@@ -122,10 +122,6 @@ consteval bool check_function() {
 template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
 auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, Token&& token = {}) {
   using R = std::invoke_result_t<Act&, server_core&>;
-  static_assert(
-      std::is_void_v<R> || std::is_nothrow_move_constructible_v<R>,
-      "otpp: what the function returns is moved to the caller, which must not throw: let it return a "
-      "std::unique_ptr");
   if constexpr (check_address<Address>()) {
     return initiate<R>(
         initiate_sys<R, Act>(), std::forward<Token>(token), verb, resolve(std::move(to), purpose{verb}),
