@@ -43,59 +43,38 @@ concept address_range = requires(Range& all) {
   std::end(all);
 } && address<element_t<Range>>;
 
-// One question to several servers. The thread that receives the last response answers the waiter.
-template <class R>
-class common_question final : public counted<common_question<R>>, public response_listener {
- public:
-  using slot = answer_slot<std::vector<response<R>>>;
+// One question to several servers, and the wait for all their responses. The thread that receives the last one
+// answers it.
+template <class M>
+class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public response_listener {
+  using reply = reply_t<M>;
 
-  ~common_question() {
-    if (waiter_) {
-      waiter_->leave(); // the wait had ended before
+ public:
+  // Allocates everything in advance.
+  explicit multi_wait(std::size_t servers) {
+    requests_.reserve(servers);
+    responses_.reserve(servers);
+  }
+
+  void add(intrusive_ptr<open_request<reply>> one) noexcept { requests_.push_back(std::move(one)); }
+
+  // Starts listening. The requests hold the server half together, and so does this function: the wait is
+  // already registered, so it may end meanwhile.
+  void begin() noexcept {
+    missing_.store(requests_.size() + 1, std::memory_order_relaxed);
+    for (const intrusive_ptr<open_request<reply>>& one : requests_) {
+      one->listen(*this);
     }
+    response_came();
   }
 
   void response_came() noexcept override {
     if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      std::exchange(waiter_, nullptr)->answer();
-    }
-    this->release();
-  }
-  void forgotten() noexcept override { this->release(); }
-  bool has_given_up() const noexcept override { return false; }
-
-  // Takes over the waiter's server half and starts listening. The waiter is already registered, so the wait
-  // may end meanwhile.
-  void begin(slot& waiter) noexcept {
-    waiter_ = &waiter;
-    missing_.store(requests.size(), std::memory_order_relaxed);
-    for (const intrusive_ptr<open_request<R>>& one : requests) {
-      this->add_ref();
-      one->listen(*this);
+      this->answer();
     }
   }
-
-  std::vector<intrusive_ptr<open_request<R>>> requests;
-
- private:
-  slot* waiter_ = nullptr;
-  std::atomic<std::size_t> missing_{0};
-};
-
-// The wait for all responses.
-template <class M>
-class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
-  using reply = reply_t<M>;
-  using question = common_question<reply>;
-
- public:
-  // Allocates everything in advance.
-  explicit multi_wait(std::size_t servers) : question_(new question) {
-    question_->requests.reserve(servers);
-    responses_.reserve(servers);
-  }
-
-  const intrusive_ptr<question>& asked() const noexcept { return question_; }
+  void forgotten() noexcept override { response_came(); } // the wait has ended before
+  bool has_given_up() const noexcept override { return this->decided(); }
 
   // Writes the error for the case that nothing was sent.
   void write_refusal(std::exception_ptr why) noexcept {
@@ -115,14 +94,11 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
   ~multi_wait() = default;
 
   // Hides that of reply_slot: `operation` calls it when the wait is over, for whatever reason. It collects
-  // the responses, on the caller's executor.
+  // the responses, on the caller's executor. It leaves the list of requests as it is, because `begin` may still
+  // be reading it.
   void stop_waiting() noexcept {
     reply_slot::stop_waiting();
-    intrusive_ptr<question> asked = std::move(question_);
-    if (!asked) {
-      return;
-    }
-    for (const intrusive_ptr<open_request<reply>>& one : asked->requests) {
+    for (const intrusive_ptr<open_request<reply>>& one : requests_) {
       responses_.push_back(one->take());
       response<reply>& last = responses_.back();
       if (!last.has_value() && !last.error()) {
@@ -148,7 +124,8 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>> {
     }
   }
 
-  intrusive_ptr<question> question_;
+  std::vector<intrusive_ptr<open_request<reply>>> requests_;
+  std::atomic<std::size_t> missing_{0};
   std::vector<response<reply>> responses_;
   bool has_failed_ = false;
 };
@@ -182,17 +159,14 @@ class initiate_multi_call : public initiation {
       complete(std::move(wait), [&](waiting& one) noexcept { one.write_refusal(std::move(why)); });
       return;
     }
-    intrusive_ptr<common_question<reply>> asked = wait->asked();
     for (ready_request<M>& one : ready) {
       if (one.server() && wait->is_inside(*one.server())) {
         one.refuse(errc::calling_self);
       }
-      asked->requests.push_back(std::move(one).send(patience < duration::zero() ? patience : infinite));
+      wait->add(std::move(one).send(patience < duration::zero() ? patience : infinite));
     }
-    if (asked->requests.empty()) {
-      complete(std::move(wait), [](waiting& one) noexcept { one.emplace(); });
-    } else if (server_half<waiting> half = register_wait(std::move(wait))) {
-      asked->begin(*half.release());
+    if (server_half<waiting> half = register_wait(std::move(wait))) {
+      half.release()->begin();
     }
   }
 
