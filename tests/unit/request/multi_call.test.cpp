@@ -125,8 +125,10 @@ TEST_CASE("multi_call: all are asked, and the answers come in the order of the a
       CHECK(answers[static_cast<std::size_t>(n)].value() == (n == 5 ? 2 : n));
     }
     std::vector<node_ref> nobody;
-    auto none = co_await otpp::multi_call<station::number>(nobody, otpp::infinite);
-    CHECK(none.empty());
+    for (otpp::duration timeout : {otpp::infinite, otpp::duration(0), otpp::duration(-1)}) {
+      auto none = co_await otpp::multi_call<station::number>(nobody, timeout);
+      CHECK(none.empty());
+    }
     co_await stop_nodes(nodes);
   });
 }
