@@ -249,11 +249,11 @@ plant_text(tied_to_one_who_has_ended relation.tie_or_end detail/server/relations
   [[if (owner_.life_ == server_core::life::ended) {
       return false;
     }
-    one.listed_]]
+    nodes_.push_front]]
   [[if (owner_.life_ == server_core::life::ended && !::preemption::is_planted("tied_to_one_who_has_ended")) {
       return false;
     }
-    one.listed_]]
+    nodes_.push_front]]
 )
 plant_text(one_signal_is_enough exit.two_signals detail/server/exit_signals.hpp
   [[one.older_ = newest_.load(std::memory_order_relaxed);]]

@@ -8,6 +8,7 @@
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/outcome.hpp>
@@ -244,9 +245,7 @@ class reply_slot : public task, public waiter {
   intrusive_ptr<process> server;
 
   // ---- the server's list of unanswered calls, under its context's lock ----
-  reply_slot* next_open = nullptr;
-  reply_slot* before_open = nullptr;
-  bool is_open = false;
+  bool is_open() const noexcept { return hook_.is_linked(); }
   bool is_orphan = false; // the list owns the server half
 
  protected:
@@ -305,6 +304,7 @@ class reply_slot : public task, public waiter {
 
  private:
   friend class cancellation_handler;
+  friend intrusive_list<reply_slot>;
 
   // Returns false if the process in which the caller waits has ended; the slot must then be discarded outside
   // of the gate.
@@ -333,6 +333,7 @@ class reply_slot : public task, public waiter {
   std::atomic<bool> is_handed_out_{false};
   intrusive_ptr<process> process_; // set if the caller is inside a server's handler
   intrusive_ptr<lane> private_lane_;
+  list_hook<reply_slot> hook_;
 };
 
 // A slot for an answer of type R.

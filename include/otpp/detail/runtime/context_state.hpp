@@ -7,6 +7,7 @@
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
@@ -98,9 +99,7 @@ class context_state : public counted<context_state> {
   template <class Visit>
   static void each_room(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
-    for (context_state* room = all().first; room; room = room->next_room_) {
-      visit(*room);
-    }
+    all().rooms.for_each(std::move(visit));
   }
 
   // ---- waiters ----
@@ -228,10 +227,7 @@ class context_state : public counted<context_state> {
       here.add_ref();
     }
     one.membership_.store(waiter::membership::enrolled, std::memory_order_relaxed);
-    one.next_ = nullptr;
-    one.before_ = last_waiter_;
-    (last_waiter_ ? last_waiter_->next_ : first_waiter_) = &one;
-    last_waiter_ = &one;
+    waiters_.push_front(one);
     bool needs_sweep = one.is_work && waiting_++ == 0 && !hold_work(here);
     remember_lane(here);
     if (at != (deadline::time_point::max)()) {
@@ -266,18 +262,9 @@ class context_state : public counted<context_state> {
 
   void unlist(waiter& one) noexcept {
     one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
-    (one.before_ ? one.before_->next_ : first_waiter_) = one.next_;
-    (one.next_ ? one.next_->before_ : last_waiter_) = one.before_;
+    waiters_.erase(one);
     deadlines_.remove(one);
     waiting_ -= one.is_work ? 1 : 0;
-  }
-
-  void unlist(lane& here) noexcept {
-    (here.before_in_room_ ? here.before_in_room_->next_in_room_ : lanes_) = here.next_in_room_;
-    if (here.next_in_room_) {
-      here.next_in_room_->before_in_room_ = here.before_in_room_;
-    }
-    here.listed_ = false;
   }
 
   void remember_lane(lane& here) noexcept {
@@ -302,10 +289,8 @@ class context_state : public counted<context_state> {
 
   spin_mutex mutex_;
   bool closed_ = false;
-  process* oldest_ = nullptr;
-  process* newest_ = nullptr;
-  waiter* first_waiter_ = nullptr;
-  waiter* last_waiter_ = nullptr;
+  intrusive_list<process> processes_; // newest first, like waiters_
+  intrusive_list<waiter> waiters_;
   std::size_t waiting_ = 0;
   asio::any_io_executor work_; // work guard while any call waits, so that run() does not return
   deadline_heap deadlines_;
@@ -322,7 +307,7 @@ class context_state : public counted<context_state> {
   // The global list of contexts, so that sys::processes() can visit all of them.
   struct list {
     spin_mutex mutex;
-    context_state* first = nullptr;
+    intrusive_list<context_state> rooms;
   };
   static list& all() noexcept {
     static list* instance = new list; // never destroyed: contexts may be static
@@ -330,28 +315,16 @@ class context_state : public counted<context_state> {
   }
   void join_all() noexcept {
     std::lock_guard lock(all().mutex);
-    is_joined_ = true;
-    next_room_ = all().first;
-    if (next_room_) {
-      next_room_->before_room_ = this;
-    }
-    all().first = this;
+    all().rooms.push_front(*this);
   }
   void leave_all() noexcept {
     std::lock_guard lock(all().mutex);
-    if (!std::exchange(is_joined_, false)) {
-      return;
-    }
-    (before_room_ ? before_room_->next_room_ : all().first) = next_room_;
-    if (next_room_) {
-      next_room_->before_room_ = before_room_;
-    }
+    all().rooms.erase_if_linked(*this);
   }
 
-  context_state* next_room_ = nullptr;
-  context_state* before_room_ = nullptr;
-  bool is_joined_ = false;
-  lane* lanes_ = nullptr;
+  friend intrusive_list<context_state>;
+  list_hook<context_state> hook_;
+  intrusive_list<lane> lanes_;
   std::array<std::atomic<lane*>, 4> shared_{};
 };
 

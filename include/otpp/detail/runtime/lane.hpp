@@ -7,6 +7,7 @@
 #include <otpp/detail/queue/mpsc_queue.hpp>
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -66,6 +67,7 @@ class lane : public counted<lane> {
 
  private:
   friend class context_state;
+  friend intrusive_list<lane>;
 
   // Everything that must not outlive the context.
   struct executors {
@@ -84,9 +86,7 @@ class lane : public counted<lane> {
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   mpsc_queue<queued> inbox_{true};
   virtual_time* virtual_time_;
-  lane* next_in_room_ = nullptr;
-  lane* before_in_room_ = nullptr;
-  bool listed_ = false;
+  list_hook<lane> hook_; // in its context's list, under the context's lock
 };
 
 } // namespace otpp::detail

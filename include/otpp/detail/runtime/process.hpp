@@ -11,6 +11,7 @@
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/wait_edge.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/cancellation_signal.hpp>
@@ -185,15 +186,13 @@ class process : public counted<process> {
   }
 
   friend class context_state;
+  friend intrusive_list<process>;
 
   intrusive_ptr<lane> lane_;
   wait_edge edge_;
   bool is_active_ = false;
   bool may_dispatch_ = false; // set only during one call of the handler coroutine
-  // The process's entry in its context's list, under the context's lock.
-  bool listed_ = false;
-  process* older_ = nullptr;
-  process* newer_ = nullptr;
+  list_hook<process> hook_;   // in its context's list, under the context's lock
   const std::uint64_t id_ = next_id();
 };
 

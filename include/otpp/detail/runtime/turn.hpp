@@ -6,6 +6,7 @@
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <utility>
@@ -68,12 +69,7 @@ class turn {
   void add_fresh(waiter& one) noexcept {
     one.membership_.store(waiter::membership::fresh, std::memory_order_relaxed);
     one.is_listed_fresh_ = true;
-    one.before_ = nullptr;
-    one.next_ = fresh_;
-    if (fresh_) {
-      fresh_->before_ = &one;
-    }
-    fresh_ = &one;
+    fresh_.push_front(one);
   }
 
   // Takes off a turn-local wait that the server is about to answer.
@@ -85,15 +81,12 @@ class turn {
   // Takes a wait off the turn's list without changing its membership.
   void remove_fresh(waiter& one) noexcept {
     one.is_listed_fresh_ = false;
-    (one.before_ ? one.before_->next_ : fresh_) = one.next_;
-    if (one.next_) {
-      one.next_->before_ = one.before_;
-    }
+    fresh_.erase(one);
   }
 
   // Registers the remaining turn-local waits for `server`, which is about to be released.
   void settle(const void* server) noexcept {
-    if (fresh_) {
+    if (!fresh_.empty()) {
       settle_all(server);
     }
   }
@@ -109,13 +102,11 @@ class turn {
   }
 
   void settle_all(const void* server) noexcept {
-    for (waiter* one = fresh_; one;) {
-      waiter* next = one->next_;
-      if (one->waits_for == server) {
-        settle_one(*one);
+    fresh_.for_each([&](waiter& one) {
+      if (one.waits_for == server) {
+        settle_one(one);
       }
-      one = next;
-    }
+    });
   }
 
   void run_all();
@@ -131,7 +122,7 @@ class turn {
   task_list tail_;
   int tail_size_ = 0;
   int budget_ = limit;
-  waiter* fresh_ = nullptr;
+  intrusive_list<waiter> fresh_;
 };
 
 // Tasks that have been posted to the executor.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/timeout.hpp>
 
 #include <atomic>
@@ -51,8 +52,8 @@ class waiter : public deadline {
  private:
   friend class context_state;
   friend class turn;
-  waiter* next_ = nullptr;
-  waiter* before_ = nullptr;
+  friend intrusive_list<waiter>;
+  list_hook<waiter> hook_; // on the list of its turn, or of its context
   std::atomic<membership> membership_{membership::none};
   bool is_listed_fresh_ = false; // the turn's thread only
   bool holds_lane_ = false;      // since it was enrolled; until then the turn holds the lane

@@ -16,6 +16,7 @@
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/hook.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
 
@@ -127,7 +128,7 @@ inline void server_core::end_without_state() noexcept {
   deactivate(turn_);
 }
 
-inline void server_core::tell_list(slot_list& list) noexcept {
+inline void server_core::tell_list(intrusive_list<reply_slot>& list) noexcept {
   while (true) {
     reply_slot* slot = nullptr;
     reply_slot::claim won;
@@ -135,11 +136,10 @@ inline void server_core::tell_list(slot_list& list) noexcept {
     {
       // Claimed under the lock: an otpp::caller that owns the server half needs the lock to release it.
       std::lock_guard lock(context().mutex());
-      slot = list.first();
+      slot = list.pop_front();
       if (!slot) {
         return;
       }
-      list.erase(*slot);
       is_ours = slot->is_orphan;
       won = slot->try_claim();
     }

@@ -3,39 +3,12 @@
 #pragma once
 
 #include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 
 #include <cstdint>
 #include <utility>
 
 namespace otpp::detail {
-
-// Slots that a server will answer later: those of open calls, and of callers that wait for its end. All
-// functions are called under the lock of the server's context.
-class slot_list {
- public:
-  reply_slot* first() const noexcept { return first_; }
-
-  void add(reply_slot& slot) noexcept {
-    slot.is_open = true;
-    slot.before_open = nullptr;
-    slot.next_open = first_;
-    if (first_) {
-      first_->before_open = &slot;
-    }
-    first_ = &slot;
-  }
-
-  void erase(reply_slot& slot) noexcept {
-    slot.is_open = false;
-    (slot.before_open ? slot.before_open->next_open : first_) = slot.next_open;
-    if (slot.next_open) {
-      slot.next_open->before_open = slot.before_open;
-    }
-  }
-
- private:
-  reply_slot* first_ = nullptr;
-};
 
 // The open calls of a server: accepted and unanswered, with the server half owned by an otpp::caller.
 //
@@ -51,7 +24,7 @@ class open_calls {
 
   // Called when a handler gets an otpp::caller for this slot.
   void open(reply_slot& slot) noexcept {
-    list_.add(slot);
+    list_.push_front(slot);
     handed_out_ = &slot;
     slot.hand_out();
   }
@@ -74,9 +47,7 @@ class open_calls {
 
   // Called when an otpp::caller is about to answer.
   void close(reply_slot& slot) noexcept {
-    if (slot.is_open) {
-      list_.erase(slot);
-    }
+    list_.erase_if_linked(slot);
     if (handed_out_ == &slot) {
       handed_out_ = nullptr;
     }
@@ -85,21 +56,19 @@ class open_calls {
   // Called when an otpp::caller is dropped. Returns false if the server itself will answer: it is ending and
   // reports why, or the handler that got the caller is still running.
   bool close_unanswered(reply_slot& slot, bool is_ending) noexcept {
-    if (slot.is_open && (is_ending || handed_out_ == &slot)) {
+    if (slot.is_open() && (is_ending || handed_out_ == &slot)) {
       slot.is_orphan = true;
       return false;
     }
-    if (slot.is_open) {
-      list_.erase(slot);
-    }
+    list_.erase_if_linked(slot);
     return true;
   }
 
   // The calls that are open when the server ends.
-  slot_list& list() noexcept { return list_; }
+  intrusive_list<reply_slot>& list() noexcept { return list_; }
 
  private:
-  slot_list list_;
+  intrusive_list<reply_slot> list_;
   reply_slot* handed_out_ = nullptr; // the slot whose otpp::caller the running handler got
 };
 

@@ -10,6 +10,7 @@
 #include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/open_calls.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
 
@@ -34,9 +35,8 @@ class owned_timer {
   virtual ~owned_timer() = default;
 
  private:
-  friend class relations;
-  owned_timer* next_ = nullptr;
-  owned_timer* before_ = nullptr;
+  friend intrusive_list<owned_timer>;
+  list_hook<owned_timer> hook_;
 };
 
 // Takes the messages of a process that is one coroutine: all of them come while the coroutine runs.
@@ -64,10 +64,8 @@ class relations {
     node& operator=(const node&) = delete;
 
    private:
-    friend class relations;
-    node* next_ = nullptr;
-    node* before_ = nullptr;
-    bool listed_ = false;
+    friend intrusive_list<node>;
+    list_hook<node> hook_;
   };
 
   // ---- any thread ----
@@ -97,56 +95,45 @@ class relations {
     if (owner_.life_ == server_core::life::ended) {
       return false;
     }
-    one.listed_ = true;
-    one.before_ = nullptr;
-    one.next_ = nodes_;
-    if (nodes_) {
-      nodes_->before_ = &one;
-    }
-    nodes_ = &one;
+    nodes_.push_front(one);
     return true;
   }
 
   // Takes one end off the list. Returns true if it was listed; it will then cause no notification.
   bool erase(node& one) noexcept {
     std::lock_guard lock(owner_.context().mutex());
-    return erase_locked(one);
+    return nodes_.erase_if_linked(one);
   }
 
   // Takes any listed end off the list; returns null if none is left.
   node* take_node() noexcept {
     std::lock_guard lock(owner_.context().mutex());
-    node* one = nodes_;
-    if (one) {
-      erase_locked(*one);
-    }
-    return one;
+    return nodes_.pop_front();
   }
 
   // Calls `visit` under the lock with each listed end, until it returns true.
   template <class Visit>
   void find_node(Visit visit) noexcept {
     std::lock_guard lock(owner_.context().mutex());
-    for (node* one = nodes_; one && !visit(*one); one = one->next_) {
-    }
+    nodes_.find(std::move(visit));
   }
 
   // Completes `slot` when the process ends, or immediately if it has ended.
   void watch(reply_slot& slot) noexcept {
-    reply_slot* given_up = nullptr;
+    intrusive_list<reply_slot> given_up;
     bool is_listed = false;
     {
       std::lock_guard lock(owner_.context().mutex());
       if (owner_.life_ != server_core::life::ended) {
         forget_decided_watchers(given_up);
         slot.is_orphan = true; // the list owns the server half
-        watchers_.add(slot);
+        watchers_.push_front(slot);
         ++watcher_count_;
         is_listed = true;
       }
     }
-    while (given_up) {
-      std::exchange(given_up, given_up->next_open)->leave();
+    while (reply_slot* one = given_up.pop_front()) {
+      one->leave();
     }
     if (is_listed) {
       return;
@@ -156,7 +143,7 @@ class relations {
   }
 
   // The calls that wait for the end.
-  slot_list& watchers() noexcept { return watchers_; }
+  intrusive_list<reply_slot>& watchers() noexcept { return watchers_; }
 
   // Sends the process an exit signal, and takes ownership of it.
   void send_exit_signal(pending_exit& one) noexcept {
@@ -196,21 +183,11 @@ class relations {
     if (owner_.life_ == server_core::life::ended) {
       return false;
     }
-    one.before_ = nullptr;
-    one.next_ = timers_;
-    if (timers_) {
-      timers_->before_ = &one;
-    }
-    timers_ = &one;
+    timers_.push_front(one);
     return true;
   }
 
-  void erase(owned_timer& one) noexcept {
-    (one.before_ ? one.before_->next_ : timers_) = one.next_;
-    if (one.next_) {
-      one.next_->before_ = one.before_;
-    }
-  }
+  void erase(owned_timer& one) noexcept { timers_.erase(one); }
 
   // Ends the timers of a process that has ended.
   void end_timers() noexcept {
@@ -218,7 +195,7 @@ class relations {
       owned_timer* one = nullptr;
       {
         std::lock_guard lock(owner_.context().mutex());
-        one = timers_;
+        one = timers_.front();
         if (!one) {
           return;
         }
@@ -235,39 +212,26 @@ class relations {
  private:
   explicit relations(server_core& owner) noexcept : owner_(owner) {}
 
-  bool erase_locked(node& one) noexcept {
-    if (!std::exchange(one.listed_, false)) {
-      return false;
-    }
-    (one.before_ ? one.before_->next_ : nodes_) = one.next_;
-    if (one.next_) {
-      one.next_->before_ = one.before_;
-    }
-    return true;
-  }
-
   // Takes off the watchers that a timeout or a cancellation has ended. This is done each time the list has
   // doubled, so that repeated waits do not make it grow without bound.
-  void forget_decided_watchers(reply_slot*& given_up) noexcept {
+  void forget_decided_watchers(intrusive_list<reply_slot>& given_up) noexcept {
     if (watcher_count_ < watcher_limit_) {
       return;
     }
-    for (reply_slot* slot = watchers_.first(); slot;) {
-      reply_slot* next = slot->next_open;
-      if (slot->decided()) {
-        watchers_.erase(*slot);
-        slot->next_open = std::exchange(given_up, slot);
+    watchers_.for_each([&](reply_slot& slot) {
+      if (slot.decided()) {
+        watchers_.erase(slot);
+        given_up.push_front(slot);
         --watcher_count_;
       }
-      slot = next;
-    }
+    });
     watcher_limit_ = 2 * watcher_count_ + 16;
   }
 
   server_core& owner_;
-  node* nodes_ = nullptr;
-  owned_timer* timers_ = nullptr;
-  slot_list watchers_;
+  intrusive_list<node> nodes_;
+  intrusive_list<owned_timer> timers_;
+  intrusive_list<reply_slot> watchers_;
   std::uint32_t watcher_count_ = 0;
   std::uint32_t watcher_limit_ = 16;
   std::atomic<bool> supervises_{false};

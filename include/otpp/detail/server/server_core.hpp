@@ -15,6 +15,7 @@
 #include <otpp/detail/server/observation.hpp>
 #include <otpp/detail/server/open_calls.hpp>
 #include <otpp/detail/util/access.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -351,7 +352,7 @@ class server_core : public process {
   void end() noexcept;
   void end_without_state() noexcept;
   void report(std::size_t dropped) noexcept;
-  void tell_list(slot_list& list) noexcept;
+  void tell_list(intrusive_list<reply_slot>& list) noexcept;
   void answer_last() noexcept;
   void on_context_destroyed() noexcept override;
 

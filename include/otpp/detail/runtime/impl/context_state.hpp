@@ -58,12 +58,7 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
   if (closed_) {
     return made; // after shutdown nobody would take it off the list
   }
-  made->next_in_room_ = lanes_;
-  if (lanes_) {
-    lanes_->before_in_room_ = made.get();
-  }
-  lanes_ = made.get();
-  made->listed_ = true;
+  lanes_.push_front(*made);
   for (std::atomic<lane*>& shared : shared_) {
     if (!shared.load(std::memory_order_relaxed)) {
       made->add_ref(); // released by shutdown()
@@ -76,41 +71,25 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
 
 inline void context_state::add(process& one) noexcept {
   std::lock_guard lock(mutex_);
-  one.listed_ = true;
-  one.older_ = newest_;
-  one.newer_ = nullptr;
-  (newest_ ? newest_->newer_ : oldest_) = &one;
-  newest_ = &one;
+  processes_.push_front(one);
   one.add_ref();
 }
 
 inline bool context_state::remove(process& one) noexcept {
   std::lock_guard lock(mutex_);
-  if (!std::exchange(one.listed_, false)) {
-    return false;
-  }
-  (one.older_ ? one.older_->newer_ : oldest_) = one.newer_;
-  (one.newer_ ? one.newer_->older_ : newest_) = one.older_;
-  return true;
+  return processes_.erase_if_linked(one);
 }
 
 template <class Wanted>
 intrusive_ptr<process> context_state::newest(Wanted wanted) noexcept {
   std::lock_guard lock(mutex_);
-  for (process* one = newest_; one; one = one->older_) {
-    if (wanted(*one)) {
-      return intrusive_ptr<process>(one);
-    }
-  }
-  return {};
+  return intrusive_ptr<process>(processes_.find(std::move(wanted)));
 }
 
 template <class Visit>
 void context_state::each_process(Visit visit) noexcept {
   std::lock_guard lock(mutex_);
-  for (process* one = oldest_; one; one = one->newer_) {
-    visit(*one);
-  }
+  processes_.for_each_backward(std::move(visit));
 }
 
 inline void context_state::sweep() {
@@ -214,7 +193,7 @@ inline void context_state::shutdown() noexcept {
     waiter* one = nullptr;
     {
       std::lock_guard lock(mutex_);
-      one = first_waiter_;
+      one = waiters_.back();
       if (!one) {
         break;
       }
@@ -242,11 +221,10 @@ inline void context_state::shutdown() noexcept {
     lane::executors executors;
     {
       std::lock_guard lock(mutex_);
-      lane* here = lanes_;
+      lane* here = lanes_.pop_front();
       if (!here) {
         break;
       }
-      unlist(*here);
       left = here->inbox_.bar();
       executors = here->take_executors();
     }

@@ -45,9 +45,7 @@ inline lane::~lane() {
   // The last reference may be released by a thread of another context while this context is being destroyed.
   // The executors are therefore released under the lock, which makes shutdown() wait for them.
   std::lock_guard lock(context_->mutex_);
-  if (listed_) {
-    context_->unlist(*this);
-  }
+  context_->lanes_.erase_if_linked(*this);
   take_executors();
 }
 
