@@ -75,8 +75,8 @@ plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/mailbox.hpp
     if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
 )
 plant(close_forgets_the_line mailbox.expire detail/queue/mailbox.hpp
-  [[last->next = waiting;]]
-  [[last->next = nullptr;]]
+  [[aside_.append(std::move(line->waiting));]]
+  [[line->waiting.take_all();]]
 )
 
 # ---- the reply slot and its inbox ----

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/util/intrusive_fifo.hpp>
+
 #include <utility>
 
 namespace otpp::detail {
@@ -39,8 +41,6 @@ class task : public queued {
   // Destroys the work, because its context is being destroyed. Runs no handler.
   virtual void discard() noexcept = 0;
 
-  task* next_task() const noexcept { return static_cast<task*>(next); }
-
  protected:
   virtual ~task() = default;
 };
@@ -49,49 +49,24 @@ class task : public queued {
 class task_list {
  public:
   task_list() = default;
-  task_list(task_list&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
+  task_list(task_list&&) = default;
   task_list& operator=(task_list&&) = delete;
 
   // Takes a linked list, oldest first.
-  explicit task_list(task* first) noexcept : first_(first), last_(first) {
-    while (last_ && last_->next) {
-      last_ = last_->next_task();
-    }
-  }
+  explicit task_list(task* first) noexcept : tasks_(first) {}
 
   ~task_list() { discard(); }
 
-  bool empty() const noexcept { return first_ == nullptr; }
-  bool has_many() const noexcept { return first_ && first_->next; }
+  bool empty() const noexcept { return tasks_.empty(); }
+  bool has_many() const noexcept { return tasks_.has_many(); }
 
-  void push_back(task& item) noexcept {
-    item.next = nullptr;
-    if (first_) {
-      last_->next = &item;
-    } else {
-      first_ = &item;
-    }
-    last_ = &item;
-  }
+  void push_back(task& item) noexcept { tasks_.push_back(item); }
 
   // Puts `others` in front of the tasks in this list.
-  void push_front(task_list others) noexcept {
-    if (!others.empty()) {
-      others.last_->next = first_;
-      if (!first_) {
-        last_ = others.last_;
-      }
-      first_ = std::exchange(others.first_, nullptr);
-      others.last_ = nullptr;
-    }
-  }
+  void push_front(task_list others) noexcept { tasks_.prepend(std::move(others.tasks_)); }
 
-  task& pop_front() noexcept {
-    task& item = *first_;
-    first_ = item.next_task();
-    return item;
-  }
+  // Precondition: the list is not empty.
+  task& pop_front() noexcept { return *tasks_.pop_front(); }
 
   // Takes at most `count` tasks from the front.
   task_list take(int count) noexcept {
@@ -103,14 +78,13 @@ class task_list {
   }
 
   void discard() noexcept {
-    while (!empty()) {
-      pop_front().discard();
+    while (task* item = tasks_.pop_front()) {
+      item->discard();
     }
   }
 
  private:
-  task* first_ = nullptr;
-  task* last_ = nullptr; // valid only if first_ is set
+  intrusive_fifo<task> tasks_;
 };
 
 } // namespace otpp::detail
