@@ -7,9 +7,8 @@
 #include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_fifo.hpp>
 #include <otpp/process/exit.hpp>
-
-#include <utility>
 
 namespace otpp::detail {
 
@@ -67,11 +66,7 @@ class inbox final : public receiver {
   // message for it.
   void wait(waiting& one) noexcept {
     end_those_over();
-    waiting** last = &first_;
-    while (*last) {
-      last = &(*last)->next;
-    }
-    *last = &one;
+    waits_.push_back(one);
   }
 
   void accept(envelope& item) noexcept override {
@@ -98,46 +93,38 @@ class inbox final : public receiver {
  private:
   // Gives the message to the first wait that it matches. Returns false if there is none.
   bool give(envelope& item) noexcept {
-    for (waiting** at = &first_; *at;) {
-      waiting& one = **at;
-      auto opinion = one.is_over() ? waiting::opinion::no : one.fits(item);
-      if (opinion == waiting::opinion::stale) {
-        item.abandon();
+    bool is_stale = false;
+    auto is_wanted_by = [&](const waiting& one) {
+      auto opinion = is_stale || one.is_over() ? waiting::opinion::no : one.fits(item);
+      is_stale = is_stale || opinion == waiting::opinion::stale;
+      return opinion == waiting::opinion::yes;
+    };
+    while (waiting* one = waits_.take_first(is_wanted_by)) {
+      if (one->take(item)) {
         return true;
       }
-      if (opinion == waiting::opinion::yes) {
-        *at = one.next;
-        if (one.take(item)) {
-          return true;
-        }
-      } else {
-        at = &one.next;
-      }
     }
-    return false;
+    if (is_stale) {
+      item.abandon();
+    }
+    return is_stale;
   }
 
   // Waits that a timeout or a cancellation has ended stay in the list until the next wait is added.
   void end_those_over() noexcept {
-    for (waiting** at = &first_; *at;) {
-      waiting& one = **at;
-      if (one.is_over()) {
-        *at = one.next;
-        one.end_waiting();
-      } else {
-        at = &one.next;
-      }
+    while (waiting* one = waits_.take_first([](const waiting& each) { return each.is_over(); })) {
+      one->end_waiting();
     }
   }
 
   void end_all() noexcept {
-    while (first_) {
-      std::exchange(first_, first_->next)->end_waiting();
+    while (waiting* one = waits_.pop_front()) {
+      one->end_waiting();
     }
   }
 
   server_core& owner_;
-  waiting* first_ = nullptr;
+  intrusive_fifo<waiting> waits_;
 };
 
 } // namespace otpp::detail
