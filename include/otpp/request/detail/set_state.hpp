@@ -7,6 +7,8 @@
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/intrusive_fifo.hpp>
+#include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
 #include <otpp/error.hpp>
@@ -70,7 +72,8 @@ class set_state : public counted<set_state<Label, Reply>> {
     }
     {
       std::lock_guard lock(mutex_);
-      list(*added);
+      entries_.push_back(*added);
+      ++size_;
     }
     added->add_ref(); // the list's
     added->add_ref(); // the request's
@@ -120,19 +123,17 @@ class set_state : public counted<set_state<Label, Reply>> {
   // Abandons all requests, and ends the wait.
   void clear() noexcept {
     wait* waiting = nullptr;
-    entry* left = nullptr;
+    intrusive_fifo<entry> left;
     {
       std::lock_guard lock(mutex_);
       waiting = std::exchange(waiter_, nullptr);
-      left = std::exchange(first_, nullptr);
-      last_ = first_ready_ = last_ready_ = nullptr;
-      size_ = 0;
-      for (entry* one = left; one; one = one->next) {
-        one->is_listed = false;
+      ready_.take_all();
+      while (entry* one = entries_.pop_front()) {
+        left.push_back(*one);
       }
+      size_ = 0;
     }
-    while (left) {
-      entry* one = std::exchange(left, left->next);
+    while (entry* one = left.pop_front()) {
       one->request->drop();
       one->release();
     }
@@ -157,20 +158,17 @@ class set_state : public counted<set_state<Label, Reply>> {
     const intrusive_ptr<open_request<Reply>> request;
     const intrusive_ptr<set_state> set;
     // Guarded by the set's lock.
-    entry* next = nullptr;
-    entry* before = nullptr;
-    entry* next_ready = nullptr;
-    bool is_listed = false;
+    list_hook<entry> hook_;
+    entry* next = nullptr; // in ready_, or of those that are let go
   };
 
   void came(entry& one) noexcept {
     {
       std::lock_guard lock(mutex_);
-      if (!one.is_listed) {
+      if (!one.hook_.is_linked()) {
         return;
       }
-      (first_ready_ ? last_ready_->next_ready : first_ready_) = &one;
-      last_ready_ = &one;
+      ready_.push_back(one);
     }
     serve();
   }
@@ -182,7 +180,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     reply_slot::claim won;
     {
       std::lock_guard lock(mutex_);
-      if (!waiter_ || !first_ready_) {
+      if (!waiter_ || ready_.empty()) {
         return;
       }
       who = std::exchange(waiter_, nullptr);
@@ -202,10 +200,10 @@ class set_state : public counted<set_state<Label, Reply>> {
   // Takes the entry whose response arrived first out of the set; returns null if there is none. Called under
   // the lock.
   entry* take_ready() noexcept {
-    entry* what = first_ready_;
+    entry* what = ready_.pop_front();
     if (what) {
-      first_ready_ = what->next_ready;
-      unlist(*what);
+      entries_.erase(*what);
+      --size_;
     }
     return what;
   }
@@ -215,27 +213,10 @@ class set_state : public counted<set_state<Label, Reply>> {
     what.release();
   }
 
-  void list(entry& one) noexcept {
-    one.is_listed = true;
-    one.before = last_;
-    (last_ ? last_->next : first_) = &one;
-    last_ = &one;
-    ++size_;
-  }
-
-  void unlist(entry& one) noexcept {
-    one.is_listed = false;
-    (one.before ? one.before->next : first_) = one.next;
-    (one.next ? one.next->before : last_) = one.before;
-    --size_;
-  }
-
   mutable spin_mutex mutex_;
   wait* waiter_ = nullptr; // owns its server half
-  entry* first_ = nullptr;
-  entry* last_ = nullptr;
-  entry* first_ready_ = nullptr;
-  entry* last_ready_ = nullptr;
+  intrusive_list<entry> entries_;
+  intrusive_fifo<entry> ready_; // those of them that have their response
   std::size_t size_ = 0;
 };
 
