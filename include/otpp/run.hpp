@@ -43,16 +43,16 @@ inline constexpr duration shutdown_time = std::chrono::seconds(5);
 // Stops the servers, newest first, including any that are started meanwhile. A server that takes too long is
 // left to the context's destruction. Servers that were started with a link are ended by their parents, and
 // are stopped here only if they outlive those; a supervisor may take as long as its children may.
-inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
-  std::vector<const process*> given_up;
+inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> context) {
+  std::vector<const process*> killed;
   auto is_left = [&](const process& one) {
-    return std::find(given_up.begin(), given_up.end(), &one) == given_up.end();
+    return std::find(killed.begin(), killed.end(), &one) == killed.end();
   };
   while (true) {
-    intrusive_ptr<process> newest = room->newest([&](const process& one) {
+    intrusive_ptr<process> newest = context->newest([&](const process& one) {
       return is_left(one) && relations::parent_of(static_cast<const server_core&>(one)) == 0;
     });
-    newest = newest ? newest : room->newest(is_left);
+    newest = newest ? newest : context->newest(is_left);
     if (!newest) {
       break;
     }
@@ -66,7 +66,7 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> room) {
       if (e.code() == errc::timeout) {
         std::fprintf(
             stderr, "otpp: server %s did not end within 5 s; it is killed\n", server->describe().c_str());
-        given_up.push_back(newest.get());
+        killed.push_back(newest.get());
       }
       // Otherwise it ended for another reason, which has been reported.
     }

@@ -35,7 +35,7 @@ class exit_signal {
   exit_reason reason; ///< Why.
 
   /// Returns true if it came through a link that has been removed; the library then drops it.
-  bool is_void() const noexcept { return link_ && link_->is_cut(); }
+  bool is_void() const noexcept { return link_ && link_->is_disconnected(); }
 
  private:
   detail::intrusive_ptr<detail::relation> link_;
@@ -48,7 +48,7 @@ class pending_exit_message final : public pending_exit {
  public:
   explicit pending_exit_message(pid from, exit_reason why = {}, intrusive_ptr<relation> link = {})
       : pending_exit(std::move(why)),
-        letter_(new plain_message<exit_signal>(&opened, exit_signal({}, {}), source_location())),
+        message_(new plain_message<exit_signal>(&opened, exit_signal({}, {}), source_location())),
         from_(std::move(from)),
         link_(std::move(link)) {}
 
@@ -58,11 +58,11 @@ class pending_exit_message final : public pending_exit {
   void came_through(intrusive_ptr<relation> link) noexcept { link_ = std::move(link); }
 
   envelope& to_message(std::uint64_t parent) noexcept override {
-    plain_message<exit_signal>& letter = *letter_.release();
-    letter.is_system = from_ && from_.id() == parent; // it ends a server that is suspended too
-    letter.content() = exit_signal(std::move(from_), std::move(reason), std::move(link_));
+    plain_message<exit_signal>& item = *message_.release();
+    item.is_system = from_ && from_.id() == parent; // it ends a server that is suspended too
+    item.content() = exit_signal(std::move(from_), std::move(reason), std::move(link_));
     delete this;
-    return letter;
+    return item;
   }
 
   // As in OTP, a server ends with its parent; its handlers cannot prevent that.
@@ -76,14 +76,14 @@ class pending_exit_message final : public pending_exit {
     } else {
       open = server.find_opener(server_core::verb::info, typeid(exit_signal));
     }
-    open ? open(server, item) : item.abandon();
+    open ? open(server, item) : item.discard_message();
   }
 
  private:
   ~pending_exit_message() override = default;
-  bool link_is_cut() const noexcept override { return link_ && link_->is_cut(); }
+  bool link_is_disconnected() const noexcept override { return link_ && link_->is_disconnected(); }
 
-  std::unique_ptr<plain_message<exit_signal>, envelope_abandoner> letter_;
+  std::unique_ptr<plain_message<exit_signal>, envelope_discarder> message_;
   pid from_;
   intrusive_ptr<relation> link_;
 };

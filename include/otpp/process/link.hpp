@@ -118,7 +118,7 @@ inline void unlink(const pid& other) {
     return; // in monitors and signals, its id 0 means that there is no link
   }
   if (detail::intrusive_ptr<detail::relation> found = detail::relation::find_link(*mine, other.id())) {
-    found->cut();
+    found->disconnect();
   }
   if (detail::relations* its = mine->related()) {
     its->ignore_exit_signals_of(other.id());

@@ -63,7 +63,9 @@ struct down {
   exit_reason reason; ///< Why.
 
   /// Returns true if the monitor has been removed; the library then drops the message.
-  bool is_void() const noexcept { return detail::access::of(ref) && detail::access::of(ref)->is_cut(); }
+  bool is_void() const noexcept {
+    return detail::access::of(ref) && detail::access::of(ref)->is_disconnected();
+  }
 };
 
 namespace detail {
@@ -73,18 +75,18 @@ class monitor_relation final : public relation {
  public:
   monitor_relation(core_ptr watcher, core_ptr target)
       : relation(std::move(watcher), std::move(target), false),
-        letter_(new plain_message<down>(&opened, down(), source_location())) {}
+        message_(new plain_message<down>(&opened, down(), source_location())) {}
 
   void notify(const server_core& who, const exit_reason& reason) noexcept override {
     if (&who != second().get()) {
       return; // the watcher has ended
     }
-    plain_message<down>& letter = *letter_.release();
-    letter.content().ref = access::make<monitor_ref>(intrusive_ptr<relation>(this));
-    letter.content().who = access::make<pid>(second());
-    letter.content().reason = reason;
-    if (first()->send<&mailbox::push_library_message>(letter) != mailbox::result::taken) {
-      letter.abandon();
+    plain_message<down>& item = *message_.release();
+    item.content().ref = access::make<monitor_ref>(intrusive_ptr<relation>(this));
+    item.content().who = access::make<pid>(second());
+    item.content().reason = reason;
+    if (first()->send<&mailbox::push_library_message>(item) != mailbox::result::taken) {
+      item.discard_message();
     }
   }
 
@@ -94,10 +96,10 @@ class monitor_relation final : public relation {
     if (!static_cast<plain_message<down>&>(item).content().is_void()) {
       open = server.find_opener(server_core::verb::info, typeid(down));
     }
-    open ? open(server, item) : item.abandon();
+    open ? open(server, item) : item.discard_message();
   }
 
-  std::unique_ptr<plain_message<down>, envelope_abandoner> letter_;
+  std::unique_ptr<plain_message<down>, envelope_discarder> message_;
 };
 
 } // namespace detail
@@ -157,7 +159,7 @@ monitor_ref monitor(Name) {
 /// @par Thread safety
 /// Safe from any thread; the guarantee about `down` holds only if the monitoring process itself calls it.
 inline bool demonitor(const monitor_ref& ref) noexcept {
-  return detail::access::of(ref) && detail::access::of(ref)->cut();
+  return detail::access::of(ref) && detail::access::of(ref)->disconnect();
 }
 
 } // namespace otpp

@@ -234,14 +234,14 @@ class pg {
         watches_.erase(at);
         ref.give_up();
       }
-      ended.by->give_up_name([&](const detail::name_registration& one) { return &one == ended.held; });
+      ended.by->release_name([&](const detail::name_registration& one) { return &one == ended.held; });
       return true;
     }
 
     template <class Callbacks>
     static void opened(detail::server_core& server, detail::envelope& item) {
       if (static_cast<detail::plain_message<group_change>&>(item).content().ref.is_over()) {
-        item.abandon();
+        item.discard_message();
       } else {
         detail::opener_of<detail::server_core::verb::info, group_change, Callbacks>()(server, item);
       }
@@ -268,7 +268,7 @@ class pg {
 
     struct delivery {
       detail::intrusive_ptr<detail::server_core> to;
-      detail::envelope_ptr letter;
+      detail::envelope_ptr item;
     };
 
     void changed(std::string_view group, change what, const pid& who) noexcept override {
@@ -279,9 +279,9 @@ class pg {
         try {
           auto kind = what == change::joined ? group_change::kind::joined : group_change::kind::left;
           group_change said{one.ref, std::string(group), kind, who};
-          detail::envelope_ptr letter(
+          detail::envelope_ptr item(
               new detail::plain_message<group_change>(one.open, std::move(said), source_location()));
-          outbox_.push_back({one.by, std::move(letter)});
+          outbox_.push_back({one.by, std::move(item)});
         } catch (...) {
           // No memory: a server that ends cannot wait for it.
         }
@@ -300,9 +300,9 @@ class pg {
           all.swap(outbox_);
         }
         for (delivery& one : all) {
-          if (one.to->send<&detail::mailbox::push_library_message>(*one.letter) ==
+          if (one.to->send<&detail::mailbox::push_library_message>(*one.item) ==
               detail::mailbox::result::taken) {
-            one.letter.release();
+            one.item.release();
           }
         }
         std::lock_guard lock(mutex());

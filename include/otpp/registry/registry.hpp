@@ -87,12 +87,12 @@ class registry {
       server = std::move(found->second);
       table_->names.erase(found);
     }
-    auto given_up = server->give_up_name([&](const detail::name_registration& one) {
+    auto ended = server->release_name([&](const detail::name_registration& one) {
       auto* ours = dynamic_cast<const held*>(&one);
       return ours && ours->names == table_ && ours->name == name;
     });
-    if (given_up) {
-      static_cast<held&>(*given_up).server = nullptr; // already removed from the table
+    if (ended) {
+      static_cast<held&>(*ended).server = nullptr; // already removed from the table
     }
     return true;
   }
@@ -151,11 +151,11 @@ class registry {
 
   // Completes the wait when its name is registered, which may be now.
   void wait(detail::name_waiter& one) {
-    detail::name_waiter* given_up = nullptr;
+    detail::name_waiter* ended = nullptr;
     detail::intrusive_ptr<detail::server_core> server;
     {
       std::lock_guard lock(table_->mutex);
-      given_up = table_->take_if([](const detail::name_waiter& w) { return w.has_given_up(); });
+      ended = table_->take_if([](const detail::name_waiter& w) { return w.is_over(); });
       auto found = table_->names.find(one.name);
       if (found != table_->names.end()) {
         server = found->second;
@@ -164,8 +164,8 @@ class registry {
         table_->waiting = &one;
       }
     }
-    while (given_up) {
-      std::exchange(given_up, given_up->next)->name_lost();
+    while (ended) {
+      std::exchange(ended, ended->next)->name_lost();
     }
     if (server) {
       one.name_found(std::move(server));

@@ -49,7 +49,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
     }
   }
   void name_lost() noexcept override { this->fail(errc::no_process); }
-  bool has_given_up() const noexcept override { return this->decided(); }
+  bool is_over() const noexcept override { return this->decided(); }
 
  protected:
   ~name_request() = default;

@@ -133,7 +133,7 @@ class request_handle {
   /// Abandons the request: a late answer is dropped.
   void abandon() noexcept {
     if (request_) {
-      std::exchange(request_, {})->orphan();
+      std::exchange(request_, {})->on_handle_destroyed();
     }
   }
 

@@ -85,7 +85,7 @@ struct supervisor {
     return children.terminate(std::move(request.id));
   }
   outcome<void> handle_call(detail::delete_child_request request, state_type& children) {
-    return children.forget(request.id);
+    return children.erase(request.id);
   }
   std::vector<child_info> handle_call(detail::which_children_request, state_type& children) {
     return children.list();

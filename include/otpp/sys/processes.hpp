@@ -127,16 +127,17 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// }
 /// @endcode
 inline std::vector<process_info> processes() {
-  using room_ptr = detail::intrusive_ptr<detail::context_state>;
+  using context_ptr = detail::intrusive_ptr<detail::context_state>;
   using server_ptr = detail::intrusive_ptr<detail::server_core>;
-  std::vector<room_ptr> rooms = detail::copy_in_lock<room_ptr>([](auto keep) {
-    detail::context_state::each_room([&](detail::context_state& room) noexcept { keep(room_ptr(&room)); });
+  std::vector<context_ptr> contexts = detail::copy_in_lock<context_ptr>([](auto keep) {
+    detail::context_state::each(
+        [&](detail::context_state& context) noexcept { keep(context_ptr(&context)); });
   });
-  std::reverse(rooms.begin(), rooms.end()); // the newest context is listed first
+  std::reverse(contexts.begin(), contexts.end()); // the newest context is listed first
   std::vector<process_info> result;
-  for (const room_ptr& room : rooms) {
+  for (const context_ptr& context : contexts) {
     std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
-      room->each_process(
+      context->each_process(
           [&](detail::process& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
     });
     for (const server_ptr& server : servers) {

@@ -185,7 +185,7 @@ class world {
   void run_ready(std::size_t which);
   void fire(context& sleeper);
   void happen(std::size_t which);
-  void forget(const context& gone);
+  void erase(const context& gone);
   void write(std::string line);
 
   schedule& decides_;
@@ -240,7 +240,7 @@ inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
 
 inline context::~context() {
   shutdown(); // while the virtual time can still be read
-  world_->forget(*this);
+  world_->erase(*this);
 }
 
 inline context::executor_type context::get_executor() noexcept { return {*world_, *this}; }
@@ -358,7 +358,7 @@ inline void world::happen(std::size_t which) {
 }
 
 // Destroying a handler may post others, which are then destroyed as well.
-inline void world::forget(const context& gone) {
+inline void world::erase(const context& gone) {
   auto is_its = [&](const std::unique_ptr<detail::ready_handler>& one) { return one->home == &gone; };
   for (auto at = std::find_if(ready_.begin(), ready_.end(), is_its); at != ready_.end();
        at = std::find_if(ready_.begin(), ready_.end(), is_its)) {

@@ -4,7 +4,7 @@
 
    What models what:
      mpsc_queue.pml            detail/mpsc_queue.hpp, with one step for each access to the word
-     enter, wake_and_leave     context_room.hpp: the gate; process.hpp: schedule
+     enter, wake_and_leave     context_state.hpp: the gate; process.hpp: schedule
      send_from_outside         server_core.hpp: send; process.hpp: send_inside; mailbox.hpp: push
      submit_from_outside       process.hpp: submit (a task)
      post_activation           process.hpp; `posted` is how many activations the executor has

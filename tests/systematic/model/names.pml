@@ -4,7 +4,7 @@
 
    What models what:
      add, find, remove     registry.hpp, the functions of these names; server_core.hpp: hold_name,
-                           give_up_name
+                           release_name
      wait_for_it           registry.hpp: wait
      free_names            end.hpp: end_without_state, where the names are freed; registry.hpp: ~held
      server                start_request.hpp: launch; end.hpp: begin_end, end, end_without_state, in this order

@@ -3,15 +3,15 @@
    One answer: reply_slot.hpp's two halves, and all who race for the decision.
 
    What models what:
-     decide, leave, write_, settle    reply_slot.hpp, the functions of these names
-     try_claim, deliver               reply_slot.hpp; context_room.hpp: enter, leave (the caller's gate)
-     settle_fresh                     turn.hpp: settle_one; context_room.hpp: enroll
+     decide, leave, write_, settle    reply_slot.hpp: decide, release_half, write_, deliver
+     try_claim, deliver               reply_slot.hpp; context_state.hpp: enter, leave (the caller's gate)
+     settle_fresh                     turn.hpp: register_one; context_state.hpp: register_and
      server, what the handler does    gen_server.hpp: conclude, handle_with_caller, settle_with_caller;
                                       open_calls.hpp: open, take_back; server_core.hpp: answer_at_end; relations.hpp: watch
      server, from ENDING on           end.hpp: begin_end, end_without_state, tell_list
      holder                           caller.hpp: finish, drop; open_calls.hpp: close, close_unanswered
      timer                            process.hpp: sweep; reply_slot.hpp: claim_expired, expire
-     caller                           operation.hpp: run, discard, abandon_waiting; reply_slot.hpp: cancel,
+     caller                           operation.hpp: run, discard, on_context_destroyed; reply_slot.hpp: cancel,
                                       stop_waiting; process.hpp: shutdown
 
    The server runs in the caller's context or in another. In the caller's it may have the call fresh, in its

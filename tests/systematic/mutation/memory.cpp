@@ -10,5 +10,5 @@
 #include "../memory/failing_memory.cpp"
 #include "../memory/life.test.cpp"
 #include "../memory/server.test.cpp"
-#include "../memory/ties.test.cpp"
+#include "../memory/relations.test.cpp"
 #include "../memory/wake.test.cpp"

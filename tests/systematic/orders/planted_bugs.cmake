@@ -52,7 +52,7 @@ function(otpp_plant_bugs folder)
   list(APPEND bugs 3:answer_without_decision)
   plant(3 detail/reply/reply_slot.hpp
     "    if (!won) {
-      leave();
+      release_server_half();
       return false;
     }
     fill();"
@@ -60,7 +60,7 @@ function(otpp_plant_bugs folder)
       if (otpp_planted_bug == 3) {
         fill();
       }
-      leave();
+      release_server_half();
       return otpp_planted_bug == 3;
     }
     fill();")
@@ -103,12 +103,12 @@ function(otpp_plant_bugs folder)
   plant(8 detail/server/end.hpp
     "    tell_end(*slot, won);
     if (is_ours) {
-      slot->leave();
+      slot->release_server_half();
     }
 "
     "    tell_end(*slot, won);
     if (is_ours) {
-      slot->leave();
+      slot->release_server_half();
     }
     if (otpp_planted_bug == 8) {
       return;
@@ -118,9 +118,9 @@ function(otpp_plant_bugs folder)
   # Whoever starts a server is forgotten when the server's context is destroyed.
   list(APPEND bugs 9:starter_lost)
   plant(9 detail/server/end.hpp
-    "    std::exchange(starter_, nullptr)->bounce(*this, reason_);"
-    "    otpp_planted_bug == 9 ? std::exchange(starter_, nullptr)->abandon()
-                          : std::exchange(starter_, nullptr)->bounce(*this, reason_);")
+    "    std::exchange(starter_, nullptr)->fail_unhandled(*this, reason_);"
+    "    otpp_planted_bug == 9 ? std::exchange(starter_, nullptr)->discard_message()
+                          : std::exchange(starter_, nullptr)->fail_unhandled(*this, reason_);")
 
   # What comes while a handler waits is handled newest first.
   list(APPEND bugs 10:order_swapped)
@@ -139,9 +139,9 @@ function(otpp_plant_bugs folder)
   # The room of one who has given up goes to nobody.
   list(APPEND bugs 11:room_lost)
   plant(11 detail/queue/mailbox.hpp
-    "          item->next = std::exchange(given_up, item);
+    "          item->next = std::exchange(ended, item);
           continue;"
-    "          item->next = std::exchange(given_up, item);
+    "          item->next = std::exchange(ended, item);
           if (otpp_planted_bug == 11) {
             break;
           }
@@ -169,11 +169,11 @@ function(otpp_plant_bugs folder)
   list(APPEND bugs 14:wakeup_lost)
   plant(14 detail/runtime/impl/turn.hpp
     "  if (next_) {
-    settle(next_);
+    register_local(next_);
     next_->post_activation();
   }"
     "  if (next_) {
-    settle(next_);
+    register_local(next_);
     if (otpp_planted_bug != 14) {
       next_->post_activation();
     }

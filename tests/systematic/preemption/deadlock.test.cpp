@@ -37,7 +37,7 @@ struct question final : otpp::detail::answer_slot<void> {
   void run() override {}
   void discard() noexcept override {}
   void destroy() noexcept override {}
-  void abandon_waiting() noexcept override {}
+  void on_context_destroyed() noexcept override {}
   std::string_view operation() const noexcept override { return "call"; }
 };
 

@@ -38,8 +38,8 @@ class letter final : public envelope {
     ended = true;
   }
 
-  void bounce(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
-  void abandon() noexcept override {
+  void fail_unhandled(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
+  void discard_message() noexcept override {
     expect(given_up.load(), "abandoned, and its sender waits");
     end();
     settled.set();

@@ -162,7 +162,7 @@ plant(enter_in_two_steps gate detail/runtime/context_state.hpp
   [[(gate_.load(std::memory_order_acquire) & 1) ? (gate_.fetch_add(2), true) : (gate_.fetch_add(2), false)]]
 )
 plant(turned_away_and_counted gate detail/runtime/context_state.hpp
-  [[leave();
+  [[release_server_half();
       return false;]]
   [[return false;]]
 )
@@ -237,15 +237,15 @@ plant(told_in_two_steps relation.both_end detail/server/relation.hpp
   [[state_.load(std::memory_order_acquire) == state::connected &&
         (state_.store(state::notified, std::memory_order_release), true)]]
 )
-plant(cut_in_two_steps relation.cut_or_end detail/server/relation.hpp
-  [[state_.exchange(state::cut, std::memory_order_acq_rel)]]
+plant(cut_in_two_steps relation.disconnect_or_end detail/server/relation.hpp
+  [[state_.exchange(state::disconnected, std::memory_order_acq_rel)]]
   [[[&] {
     state was = state_.load(std::memory_order_acquire);
-    state_.store(state::cut, std::memory_order_release);
+    state_.store(state::disconnected, std::memory_order_release);
     return was;
   }()]]
 )
-plant_text(tied_to_one_who_has_ended relation.tie_or_end detail/server/relations.hpp
+plant_text(tied_to_one_who_has_ended relation.connect_or_end detail/server/relations.hpp
   [[if (owner_.life_ == server_core::life::ended) {
       return false;
     }

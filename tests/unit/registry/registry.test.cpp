@@ -299,7 +299,7 @@ TEST_CASE("registry: who waits for a name that has come meanwhile is told at onc
       found = std::move(server);
     }
     void name_lost() noexcept override { is_lost = true; }
-    bool has_given_up() const noexcept override { return false; }
+    bool is_over() const noexcept override { return false; }
     otpp::detail::intrusive_ptr<otpp::detail::server_core> found;
     bool is_lost = false;
   };

@@ -56,7 +56,7 @@ class call_handler {
       } catch (...) {
         crash(hold, std::current_exception()); // no memory for its frame
       }
-      server_->settle_if_busy();
+      server_->register_local_if_busy();
     } else {
       try {
         if constexpr (std::is_void_v<returned>) {
@@ -136,7 +136,7 @@ class call_handler {
 
   void handle_with_caller(request& one) const {
     // The otpp::caller may be passed to any thread.
-    turn::current()->settle(server_);
+    turn::current()->register_local(server_);
     server_->open(one);
     if constexpr (is_awaitable<returned>) {
       try {

@@ -96,7 +96,7 @@ class gen_server final : public server_core {
       } catch (...) {
         self.fail_start(hold, std::current_exception()); // no memory for its frame
       }
-      self.settle_if_busy();
+      self.register_local_if_busy();
     } else {
       unanswered<Request> hold(self, request);
       try {
@@ -113,7 +113,7 @@ class gen_server final : public server_core {
   }
 
   // A process that is one coroutine takes its messages itself (spawn.hpp).
-  static void open_never(server_core&, envelope& item) { item.abandon(); }
+  static void open_never(server_core&, envelope& item) { item.discard_message(); }
 
   static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
   std::string show_state() override { return detail::show_state(callbacks_, state()); }
@@ -159,9 +159,9 @@ class gen_server final : public server_core {
   // ---- handlers that are coroutines ----
 
   // The handler waits for something: register its caller.
-  void settle_if_busy() noexcept {
+  void register_local_if_busy() noexcept {
     if (is_job_running()) {
-      turn::current()->settle(this);
+      turn::current()->register_local(this);
     }
   }
 
@@ -172,7 +172,7 @@ class gen_server final : public server_core {
     static_assert(check_plain_result<Returned>());
     handles(&detail::type_name<M>);
     envelope_ptr hold(&item);
-    auto& letter = static_cast<plain_message<M>&>(item);
+    auto& plain = static_cast<plain_message<M>&>(item);
     if constexpr (is_awaitable<Returned>) {
       try {
         run_job(handler_coroutine::job_of<gen_server>::make(
@@ -192,9 +192,9 @@ class gen_server final : public server_core {
     } else {
       try {
         if constexpr (std::is_void_v<Returned>) {
-          invoke(callbacks_, std::move(letter.content()), state());
+          invoke(callbacks_, std::move(plain.content()), state());
         } else {
-          go_on(invoke(callbacks_, std::move(letter.content()), state()), item.message_type(), item.where());
+          go_on(invoke(callbacks_, std::move(plain.content()), state()), item.message_type(), item.where());
         }
       } catch (...) {
         request_end(std::current_exception(), item.message_type(), item.where());

@@ -43,10 +43,10 @@ class sending : public answer_slot<void> {
     if (!this->server) {
       return; // no server was found, and that error is being delivered
     }
-    envelope* letter = static_cast<server_core&>(*this->server).withdraw(static_cast<reply_slot*>(this));
-    if (letter) {
+    envelope* item = static_cast<server_core&>(*this->server).withdraw(static_cast<reply_slot*>(this));
+    if (item) {
       reply_slot::cancel();
-      letter->abandon(); // it owns the server half
+      item->discard_message(); // it owns the server half
     }
   }
 
@@ -60,17 +60,18 @@ class sending : public answer_slot<void> {
 };
 
 template <message M>
-using letter_ptr = std::unique_ptr<plain_message<M>, envelope_abandoner>;
+using plain_message_ptr = std::unique_ptr<plain_message<M>, envelope_discarder>;
 
 template <message M, class Content>
-letter_ptr<M> make_letter(const destination& target, Content&& content) {
-  return letter_ptr<M>(new plain_message<M>(target.open, std::forward<Content>(content), target.where));
+plain_message_ptr<M> make_plain_message(const destination& target, Content&& content) {
+  return plain_message_ptr<M>(
+      new plain_message<M>(target.open, std::forward<Content>(content), target.where));
 }
 
 template <server_core::verb Verb, message M>
 struct initiate_post : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, destination target, letter_ptr<M> letter) {
+  void operator()(Handler&& handler, destination target, plain_message_ptr<M> item) {
     using request = operation<sending<M>, void, std::decay_t<Handler>>;
     unregistered<request> made =
         make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb_name(Verb));
@@ -90,21 +91,21 @@ struct initiate_post : initiation {
     }
     mailbox::result result = mailbox::result::full;
     if (is_inside) {
-      result = server.send<&mailbox::try_push>(*letter); // waiting here would never end
+      result = server.send<&mailbox::try_push>(*item); // waiting here would never end
     } else {
-      letter->may_wait(*sender);
-      result = server.send<&mailbox::push>(*letter);
+      item->may_wait(*sender);
+      result = server.send<&mailbox::push>(*item);
     }
     switch (result) {
       case mailbox::result::waiting:
-        letter.release();
+        item.release();
         sender.release(); // the message owns it
         return;
       case mailbox::result::full: sender.release()->fail(errc::mailbox_full); return;
       case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
       case mailbox::result::taken:
       case mailbox::result::woke:
-        letter.release();
+        item.release();
         sender.release()->answer();
         return;
     }
@@ -113,13 +114,13 @@ struct initiate_post : initiation {
 
 // With the default token nothing is posted and the coroutine is not suspended, unless the mailbox is full.
 template <server_core::verb Verb, message M>
-asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
+asio::awaitable<void> post_or_wait(destination target, plain_message_ptr<M> item) {
   if (target.error) {
     std::rethrow_exception(std::move(target.error));
   }
-  mailbox::result result = target.server->template send<&mailbox::try_push>(*letter);
+  mailbox::result result = target.server->template send<&mailbox::try_push>(*item);
   if (result == mailbox::result::taken) {
-    letter.release();
+    item.release();
     co_return;
   }
   if (result == mailbox::result::closed) {
@@ -127,17 +128,17 @@ asio::awaitable<void> post_or_wait(destination target, letter_ptr<M> letter) {
         make_error(errc::no_process, verb_name(Verb), type_name<M>(), target.server->describe()));
   }
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
-      initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(letter));
+      initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(item));
 }
 
 // Precondition: the message has been checked.
 template <server_core::verb Verb, message M, class Token>
-auto post(destination target, letter_ptr<M> letter, Token&& token) {
+auto post(destination target, plain_message_ptr<M> item, Token&& token) {
   if constexpr (std::is_same_v<std::decay_t<Token>, asio::use_awaitable_t<>>) {
-    return post_or_wait<Verb, M>(std::move(target), std::move(letter));
+    return post_or_wait<Verb, M>(std::move(target), std::move(item));
   } else {
     return initiate<void>(
-        initiate_post<Verb, M>(), std::forward<Token>(token), std::move(target), std::move(letter));
+        initiate_post<Verb, M>(), std::forward<Token>(token), std::move(target), std::move(item));
   }
 }
 
@@ -147,8 +148,8 @@ auto post_in_place(Address&& to, Args&&... args) {
     destination target = resolve_for<Verb, M>(std::move(to));
     return make_and_send<M>(
         [&]<class Token>(M&& content, Token&& token) {
-          auto letter = make_letter<M>(target, std::move(content));
-          return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
+          auto item = make_plain_message<M>(target, std::move(content));
+          return post<Verb, M>(std::move(target), std::move(item), std::forward<Token>(token));
         },
         std::forward<Args>(args)...);
   }
@@ -160,21 +161,21 @@ auto post_message(Address&& to, Message&& content, Token&& token) {
   static_assert(check_temporary<Message, Token>());
   if constexpr (check_sent<Verb, M, Address>()) {
     destination target = resolve_for<Verb, M>(std::move(to));
-    auto letter = make_letter<M>(target, M(std::forward<Message>(content)));
-    return post<Verb, M>(std::move(target), std::move(letter), std::forward<Token>(token));
+    auto item = make_plain_message<M>(target, M(std::forward<Message>(content)));
+    return post<Verb, M>(std::move(target), std::move(item), std::forward<Token>(token));
   }
 }
 
-// Sends the result of make_letter() if there is room now. Throws if there is no memory, or if the message
+// Sends the result of make_plain_message() if there is room now. Throws if there is no memory, or if the message
 // could not be made.
 template <class MakeLetter>
 bool try_send_to(server_core& server, MakeLetter make) noexcept {
   try {
-    auto letter = make();
-    if (server.send<&mailbox::try_push>(*letter) != mailbox::result::taken) {
+    auto item = make();
+    if (server.send<&mailbox::try_push>(*item) != mailbox::result::taken) {
       return false;
     }
-    letter.release();
+    item.release();
     return true;
   } catch (...) {
     return false;
@@ -187,7 +188,7 @@ bool try_post_to(const borrowed_ref<Callbacks>& to, Args&&... args) noexcept {
   if constexpr (check_sent<Verb, M, server_ref<Callbacks>>()) {
     server_core* server = to.borrowed_core();
     return server && try_send_to(*server, [&] {
-             return letter_ptr<M>(new plain_message<M>(
+             return plain_message_ptr<M>(new plain_message<M>(
                  opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), to.where()));
            });
   }
@@ -198,7 +199,7 @@ bool try_post(Address&& to, Args&&... args) noexcept {
   if constexpr (check_sent<Verb, M, Address>()) {
     destination target = resolve_for<Verb, M>(std::move(to), purpose());
     return target.server && try_send_to(*target.server, [&] {
-             return make_letter<M>(target, make_message<M>(std::forward<Args>(args)...));
+             return make_plain_message<M>(target, make_message<M>(std::forward<Args>(args)...));
            });
   }
 }

@@ -60,8 +60,10 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
         [&](Args&... args) -> decltype(auto) { return callbacks.init(std::move(args)...); }, args_);
   }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
-  void abandon() noexcept override { this->leave(); }
+  void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
+    this->fail(errc::exited, reason);
+  }
+  void discard_message() noexcept override { this->release_server_half(); }
 
   // The starter gets the error of a failed init once the name is free again.
   void write_end(const exit_reason& reason) noexcept override {
@@ -141,17 +143,17 @@ struct initiate_start : initiation {
     try {
       turn* here = turn::current();
       intrusive_ptr<lane> home;
-      intrusive_ptr<context_state> room;
+      intrusive_ptr<context_state> context;
       std::optional<context_guard> inside;
       if (here && here->here().serves(place)) {
         home = intrusive_ptr<lane>(&here->here()); // the usual case: this thread is running on that lane
       } else {
-        room = context_state::of(place);
-        inside.emplace(*room);
+        context = context_state::of(place);
+        inside.emplace(*context);
         if (!*inside) {
           throw error(errc::no_process, "otpp: start in a context that is being destroyed");
         }
-        home = room->lane_for(place);
+        home = context->lane_for(place);
       }
       std::unique_ptr<std::string> name;
       if (how.name()) {

@@ -72,7 +72,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
       }
     }
     if (!is_started) {
-      let_go(); // in no gate: the message may own the context
+      discard_content(); // in no gate: the message may own the context
     }
   }
 
@@ -103,7 +103,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   virtual void deliver() noexcept = 0;
 
   // Destroys the message and the address.
-  virtual void let_go() noexcept = 0;
+  virtual void discard_content() noexcept = 0;
 
  private:
   context_state& context() const noexcept { return lane_->context(); }
@@ -125,7 +125,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
       }
       how.left = left_at(now);
       how.is_ours = !is_firing_;
-      unlist();
+      erase();
       return true;
     });
     return how;
@@ -133,14 +133,14 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
 
   void conclude(const ending& how) noexcept {
     if (how.is_ours) {
-      let_go();
+      discard_content();
     }
     if (how.left) {
       release();
     }
   }
 
-  void unlist() noexcept {
+  void erase() noexcept {
     is_alive_ = false;
     if (owner_) {
       owner_->related()->erase(*this);
@@ -150,7 +150,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   bool claim_expired() noexcept final {
     is_firing_ = true;
     if (period_ == duration::zero()) {
-      unlist(); // and the reference goes to expire()
+      erase(); // and the reference goes to expire()
     } else {
       add_ref();
     }
@@ -171,7 +171,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
       });
     }
     if (!is_armed) {
-      let_go();
+      discard_content();
     }
     release();
   }
@@ -185,9 +185,9 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   }
 
   // No thread can cancel it concurrently, because the gate is closed.
-  void context_gone() noexcept final {
+  void on_deadlines_destroyed() noexcept final {
     is_alive_ = false;
-    let_go();
+    discard_content();
     release();
   }
 
@@ -224,9 +224,11 @@ class timer_of final : public timer_core, public cached_memory {
   ~timer_of() override = default;
 
  private:
-  using letter = letter_ptr<M>;
+  using kept_message = plain_message_ptr<M>;
 
-  letter make(M&& content) const { return letter(new plain_message<M>(nullptr, std::move(content), where_)); }
+  kept_message make(M&& content) const {
+    return kept_message(new plain_message<M>(nullptr, std::move(content), where_));
+  }
 
   void deliver() noexcept override {
     destination goal =
@@ -245,21 +247,21 @@ class timer_of final : public timer_core, public cached_memory {
     }
   }
 
-  static void post(const destination& goal, letter what) noexcept {
+  static void post(const destination& goal, kept_message what) noexcept {
     what->opens_by(goal.open);
     if (goal.server->template send<&mailbox::push_library_message>(*what) == mailbox::result::taken) {
       what.release();
     }
   }
 
-  void let_go() noexcept override {
+  void discard_content() noexcept override {
     kept_.reset();
     to_.reset();
   }
 
   std::optional<Address> to_;
   source_location where_;
-  std::conditional_t<Repeats, std::optional<M>, letter> kept_;
+  std::conditional_t<Repeats, std::optional<M>, kept_message> kept_;
 };
 
 // Sets a timer. A timer for a process is owned by that process, so a missing process is reported now. A timer

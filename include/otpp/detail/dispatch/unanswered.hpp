@@ -26,7 +26,7 @@ class unanswered {
     if (server_->is_running_here()) {
       server_->answer_at_end(*request_, false); // the handler never started, which ends the server
     } else {
-      request_->bounce(*server_, exit_reason::killed());
+      request_->fail_unhandled(*server_, exit_reason::killed());
     }
   }
   Request& operator*() const noexcept { return *request_; }

@@ -22,7 +22,7 @@ class deadline {
   virtual void expire() noexcept = 0;
 
   // Its context is being destroyed, and nothing else has removed it from the heap.
-  virtual void context_gone() noexcept {}
+  virtual void on_deadlines_destroyed() noexcept {}
 
  protected:
   virtual ~deadline() = default;

@@ -16,8 +16,8 @@ class server_core;
 // The one kind of message that a mailbox holds, together with the function that opens it.
 //
 // The function knows which handler the message needs, so the loop has no switch over message types. The code
-// that takes an envelope out of a mailbox owns it, and ends that ownership by exactly one of `open`, `bounce`
-// and `abandon`.
+// that takes an envelope out of a mailbox owns it, and ends that ownership by exactly one of `open`,
+// `fail_unhandled` and `discard_message`.
 class envelope : public queued {
  public:
   // Finds the handler and runs it; instantiated where both the callbacks and the message type are known.
@@ -31,10 +31,10 @@ class envelope : public queued {
   void opens_by(opener how) noexcept { open_ = how; }
 
   // The server has ended: fails the operation that waits with the reason.
-  virtual void bounce(server_core& server, const exit_reason& reason) noexcept = 0;
+  virtual void fail_unhandled(server_core& server, const exit_reason& reason) noexcept = 0;
 
   // Destroys it without reporting to its own context: the context is being destroyed, or it was never sent.
-  virtual void abandon() noexcept = 0;
+  virtual void discard_message() noexcept = 0;
 
   // ---- in a mailbox with a limit ----
 
@@ -72,9 +72,9 @@ class envelope : public queued {
 };
 
 // Owns an envelope until it is sent.
-struct envelope_abandoner {
-  void operator()(envelope* item) const noexcept { item->abandon(); }
+struct envelope_discarder {
+  void operator()(envelope* item) const noexcept { item->discard_message(); }
 };
-using envelope_ptr = std::unique_ptr<envelope, envelope_abandoner>;
+using envelope_ptr = std::unique_ptr<envelope, envelope_discarder>;
 
 } // namespace otpp::detail

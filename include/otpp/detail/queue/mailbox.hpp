@@ -261,7 +261,7 @@ class mailbox {
 
   // A place has become free: the first waiting message that still wants it gets it.
   OTPP_NOINLINE void admit_next() noexcept {
-    envelope* given_up = nullptr;
+    envelope* ended = nullptr;
     envelope* next = nullptr;
     bound& line = *counter();
     {
@@ -270,7 +270,7 @@ class mailbox {
       while (!next && !line.waiting.empty()) {
         envelope* item = line.waiting.pop_front();
         if (item->expired()) {
-          item->next = std::exchange(given_up, item);
+          item->next = std::exchange(ended, item);
           continue;
         }
         next = item;
@@ -281,8 +281,8 @@ class mailbox {
         queue_.push_owned(next); // this thread is the receiver
       }
     }
-    while (given_up) {
-      std::exchange(given_up, given_up->next_envelope())->abandon();
+    while (ended) {
+      std::exchange(ended, ended->next_envelope())->discard_message();
     }
     if (next) {
       next->admitted(); // after the push, because its sender may send its next message immediately

@@ -197,11 +197,11 @@ class operation final : public Base, public cached_memory {
     handler_.reset();
     std::exception_ptr error = std::move(this->error_);
     if (error) {
-      this->leave(
+      this->release_half(
           half::caller); // before the handler runs: it may start the next operation in the same memory
       complete(handler, std::move(error));
     } else if constexpr (std::is_void_v<R>) {
-      this->leave(half::caller);
+      this->release_half(half::caller);
       std::move(handler)(std::exception_ptr());
     } else if constexpr (!std::is_nothrow_move_constructible_v<R>) {
       std::optional<given> value;
@@ -214,7 +214,7 @@ class operation final : public Base, public cached_memory {
       } catch (...) {
         error = std::current_exception();
       }
-      this->leave(half::caller);
+      this->release_half(half::caller);
       if (error) {
         complete(handler, std::move(error));
       } else {
@@ -222,7 +222,7 @@ class operation final : public Base, public cached_memory {
       }
     } else {
       R value(std::move(*this->value_));
-      this->leave(half::caller);
+      this->release_half(half::caller);
       std::move(handler)(std::exception_ptr(), std::move(value));
     }
   }
@@ -236,13 +236,13 @@ class operation final : public Base, public cached_memory {
     if (handler_) { // checked because GCC would warn that it may be uninitialized
       [[maybe_unused]] Handler destroyed_last(std::move(*handler_));
       handler_.reset();
-      this->leave(half::caller);
+      this->release_half(half::caller);
     } else {
-      this->leave(half::caller);
+      this->release_half(half::caller);
     }
   }
 
-  void abandon_waiting() noexcept override {
+  void on_context_destroyed() noexcept override {
     if (this->decide(decision::context_destroyed)) {
       discard();
     }

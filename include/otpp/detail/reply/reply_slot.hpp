@@ -90,11 +90,11 @@ class reply_slot : public task, public waiter {
   // Answers with what `fill` writes, unless the slot is decided, and releases the server half.
   template <class Fill>
   bool answer_with(Fill&& fill) noexcept {
-    if (is_listed_fresh() && !is_cancellable_ && !process_) {
+    if (is_turn_local() && !is_cancellable_ && !process_) {
       turn& here = *turn::current();
       if (&here.here() == lane_) {
         // Fast path for a call that is answered in the turn in which it was made: no other thread knows of it.
-        here.answer_fresh(*this);
+        here.answer_local(*this);
         fill();
         state_.answer_alone();
         here.run_later(*this);
@@ -103,11 +103,11 @@ class reply_slot : public task, public waiter {
     }
     claim won = try_claim();
     if (!won) {
-      leave();
+      release_server_half();
       return false;
     }
     fill();
-    deliver_and_leave(won);
+    deliver_and_release(won);
     return true;
   }
 
@@ -142,7 +142,7 @@ class reply_slot : public task, public waiter {
   // Ends an unregistered operation without calling its handler.
   virtual void end_unregistered() noexcept {
     decide(slot_state::decision::context_destroyed);
-    leave();
+    release_server_half();
     discard();
   }
 
@@ -160,20 +160,20 @@ class reply_slot : public task, public waiter {
   // instead, outside of the gate.
   bool complete_unregistered(turn* here) noexcept {
     state_.decide(slot_state::decision::server_half);
-    state_.leave_before_caller();
+    state_.release_before_caller();
     return deliver(here);
   }
 
   // Releases the server half without an answer: the caller no longer waits, or cannot be told.
-  void give_up() noexcept {
-    if (is_listed_fresh()) {
-      turn::current()->remove_fresh(*this);
+  void release_unanswered() noexcept {
+    if (is_turn_local()) {
+      turn::current()->remove_local(*this);
     }
-    leave();
+    release_server_half();
   }
 
   // Releases the server half. The slot may be destroyed when this returns.
-  void leave() noexcept { leave(half::server); }
+  void release_server_half() noexcept { release_half(half::server); }
 
   // The result of an attempt to decide for the server half. If it succeeded, the caller's context is kept
   // alive until the slot is delivered.
@@ -198,11 +198,11 @@ class reply_slot : public task, public waiter {
       return result; // the caller's context has been destroyed, and the caller with it
     }
     result.won_ = decide(decision::server_half);
-    if (is_listed_fresh()) {
+    if (is_turn_local()) {
       if (result.won_) {
-        result.here_->answer_fresh(*this);
+        result.here_->answer_local(*this);
       } else {
-        result.here_->remove_fresh(*this);
+        result.here_->remove_local(*this);
       }
     }
     if (!result.won_ && !result.inside_) {
@@ -224,14 +224,14 @@ class reply_slot : public task, public waiter {
   }
 
   // Delivers a slot that was claimed, and releases the server half.
-  void deliver_and_leave(const claim& won) noexcept {
+  void deliver_and_release(const claim& won) noexcept {
     if (!process_ && won.here_ && &won.here_->here() == lane_) {
       // The slot is decided, and the caller half cannot have been released, because the slot has yet to run.
-      state_.leave_before_caller();
+      state_.release_before_caller();
       won.here_->run_later(*this);
     } else {
       deliver(won);
-      leave();
+      release_server_half();
     }
   }
 
@@ -246,7 +246,7 @@ class reply_slot : public task, public waiter {
 
   // ---- the server's list of unanswered calls, under its context's lock ----
   bool is_open() const noexcept { return hook_.is_linked(); }
-  bool is_orphan = false; // the list owns the server half
+  bool is_owned_by_server = false; // the list owns the server half
 
  protected:
   ~reply_slot() = default;
@@ -281,8 +281,8 @@ class reply_slot : public task, public waiter {
       has_edge_ = false;
       process_->edge().clear();
     }
-    if (written_down() != membership::none) {
-      context().dismiss(*this);
+    if (get_membership() != membership::none) {
+      context().deregister(*this);
     }
   }
 
@@ -292,13 +292,13 @@ class reply_slot : public task, public waiter {
   bool decide(decision by) noexcept { return state_.decide(by); }
 
   // Releases one half. The slot may be destroyed when this returns.
-  void leave(half done) noexcept {
-    if (state_.leave(done)) {
+  void release_half(half done) noexcept {
+    if (state_.release(done)) {
       destroy();
     }
   }
 
-  bool is_cancellable_ = false;  // then another thread may decide while it is fresh
+  bool is_cancellable_ = false;  // then another thread may decide while it is turn-local
   bool is_handlers_own_ = false; // the running handler itself waits here, not a coroutine that it has started
   bool has_edge_ = false;        // used by the caller half only
 

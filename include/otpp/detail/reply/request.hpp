@@ -28,8 +28,10 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
 
   M& content() noexcept { return content_; }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
-  void abandon() noexcept override { this->give_up(); }
+  void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
+    this->fail(errc::exited, reason);
+  }
+  void discard_message() noexcept override { this->release_unanswered(); }
   bool expired() const noexcept override { return this->decided(); }
   std::string_view message_type() const noexcept override { return type_name<M>(); }
   source_location where() const noexcept override { return where_; }
@@ -54,15 +56,15 @@ class plain_message final : public envelope, public cached_memory {
   M& content() noexcept { return content_; }
   const M& content() const noexcept { return content_; }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override {
+  void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
     if (sender_) {
       sender_->fail(errc::exited, reason);
     }
     delete this;
   }
-  void abandon() noexcept override {
+  void discard_message() noexcept override {
     if (sender_) {
-      sender_->leave();
+      sender_->release_server_half();
     }
     delete this;
   }

@@ -15,7 +15,7 @@ namespace otpp::detail {
 // event        from                 to
 // decide(by)   undecided            decided by `by`
 // decide(by)   decided              unchanged: the event is refused, and the first decision stands
-// leave(half)  half not released    half released; the event that releases the second half frees the slot
+// release(half)  half not released    half released; the event that releases the second half frees the slot
 //
 // A half may be released undecided: the server half of a slot whose otpp::caller was dropped after the
 // server's end.
@@ -51,7 +51,7 @@ class slot_state {
   }
 
   // Returns true for the last half: the slot must be freed.
-  bool leave(half done) noexcept {
+  bool release(half done) noexcept {
     // If the other half is released no other thread reads the word, so it need not be written.
     return advance(word_.load(std::memory_order_acquire), done) >= all_done ||
            advance(word_.fetch_or(static_cast<word>(done), std::memory_order_acq_rel), done) >= all_done;
@@ -64,7 +64,7 @@ class slot_state {
 
   // Releases the server half, which has decided. Precondition: this thread has yet to resume the caller, and
   // no other thread changes the word before that.
-  void leave_before_caller() noexcept {
+  void release_before_caller() noexcept {
     word_.store(advance(word_.load(std::memory_order_relaxed), half::server), std::memory_order_relaxed);
   }
 

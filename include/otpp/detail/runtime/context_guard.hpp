@@ -14,10 +14,10 @@ namespace otpp::detail {
 // or by holding its gate. Converts to false if the context has been destroyed.
 class context_guard {
  public:
-  explicit context_guard(context_state& room) noexcept : context_(room) {
+  explicit context_guard(context_state& context) noexcept : context_(context) {
     turn* here = turn::current();
-    here_ = here && here->is_in(room) ? here : nullptr;
-    is_inside_ = here_ || room.enter();
+    here_ = here && here->is_in(context) ? here : nullptr;
+    is_inside_ = here_ || context.enter();
   }
   context_guard(const context_guard&) = delete;
   context_guard& operator=(const context_guard&) = delete;
@@ -36,7 +36,7 @@ class context_guard {
   // Returns false if the context is being destroyed. The waiter may be destroyed when this returns.
   template <class Action>
   bool register_and(waiter& one, Action action) noexcept {
-    return is_inside_ && context_.enroll_and(one, waiter::membership::none, action);
+    return is_inside_ && context_.register_and(one, waiter::membership::none, action);
   }
   bool register_wait(waiter& one) noexcept {
     return register_and(one, [] {});

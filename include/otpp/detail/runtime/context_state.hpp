@@ -97,7 +97,7 @@ class context_state : public counted<context_state> {
   // Calls `visit` with the state of each context that has not been destroyed, under the lock of the global
   // list.
   template <class Visit>
-  static void each_room(Visit visit) noexcept {
+  static void each(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
     all().rooms.for_each(std::move(visit));
   }
@@ -105,15 +105,15 @@ class context_state : public counted<context_state> {
   // ---- waiters ----
 
   // Ends a wait: takes the waiter off the list, or marks it so that its turn does not register it.
-  void dismiss(waiter& one) noexcept {
+  void deregister(waiter& one) noexcept {
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
-      if (one.membership_.load(std::memory_order_relaxed) != waiter::membership::enrolled) {
+      if (one.membership_.load(std::memory_order_relaxed) != waiter::membership::registered) {
         one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
         return;
       }
-      unlist(one);
+      erase(one);
       sweep_due = note_if_idle();
     }
     if (sweep_due) {
@@ -204,15 +204,15 @@ class context_state : public counted<context_state> {
   // cancellation. Calls `action` under the lock, before the deadline can expire. The waiter may be destroyed
   // when this returns. Precondition: the thread runs in the context or is inside its gate.
   template <class Action>
-  bool enroll_and(waiter& one, waiter::membership was, Action action) noexcept {
+  bool register_and(waiter& one, waiter::membership was, Action action) noexcept {
     auto at = when_over(one.timeout);
     bool sweep_due = false;
     {
       std::lock_guard lock(mutex_);
-      if (closed_ || one.written_down() != was) {
+      if (closed_ || one.get_membership() != was) {
         return false;
       }
-      sweep_due = enroll_locked(one, at);
+      sweep_due = register_locked(one, at);
       action();
     }
     if (sweep_due) {
@@ -221,12 +221,12 @@ class context_state : public counted<context_state> {
     return true;
   }
 
-  bool enroll_locked(waiter& one, deadline::time_point at) noexcept {
+  bool register_locked(waiter& one, deadline::time_point at) noexcept {
     lane& here = *one.lane_;
     if (!std::exchange(one.holds_lane_, true)) {
       here.add_ref();
     }
-    one.membership_.store(waiter::membership::enrolled, std::memory_order_relaxed);
+    one.membership_.store(waiter::membership::registered, std::memory_order_relaxed);
     waiters_.push_front(one);
     bool needs_sweep = one.is_work && waiting_++ == 0 && !hold_work(here);
     remember_lane(here);
@@ -260,7 +260,7 @@ class context_state : public counted<context_state> {
     return due;
   }
 
-  void unlist(waiter& one) noexcept {
+  void erase(waiter& one) noexcept {
     one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
     waiters_.erase(one);
     deadlines_.remove(one);

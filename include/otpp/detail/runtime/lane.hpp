@@ -29,7 +29,7 @@ class context_state;
 // deliver.
 class lane : public counted<lane> {
  public:
-  lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor);
+  lane(intrusive_ptr<context_state> context, const asio::any_io_executor& executor);
   ~lane();
 
   context_state& context() const noexcept { return *context_; }

@@ -235,7 +235,7 @@ inline void process::run_steps(turn& here) {
   try {
     while (true) {
       if (here.is_spent()) {
-        here.settle(this);
+        here.register_local(this);
         post_activation();
         return;
       }
@@ -251,14 +251,14 @@ inline void process::run_steps(turn& here) {
         }
         continue;
       }
-      here.settle(this);
+      here.register_local(this);
       if (mailbox_.park()) {
         return; // from here on another thread may run the process, or end it
       }
     }
   } catch (...) {
     // A completion handler threw. As in Asio, the exception leaves run(); the server continues.
-    here.settle(this);
+    here.register_local(this);
     post_activation();
     throw;
   }

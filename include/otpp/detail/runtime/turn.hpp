@@ -37,7 +37,7 @@ class turn {
   OTPP_NOINLINE static turn* current() noexcept { return slot(); }
 
   lane& here() const noexcept { return *lane_; }
-  bool is_in(const context_state& room) const noexcept { return &lane_->context() == &room; }
+  bool is_in(const context_state& context) const noexcept { return &lane_->context() == &context; }
 
   // Runs a process, and then everything that follows from it.
   void run(intrusive_ptr<process> first);
@@ -66,33 +66,33 @@ class turn {
   bool is_spent() const noexcept { return budget_ <= 0; }
 
   // Adds a turn-local wait for a server that this turn has claimed.
-  void add_fresh(waiter& one) noexcept {
-    one.membership_.store(waiter::membership::fresh, std::memory_order_relaxed);
-    one.is_listed_fresh_ = true;
+  void add_local(waiter& one) noexcept {
+    one.membership_.store(waiter::membership::turn_local, std::memory_order_relaxed);
+    one.is_turn_local_ = true;
     fresh_.push_front(one);
   }
 
   // Takes off a turn-local wait that the server is about to answer.
-  void answer_fresh(waiter& one) noexcept {
-    remove_fresh(one);
+  void answer_local(waiter& one) noexcept {
+    remove_local(one);
     one.membership_.store(waiter::membership::none, std::memory_order_relaxed);
   }
 
   // Takes a wait off the turn's list without changing its membership.
-  void remove_fresh(waiter& one) noexcept {
-    one.is_listed_fresh_ = false;
+  void remove_local(waiter& one) noexcept {
+    one.is_turn_local_ = false;
     fresh_.erase(one);
   }
 
   // Registers the remaining turn-local waits for `server`, which is about to be released.
-  void settle(const void* server) noexcept {
+  void register_local(const void* server) noexcept {
     if (!fresh_.empty()) {
-      settle_all(server);
+      register_all(server);
     }
   }
 
   // Registers a turn-local wait with its context: from now on any thread may answer it.
-  void settle_one(waiter& one) noexcept;
+  void register_one(waiter& one) noexcept;
 
  private:
   // Read only through current(), because compilers keep the address of a thread_local across a suspension.
@@ -101,10 +101,10 @@ class turn {
     return instance;
   }
 
-  void settle_all(const void* server) noexcept {
+  void register_all(const void* server) noexcept {
     fresh_.for_each([&](waiter& one) {
       if (one.waits_for == server) {
-        settle_one(one);
+        register_one(one);
       }
     });
   }

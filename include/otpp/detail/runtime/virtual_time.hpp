@@ -22,7 +22,7 @@ class virtual_time {
   virtual deadline::time_point now() const noexcept = 0;
 
   // Has `timer_fired` called at that time; replaces an earlier request. Called under the context's lock.
-  virtual void wake_at(context_state& room, deadline::time_point at) noexcept = 0;
+  virtual void wake_at(context_state& context, deadline::time_point at) noexcept = 0;
   virtual void do_not_wake() noexcept = 0;
 
   // Returns how many messages and resumptions one turn may run. With 1, each is posted on its own and may

@@ -19,30 +19,31 @@ class turn;
 // and may have a deadline.
 //
 // Who tracks it:
-//   none      nobody; the thread that owns the server half is about to answer it
-//   fresh     the turn that started it, on this thread and without a lock (turn.hpp)
-//   enrolled  its context, under the context's lock
-//   gone      nobody any more; one that was answered by another thread while fresh must not be enrolled
-// fresh -> enrolled, fresh -> gone and enrolled -> gone happen under the context's lock; fresh -> none is done
-// by the turn.
+//   none        nobody; the thread that owns the server half is about to answer it
+//   turn_local  the turn that started it, on this thread and without a lock (turn.hpp)
+//   registered  its context, under the context's lock
+//   gone        nobody any more; one that another thread has answered while it was turn-local must not be
+//               registered
+// turn_local -> registered, turn_local -> gone and registered -> gone happen under the context's lock;
+// turn_local -> none is done by the turn.
 //
 // Whether it is on the turn's list is a separate fact: a waiter that is gone stays on that list until the
 // turn, which owns the server half, takes it off. Only the turn's thread reads that flag.
 class waiter : public deadline {
  public:
-  enum class membership : std::uint8_t { none, fresh, enrolled, gone };
+  enum class membership : std::uint8_t { none, turn_local, registered, gone };
 
   // Called when the context is destroyed: destroys the operation, unless it has been answered.
-  virtual void abandon_waiting() noexcept = 0;
+  virtual void on_context_destroyed() noexcept = 0;
 
   // Returns true if it is on the list of this thread's turn. Called by the owner of the server half only.
-  bool is_listed_fresh() const noexcept { return is_listed_fresh_; }
+  bool is_turn_local() const noexcept { return is_turn_local_; }
 
-  membership written_down() const noexcept { return membership_.load(std::memory_order_relaxed); }
+  membership get_membership() const noexcept { return membership_.load(std::memory_order_relaxed); }
 
-  duration timeout = infinite;     // counted from when it is enrolled
+  duration timeout = infinite;     // counted from when it is registered
   bool is_work = true;             // counts as outstanding work
-  const void* waits_for = nullptr; // the server that is to answer it, while it is fresh
+  const void* waits_for = nullptr; // the server that is to answer it, while it is turn-local
 
  protected:
   ~waiter() override; // context_state.hpp
@@ -55,8 +56,8 @@ class waiter : public deadline {
   friend intrusive_list<waiter>;
   list_hook<waiter> hook_; // on the list of its turn, or of its context
   std::atomic<membership> membership_{membership::none};
-  bool is_listed_fresh_ = false; // the turn's thread only
-  bool holds_lane_ = false;      // since it was enrolled; until then the turn holds the lane
+  bool is_turn_local_ = false; // the turn's thread only
+  bool holds_lane_ = false;    // since it was registered; until then the turn holds the lane
 };
 
 } // namespace otpp::detail

@@ -112,7 +112,7 @@ inline void server_core::end_without_state() noexcept {
   // mailbox, and last the call whose handler ended the server.
   tell_list(calls_.list());
   while (left) {
-    std::exchange(left, left->next_envelope())->bounce(*this, reason_);
+    std::exchange(left, left->next_envelope())->fail_unhandled(*this, reason_);
   }
   answer_last();
 
@@ -140,12 +140,12 @@ inline void server_core::tell_list(intrusive_list<reply_slot>& list) noexcept {
       if (!slot) {
         return;
       }
-      is_ours = slot->is_orphan;
+      is_ours = slot->is_owned_by_server;
       won = slot->try_claim();
     }
     tell_end(*slot, won);
     if (is_ours) {
-      slot->leave();
+      slot->release_server_half();
     }
   }
 }
@@ -169,7 +169,7 @@ inline void server_core::answer_last() noexcept {
     }
     last->deliver(won);
   }
-  last->leave();
+  last->release_server_half();
 }
 
 // The end by an exit signal is not reported: the sender of the signal knows the reason.
@@ -208,7 +208,7 @@ inline void server_core::on_context_destroyed() noexcept {
     destroy_state(); // otherwise the frame of the waiting handler does it
   }
   if (starter_) {
-    std::exchange(starter_, nullptr)->bounce(*this, reason_);
+    std::exchange(starter_, nullptr)->fail_unhandled(*this, reason_);
   }
   end_without_state();
   discard_work();

@@ -31,7 +31,7 @@ class pending_exit : public task {
   void make_void() noexcept { is_void_ = true; }
 
   // Returns true if the signal no longer has an effect.
-  bool is_void() const noexcept { return is_void_ || link_is_cut(); }
+  bool is_void() const noexcept { return is_void_ || link_is_disconnected(); }
 
   // Returns the id of the process that has sent it through a link, or zero.
   virtual std::uint64_t linked_from() const noexcept { return 0; }
@@ -40,7 +40,7 @@ class pending_exit : public task {
   virtual envelope& to_message(std::uint64_t parent) noexcept = 0;
 
  protected:
-  virtual bool link_is_cut() const noexcept { return false; }
+  virtual bool link_is_disconnected() const noexcept { return false; }
 
  private:
   friend class exit_signals;

@@ -162,7 +162,7 @@ class handler_coroutine {
     parked_handler() = default;
     parked_handler(const parked_handler&) = delete;
     parked_handler& operator=(const parked_handler&) = delete;
-    ~parked_handler() { drop(); }
+    ~parked_handler() { destroy(); }
 
     template <class Handler>
     void park(Handler&& handler) noexcept {
@@ -185,7 +185,7 @@ class handler_coroutine {
       }
     }
 
-    void drop() noexcept {
+    void destroy() noexcept {
       if (act_) {
         std::exchange(act_, nullptr)(*this, false);
       }
@@ -230,7 +230,7 @@ class handler_coroutine {
    public:
     explicit hop_back(parked_handler& job) noexcept : job_(job) {}
     void run() override { job_.resume(); }
-    void discard() noexcept override { job_.drop(); }
+    void discard() noexcept override { job_.destroy(); }
 
    private:
     parked_handler& job_;

@@ -54,8 +54,8 @@ class idle_timer final : public envelope, public deadline {
 
   bool is(const envelope* item) const noexcept { return item == this; }
 
-  void bounce(server_core&, const exit_reason&) noexcept override {}
-  void abandon() noexcept override {}
+  void fail_unhandled(server_core&, const exit_reason&) noexcept override {}
+  void discard_message() noexcept override {}
 
  private:
   static void opened(server_core& server, envelope& item) {

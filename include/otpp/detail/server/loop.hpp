@@ -63,7 +63,7 @@ inline void server_core::run_loop() noexcept {
         observation_.tell(*this, trace_event::kind::started);
       }
       envelope* starter = std::exchange(starter_, nullptr);
-      killed_by_signal() ? starter->bounce(*this, reason_) : starter->open(*this);
+      killed_by_signal() ? starter->fail_unhandled(*this, reason_) : starter->open(*this);
       continue;
     }
     if (cause_ != end_cause::none) {
@@ -115,7 +115,7 @@ OTPP_INLINE void server_core::take(envelope& item) noexcept {
 inline void server_core::accept(envelope& item) noexcept {
   relations* its = related();
   if (mailbox_.is_closed()) {
-    item.bounce(*this, reason_);
+    item.fail_unhandled(*this, reason_);
   } else if (its && its->body) {
     its->body->accept(item);
   } else {

@@ -34,9 +34,9 @@ class open_calls {
     if (std::exchange(handed_out_, nullptr) == nullptr) {
       return held::by_nobody;
     }
-    if (slot.is_orphan) {
+    if (slot.is_owned_by_server) {
       list_.erase(slot);
-      slot.is_orphan = false;
+      slot.is_owned_by_server = false;
       return held::by_loop;
     }
     if (answers) {
@@ -57,7 +57,7 @@ class open_calls {
   // reports why, or the handler that got the caller is still running.
   bool close_unanswered(reply_slot& slot, bool is_ending) noexcept {
     if (slot.is_open() && (is_ending || handed_out_ == &slot)) {
-      slot.is_orphan = true;
+      slot.is_owned_by_server = true;
       return false;
     }
     list_.erase_if_linked(slot);

@@ -16,9 +16,10 @@ namespace otpp::detail {
 // A monitor or a link between two processes. Each process lists its end of it until the process ends, and
 // holds a reference.
 //
-//   connected -> notified   one process has ended: it unlists the other end and notifies that process
-//             -> cut        no process will be notified, and a notification in transit is void
-//   notified -> cut         a notification in transit is void
+//   connected -> notified      one process has ended: it takes the other end off its list and notifies that
+//                              process
+//             -> disconnected  no process will be notified, and a notification in transit is void
+//   notified -> disconnected   a notification in transit is void
 class relation : public counted<relation> {
  public:
   using core_ptr = intrusive_ptr<server_core>;
@@ -32,21 +33,23 @@ class relation : public counted<relation> {
       return false;
     }
     if (!list(second_)) {
-      unlist(first_);
+      erase(first_);
       return false;
     }
     return true;
   }
 
   // Separates the two. Returns true if neither had ended.
-  bool cut() noexcept {
-    bool was_connected = state_.exchange(state::cut, std::memory_order_acq_rel) == state::connected;
-    unlist(first_);
-    unlist(second_);
+  bool disconnect() noexcept {
+    bool was_connected = state_.exchange(state::disconnected, std::memory_order_acq_rel) == state::connected;
+    erase(first_);
+    erase(second_);
     return was_connected;
   }
 
-  bool is_cut() const noexcept { return state_.load(std::memory_order_acquire) == state::cut; }
+  bool is_disconnected() const noexcept {
+    return state_.load(std::memory_order_acquire) == state::disconnected;
+  }
 
   const core_ptr& first() const noexcept { return first_.who; }
   const core_ptr& second() const noexcept { return second_.who; }
@@ -83,7 +86,7 @@ class relation : public counted<relation> {
       : first_(*this, std::move(first)), second_(*this, std::move(second)), is_link_(is_link) {}
 
  private:
-  enum class state : std::uint8_t { connected, notified, cut };
+  enum class state : std::uint8_t { connected, notified, disconnected };
 
   struct end final : relations::node {
     end(relation& of, core_ptr process) noexcept : whole(of), who(std::move(process)) {}
@@ -103,7 +106,7 @@ class relation : public counted<relation> {
       notify(*mine.who, reason);
     }
     // After notify(): until the signal can be found by the other process, the relation still can.
-    unlist(other(mine));
+    erase(other(mine));
   }
 
   bool list(end& one) noexcept {
@@ -115,7 +118,7 @@ class relation : public counted<relation> {
     return false;
   }
 
-  void unlist(end& one) noexcept {
+  void erase(end& one) noexcept {
     if (one.who->related()->erase(one)) {
       release();
     }

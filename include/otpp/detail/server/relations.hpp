@@ -120,26 +120,26 @@ class relations {
 
   // Completes `slot` when the process ends, or immediately if it has ended.
   void watch(reply_slot& slot) noexcept {
-    intrusive_list<reply_slot> given_up;
+    intrusive_list<reply_slot> ended;
     bool is_listed = false;
     {
       std::lock_guard lock(owner_.context().mutex());
       if (owner_.life_ != server_core::life::ended) {
-        forget_decided_watchers(given_up);
-        slot.is_orphan = true; // the list owns the server half
+        erase_decided_watchers(ended);
+        slot.is_owned_by_server = true; // the list owns the server half
         watchers_.push_front(slot);
         ++watcher_count_;
         is_listed = true;
       }
     }
-    while (reply_slot* one = given_up.pop_front()) {
-      one->leave();
+    while (reply_slot* one = ended.pop_front()) {
+      one->release_server_half();
     }
     if (is_listed) {
       return;
     }
     owner_.tell_end(slot, slot.try_claim());
-    slot.leave();
+    slot.release_server_half();
   }
 
   // The calls that wait for the end.
@@ -150,7 +150,7 @@ class relations {
     if (!one.is_kill && owner_.traps_exits()) {
       envelope& message = one.to_message(parent);
       if (owner_.send<&mailbox::push_library_message>(message) != mailbox::result::taken) {
-        message.abandon();
+        message.discard_message();
       }
       return;
     }
@@ -214,14 +214,14 @@ class relations {
 
   // Takes off the watchers that a timeout or a cancellation has ended. This is done each time the list has
   // doubled, so that repeated waits do not make it grow without bound.
-  void forget_decided_watchers(intrusive_list<reply_slot>& given_up) noexcept {
+  void erase_decided_watchers(intrusive_list<reply_slot>& ended) noexcept {
     if (watcher_count_ < watcher_limit_) {
       return;
     }
     watchers_.for_each([&](reply_slot& slot) {
       if (slot.decided()) {
         watchers_.erase(slot);
-        given_up.push_front(slot);
+        ended.push_front(slot);
         --watcher_count_;
       }
     });

@@ -82,11 +82,11 @@ class server_core : public process {
   // Registers a call with its caller's context, and puts it into the mailbox.
   template <class Request>
   OTPP_INLINE void send_call(unregistered<Request>&& request) noexcept {
-    request->waits_for = static_cast<const process*>(this); // settle() compares it with this type
+    request->waits_for = static_cast<const process*>(this); // register_local() compares it with this type
     turn* here = turn::current();
     if (here && here->is_in(context()) && here->is_in(request->context()) && claim(*here)) {
       Request& sent = request.release();
-      here->add_fresh(sent);
+      here->add_local(sent);
       if (is_refused(mailbox_.push(sent, mailbox::by::receiver))) {
         sent.fail(errc::no_process);
       }
@@ -196,7 +196,7 @@ class server_core : public process {
 
   // Gives back a name before the end.
   template <class Matches>
-  std::unique_ptr<name_registration> give_up_name(Matches matches) noexcept {
+  std::unique_ptr<name_registration> release_name(Matches matches) noexcept {
     std::lock_guard lock(context().mutex());
     return registered_.take(std::move(matches));
   }
@@ -216,7 +216,7 @@ class server_core : public process {
     starter->waits_for = static_cast<const process*>(this);
     turn* here = turn::current();
     if (here && here->is_in(context()) && here->is_in(starter->context())) {
-      here->add_fresh(*starter);
+      here->add_local(*starter);
       return &starter.release();
     }
     context_guard home(starter->context());
@@ -229,8 +229,8 @@ class server_core : public process {
   void launch(Request& starter, turn* here) noexcept {
     starter_ = &starter;
     waits_for_ = waits_for::turn;
-    if (starter.is_listed_fresh() && !here->has_place_for(*get_lane())) {
-      here->settle_one(starter); // another thread may run it first
+    if (starter.is_turn_local() && !here->has_place_for(*get_lane())) {
+      here->register_one(starter); // another thread may run it first
     }
     activate(here && here->is_in(context()) ? here : nullptr);
   }

@@ -41,16 +41,16 @@ class stop_request : public envelope, public answer_slot<void> {
     is_system = true;
   }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override {
+  void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
     auto won = try_claim();
     if (won) {
       write_end(reason);
-      deliver_and_leave(won);
+      deliver_and_release(won);
     } else {
-      leave();
+      release_server_half();
     }
   }
-  void abandon() noexcept override { leave(); }
+  void discard_message() noexcept override { release_server_half(); }
 
   // The server has been stopped as requested, or has ended for another reason first.
   void write_end(const exit_reason& reason) noexcept override {

@@ -58,7 +58,7 @@ class inbox final : public receiver {
       if (!found || opinion == waiting::opinion::yes) {
         return found;
       }
-      found->abandon();
+      found->discard_message();
     }
   }
 
@@ -105,7 +105,7 @@ class inbox final : public receiver {
       }
     }
     if (is_stale) {
-      item.abandon();
+      item.discard_message();
     }
     return is_stale;
   }

@@ -59,7 +59,7 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
   bool take(envelope& item) noexcept override {
     bool is_answered = this->answer_with([&]() noexcept { write(item); });
     if (is_answered) {
-      item.abandon();
+      item.discard_message();
     }
     return is_answered;
   }
@@ -80,20 +80,20 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
  private:
   template <class One>
   static opinion fits_as(const envelope& item) noexcept {
-    auto* letter = dynamic_cast<const plain_message<One>*>(&item);
-    if (!letter) {
+    auto* plain = dynamic_cast<const plain_message<One>*>(&item);
+    if (!plain) {
       return opinion::no;
     }
-    return is_void(letter->content()) ? opinion::stale : opinion::yes;
+    return is_void(plain->content()) ? opinion::stale : opinion::yes;
   }
 
   template <class One>
   bool write_as(envelope& item) noexcept {
-    auto* letter = dynamic_cast<plain_message<One>*>(&item);
-    if (letter) {
-      this->emplace(std::move(letter->content()));
+    auto* plain = dynamic_cast<plain_message<One>*>(&item);
+    if (plain) {
+      this->emplace(std::move(plain->content()));
     }
-    return letter != nullptr;
+    return plain != nullptr;
   }
 };
 

@@ -77,12 +77,12 @@ class membership_table : public counted<membership_table> {
     membership* ended = nullptr;
     {
       std::lock_guard lock(mutex_);
-      ended = unlist(key, [&](const entry& one) { return one.who == who; });
+      ended = erase(key, [&](const entry& one) { return one.who == who; });
     }
     if (!ended) {
       return false;
     }
-    access::core(who)->give_up_name([&](const name_registration& one) { return &one == ended; });
+    access::core(who)->release_name([&](const name_registration& one) { return &one == ended; });
     tell();
     return true;
   }
@@ -210,7 +210,7 @@ class membership_table : public counted<membership_table> {
     {
       pid last; // released after the lock
       std::lock_guard lock(mutex_);
-      unlist(one.key, [&](const entry& at) {
+      erase(one.key, [&](const entry& at) {
         if (at.held == &one) {
           last = at.who;
         }
@@ -221,7 +221,7 @@ class membership_table : public counted<membership_table> {
   }
 
   template <class Is>
-  membership* unlist(std::string_view key, Is is) noexcept {
+  membership* erase(std::string_view key, Is is) noexcept {
     auto found = keys_.find(key);
     if (found == keys_.end()) {
       return nullptr;

@@ -17,7 +17,7 @@ class name_waiter {
   // The registry has been destroyed.
   virtual void name_lost() noexcept = 0;
   // Returns true if the wait is over.
-  virtual bool has_given_up() const noexcept = 0;
+  virtual bool is_over() const noexcept = 0;
 
   std::string name;
   name_waiter* next = nullptr; // set by the registry

@@ -73,8 +73,8 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public
       this->answer();
     }
   }
-  void forgotten() noexcept override { response_came(); } // the wait has ended before
-  bool has_given_up() const noexcept override { return this->decided(); }
+  void on_discarded() noexcept override { response_came(); } // the wait has ended before
+  bool is_over() const noexcept override { return this->decided(); }
 
   // Writes the error for the case that nothing was sent.
   void write_refusal(std::exception_ptr why) noexcept {
@@ -102,7 +102,7 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public
       responses_.push_back(one->take());
       response<reply>& last = responses_.back();
       if (!last.has_value() && !last.error()) {
-        one->drop();
+        one->discard_message();
         last = access::make<response<reply>>(no_value(), late(*one));
       }
     }

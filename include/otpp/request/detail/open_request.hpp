@@ -46,10 +46,10 @@ class response_listener {
   virtual void response_came() noexcept = 0;
 
   // No notification will come: the request was dropped, or another listener has replaced this one.
-  virtual void forgotten() noexcept = 0;
+  virtual void on_discarded() noexcept = 0;
 
   // Returns true if its wait has ended otherwise, for example by its timeout.
-  virtual bool has_given_up() const noexcept = 0;
+  virtual bool is_over() const noexcept = 0;
 
  protected:
   ~response_listener() = default;
@@ -94,12 +94,12 @@ class open_request : public counted<open_request<R>> {
       }
     }
     if (is_dropped) {
-      one.forgotten();
+      one.on_discarded();
     } else if (is_ready) {
       one.response_came();
     }
     if (before) {
-      before->forgotten();
+      before->on_discarded();
     }
   }
 
@@ -117,7 +117,7 @@ class open_request : public counted<open_request<R>> {
 
   // The response is not wanted any more: a late one is dropped. OTP's receive_response does this when it
   // times out.
-  void drop() noexcept {
+  void discard_message() noexcept {
     response_listener* listener = nullptr;
     {
       std::lock_guard lock(mutex_);
@@ -125,25 +125,25 @@ class open_request : public counted<open_request<R>> {
       listener = std::exchange(listener_, nullptr);
     }
     if (listener) {
-      listener->forgotten();
+      listener->on_discarded();
     }
     withdraw();
   }
 
   // The handle was destroyed. Drops the request, unless a wait is in progress; that wait drops it if it ends
   // without a response.
-  void orphan() noexcept {
+  void on_handle_destroyed() noexcept {
     bool is_awaited = false;
     {
       std::lock_guard lock(mutex_);
       is_orphan_ = true;
-      is_awaited = listener_ && !listener_->has_given_up();
+      is_awaited = listener_ && !listener_->is_over();
     }
     if (!is_awaited) {
-      drop();
+      discard_message();
     }
   }
-  bool is_orphan() const noexcept {
+  bool has_no_handle() const noexcept {
     std::lock_guard lock(mutex_);
     return is_orphan_;
   }
@@ -224,16 +224,16 @@ class pending_request final : public call_request<M>, public open_request<reply_
 
   // The server's context was destroyed before the request could be sent.
   void end_unregistered() noexcept override {
-    abandon_waiting();
-    this->leave(slot_state::half::server);
+    on_context_destroyed();
+    this->release_half(slot_state::half::server);
   }
 
   // The server's context is being destroyed, and the request was not answered.
-  void abandon_waiting() noexcept override {
+  void on_context_destroyed() noexcept override {
     if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_end(exit_reason::killed());
       this->respond();
-      this->leave(slot_state::half::caller);
+      this->release_half(slot_state::half::caller);
     }
   }
 
@@ -244,7 +244,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void conclude() noexcept {
     this->stop_waiting();
     this->respond();
-    this->leave(slot_state::half::caller);
+    this->release_half(slot_state::half::caller);
   }
 
   void withdraw() noexcept override {
@@ -261,7 +261,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
       }
     }
     if (is_decided) {
-      this->leave(slot_state::half::caller);
+      this->release_half(slot_state::half::caller);
     }
   }
 

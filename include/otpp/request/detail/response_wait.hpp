@@ -31,14 +31,14 @@ class response_wait : public answer_slot<R>, public response_listener {
   void response_came() noexcept override {
     this->answer_with([this]() noexcept { write_response(); });
   }
-  void forgotten() noexcept override { this->fail(reply_slot::aborted()); }
+  void on_discarded() noexcept override { this->fail(reply_slot::aborted()); }
 
   // Writes the response. Precondition: the slot was claimed.
   void write_response() noexcept {
     is_answered_ = true;
     request_->give_to(*this);
   }
-  bool has_given_up() const noexcept override { return this->decided(); }
+  bool is_over() const noexcept override { return this->decided(); }
 
  protected:
   ~response_wait() = default;
@@ -47,8 +47,8 @@ class response_wait : public answer_slot<R>, public response_listener {
   void stop_waiting() noexcept {
     reply_slot::stop_waiting();
     intrusive_ptr<open_request<R>> request = std::move(request_);
-    if (request && !is_answered_ && (abandons_ || request->is_orphan())) {
-      request->drop();
+    if (request && !is_answered_ && (abandons_ || request->has_no_handle())) {
+      request->discard_message();
     }
   }
 

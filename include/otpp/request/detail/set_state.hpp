@@ -35,7 +35,7 @@ template <class Label, class Reply>
 class set_wait : public answer_slot<labeled_response<Label, Reply>> {
  public:
   // Ends the wait, because the set was cleared or another wait replaces it.
-  void dismiss() noexcept { this->fail(reply_slot::aborted()); }
+  void end_waiting() noexcept { this->fail(reply_slot::aborted()); }
 
   static std::exception_ptr empty() noexcept {
     try {
@@ -67,7 +67,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     try {
       added = intrusive_ptr<entry>(new entry(std::move(label), request, *this));
     } catch (...) {
-      request->drop();
+      request->discard_message();
       throw;
     }
     {
@@ -115,7 +115,7 @@ class set_state : public counted<set_state<Label, Reply>> {
       return;
     }
     if (before) {
-      before->dismiss();
+      before->end_waiting();
     }
     serve();
   }
@@ -134,11 +134,11 @@ class set_state : public counted<set_state<Label, Reply>> {
       size_ = 0;
     }
     while (entry* one = left.pop_front()) {
-      one->request->drop();
+      one->request->discard_message();
       one->release();
     }
     if (waiting) {
-      waiting->dismiss();
+      waiting->end_waiting();
     }
   }
 
@@ -151,8 +151,8 @@ class set_state : public counted<set_state<Label, Reply>> {
       set->came(*this);
       this->release();
     }
-    void forgotten() noexcept override { this->release(); }
-    bool has_given_up() const noexcept override { return false; }
+    void on_discarded() noexcept override { this->release(); }
+    bool is_over() const noexcept override { return false; }
 
     Label label;
     const intrusive_ptr<open_request<Reply>> request;
@@ -190,11 +190,11 @@ class set_state : public counted<set_state<Label, Reply>> {
       }
     }
     if (!won) {
-      who->leave(); // the response stays for the next wait
+      who->release_server_half(); // the response stays for the next wait
       return;
     }
     write(*who, *what);
-    who->deliver_and_leave(won);
+    who->deliver_and_release(won);
   }
 
   // Takes the entry whose response arrived first out of the set; returns null if there is none. Called under

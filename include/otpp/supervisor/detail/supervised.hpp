@@ -195,7 +195,7 @@ class supervised : private child_table {
     co_return outcome<void>();
   }
 
-  outcome<void> forget(const std::string& id) {
+  outcome<void> erase(const std::string& id) {
     std::size_t i = find(id);
     if (i == children_.size()) {
       return refuse(errc::not_found, "delete_child", id);

@@ -43,8 +43,10 @@ class sys_request : public envelope, public answer_slot<R> {
     is_system = true;
   }
 
-  void bounce(server_core&, const exit_reason& reason) noexcept override { this->fail(errc::exited, reason); }
-  void abandon() noexcept override { this->leave(); }
+  void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
+    this->fail(errc::exited, reason);
+  }
+  void discard_message() noexcept override { this->release_server_half(); }
 
  protected:
   ~sys_request() = default;
@@ -55,7 +57,7 @@ class sys_request : public envelope, public answer_slot<R> {
     auto& self = static_cast<sys_request&>(item);
     reply_slot::claim won = self.try_claim();
     if (!won) {
-      self.leave();
+      self.release_server_half();
       return;
     }
     std::exception_ptr why;
@@ -73,7 +75,7 @@ class sys_request : public envelope, public answer_slot<R> {
     if (why) {
       self.write_error(std::move(why));
     }
-    self.deliver_and_leave(won);
+    self.deliver_and_release(won);
   }
 
   std::string_view verb_;

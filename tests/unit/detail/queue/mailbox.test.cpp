@@ -16,8 +16,8 @@ class letter final : public otpp::detail::envelope {
  public:
   letter(std::string& said, char name) : envelope(nullptr), said_(said), name_(name) {}
 
-  void bounce(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
-  void abandon() noexcept override { note('-'); }
+  void fail_unhandled(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
+  void discard_message() noexcept override { note('-'); }
   void put_in_line() noexcept override { note('~'); }
   void admitted() noexcept override { note('+'); }
   bool expired() const noexcept override { return has_expired; }

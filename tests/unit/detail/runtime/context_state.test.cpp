@@ -187,7 +187,7 @@ void abandon_a_server_with_callers(Args... args) {
   asio::io_context ours;
   {
     auto theirs = std::make_unique<asio::io_context>();
-    keeper_ref server = keeper_on(*theirs, otpp::named("context_room f05"));
+    keeper_ref server = keeper_on(*theirs, otpp::named("context_state f05"));
     asio::co_spawn(ours, ask<M>(server, first, args...), forget);
     asio::co_spawn(*theirs, ask<M>(server, there, args...), forget);
     settle(*theirs, ours);
@@ -199,7 +199,7 @@ void abandon_a_server_with_callers(Args... args) {
     theirs.reset();
 
     CHECK(states == 0);
-    CHECK_FALSE(otpp::whereis<keeper>("context_room f05"));
+    CHECK_FALSE(otpp::whereis<keeper>("context_state f05"));
     CHECK(first.times == 0); // not inside of the destructor, but on its own executor
     settle(ours);
     CHECK(server.has_ended());
@@ -216,21 +216,21 @@ void abandon_a_server_with_callers(Args... args) {
 
 } // namespace
 
-TEST_CASE("context_room: a caller of a parked call learns that the context is gone", "[context_room]") {
+TEST_CASE("context_state: a caller of a parked call learns that the context is gone", "[context_state]") {
   abandon_a_server_with_callers<keeper::park>();
   check_nothing_is_left();
 }
 
 TEST_CASE(
-    "context_room: callers of a suspended handler, and queued behind it, learn that the context is gone",
-    "[context_room]") {
+    "context_state: callers of a suspended handler, and queued behind it, learn that the context is gone",
+    "[context_state]") {
   abandon_a_server_with_callers<keeper::linger>();
   check_nothing_is_left();
 }
 
 TEST_CASE(
-    "context_room: a caller whose otpp::caller lies elsewhere learns that the context is gone",
-    "[context_room]") {
+    "context_state: a caller whose otpp::caller lies elsewhere learns that the context is gone",
+    "[context_state]") {
   shelf kept;
   abandon_a_server_with_callers<keeper::lend>(&kept);
 
@@ -241,7 +241,7 @@ TEST_CASE(
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: a call that was sent and never seen is answered", "[context_room]") {
+TEST_CASE("context_state: a call that was sent and never seen is answered", "[context_state]") {
   ending how;
   ending stopped;
   ending joined;
@@ -286,7 +286,7 @@ asio::awaitable<void> start_sleepy(asio::io_context& where, ending& how) {
   counted_in frame(frames);
   std::exception_ptr error;
   try {
-    otpp::options place = otpp::named("context_room sleepy").on(where.get_executor());
+    otpp::options place = otpp::named("context_state sleepy").on(where.get_executor());
     auto server = co_await otpp::start<sleepy_start>(place);
     how.value = static_cast<int>(server.id());
   } catch (...) {
@@ -297,7 +297,7 @@ asio::awaitable<void> start_sleepy(asio::io_context& where, ending& how) {
 
 } // namespace
 
-TEST_CASE("context_room: a start on a context that goes away is answered", "[context_room]") {
+TEST_CASE("context_state: a start on a context that goes away is answered", "[context_state]") {
   ending how;
   asio::io_context ours;
   {
@@ -305,17 +305,17 @@ TEST_CASE("context_room: a start on a context that goes away is answered", "[con
     asio::co_spawn(ours, start_sleepy(theirs, how), forget);
     settle(theirs, ours);
     REQUIRE(how.times == 0);
-    REQUIRE(otpp::whereis<sleepy_start>("context_room sleepy"));
+    REQUIRE(otpp::whereis<sleepy_start>("context_state sleepy"));
   }
   settle(ours);
 
   CHECK(how.times == 1);
   CHECK(how.code == otpp::errc::exited);
-  CHECK_FALSE(otpp::whereis<sleepy_start>("context_room sleepy"));
+  CHECK_FALSE(otpp::whereis<sleepy_start>("context_state sleepy"));
   CHECK(frames == 0);
 }
 
-TEST_CASE("context_room: a caller's context goes while its server answers", "[context_room]") {
+TEST_CASE("context_state: a caller's context goes while its server answers", "[context_state]") {
   std::minstd_rand random(11);
   {
     asio::io_context theirs;
@@ -353,7 +353,8 @@ TEST_CASE("context_room: a caller's context goes while its server answers", "[co
 }
 
 TEST_CASE(
-    "context_room: a caller's context goes while another thread answers its otpp::caller", "[context_room]") {
+    "context_state: a caller's context goes while another thread answers its otpp::caller",
+    "[context_state]") {
   std::minstd_rand random(12);
   asio::io_context theirs;
   keeper_ref server = keeper_on(theirs);
@@ -406,7 +407,7 @@ TEST_CASE(
   CHECK(frames == 0);
 }
 
-TEST_CASE("context_room: a handler on its way home when its context goes", "[context_room]") {
+TEST_CASE("context_state: a handler on its way home when its context goes", "[context_state]") {
   asio::io_context elsewhere;
   ending how;
   {
@@ -448,7 +449,7 @@ struct asked_while_it_goes {
 
 } // namespace
 
-TEST_CASE("context_room: what ends at once while its context begins to go", "[context_room]") {
+TEST_CASE("context_state: what ends at once while its context begins to go", "[context_state]") {
   enum class what { call, stop, wait_for_response, size };
   for (int which = 0; which != static_cast<int>(what::size); ++which) {
     CAPTURE(which);
@@ -483,7 +484,7 @@ TEST_CASE("context_room: what ends at once while its context begins to go", "[co
 }
 
 // The executors that callers were on outlive their context, each for itself (AddressSanitizer's).
-TEST_CASE("context_room: callers of a context that is gone are let go in any order", "[context_room]") {
+TEST_CASE("context_state: callers of a context that is gone are let go in any order", "[context_state]") {
   std::array<std::size_t, 3> order = {0, 1, 2};
   do {
     asio::io_context theirs;
@@ -513,7 +514,7 @@ TEST_CASE("context_room: callers of a context that is gone are let go in any ord
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: an answer waits for a context that was stopped", "[context_room]") {
+TEST_CASE("context_state: an answer waits for a context that was stopped", "[context_state]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -532,7 +533,7 @@ TEST_CASE("context_room: an answer waits for a context that was stopped", "[cont
   CHECK(how.value == 1);
 }
 
-TEST_CASE("context_room: an answer for a stopped context goes with it", "[context_room]") {
+TEST_CASE("context_state: an answer for a stopped context goes with it", "[context_state]") {
   ending how;
   {
     asio::io_context theirs;
@@ -635,7 +636,7 @@ void check_all_exited(const world::endings& calls) {
 
 } // namespace
 
-TEST_CASE("context_room: one context destroyed after every handler", "[context_room]") {
+TEST_CASE("context_state: one context destroyed after every handler", "[context_state]") {
   terminations = 0;
   std::size_t steps = 0;
   bool more = true;
@@ -655,7 +656,7 @@ TEST_CASE("context_room: one context destroyed after every handler", "[context_r
   CHECK(steps > 5);
 }
 
-TEST_CASE("context_room: two contexts destroyed after every handler, in both orders", "[context_room]") {
+TEST_CASE("context_state: two contexts destroyed after every handler, in both orders", "[context_state]") {
   terminations = 0;
   bool a_first = GENERATE(true, false);
   bool run_between = GENERATE(true, false);
@@ -682,20 +683,20 @@ TEST_CASE("context_room: two contexts destroyed after every handler, in both ord
   CHECK(steps > 5);
 }
 
-TEST_CASE("context_room: a handle and a name outlive the context", "[context_room]") {
+TEST_CASE("context_state: a handle and a name outlive the context", "[context_state]") {
   otpp::registry names;
   std::optional<keeper_ref> kept;
   {
     asio::io_context theirs;
-    kept = keeper_on(theirs, otpp::named("context_room f31"));
+    kept = keeper_on(theirs, otpp::named("context_state f31"));
     otpp::register_name("private", *kept, names);
   }
 
   CHECK(kept->has_ended());
   CHECK_FALSE(otpp::try_cast<keeper::note>(*kept));
   CHECK_FALSE(otpp::try_send<keeper::note>(*kept));
-  CHECK_FALSE(otpp::try_cast<keeper::note>(otpp::server_name<keeper>("context_room f31")));
-  CHECK_FALSE(otpp::whereis<keeper>("context_room f31"));
+  CHECK_FALSE(otpp::try_cast<keeper::note>(otpp::server_name<keeper>("context_state f31")));
+  CHECK_FALSE(otpp::whereis<keeper>("context_state f31"));
   CHECK_FALSE(otpp::whereis<keeper>("private", names));
   CHECK_THROWS_AS(otpp::register_name("again", *kept, names), otpp::error);
   std::future<int> answer = otpp::call<keeper::ask>(*kept, asio::use_future);
@@ -722,7 +723,7 @@ TEST_CASE("context_room: a handle and a name outlive the context", "[context_roo
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: a registry may go before the servers in it", "[context_room]") {
+TEST_CASE("context_state: a registry may go before the servers in it", "[context_state]") {
   asio::io_context theirs;
   auto names = std::make_unique<otpp::registry>();
   keeper_ref server = keeper_on(theirs, otpp::named("short").in(*names));
@@ -734,13 +735,13 @@ TEST_CASE("context_room: a registry may go before the servers in it", "[context_
   CHECK(how.value == 1);
 }
 
-TEST_CASE("context_room: a server cannot be started on a context that is gone", "[context_room]") {
+TEST_CASE("context_state: a server cannot be started on a context that is gone", "[context_state]") {
   // Destroyed by the context's destructor, with the handler that holds it, when the room is closed.
   struct late_starter {
     asio::io_context& where;
     std::error_code& result;
     ~late_starter() {
-      otpp::options place = otpp::named("context_room late").on(where.get_executor());
+      otpp::options place = otpp::named("context_state late").on(where.get_executor());
       std::future<keeper_ref> started = otpp::start<keeper>(place, asio::use_future);
       try {
         started.get();
@@ -756,7 +757,7 @@ TEST_CASE("context_room: a server cannot be started on a context that is gone", 
     asio::post(theirs, [last = std::make_shared<late_starter>(theirs, code)] {});
   }
   CHECK(code == otpp::errc::no_process);
-  CHECK_FALSE(otpp::whereis<keeper>("context_room late"));
+  CHECK_FALSE(otpp::whereis<keeper>("context_state late"));
   check_nothing_is_left();
 }
 
@@ -778,16 +779,16 @@ struct last_word {
       return;
     }
     bool taken = otpp::try_cast<uncounted::note>(*server);
-    bool found = otpp::whereis<uncounted>("context_room f32") || otpp::whereis<uncounted>("f32", names);
+    bool found = otpp::whereis<uncounted>("context_state f32") || otpp::whereis<uncounted>("f32", names);
     if (taken || found || !server->has_ended()) {
-      std::fputs("context_room: a static handle reached a server that is gone\n", stderr);
+      std::fputs("context_state: a static handle reached a server that is gone\n", stderr);
       std::abort();
     }
   }
 };
 
 asio::awaitable<void> keep_for_ever(last_word& kept) {
-  auto server = co_await otpp::start<uncounted>(otpp::named("context_room f32"));
+  auto server = co_await otpp::start<uncounted>(otpp::named("context_state f32"));
   otpp::register_name("f32", server, kept.names);
   kept.server = server;
 }
@@ -796,7 +797,7 @@ last_word static_handle;
 
 } // namespace
 
-TEST_CASE("context_room: a static handle outlives everything", "[context_room]") {
+TEST_CASE("context_state: a static handle outlives everything", "[context_state]") {
   asio::io_context theirs;
   asio::co_spawn(theirs, keep_for_ever(static_handle), forget);
   settle(theirs);
@@ -804,7 +805,7 @@ TEST_CASE("context_room: a static handle outlives everything", "[context_room]")
   CHECK(otpp::try_cast<uncounted::note>(*static_handle.server));
 }
 
-TEST_CASE("context_room: idle servers do not keep run() from returning", "[context_room]") {
+TEST_CASE("context_state: idle servers do not keep run() from returning", "[context_state]") {
   asio::io_context context;
   std::vector<keeper_ref> servers;
   for (int n = 0; n != 3; ++n) {
@@ -820,7 +821,7 @@ TEST_CASE("context_room: idle servers do not keep run() from returning", "[conte
   CHECK_FALSE(servers[0].has_ended());
 }
 
-TEST_CASE("context_room: a call in progress keeps run() until it is answered", "[context_room]") {
+TEST_CASE("context_state: a call in progress keeps run() until it is answered", "[context_state]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -842,7 +843,7 @@ TEST_CASE("context_room: a call in progress keeps run() until it is answered", "
   CHECK(how.times == 1);
 }
 
-TEST_CASE("context_room: a call within one context keeps run() too", "[context_room]") {
+TEST_CASE("context_state: a call within one context keeps run() too", "[context_state]") {
   asio::io_context context;
   keeper_ref server = keeper_on(context);
   shelf kept;
@@ -875,7 +876,7 @@ asio::awaitable<void> ask_shortly(keeper_ref server, otpp::duration patience, en
 
 } // namespace
 
-TEST_CASE("context_room: a call that timed out lets run() go at once", "[context_room]") {
+TEST_CASE("context_state: a call that timed out lets run() go at once", "[context_state]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -890,7 +891,7 @@ TEST_CASE("context_room: a call that timed out lets run() go at once", "[context
   CHECK(how.times == 1);
 }
 
-TEST_CASE("context_room: a call that was cancelled lets run() go at once", "[context_room]") {
+TEST_CASE("context_state: a call that was cancelled lets run() go at once", "[context_state]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -906,7 +907,7 @@ TEST_CASE("context_room: a call that was cancelled lets run() go at once", "[con
   CHECK(how.code == asio::error::operation_aborted);
 }
 
-TEST_CASE("context_room: timeouts of calls that were answered do not linger", "[context_room]") {
+TEST_CASE("context_state: timeouts of calls that were answered do not linger", "[context_state]") {
   asio::io_context theirs;
   asio::io_context ours;
   keeper_ref server = keeper_on(theirs);
@@ -1104,7 +1105,7 @@ void trade_on(const asio::any_io_executor& executor, Work work) {
 
 } // namespace
 
-TEST_CASE("context_room: a server on an io_context", "[context_room]") {
+TEST_CASE("context_state: a server on an io_context", "[context_state]") {
   asio::io_context context;
   trade_on(context.get_executor(), [&](auto finished) {
     bool in_time = eventually([&] {
@@ -1116,7 +1117,7 @@ TEST_CASE("context_room: a server on an io_context", "[context_room]") {
   });
 }
 
-TEST_CASE("context_room: a server on an io_context with four threads", "[context_room]") {
+TEST_CASE("context_state: a server on an io_context with four threads", "[context_state]") {
   asio::io_context context;
   auto work = asio::make_work_guard(context);
   std::vector<std::thread> threads;
@@ -1132,7 +1133,7 @@ TEST_CASE("context_room: a server on an io_context with four threads", "[context
   CHECK(in_time);
 }
 
-TEST_CASE("context_room: a server on a thread_pool", "[context_room]") {
+TEST_CASE("context_state: a server on a thread_pool", "[context_state]") {
   asio::thread_pool pool(4);
   bool in_time = true;
   trade_on(pool.get_executor(), [&](auto finished) { in_time = in_time && eventually(finished); });
@@ -1140,7 +1141,7 @@ TEST_CASE("context_room: a server on a thread_pool", "[context_room]") {
   pool.join();
 }
 
-TEST_CASE("context_room: a server on a strand of a thread_pool", "[context_room]") {
+TEST_CASE("context_state: a server on a strand of a thread_pool", "[context_state]") {
   asio::thread_pool pool(4);
   bool in_time = true;
   trade_on(asio::make_strand(pool), [&](auto finished) { in_time = in_time && eventually(finished); });
@@ -1148,7 +1149,7 @@ TEST_CASE("context_room: a server on a strand of a thread_pool", "[context_room]
   pool.join();
 }
 
-TEST_CASE("context_room: a server on a strand of an io_context", "[context_room]") {
+TEST_CASE("context_state: a server on a strand of an io_context", "[context_state]") {
   asio::io_context context;
   trade_on(asio::make_strand(context), [&](auto finished) {
     bool in_time = eventually([&] {
@@ -1160,20 +1161,20 @@ TEST_CASE("context_room: a server on a strand of an io_context", "[context_room]
   });
 }
 
-TEST_CASE("context_room: a server on the system executor", "[context_room]") {
+TEST_CASE("context_state: a server on the system executor", "[context_state]") {
   bool in_time = true;
   trade_on(asio::system_executor(), [&](auto finished) { in_time = in_time && eventually(finished); });
   CHECK(in_time);
 }
 
-TEST_CASE("context_room: a server on an executor of the user's own", "[context_room]") {
+TEST_CASE("context_state: a server on an executor of the user's own", "[context_state]") {
   plain_context context;
   bool in_time = true;
   trade_on(plain_executor(context), [&](auto finished) { in_time = in_time && eventually(finished); });
   CHECK(in_time);
 }
 
-TEST_CASE("context_room: a thread_pool is stopped with a server at work", "[context_room]") {
+TEST_CASE("context_state: a thread_pool is stopped with a server at work", "[context_state]") {
   for (int round = 0; round != 200 / slowdown; ++round) {
     std::array<ending, 4> hows;
     asio::io_context ours;
@@ -1199,7 +1200,7 @@ TEST_CASE("context_room: a thread_pool is stopped with a server at work", "[cont
   }
 }
 
-TEST_CASE("context_room: nothing completes inside the function that starts it", "[context_room]") {
+TEST_CASE("context_state: nothing completes inside the function that starts it", "[context_state]") {
   asio::io_context theirs;
   keeper_ref server = keeper_on(theirs);
   std::atomic<int> completed{0};
@@ -1224,7 +1225,7 @@ TEST_CASE("context_room: nothing completes inside the function that starts it", 
   CHECK(completed == 6);
 }
 
-TEST_CASE("context_room: a handler on the system executor runs elsewhere", "[context_room]") {
+TEST_CASE("context_state: a handler on the system executor runs elsewhere", "[context_state]") {
   asio::io_context theirs;
   keeper_ref server = keeper_on(theirs);
   std::thread::id here = std::this_thread::get_id();
@@ -1290,7 +1291,7 @@ asio::awaitable<void> clerk(
 
 } // namespace
 
-TEST_CASE("context_room: callers on other contexts keep their order and their thread", "[context_room]") {
+TEST_CASE("context_state: callers on other contexts keep their order and their thread", "[context_state]") {
   constexpr int rounds = 2000 / slowdown;
   clerk_result result;
   asio::io_context theirs;
@@ -1343,7 +1344,7 @@ asio::awaitable<void> ask_until_it_is_gone(keeper_ref server, std::atomic<int>& 
 } // namespace
 
 TEST_CASE(
-    "context_room: a server's context goes while another thread asks to be called back", "[context_room]") {
+    "context_state: a server's context goes while another thread asks to be called back", "[context_state]") {
   // A handler without an executor is run on the server's, which must be there to be asked for.
   for (int round = 0; round != 100; ++round) {
     std::optional<asio::io_context> theirs(std::in_place);
@@ -1366,7 +1367,7 @@ TEST_CASE(
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: a server's context goes while another thread calls", "[context_room]") {
+TEST_CASE("context_state: a server's context goes while another thread calls", "[context_state]") {
   std::minstd_rand random(13);
   {
     asio::io_context ours;
@@ -1399,7 +1400,7 @@ TEST_CASE("context_room: a server's context goes while another thread calls", "[
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: a server's context goes while another thread answers", "[context_room]") {
+TEST_CASE("context_state: a server's context goes while another thread answers", "[context_state]") {
   std::minstd_rand random(14);
   shelf kept;
   int bad = 0;
@@ -1438,7 +1439,7 @@ TEST_CASE("context_room: a server's context goes while another thread answers", 
   check_nothing_is_left();
 }
 
-TEST_CASE("context_room: a server's context goes while another thread starts and stops", "[context_room]") {
+TEST_CASE("context_state: a server's context goes while another thread starts and stops", "[context_state]") {
   std::minstd_rand random(15);
   for (int round = 0; round != 300; ++round) {
     std::atomic<bool> go{false};
@@ -1446,12 +1447,12 @@ TEST_CASE("context_room: a server's context goes while another thread starts and
     {
       auto theirs = std::make_unique<asio::io_context>();
       keeper_ref one = keeper_on(*theirs);
-      keeper_ref two = keeper_on(*theirs, otpp::named("context_room race"));
+      keeper_ref two = keeper_on(*theirs, otpp::named("context_state race"));
       std::thread other([&] {
         while (!go) {
         }
         stops.push_back(one.stop(asio::use_future));
-        otpp::unregister_name("context_room race");
+        otpp::unregister_name("context_state race");
         stops.push_back(two.stop(asio::use_future));
         otpp::try_cast<keeper::note>(two);
       });
@@ -1469,7 +1470,7 @@ TEST_CASE("context_room: a server's context goes while another thread starts and
       completed += stop.wait_for(10s) == std::future_status::ready ? 1 : 0;
     }
     REQUIRE(completed == 2);
-    CHECK_FALSE(otpp::whereis<keeper>("context_room race"));
+    CHECK_FALSE(otpp::whereis<keeper>("context_state race"));
   }
   check_nothing_is_left();
 }

@@ -25,15 +25,15 @@
 namespace otpp::detail {
 
 struct context_state::sweep_function {
-  intrusive_ptr<context_state> room;
+  intrusive_ptr<context_state> context;
   void operator()() const {
     {
       // Cleared only here, not in sweep(), which the timer calls as well: the posted sweep's storage is free
       // from now on.
-      std::lock_guard lock(room->mutex_);
-      room->sweep_posted_ = false;
+      std::lock_guard lock(context->mutex_);
+      context->sweep_posted_ = false;
     }
-    room->sweep();
+    context->sweep();
   }
 };
 
@@ -149,8 +149,8 @@ inline void context_state::arm_timer(lane& here, deadline::time_point at) {
     timer_.emplace(here.executor_);
   }
   timer_->expires_at(at);
-  timer_->async_wait([room = intrusive_ptr<context_state>(this), at](std::error_code error) {
-    room->timer_fired(error, at);
+  timer_->async_wait([context = intrusive_ptr<context_state>(this), at](std::error_code error) {
+    context->timer_fired(error, at);
   });
 }
 
@@ -197,9 +197,9 @@ inline void context_state::shutdown() noexcept {
       if (!one) {
         break;
       }
-      unlist(*one);
+      erase(*one);
     }
-    one->abandon_waiting();
+    one->on_context_destroyed();
   }
   // The remaining deadlines belong to no process and no waiter.
   while (true) {
@@ -211,7 +211,7 @@ inline void context_state::shutdown() noexcept {
     if (!left) {
       break;
     }
-    left->context_gone();
+    left->on_deadlines_destroyed();
   }
   // Completions that were posted but have not run are in a lane's inbox or in the context's own queue. A
   // listed lane cannot be destroyed while the lock is held, because its destructor takes the lock; no

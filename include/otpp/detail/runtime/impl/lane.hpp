@@ -23,8 +23,8 @@
 
 namespace otpp::detail {
 
-inline lane::lane(intrusive_ptr<context_state> room, const asio::any_io_executor& executor)
-    : context_(std::move(room)),
+inline lane::lane(intrusive_ptr<context_state> context, const asio::any_io_executor& executor)
+    : context_(std::move(context)),
       executor_(executor),
       posting_(asio::require(executor, asio::execution::blocking.never)),
       virtual_time_(context_->virtual_time_) {

@@ -92,15 +92,15 @@ inline void turn::post_tail() noexcept {
   }
 }
 
-inline void turn::settle_one(waiter& one) noexcept {
-  remove_fresh(one);
-  lane_->context().enroll_and(one, waiter::membership::fresh, [] {});
+inline void turn::register_one(waiter& one) noexcept {
+  remove_local(one);
+  lane_->context().register_and(one, waiter::membership::turn_local, [] {});
 }
 
 inline turn::~turn() {
   slot() = outer_;
   if (next_) {
-    settle(next_);
+    register_local(next_);
     next_->post_activation();
   }
   // A single task is delivered through the lane's inbox, which needs no memory. Several are posted together;

@@ -292,7 +292,7 @@ struct shutdown : exchange {
     switch (thread) {
       case 1: context.close(); break;
       case 2: first.answer(42); break;
-      default: second.give_up(); break;
+      default: second.release_unanswered(); break;
     }
   }
   void finish() override { expect(completed == 0 && destroyed == 2, "a handler was run, or is left"); }
@@ -308,7 +308,7 @@ struct signal : exchange {
   void run(int thread) override {
     switch (thread) {
       case 1: context.close(); break;
-      case 2: waiter.give_up(); break;
+      case 2: waiter.release_unanswered(); break;
       default: emitter.reset(); break;
     }
   }

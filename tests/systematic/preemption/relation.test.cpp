@@ -99,7 +99,7 @@ struct tie_or_end final : couple {
   }
   bool is_tied = false;
 };
-const entry tie_or_end_entry("relation.tie_or_end", 2, 3, preemption::make<tie_or_end>);
+const entry tie_or_end_entry("relation.connect_or_end", 2, 3, preemption::make<tie_or_end>);
 
 // One ends while the other ties the two and unties them again.
 struct cut_or_end final : couple {
@@ -109,7 +109,7 @@ struct cut_or_end final : couple {
       return;
     }
     is_tied = bond->connect();
-    was_tied = bond->cut();
+    was_tied = bond->disconnect();
   }
   void finish() override {
     expect(told.read() == (is_tied && !was_tied ? 1 : 0), "told although it was cut, or cut and never told");
@@ -118,7 +118,7 @@ struct cut_or_end final : couple {
   bool is_tied = false;
   bool was_tied = false;
 };
-const entry cut_or_end_entry("relation.cut_or_end", 2, 3, preemption::make<cut_or_end>);
+const entry cut_or_end_entry("relation.disconnect_or_end", 2, 3, preemption::make<cut_or_end>);
 
 // Two exit signals at once, one of which loses its meaning: the other ends the process all the same.
 struct signals : couple {
@@ -135,7 +135,7 @@ struct two_signals final : signals {
       case 1: first.context.run(); break;
       case 2:
         send(otpp::exit_reason::killed(), bond);
-        bond->cut();
+        bond->disconnect();
         break;
       default: send(otpp::exit_reason::shutdown(), {}); break;
     }
