@@ -45,8 +45,7 @@ function(otpp_plant_bugs folder)
     bool is_forgotten = otpp_planted_bug == 2 && life_ == life::running && cause_ == end_cause::none;
     waits_for_ = is_forgotten ? waits_for::message : waits_for::turn;
   }\n")
-  plant(2 detail/queue/mailbox.hpp "    return !aside_.empty() || ("
-    "    return (!aside_.empty() && otpp_planted_bug != 2) || (")
+  plant(2 detail/queue/mailbox.hpp "    return aside_ || (" "    return (aside_ && otpp_planted_bug != 2) || (")
 
   # An answer that comes too late is written, and said to have reached somebody.
   list(APPEND bugs 3:answer_without_decision)
@@ -125,16 +124,16 @@ function(otpp_plant_bugs folder)
   # What comes while a handler waits is handled newest first.
   list(APPEND bugs 10:order_swapped)
   plant(10 detail/queue/mailbox.hpp
-    "void put_aside(envelope& item) noexcept { aside_.push_back(item); }"
-    "void put_aside(envelope& item) noexcept {
-    if (otpp_planted_bug == 10) {
-      intrusive_fifo<envelope> older = std::move(aside_);
-      aside_.push_back(item);
-      aside_.append(std::move(older));
+    "    item.next = nullptr;
+    if (aside_) {
+      last_aside_->next = &item;"
+    "    item.next = nullptr;
+    if (aside_ && otpp_planted_bug == 10) {
+      item.next = std::exchange(aside_, &item);
       return;
     }
-    aside_.push_back(item);
-  }")
+    if (aside_) {
+      last_aside_->next = &item;")
 
   # The room of one who has given up goes to nobody.
   list(APPEND bugs 11:room_lost)

@@ -75,8 +75,8 @@ plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/mailbox.hpp
     if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
 )
 plant(close_forgets_the_line mailbox.expire detail/queue/mailbox.hpp
-  [[aside_.append(std::move(line->waiting));]]
-  [[line->waiting.take_all();]]
+  [[last->next = waiting;]]
+  [[last->next = nullptr;]]
 )
 
 # ---- the reply slot and its inbox ----
@@ -162,7 +162,7 @@ plant(enter_in_two_steps gate detail/runtime/context_state.hpp
   [[(gate_.load(std::memory_order_acquire) & 1) ? (gate_.fetch_add(2), true) : (gate_.fetch_add(2), false)]]
 )
 plant(turned_away_and_counted gate detail/runtime/context_state.hpp
-  [[release_server_half();
+  [[leave();
       return false;]]
   [[return false;]]
 )
@@ -264,8 +264,8 @@ plant_text(one_signal_is_enough exit.two_signals detail/server/exit_signals.hpp
     }]]
 )
 plant_text(fires_and_can_be_cancelled timer.cancel_or_fire detail/dispatch/timer_core.hpp
-  [[unlist(); // and the reference goes to expire()]]
-  [[::preemption::is_planted("fires_and_can_be_cancelled") ? add_ref() : unlist();]]
+  [[erase(); // and the reference goes to expire()]]
+  [[::preemption::is_planted("fires_and_can_be_cancelled") ? add_ref() : erase();]]
 )
 plant_text(ended_and_can_be_cancelled timer.cancel_or_end detail/dispatch/timer_core.hpp
   [[if (!is_alive_) {]]

@@ -5,7 +5,6 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mpsc_queue.hpp>
 #include <otpp/detail/queue/task.hpp>
-#include <otpp/detail/util/intrusive_fifo.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -82,7 +81,21 @@ class mailbox {
       return nullptr;
     }
     std::lock_guard lock(line->mutex);
-    return line->waiting.take_first([&](const envelope& one) { return one.sender() == sender; });
+    envelope* before = nullptr;
+    for (envelope* at = line->first; at; before = std::exchange(at, at->next_envelope())) {
+      if (at->sender() == sender) {
+        if (before) {
+          before->next = at->next;
+        } else {
+          line->first = at->next_envelope();
+        }
+        if (line->last == at) {
+          line->last = before;
+        }
+        return at;
+      }
+    }
+    return nullptr;
   }
 
   bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
@@ -110,8 +123,10 @@ class mailbox {
 
   // Receives the next message. Returns null if there is none, or a task comes first.
   envelope* pop() noexcept {
-    envelope* item = aside_.pop_front();
-    if (!item) {
+    envelope* item = aside_;
+    if (item) {
+      aside_ = item->next_envelope();
+    } else {
       queued* first = queue_.front();
       if (!first || first->what() != queued::kind::message) {
         return nullptr;
@@ -128,12 +143,14 @@ class mailbox {
   // Returns true if pop() would return a message.
   bool has_message() noexcept {
     queued* first = nullptr;
-    return !aside_.empty() || ((first = queue_.front()) != nullptr && first->what() == queued::kind::message);
+    return aside_ || ((first = queue_.front()) != nullptr && first->what() == queued::kind::message);
   }
 
   // Receives the next message, skipping tasks. O(n) in the number of queued items.
   envelope* pop_past_tasks() noexcept {
-    put_all_aside();
+    for (envelope* item = take_messages(); item;) {
+      put_aside(*std::exchange(item, item->next_envelope()));
+    }
     return pop();
   }
 
@@ -141,12 +158,27 @@ class mailbox {
   // items.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
-    put_all_aside();
-    envelope* item = aside_.take_first(std::move(wanted));
-    if (item && std::exchange(item->counted, false)) {
-      admit_next();
+    for (envelope* item = take_messages(); item;) {
+      put_aside(*std::exchange(item, item->next_envelope()));
     }
-    return item;
+    envelope* before = nullptr;
+    for (envelope* at = aside_; at; before = std::exchange(at, at->next_envelope())) {
+      if (wanted(*at)) {
+        if (before) {
+          before->next = at->next;
+        } else {
+          aside_ = at->next_envelope();
+        }
+        if (last_aside_ == at) {
+          last_aside_ = before;
+        }
+        if (std::exchange(at->counted, false)) {
+          admit_next();
+        }
+        return at;
+      }
+    }
+    return nullptr;
   }
 
   // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for
@@ -179,9 +211,17 @@ class mailbox {
   queued* pop_any() noexcept { return queue_.pop(); }
 
   // Keeps a message that cannot be received now.
-  void put_aside(envelope& item) noexcept { aside_.push_back(item); }
+  void put_aside(envelope& item) noexcept {
+    item.next = nullptr;
+    if (aside_) {
+      last_aside_->next = &item;
+    } else {
+      aside_ = &item;
+    }
+    last_aside_ = &item;
+  }
 
-  bool empty() const noexcept { return aside_.empty() && queue_.empty(); }
+  bool empty() const noexcept { return !aside_ && queue_.empty(); }
 
   // Parks the receiver. Returns false if something has arrived. The next push wakes it or claims its role, so
   // after true the process must not be touched.
@@ -197,9 +237,17 @@ class mailbox {
     }
     std::lock_guard lock(line->mutex);
     closed_.store(true, std::memory_order_release);
-    put_all_aside();
-    aside_.append(std::move(line->waiting));
-    return aside_.take_all();
+    envelope* rest = take_messages();
+    envelope* waiting = std::exchange(line->first, nullptr);
+    if (!rest) {
+      return waiting;
+    }
+    envelope* last = rest;
+    while (last->next) {
+      last = last->next_envelope();
+    }
+    last->next = waiting;
+    return rest;
   }
 
   struct leftovers {
@@ -222,7 +270,8 @@ class mailbox {
     const std::size_t limit;       // zero: it only counts
     std::size_t count = 0;
     std::size_t longest = 0;
-    intrusive_fifo<envelope> waiting; // for room
+    envelope* first = nullptr; // waiting for room
+    envelope* last = nullptr;
   };
 
   result enqueue(queued& item, by who) noexcept {
@@ -255,7 +304,13 @@ class mailbox {
       return result::full;
     }
     item.put_in_line();
-    line.waiting.push_back(item);
+    item.next = nullptr;
+    if (line.first) {
+      line.last->next = &item;
+    } else {
+      line.first = &item;
+    }
+    line.last = &item;
     return result::waiting;
   }
 
@@ -267,8 +322,8 @@ class mailbox {
     {
       std::lock_guard lock(line.mutex);
       --line.count;
-      while (!next && !line.waiting.empty()) {
-        envelope* item = line.waiting.pop_front();
+      while (!next && line.first) {
+        envelope* item = std::exchange(line.first, line.first->next_envelope());
         if (item->expired()) {
           item->next = std::exchange(ended, item);
           continue;
@@ -290,23 +345,25 @@ class mailbox {
   }
 
   envelope* take_messages() noexcept {
-    put_all_aside();
-    return aside_.take_all();
-  }
-
-  void put_all_aside() noexcept {
-    aside_.append(intrusive_fifo<envelope>(static_cast<envelope*>(
-        queue_.extract([](const queued& item) { return item.what() == queued::kind::message; }))));
+    auto* rest = static_cast<envelope*>(
+        queue_.extract([](const queued& item) { return item.what() == queued::kind::message; }));
+    if (!aside_) {
+      return rest;
+    }
+    last_aside_->next = rest;
+    return std::exchange(aside_, nullptr);
   }
 
   template <class Visit>
   std::size_t queued_messages(Visit visit) noexcept {
-    put_all_aside();
+    for (envelope* item = take_messages(); item;) {
+      put_aside(*std::exchange(item, item->next_envelope()));
+    }
     std::size_t number = 0;
-    aside_.for_each([&](envelope& item) {
-      visit(item);
+    for (envelope* item = aside_; item; item = item->next_envelope()) {
+      visit(*item);
       ++number;
-    });
+    }
     return number;
   }
 
@@ -316,7 +373,8 @@ class mailbox {
   std::atomic<bound*> bound_{nullptr}; // never reset once it is set
   std::atomic<bool> closed_{false};
   mpsc_queue<queued> queue_;
-  intrusive_fifo<envelope> aside_;
+  envelope* aside_ = nullptr;
+  envelope* last_aside_ = nullptr; // valid only if aside_ is set
 };
 
 } // namespace otpp::detail

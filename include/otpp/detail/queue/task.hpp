@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <otpp/detail/util/intrusive_fifo.hpp>
-
 #include <utility>
 
 namespace otpp::detail {
@@ -41,6 +39,8 @@ class task : public queued {
   // Destroys the work, because its context is being destroyed. Runs no handler.
   virtual void discard() noexcept = 0;
 
+  task* next_task() const noexcept { return static_cast<task*>(next); }
+
  protected:
   virtual ~task() = default;
 };
@@ -49,24 +49,49 @@ class task : public queued {
 class task_list {
  public:
   task_list() = default;
-  task_list(task_list&&) = default;
+  task_list(task_list&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
   task_list& operator=(task_list&&) = delete;
 
   // Takes a linked list, oldest first.
-  explicit task_list(task* first) noexcept : tasks_(first) {}
+  explicit task_list(task* first) noexcept : first_(first), last_(first) {
+    while (last_ && last_->next) {
+      last_ = last_->next_task();
+    }
+  }
 
   ~task_list() { discard(); }
 
-  bool empty() const noexcept { return tasks_.empty(); }
-  bool has_many() const noexcept { return tasks_.has_many(); }
+  bool empty() const noexcept { return first_ == nullptr; }
+  bool has_many() const noexcept { return first_ && first_->next; }
 
-  void push_back(task& item) noexcept { tasks_.push_back(item); }
+  void push_back(task& item) noexcept {
+    item.next = nullptr;
+    if (first_) {
+      last_->next = &item;
+    } else {
+      first_ = &item;
+    }
+    last_ = &item;
+  }
 
   // Puts `others` in front of the tasks in this list.
-  void push_front(task_list others) noexcept { tasks_.prepend(std::move(others.tasks_)); }
+  void push_front(task_list others) noexcept {
+    if (!others.empty()) {
+      others.last_->next = first_;
+      if (!first_) {
+        last_ = others.last_;
+      }
+      first_ = std::exchange(others.first_, nullptr);
+      others.last_ = nullptr;
+    }
+  }
 
-  // Precondition: the list is not empty.
-  task& pop_front() noexcept { return *tasks_.pop_front(); }
+  task& pop_front() noexcept {
+    task& item = *first_;
+    first_ = item.next_task();
+    return item;
+  }
 
   // Takes at most `count` tasks from the front.
   task_list take(int count) noexcept {
@@ -78,13 +103,14 @@ class task_list {
   }
 
   void discard() noexcept {
-    while (task* item = tasks_.pop_front()) {
-      item->discard();
+    while (!empty()) {
+      pop_front().discard();
     }
   }
 
  private:
-  intrusive_fifo<task> tasks_;
+  task* first_ = nullptr;
+  task* last_ = nullptr; // valid only if first_ is set
 };
 
 } // namespace otpp::detail

@@ -8,23 +8,17 @@ namespace otpp::detail {
 
 // A singly linked list in order of arrival, for elements that have one link only: their member `next`, which
 // may have the type of a base. It owns nothing, allocates nothing and locks nothing.
+//
+// The queues of messages and tasks (mailbox.hpp, task.hpp) do not use it: with it a burst of casts took 7 %
+// longer (g++ 12, W3_1b_try), though no more instructions.
 template <class T>
 class intrusive_fifo {
  public:
   intrusive_fifo() = default;
-  intrusive_fifo(intrusive_fifo&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)), last_(other.last_) {}
-  intrusive_fifo& operator=(intrusive_fifo&&) = delete;
-
-  // Takes a linked list, oldest first.
-  explicit intrusive_fifo(T* first) noexcept : first_(first), last_(first) {
-    while (last_ && last_->next) {
-      last_ = next_of(*last_);
-    }
-  }
+  intrusive_fifo(const intrusive_fifo&) = delete;
+  intrusive_fifo& operator=(const intrusive_fifo&) = delete;
 
   bool empty() const noexcept { return first_ == nullptr; }
-  bool has_many() const noexcept { return first_ && first_->next; }
 
   void push_back(T& one) noexcept {
     one.next = nullptr;
@@ -45,23 +39,6 @@ class intrusive_fifo {
     return one;
   }
 
-  // Puts `others` behind the elements of this list, or in front of them.
-  void append(intrusive_fifo others) noexcept {
-    if (others.first_) {
-      if (first_) {
-        last_->next = others.first_;
-      } else {
-        first_ = others.first_;
-      }
-      last_ = others.last_;
-    }
-  }
-  void prepend(intrusive_fifo others) noexcept {
-    others.append(std::move(*this));
-    first_ = others.first_;
-    last_ = others.last_;
-  }
-
   // Takes out the oldest element for which `wanted` returns true; returns null if there is none.
   template <class Wanted>
   T* take_first(Wanted wanted) {
@@ -80,16 +57,8 @@ class intrusive_fifo {
     return nullptr;
   }
 
-  // Takes out all elements, as a linked list.
-  T* take_all() noexcept { return std::exchange(first_, nullptr); }
-
-  // Calls `visit` with each element.
-  template <class Visit>
-  void for_each(Visit visit) const {
-    for (T* one = first_; one; one = next_of(*one)) {
-      visit(*one);
-    }
-  }
+  // Forgets all elements.
+  void clear() noexcept { first_ = nullptr; }
 
  private:
   static T* next_of(const T& one) noexcept { return static_cast<T*>(one.next); }

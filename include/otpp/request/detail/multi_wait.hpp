@@ -102,7 +102,7 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public
       responses_.push_back(one->take());
       response<reply>& last = responses_.back();
       if (!last.has_value() && !last.error()) {
-        one->discard_message();
+        one->abandon();
         last = access::make<response<reply>>(no_value(), late(*one));
       }
     }

@@ -117,7 +117,7 @@ class open_request : public counted<open_request<R>> {
 
   // The response is not wanted any more: a late one is dropped. OTP's receive_response does this when it
   // times out.
-  void discard_message() noexcept {
+  void abandon() noexcept {
     response_listener* listener = nullptr;
     {
       std::lock_guard lock(mutex_);
@@ -140,7 +140,7 @@ class open_request : public counted<open_request<R>> {
       is_awaited = listener_ && !listener_->is_over();
     }
     if (!is_awaited) {
-      discard_message();
+      abandon();
     }
   }
   bool has_no_handle() const noexcept {

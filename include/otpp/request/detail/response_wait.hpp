@@ -48,7 +48,7 @@ class response_wait : public answer_slot<R>, public response_listener {
     reply_slot::stop_waiting();
     intrusive_ptr<open_request<R>> request = std::move(request_);
     if (request && !is_answered_ && (abandons_ || request->has_no_handle())) {
-      request->discard_message();
+      request->abandon();
     }
   }
 

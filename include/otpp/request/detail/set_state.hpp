@@ -67,7 +67,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     try {
       added = intrusive_ptr<entry>(new entry(std::move(label), request, *this));
     } catch (...) {
-      request->discard_message();
+      request->abandon();
       throw;
     }
     {
@@ -127,14 +127,14 @@ class set_state : public counted<set_state<Label, Reply>> {
     {
       std::lock_guard lock(mutex_);
       waiting = std::exchange(waiter_, nullptr);
-      ready_.take_all();
+      ready_.clear();
       while (entry* one = entries_.pop_front()) {
         left.push_back(*one);
       }
       size_ = 0;
     }
     while (entry* one = left.pop_front()) {
-      one->request->discard_message();
+      one->request->abandon();
       one->release();
     }
     if (waiting) {
