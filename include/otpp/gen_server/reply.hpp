@@ -26,7 +26,7 @@ namespace detail {
 
 class replying : public answer_slot<void> {
  protected:
-  ~replying() = default;
+  ~replying() override = default;
   std::string_view operation() const noexcept override { return "reply"; }
 };
 

@@ -6,7 +6,6 @@
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/address/pid.hpp>
-#include <otpp/address/server_ref.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/server_core.hpp>

@@ -55,7 +55,7 @@ class registry {
 
   /// Returns the default registry. It is never destroyed, so that static objects may use it.
   static registry& global() {
-    static registry* instance = new registry;
+    static auto* instance = new registry;
     return *instance;
   }
 
@@ -88,7 +88,7 @@ class registry {
       table_->names.erase(found);
     }
     auto ended = server->release_name([&](const detail::name_registration& one) {
-      auto* ours = dynamic_cast<const held*>(&one);
+      const auto* ours = dynamic_cast<const held*>(&one);
       return ours && ours->names == table_ && ours->name == name;
     });
     if (ended) {

@@ -50,7 +50,7 @@ class dynamic_spec {
     most_ = most;
     return *this;
   }
-  dynamic_spec max_children(std::size_t most) && { return std::move(max_children(most)); }
+  dynamic_spec max_children(std::size_t most) && { return max_children(most); }
 
  private:
   friend struct dynamic_supervisor;
@@ -82,11 +82,11 @@ struct dynamic_supervisor {
 
   state_type init(const dynamic_spec& spec) {
     detail::become_supervisor();
-    return state_type(
+    return {
         detail::restart_budget(spec.intensity_, spec.period_), spec.most_,
         [](duration delay, detail::restart_retry what) {
           send_after(delay, self<dynamic_supervisor>(), what);
-        });
+        }};
   }
   state_type init() { return init(dynamic_spec()); }
 

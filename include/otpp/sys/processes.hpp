@@ -44,7 +44,7 @@ std::vector<Value> copy_in_lock(Walk walk) {
   std::size_t wanted = 16;
   do {
     result = {};
-    result.reserve(wanted + wanted / 8);
+    result.reserve(wanted + (wanted / 8));
     wanted = 0;
     walk([&](Value one) noexcept {
       if (++wanted <= result.capacity()) {

@@ -51,7 +51,7 @@ class sending : public answer_slot<void> {
   }
 
  protected:
-  ~sending() = default;
+  ~sending() override = default;
   std::string_view operation() const noexcept override { return verb_; }
   std::string_view message() const noexcept override { return type_name<M>(); }
 

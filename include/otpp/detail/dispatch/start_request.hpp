@@ -84,7 +84,7 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   std::exception_ptr failure;
 
  protected:
-  ~start_request() = default;
+  ~start_request() override = default;
   std::string_view operation() const noexcept override { return "start"; }
 
  private:
@@ -112,7 +112,7 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
 // Where a server runs: on the executor of its options, or else on the starter's. A server that is started
 // from inside another one runs beside it, not on its serial executor.
 inline asio::any_io_executor place_of(asio::any_io_executor executor) {
-  if (auto* serial = executor_target<serial_executor>(executor)) {
+  if (const auto* serial = executor_target<serial_executor>(executor)) {
     return serial->owner()->get_lane()->executor();
   }
   return executor;

@@ -200,7 +200,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   const intrusive_ptr<lane> lane_;
   server_core* const owner_; // alive as long as this is in its list
   const duration period_;
-  time_point at_{};
+  time_point at_;
   bool is_alive_ = false;
   bool is_firing_ = false;
 };

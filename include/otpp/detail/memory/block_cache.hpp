@@ -42,7 +42,7 @@ class block_cache {
   static constexpr std::size_t largest = 512;
   static constexpr std::size_t classes = largest / step;
   static constexpr int batch = 32;
-  static constexpr std::size_t depot_limit = 1024 * 1024;
+  static constexpr std::size_t depot_limit = std::size_t{1024} * 1024;
 
   static constexpr std::size_t size_class(std::size_t size) noexcept { return (size - 1) / step; }
 

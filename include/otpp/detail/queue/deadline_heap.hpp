@@ -31,7 +31,7 @@ class deadline {
   friend class deadline_heap;
   friend class expired_list;
 
-  time_point at_{};
+  time_point at_;
   deadline* child_ = nullptr;
   deadline* sibling_ = nullptr;
   deadline* before_ = nullptr; // the previous sibling, or the parent of a first child

@@ -110,7 +110,7 @@ class cancellation_handler {
       reply_slot& one, asio::cancellation_slot slot, const asio::any_io_executor& executor, turn* here,
       bool is_awaited) {
     one.is_cancellable_ = true;
-    if (auto* serial = executor_target<serial_executor>(executor)) {
+    if (const auto* serial = executor_target<serial_executor>(executor)) {
       // A coroutine that a handler awaits has the server's executor and a connected cancellation slot. A
       // coroutine that the handler has only spawned has the executor but no slot, and may wait for the
       // server.

@@ -47,7 +47,7 @@ class reply_slot : public task, public waiter {
   void locate(const asio::any_io_executor& executor, turn* here) {
     if (here && here->here().serves(executor)) {
       lane_ = &here->here();
-    } else if (auto* serial = executor_target<serial_executor>(executor)) {
+    } else if (const auto* serial = executor_target<serial_executor>(executor)) {
       process_ = serial->owner();
       lane_ = process_->get_lane().get();
     } else {
@@ -249,7 +249,7 @@ class reply_slot : public task, public waiter {
   bool is_owned_by_server = false; // the list owns the server half
 
  protected:
-  ~reply_slot() = default;
+  ~reply_slot() override = default;
 
   virtual void destroy() noexcept = 0;
 
@@ -365,7 +365,7 @@ class answer_slot : public reply_slot {
   }
 
  protected:
-  ~answer_slot() = default;
+  ~answer_slot() override = default;
 
   std::optional<stored_t<R>> value_;
 };

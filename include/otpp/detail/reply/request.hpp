@@ -37,7 +37,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   source_location where() const noexcept override { return where_; }
 
  protected:
-  ~call_request() = default;
+  ~call_request() override = default;
   std::string_view operation() const noexcept override { return "call"; }
   std::string_view message() const noexcept override { return type_name<M>(); }
 
@@ -85,7 +85,7 @@ class plain_message final : public envelope, public cached_memory {
   void may_wait(answer_slot<void>& waiting) noexcept { may_wait_ = &waiting; }
 
  private:
-  ~plain_message() = default;
+  ~plain_message() override = default;
 
   M content_;
   source_location where_;

@@ -298,7 +298,7 @@ class context_state : public counted<context_state> {
   // The one timer. It is updated by a posted sweep rather than by each call, so that a call that is answered
   // before the sweep runs never touches it.
   std::optional<asio::steady_timer> timer_;
-  deadline::time_point timer_at_{};
+  deadline::time_point timer_at_;
   bool timer_armed_ = false;
   bool sweep_posted_ = false;
   intrusive_ptr<lane> sweep_lane_;

@@ -40,7 +40,7 @@ class observation {
     bool counts = false;
     server_statistics counted;
     std::function<void(const trace_event&)> hook;
-    std::chrono::steady_clock::time_point handler_began{}; // while a handler runs and is timed
+    std::chrono::steady_clock::time_point handler_began; // while a handler runs and is timed
   };
 
   explicit observation(const process& who) noexcept : is_on_(is_traced(who)) {}

@@ -62,7 +62,7 @@ class stop_request : public envelope, public answer_slot<void> {
   }
 
  protected:
-  ~stop_request() = default;
+  ~stop_request() override = default;
   std::string_view operation() const noexcept override { return "stop"; }
 
  private:
@@ -85,7 +85,7 @@ class join_request : public answer_slot<exit_reason> {
   void write_end(const exit_reason& reason) noexcept override { emplace(reason); }
 
  protected:
-  ~join_request() = default;
+  ~join_request() override = default;
   std::string_view operation() const noexcept override { return "join"; }
 };
 

@@ -37,7 +37,7 @@ struct child_record {
   pid who;                        // nobody if it is not running
   bool is_restarting = false;     // a restart_retry has been sent
   std::uint64_t retry_number = 0; // of that restart_retry
-  deadline::time_point started{};
+  deadline::time_point started;
   duration delay{}; // before its last restart
 };
 

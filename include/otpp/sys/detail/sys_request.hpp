@@ -49,7 +49,7 @@ class sys_request : public envelope, public answer_slot<R> {
   void discard_message() noexcept override { this->release_server_half(); }
 
  protected:
-  ~sys_request() = default;
+  ~sys_request() override = default;
   std::string_view operation() const noexcept override { return verb_; }
 
  private:

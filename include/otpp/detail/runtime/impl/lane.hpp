@@ -28,9 +28,9 @@ inline lane::lane(intrusive_ptr<context_state> context, const asio::any_io_execu
       executor_(executor),
       posting_(asio::require(executor, asio::execution::blocking.never)),
       virtual_time_(context_->virtual_time_) {
-  if (auto* io = executor_target<asio::io_context::executor_type>(posting_)) {
+  if (const auto* io = executor_target<asio::io_context::executor_type>(posting_)) {
     on_io_context_ = *io;
-  } else if (auto* pool = executor_target<asio::thread_pool::executor_type>(posting_)) {
+  } else if (const auto* pool = executor_target<asio::thread_pool::executor_type>(posting_)) {
     on_thread_pool_ = *pool;
   }
 }
@@ -69,7 +69,7 @@ inline task_list lane::take_inbox() noexcept {
 inline void lane::deliver(task& item) noexcept {
   struct inbox_function {
     intrusive_ptr<lane> here;
-    void operator()() {
+    void operator()() const {
       turn on_this_thread(*here);
       task_list tasks = here->take_inbox();
       on_this_thread.run(std::move(tasks));
