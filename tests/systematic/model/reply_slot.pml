@@ -14,7 +14,7 @@
      caller                           operation.hpp: run, discard, on_context_destroyed; reply_slot.hpp: cancel,
                                       stop_waiting; process.hpp: shutdown
 
-   The server runs in the caller's context or in another. In the caller's it may have the call fresh, in its
+   The server runs in the caller's context or in another. In the caller's it may have the call turn-local, in its
    turn's own list. An otpp::caller is held by a thread of a third context. The caller's context may be
    destroyed.
 
@@ -207,7 +207,7 @@ inline write_answer(with_value) {
   fi
 }
 
-/* The server is released, or lets go of the call, while it is fresh. */
+/* The server is released, or lets go of the call, while it is turn-local. */
 inline settle_fresh() {
   if
   :: listed_fresh ->

@@ -69,7 +69,7 @@ class turn {
   void add_local(waiter& one) noexcept {
     one.membership_.store(waiter::membership::turn_local, std::memory_order_relaxed);
     one.is_turn_local_ = true;
-    fresh_.push_front(one);
+    local_.push_front(one);
   }
 
   // Takes off a turn-local wait that the server is about to answer.
@@ -81,12 +81,12 @@ class turn {
   // Takes a wait off the turn's list without changing its membership.
   void remove_local(waiter& one) noexcept {
     one.is_turn_local_ = false;
-    fresh_.erase(one);
+    local_.erase(one);
   }
 
   // Registers the remaining turn-local waits for `server`, which is about to be released.
   void register_local(const void* server) noexcept {
-    if (!fresh_.empty()) {
+    if (!local_.empty()) {
       register_all(server);
     }
   }
@@ -102,7 +102,7 @@ class turn {
   }
 
   void register_all(const void* server) noexcept {
-    fresh_.for_each([&](waiter& one) {
+    local_.for_each([&](waiter& one) {
       if (one.waits_for == server) {
         register_one(one);
       }
@@ -122,7 +122,7 @@ class turn {
   task_list tail_;
   int tail_size_ = 0;
   int budget_ = limit;
-  intrusive_list<waiter> fresh_;
+  intrusive_list<waiter> local_;
 };
 
 // Tasks that have been posted to the executor.

@@ -159,7 +159,7 @@ class set_state : public counted<set_state<Label, Reply>> {
     const intrusive_ptr<set_state> set;
     // Guarded by the set's lock.
     list_hook<entry> hook_;
-    entry* next = nullptr; // in ready_, or of those that are let go
+    entry* next = nullptr; // in ready_, or among those that are abandoned
   };
 
   void came(entry& one) noexcept {
