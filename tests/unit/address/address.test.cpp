@@ -83,7 +83,7 @@ struct elsewhere {
   static otpp::detail::envelope::opener opener() {
     return [](otpp::detail::server_core& server, otpp::detail::envelope& item) {
       ++otpp::detail::gen_server<connection>::state_of(server);
-      item.abandon();
+      item.discard_message();
     };
   }
 
