@@ -282,7 +282,7 @@ class handler_coroutine {
       } catch (...) {
         error = std::current_exception();
       }
-      bool is_home = server_.is_running_here();
+      bool is_home = !error || server_.is_running_here(); // a job that completes does so on the server
       if (was_cancelled_ || !is_home) {
         co_await asio::this_coro::throw_if_cancelled(false); // the user's cancellation must not stop the rest
       }
