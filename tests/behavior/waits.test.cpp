@@ -230,18 +230,21 @@ TEST_CASE("waits: a signal that is emitted after the caller's context has gone d
   ending how;
   std::optional<asio::io_context> theirs(std::in_place);
   otpp::server_ref<mute> server = start_on<mute>(*theirs);
-  {
-    asio::io_context ours;
+  auto call_from = [&](asio::io_context& ours, asio::cancellation_signal& by) {
     otpp::call_for<mute::ask>(
         server, otpp::infinite,
         asio::bind_cancellation_slot(
-            signal.slot(),
+            by.slot(),
             asio::bind_executor(
                 ours.get_executor(), [&how, keep = counted_in(alive)](std::exception_ptr error, int) {
                   how.write(std::move(error));
                 })));
     theirs->restart();
-    theirs->poll();
+    theirs->poll(); // the server has taken the call
+  };
+  {
+    asio::io_context ours;
+    call_from(ours, signal);
   }
   CHECK(alive == 0); // the handler goes with its context
   signal.emit(asio::cancellation_type::terminal);
@@ -251,16 +254,7 @@ TEST_CASE("waits: a signal that is emitted after the caller's context has gone d
   {
     asio::io_context ours;
     auto brief = std::make_unique<asio::cancellation_signal>();
-    otpp::call_for<mute::ask>(
-        server, otpp::infinite,
-        asio::bind_cancellation_slot(
-            brief->slot(),
-            asio::bind_executor(
-                ours.get_executor(), [&how, keep = counted_in(alive)](std::exception_ptr error, int) {
-                  how.write(std::move(error));
-                })));
-    theirs->restart();
-    theirs->poll();
+    call_from(ours, *brief);
     brief.reset();
   }
   CHECK(alive == 0);
@@ -269,16 +263,7 @@ TEST_CASE("waits: a signal that is emitted after the caller's context has gone d
   // If the server has gone as well, nothing of the call is left but the signal's slot.
   {
     asio::io_context ours;
-    otpp::call_for<mute::ask>(
-        server, otpp::infinite,
-        asio::bind_cancellation_slot(
-            signal.slot(),
-            asio::bind_executor(
-                ours.get_executor(), [&how, keep = counted_in(alive)](std::exception_ptr error, int) {
-                  how.write(std::move(error));
-                })));
-    theirs->restart();
-    theirs->poll();
+    call_from(ours, signal);
   }
   server = {};
   theirs.reset();

@@ -316,8 +316,8 @@ struct signal : exchange {
 };
 const entry signal_entry("reply_slot.signal", 3, 3, preemption::make<signal>);
 
-// One that is refused before it is registered anywhere, while its context begins to go.
-struct refused : exchange {
+// What is done with an operation before it is registered anywhere, while its context begins to go.
+struct initiation : exchange {
   room_ptr room = context_state::of(context.get_executor());
 
   void run(int thread) override {
@@ -332,37 +332,29 @@ struct refused : exchange {
     made->connect(context.get_executor(), nullptr);
     ++waiting;
     room->leave();
-    otpp::detail::refuse(otpp::detail::unregistered<slot>(made), otpp::errc::timeout);
+    go_on(otpp::detail::unregistered<slot>(made));
   }
+  virtual void go_on(otpp::detail::unregistered<slot> made) = 0;
   void finish() override { expect(completed == 0 && destroyed == waiting, "a handler was run, or is left"); }
+};
+
+struct refused : initiation {
+  void go_on(otpp::detail::unregistered<slot> made) override {
+    otpp::detail::refuse(std::move(made), otpp::errc::timeout);
+  }
 };
 const entry refused_entry("reply_slot.refused", 2, 3, preemption::make<refused>);
 
 // What an operation gets was taken from somewhere inside a guard, and goes to it although its context begins to
 // go meanwhile.
-struct completed_inside : exchange {
-  room_ptr room = context_state::of(context.get_executor());
-
-  void run(int thread) override {
-    if (thread == 1) {
-      context.close();
-      return;
-    }
-    if (!room->enter()) {
-      return;
-    }
-    auto* made = new slot(told());
-    made->connect(context.get_executor(), nullptr);
-    ++waiting;
-    room->leave();
-    otpp::detail::unregistered<slot> one(made);
+struct completed_inside : initiation {
+  void go_on(otpp::detail::unregistered<slot> made) override {
     otpp::detail::context_guard inside(*room);
     if (inside) {
-      otpp::detail::complete(one, inside, [](slot& to) noexcept { to.emplace(42); });
-      expect(!one, "what was taken is lost");
+      otpp::detail::complete(made, inside, [](slot& to) noexcept { to.emplace(42); });
+      expect(!made, "what was taken is lost");
     }
   }
-  void finish() override { expect(completed == 0 && destroyed == waiting, "a handler was run, or is left"); }
 };
 const entry completed_inside_entry("reply_slot.completed_inside", 2, 3, preemption::make<completed_inside>);
 
