@@ -99,7 +99,7 @@ class context_state : public counted<context_state> {
   template <class Visit>
   static void each(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
-    all().rooms.for_each(std::move(visit));
+    all().contexts.for_each(std::move(visit));
   }
 
   // ---- waiters ----
@@ -307,7 +307,7 @@ class context_state : public counted<context_state> {
   // The global list of contexts, so that sys::processes() can visit all of them.
   struct list {
     spin_mutex mutex;
-    intrusive_list<context_state> rooms;
+    intrusive_list<context_state> contexts;
   };
   static list& all() noexcept {
     static list* instance = new list; // never destroyed: contexts may be static
@@ -315,11 +315,11 @@ class context_state : public counted<context_state> {
   }
   void join_all() noexcept {
     std::lock_guard lock(all().mutex);
-    all().rooms.push_front(*this);
+    all().contexts.push_front(*this);
   }
   void leave_all() noexcept {
     std::lock_guard lock(all().mutex);
-    all().rooms.erase_if_linked(*this);
+    all().contexts.erase_if_linked(*this);
   }
 
   friend intrusive_list<context_state>;
