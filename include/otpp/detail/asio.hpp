@@ -18,6 +18,7 @@
 #include <asio/execution.hpp>
 #include <asio/io_context.hpp>
 #include <asio/require.hpp>
+#include <asio/strand.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/version.hpp>
 
@@ -101,6 +102,18 @@ const T* executor_target(const asio::any_io_executor& executor) noexcept {
     return nullptr;
   }
   return executor.target<T>();
+}
+
+// Returns true if this is an executor of Asio's own, or a strand of one. Such an executor refers to its context
+// and does not own it; of all others nothing is known.
+inline bool is_asios_own(const asio::any_io_executor& executor) noexcept {
+  if (const auto* strand = executor_target<asio::strand<asio::any_io_executor>>(executor)) {
+    return is_asios_own(strand->get_inner_executor());
+  }
+  return executor_target<asio::io_context::executor_type>(executor) ||
+         executor_target<asio::thread_pool::executor_type>(executor) ||
+         executor_target<asio::strand<asio::io_context::executor_type>>(executor) ||
+         executor_target<asio::strand<asio::thread_pool::executor_type>>(executor);
 }
 
 // True if the token accepts a completion with this signature. Always true if Asio has no concepts.

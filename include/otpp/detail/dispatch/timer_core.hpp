@@ -119,7 +119,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   ending end() noexcept {
     ending how;
     auto now = context().now();
-    context().disarm_if(*this, [&]() noexcept {
+    context().disarm_if(*this, *lane_, [&]() noexcept {
       if (!is_alive_) {
         return false;
       }

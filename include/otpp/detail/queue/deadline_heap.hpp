@@ -126,7 +126,8 @@ class deadline_heap {
   deadline* root_ = nullptr;
 };
 
-// An intrusive list of claimed deadlines whose expire() has yet to be called.
+// An intrusive list of deadlines that have left the heap: claimed ones whose expire() has yet to be called, or
+// those of a context that is being destroyed.
 class expired_list {
  public:
   void push_back(deadline& item) noexcept {
@@ -138,6 +139,12 @@ class expired_list {
   void expire_all() noexcept {
     while (first_) {
       std::exchange(first_, first_->next_expired_)->expire();
+    }
+  }
+
+  void destroy_all() noexcept {
+    while (first_) {
+      std::exchange(first_, first_->next_expired_)->on_deadlines_destroyed();
     }
   }
 

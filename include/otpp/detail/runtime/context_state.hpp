@@ -2,8 +2,9 @@
 
 #pragma once
 
-#include <otpp/detail/memory/op_storage.hpp>
+#include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/detail/runtime/deadlines.hpp>
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
@@ -17,7 +18,6 @@
 #include <asio/execution_context.hpp>
 #include <asio/prefer.hpp>
 #include <asio/query.hpp>
-#include <asio/steady_timer.hpp>
 
 #include <array>
 #include <atomic>
@@ -25,7 +25,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -35,8 +34,8 @@ class context_guard;
 class context_service;
 class process;
 
-// What the library keeps for one execution context: its processes, in the order in which they started, and
-// the callers that wait on it, with their deadlines.
+// What the library keeps for one execution context: its processes, in the order in which they started, its
+// lanes, and the callers that wait on it.
 //
 // It is reference-counted and outlives the context; once the context is destroyed it is closed. A thread that
 // is not running inside the context enters the gate before it touches anything that belongs to the context.
@@ -64,10 +63,10 @@ class context_state : public counted<context_state> {
 
   // ---- lanes ----
 
-  // Returns the lane of an executor if it is one of the few shared ones, else null.
+  // Returns the lane of an executor if it is one of the few that are kept, else null.
   lane* find_lane(const asio::any_io_executor& executor) noexcept {
-    for (std::atomic<lane*>& shared : shared_) {
-      lane* found = shared.load(std::memory_order_acquire);
+    for (std::atomic<lane*>& kept : kept_lanes_) {
+      lane* found = kept.load(std::memory_order_acquire);
       if (!found || found->serves(executor)) {
         return found;
       }
@@ -106,7 +105,7 @@ class context_state : public counted<context_state> {
 
   // Ends a wait: takes the waiter off the list, or marks it so that its turn does not register it.
   void deregister(waiter& one) noexcept {
-    bool sweep_due = false;
+    intrusive_ptr<lane> sweep_due;
     {
       std::lock_guard lock(mutex_);
       if (one.membership_.load(std::memory_order_relaxed) != waiter::membership::registered) {
@@ -114,11 +113,9 @@ class context_state : public counted<context_state> {
         return;
       }
       erase(one);
-      sweep_due = note_if_idle();
+      sweep_due = note_if_idle(*one.lane_);
     }
-    if (sweep_due) {
-      post_sweep();
-    }
+    post_sweep(sweep_due);
   }
 
   // Arms a deadline that belongs to a server, or rearms it. Like any timer, it counts as outstanding work.
@@ -129,42 +126,37 @@ class context_state : public counted<context_state> {
   // Like arm(), unless `wanted`, which is called under the lock, returns false.
   template <class Wanted>
   void arm_if(deadline& item, deadline::time_point at, lane& here, Wanted wanted) noexcept {
-    bool sweep_due = false;
+    intrusive_ptr<lane> sweep_due;
     {
       std::lock_guard lock(mutex_);
       if (closed_ || !wanted()) {
         return;
       }
-      remember_lane(here);
-      deadlines_.remove(item);
-      deadlines_.add(item, at);
-      sweep_due = (!timer_armed_ || at < timer_at_) && !sweep_posted_;
-      sweep_posted_ |= sweep_due;
+      here.deadlines_.heap.remove(item);
+      here.deadlines_.heap.add(item, at);
+      sweep_due = note_sweep(here, here.deadlines_.is_first(at));
     }
-    if (sweep_due) {
-      post_sweep();
-    }
+    post_sweep(sweep_due);
   }
 
-  void disarm(deadline& item) noexcept {
-    disarm_if(item, [] { return true; });
+  // Takes back a deadline that was armed on this lane.
+  void disarm(deadline& item, lane& here) noexcept {
+    disarm_if(item, here, [] { return true; });
   }
 
   // Like disarm(), unless `wanted`, which is called under the lock, returns false.
   template <class Wanted>
-  void disarm_if(deadline& item, Wanted wanted) noexcept {
-    bool sweep_due = false;
+  void disarm_if(deadline& item, lane& here, Wanted wanted) noexcept {
+    intrusive_ptr<lane> sweep_due;
     {
       std::lock_guard lock(mutex_);
       if (!wanted()) {
         return;
       }
-      deadlines_.remove(item);
-      sweep_due = note_if_idle();
+      here.deadlines_.heap.remove(item);
+      sweep_due = note_if_idle(here);
     }
-    if (sweep_due) {
-      post_sweep();
-    }
+    post_sweep(sweep_due);
   }
 
   // Returns the current time. Precondition of this and the next two: the thread is inside the context or its
@@ -191,8 +183,8 @@ class context_state : public counted<context_state> {
   // Called when the context is destroyed; once or twice, depending on the version of Asio.
   void shutdown() noexcept;
 
-  // Called when the armed time is reached: by the timer, or by the simulation of the context.
-  void timer_fired(std::error_code error, deadline::time_point at);
+  // Called when the time for which the lane's timer was armed is reached: by the timer, or by the simulation.
+  void timer_fired(lane& here, std::error_code error, deadline::time_point at);
 
  private:
   friend class context_guard;
@@ -206,7 +198,7 @@ class context_state : public counted<context_state> {
   template <class Action>
   bool register_and(waiter& one, waiter::membership was, Action action) noexcept {
     auto at = when_over(one.timeout);
-    bool sweep_due = false;
+    intrusive_ptr<lane> sweep_due;
     {
       std::lock_guard lock(mutex_);
       if (closed_ || one.get_membership() != was) {
@@ -215,13 +207,11 @@ class context_state : public counted<context_state> {
       sweep_due = register_locked(one, at);
       action();
     }
-    if (sweep_due) {
-      post_sweep();
-    }
+    post_sweep(sweep_due);
     return true;
   }
 
-  bool register_locked(waiter& one, deadline::time_point at) noexcept {
+  intrusive_ptr<lane> register_locked(waiter& one, deadline::time_point at) noexcept {
     lane& here = *one.lane_;
     if (!std::exchange(one.holds_lane_, true)) {
       here.add_ref();
@@ -229,14 +219,11 @@ class context_state : public counted<context_state> {
     one.membership_.store(waiter::membership::registered, std::memory_order_relaxed);
     waiters_.push_front(one);
     bool needs_sweep = one.is_work && waiting_++ == 0 && !hold_work(here);
-    remember_lane(here);
     if (at != (deadline::time_point::max)()) {
-      deadlines_.add(one, at);
-      needs_sweep |= !timer_armed_ || at < timer_at_;
+      here.deadlines_.heap.add(one, at);
+      needs_sweep |= here.deadlines_.is_first(at);
     }
-    bool sweep_due = needs_sweep && !sweep_posted_;
-    sweep_posted_ |= sweep_due;
-    return sweep_due;
+    return note_sweep(here, needs_sweep);
   }
 
   // Takes a work guard. Returns false if that failed for lack of memory, which an executor other than Asio's
@@ -252,30 +239,38 @@ class context_state : public counted<context_state> {
     }
   }
 
-  // Returns true if a sweep must be posted to release the work guard or the timer.
-  bool note_if_idle() noexcept {
-    bool due =
-        !closed_ && !sweep_posted_ && ((waiting_ == 0 && work_) || (timer_armed_ && deadlines_.empty()));
-    sweep_posted_ |= due;
-    return due;
+  // Returns the lane if a sweep is needed there and has not been posted, else null.
+  static intrusive_ptr<lane> note_sweep(lane& here, bool is_needed) noexcept {
+    bool is_due = is_needed && !here.deadlines_.sweep_posted;
+    here.deadlines_.sweep_posted |= is_due;
+    return intrusive_ptr<lane>(is_due ? &here : nullptr);
+  }
+
+  // Returns the lane if a sweep must be posted there to release the work guard or the timer, else null.
+  intrusive_ptr<lane> note_if_idle(lane& here) noexcept {
+    const deadlines& its = here.deadlines_;
+    return note_sweep(here, !closed_ && ((waiting_ == 0 && work_) || (its.is_armed && its.heap.empty())));
   }
 
   void erase(waiter& one) noexcept {
     one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
     waiters_.erase(one);
-    deadlines_.remove(one);
+    one.lane_->deadlines_.heap.remove(one);
     waiting_ -= one.is_work ? 1 : 0;
   }
 
-  void remember_lane(lane& here) noexcept {
-    if (!sweep_lane_) {
-      sweep_lane_ = intrusive_ptr<lane>(&here);
-    }
-  }
+  // A sweep of a lane decides what is over, arms the timer, and releases the work guard. Null needs none.
+  // Takes a lane off the lists, under the lock.
+  void forget(lane& unused) noexcept;
 
   struct sweep_function;
-  void post_sweep() noexcept;
-  void sweep();
+  void post_sweep(const intrusive_ptr<lane>& here) noexcept {
+    if (here) {
+      post_sweep(*here);
+    }
+  }
+  void post_sweep(lane& here) noexcept;
+  void sweep(lane& here);
   void arm_timer(lane& here, deadline::time_point at);
 
   friend class context_service;
@@ -293,16 +288,6 @@ class context_state : public counted<context_state> {
   intrusive_list<waiter> waiters_;
   std::size_t waiting_ = 0;
   asio::any_io_executor work_; // work guard while any call waits, so that run() does not return
-  deadline_heap deadlines_;
-
-  // The one timer. It is updated by a posted sweep rather than by each call, so that a call that is answered
-  // before the sweep runs never touches it.
-  std::optional<asio::steady_timer> timer_;
-  deadline::time_point timer_at_;
-  bool timer_armed_ = false;
-  bool sweep_posted_ = false;
-  intrusive_ptr<lane> sweep_lane_;
-  op_storage sweep_storage_;
 
   // The global list of contexts, so that sys::processes() can visit all of them.
   struct list {
@@ -325,7 +310,20 @@ class context_state : public counted<context_state> {
   friend intrusive_list<context_state>;
   list_hook<context_state> hook_;
   intrusive_list<lane> lanes_;
-  std::array<std::atomic<lane*>, 4> shared_{};
+
+  // Lanes that are found again, so that servers and callers with equal executors share them. Those of Asio's
+  // own executors are kept until shutdown, and found without the lock. Another executor may own its context,
+  // which would then never be destroyed: its lane lasts as long as somebody uses it.
+  static constexpr std::size_t most_found = 4;
+  std::array<std::atomic<lane*>, most_found> kept_lanes_{};
+  std::array<lane*, most_found> used_lanes_{}; // under the lock
+
+  // The context whose lane this thread destroys, or null. An executor that is the last owner of its context
+  // destroys the context there, inside the gate.
+  OTPP_NOINLINE static const context_state*& whose_lane_ends() noexcept {
+    static thread_local const context_state* instance = nullptr;
+    return instance;
+  }
 };
 
 class context_service : public asio::execution_context::service {

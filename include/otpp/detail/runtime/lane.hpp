@@ -6,6 +6,7 @@
 #include <otpp/detail/memory/op_storage.hpp>
 #include <otpp/detail/queue/mpsc_queue.hpp>
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/deadlines.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -13,6 +14,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/io_context.hpp>
 #include <asio/prefer.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 
 #include <optional>
@@ -30,7 +32,6 @@ class context_state;
 class lane : public counted<lane> {
  public:
   lane(intrusive_ptr<context_state> context, const asio::any_io_executor& executor);
-  ~lane();
 
   context_state& context() const noexcept { return *context_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
@@ -75,8 +76,12 @@ class lane : public counted<lane> {
     asio::any_io_executor posting;
     std::optional<asio::io_context::executor_type> on_io_context;
     std::optional<asio::thread_pool::executor_type> on_thread_pool;
+    std::optional<asio::steady_timer> timer;
   };
   executors take_executors() noexcept;
+
+  friend counted<lane>;
+  static void destroy(const lane* last) noexcept;
 
   intrusive_ptr<context_state> context_;
   asio::any_io_executor executor_;
@@ -86,7 +91,10 @@ class lane : public counted<lane> {
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   mpsc_queue<queued> inbox_{true};
   virtual_time* virtual_time_;
-  list_hook<lane> hook_; // in its context's list, under the context's lock
+  // Under the context's lock:
+  list_hook<lane> hook_;   // in the context's list
+  bool is_unused_ = false; // nobody refers to it any more, and the destruction of the context deletes it
+  deadlines deadlines_;
 };
 
 } // namespace otpp::detail

@@ -43,6 +43,9 @@ class process : public counted<process> {
   // Called when the context is destroyed. Ends the process without running user callbacks.
   virtual void on_context_destroyed() noexcept = 0;
 
+  // Called when the executor has refused to run the process, or has dropped it. Ends the process likewise.
+  virtual void on_executor_refused() noexcept { on_context_destroyed(); }
+
   const intrusive_ptr<lane>& get_lane() const noexcept { return lane_; }
   context_state& context() const noexcept { return lane_->context(); }
 
@@ -204,7 +207,18 @@ struct process::activation {
   activation& operator=(activation&&) = delete;
   ~activation() {
     if (who) {
-      who->discard_work(); // not run: the context is being destroyed, together with the function
+      drop(*who);
+    }
+  }
+
+  // Nobody will run the process: its context is being destroyed, together with this function, or its executor
+  // has refused the function or dropped it, as a pool that has stopped may do.
+  static void drop(process& owner) noexcept {
+    if (owner.context().enter()) {
+      owner.on_executor_refused();
+      owner.context().leave();
+    } else {
+      owner.discard_work();
     }
   }
 
@@ -219,7 +233,7 @@ struct process::activation {
 
 inline void process::post_activation() noexcept {
   activation one(*this);
-  while (true) {
+  while (one.who) {
     try {
       lane_->post(std::move(one), &mailbox_.wake_storage());
       return;
@@ -227,6 +241,8 @@ inline void process::post_activation() noexcept {
       // Only an executor other than Asio's own allocates here. The message has already been published, so
       // there is no caller left to report the failure to: wait until memory is available.
       std::this_thread::yield();
+    } catch (...) {
+      return; // the executor refuses work: ~activation ends the process
     }
   }
 }

@@ -11,7 +11,7 @@
 
 namespace otpp::detail {
 
-class context_state;
+class lane;
 
 // The interface to a simulated context (testing.hpp): its clock, and the length of a turn.
 //
@@ -21,9 +21,10 @@ class virtual_time {
   // Returns the virtual time.
   virtual deadline::time_point now() const noexcept = 0;
 
-  // Has `timer_fired` called at that time; replaces an earlier request. Called under the context's lock.
-  virtual void wake_at(context_state& context, deadline::time_point at) noexcept = 0;
-  virtual void do_not_wake() noexcept = 0;
+  // Has `timer_fired` called at that time for the lane, which is kept until then; replaces an earlier request
+  // for the same lane. Called under the context's lock.
+  virtual void wake_at(lane& here, deadline::time_point at) = 0;
+  virtual void do_not_wake(lane& here) noexcept = 0;
 
   // Returns how many messages and resumptions one turn may run. With 1, each is posted on its own and may
   // therefore run after any other handler that is ready.

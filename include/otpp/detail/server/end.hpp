@@ -21,15 +21,17 @@
 #include <otpp/exit_reason.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 namespace otpp::detail {
 
 // The end of a server, which has one of three causes: the server is stopped, by its own handler or by a stop
 // (request_end()); an exit signal ends it (apply_exit_signal()); or its context is destroyed
-// (on_context_destroyed()). Only a server that is stopped runs `terminate`.
+// (end_at_once()). Only a server that is stopped runs `terminate`.
 
 // Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
 // waits.
@@ -189,11 +191,19 @@ inline void server_core::report(std::size_t dropped) noexcept {
   hook<crash_report>::tell(said);
 }
 
-// Called when the context is destroyed. Like the end above, but without `terminate`, and without resuming
-// handlers: their frames are destroyed by the operations that they wait for.
-inline void server_core::on_context_destroyed() noexcept {
+inline void server_core::on_executor_refused() noexcept {
+  try {
+    throw std::runtime_error("its executor refuses to run it");
+  } catch (...) {
+    end_at_once(exit_reason(std::current_exception()));
+  }
+}
+
+// The end if nobody can run the server any more. Like the end above, but without `terminate`, and without
+// resuming handlers: their frames are destroyed by the operations that they wait for.
+inline void server_core::end_at_once(exit_reason reason) noexcept {
   cause_ = end_cause::context_destroyed;
-  reason_ = exit_reason::killed();
+  reason_ = std::move(reason);
   relations* its = related();
   if (its && its->body) {
     its->body->on_context_destroyed();

@@ -39,7 +39,7 @@ class idle_timer final : public envelope, public deadline {
 
   void disarm() noexcept {
     if (std::exchange(is_armed_, false)) {
-      server_.context().disarm(*this);
+      server_.context().disarm(*this, *server_.get_lane());
       action_ = {};
     }
   }

@@ -354,7 +354,9 @@ class server_core : public process {
   void report(std::size_t dropped) noexcept;
   void tell_list(intrusive_list<reply_slot>& list) noexcept;
   void answer_last() noexcept;
-  void on_context_destroyed() noexcept override;
+  void on_context_destroyed() noexcept override { end_at_once(exit_reason::killed()); }
+  void on_executor_refused() noexcept override;
+  void end_at_once(exit_reason reason) noexcept;
 
   // ---- for the handler coroutine, inside a step ----
 

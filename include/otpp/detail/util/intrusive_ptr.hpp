@@ -9,7 +9,8 @@
 
 namespace otpp::detail {
 
-// A reference count inside the object: a server costs one allocation, and a reference to it one word.
+// A reference count inside the object: a server costs one allocation, and a reference to it one word. A class
+// with a function `destroy` is destroyed by it.
 template <class Derived>
 class counted {
  public:
@@ -19,9 +20,21 @@ class counted {
 
   void add_ref() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
 
+  // Adds a reference, unless the last one has been released. Returns false if it has: somebody destroys it.
+  bool try_add_ref() const noexcept {
+    std::uint32_t count = count_.load(std::memory_order_relaxed);
+    while (count != 0 && !count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) {
+    }
+    return count != 0;
+  }
+
   void release() const noexcept {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      delete static_cast<const Derived*>(this);
+      if constexpr (requires { Derived::destroy(static_cast<const Derived*>(this)); }) {
+        Derived::destroy(static_cast<const Derived*>(this));
+      } else {
+        delete static_cast<const Derived*>(this);
+      }
     }
   }
 

@@ -5,6 +5,7 @@
 #include <otpp/detail/queue/deadline_heap.hpp>
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/deadlines.hpp>
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -12,12 +13,12 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/any_io_executor.hpp>
-#include <asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -25,25 +26,42 @@
 namespace otpp::detail {
 
 struct context_state::sweep_function {
-  intrusive_ptr<context_state> context;
-  void operator()() const {
-    {
-      // Cleared only here, not in sweep(), which the timer calls as well: the posted sweep's storage is free
-      // from now on.
-      std::lock_guard lock(context->mutex_);
-      context->sweep_posted_ = false;
+  explicit sweep_function(lane& where) noexcept : here(&where) {}
+  sweep_function(sweep_function&&) noexcept = default;
+  sweep_function& operator=(sweep_function&&) = delete;
+  ~sweep_function() {
+    if (here) {
+      note_gone(); // dropped by the executor: the next deadline posts another
     }
-    context->sweep();
   }
+
+  void operator()() {
+    intrusive_ptr<lane> taken = std::move(here);
+    here = taken;
+    note_gone();
+    here = {};
+    taken->context().sweep(*taken);
+  }
+
+  // Called only for what was posted, not by the timer, which sweeps as well: the storage is free from now on.
+  void note_gone() const noexcept {
+    std::lock_guard lock(here->context().mutex_);
+    here->deadlines_.sweep_posted = false;
+  }
+
+  intrusive_ptr<lane> here;
 };
 
-inline void context_state::post_sweep() noexcept {
-  while (true) {
+inline void context_state::post_sweep(lane& here) noexcept {
+  sweep_function one(here);
+  while (one.here) {
     try {
-      sweep_lane_->post(sweep_function{intrusive_ptr<context_state>(this)}, &sweep_storage_);
+      here.post(std::move(one), &here.deadlines_.sweep_storage);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation; without a sweep no deadline expires
+    } catch (...) {
+      return; // the executor refuses work, so that nobody who waits there could be resumed
     }
   }
 }
@@ -53,20 +71,41 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
   if (lane* found = find_lane(executor)) {
     return lane_ptr(found);
   }
+  bool is_kept = virtual_time_ || is_asios_own(executor);
+  if (!is_kept) {
+    std::lock_guard lock(mutex_);
+    for (lane* used : used_lanes_) {
+      if (used && used->serves(executor) && used->try_add_ref()) {
+        return lane_ptr::adopt(used);
+      }
+    }
+  }
   lane_ptr made(new lane(intrusive_ptr<context_state>(this), executor));
   std::lock_guard lock(mutex_);
   if (closed_) {
     return made; // after shutdown nobody would take it off the list
   }
   lanes_.push_front(*made);
-  for (std::atomic<lane*>& shared : shared_) {
-    if (!shared.load(std::memory_order_relaxed)) {
+  if (!is_kept) {
+    auto place = std::find(used_lanes_.begin(), used_lanes_.end(), nullptr);
+    if (place != used_lanes_.end()) {
+      *place = made.get(); // until it is destroyed
+    }
+    return made;
+  }
+  for (std::atomic<lane*>& kept : kept_lanes_) {
+    if (!kept.load(std::memory_order_relaxed)) {
       made->add_ref(); // released by shutdown()
-      shared.store(made.get(), std::memory_order_release);
+      kept.store(made.get(), std::memory_order_release);
       break;
     }
   }
   return made;
+}
+
+inline void context_state::forget(lane& unused) noexcept {
+  lanes_.erase_if_linked(unused);
+  std::replace(used_lanes_.begin(), used_lanes_.end(), &unused, static_cast<lane*>(nullptr));
 }
 
 inline void context_state::add(process& one) noexcept {
@@ -92,8 +131,8 @@ void context_state::each_process(Visit visit) noexcept {
   processes_.for_each_backward(std::move(visit));
 }
 
-inline void context_state::sweep() {
-  intrusive_ptr<lane> here;
+inline void context_state::sweep(lane& here) {
+  deadlines& its = here.deadlines_;
   expired_list expired;
   asio::any_io_executor work;
   bool has_failed = false;
@@ -102,9 +141,8 @@ inline void context_state::sweep() {
     if (closed_) {
       return;
     }
-    here = sweep_lane_;
     auto until = now();
-    while (deadline* item = deadlines_.pop_due(until)) {
+    while (deadline* item = its.heap.pop_due(until)) {
       if (item->claim_expired()) {
         expired.push_back(*item);
       }
@@ -112,57 +150,58 @@ inline void context_state::sweep() {
     if (waiting_ == 0) {
       std::swap(work, work_);
     } else {
-      has_failed = !hold_work(*here);
+      has_failed = !hold_work(here);
     }
-    if (deadlines_.empty()) {
-      if (timer_armed_) {
-        timer_armed_ = false;
-        virtual_time_ ? virtual_time_->do_not_wake() : void(timer_->cancel());
+    if (its.heap.empty()) {
+      if (std::exchange(its.is_armed, false)) {
+        virtual_time_ ? virtual_time_->do_not_wake(here) : void(its.timer->cancel());
       }
-    } else if (!timer_armed_ || deadlines_.earliest() < timer_at_) {
+    } else if (its.is_first(its.heap.earliest())) {
       try {
-        arm_timer(*here, deadlines_.earliest());
+        arm_timer(here, its.heap.earliest());
       } catch (...) {
-        timer_armed_ = false; // no memory
+        its.is_armed = false; // no memory
         has_failed = true;
       }
     }
-    has_failed = has_failed && !std::exchange(sweep_posted_, true);
+    has_failed = has_failed && !std::exchange(its.sweep_posted, true);
   }
   if (has_failed) {
     std::this_thread::yield();
-    post_sweep(); // retried until it succeeds, because nothing else may trigger a sweep
+    post_sweep(here); // retried until it succeeds, because nothing else may trigger a sweep
   }
-  turn on_this_thread(*here);
+  turn on_this_thread(here);
   expired.expire_all();
   on_this_thread.run(task_list());
 }
 
 inline void context_state::arm_timer(lane& here, deadline::time_point at) {
-  timer_at_ = at;
-  timer_armed_ = true;
+  deadlines& its = here.deadlines_;
+  its.armed_for = at;
+  its.is_armed = true;
   if (virtual_time_) {
-    virtual_time_->wake_at(*this, at);
+    virtual_time_->wake_at(here, at);
     return;
   }
-  if (!timer_) {
-    timer_.emplace(here.executor_);
+  if (!its.timer) {
+    its.timer.emplace(here.executor_);
   }
-  timer_->expires_at(at);
-  timer_->async_wait([context = intrusive_ptr<context_state>(this), at](std::error_code error) {
-    context->timer_fired(error, at);
+  its.timer->expires_at(at);
+  its.timer->async_wait([kept = intrusive_ptr<lane>(&here), at](std::error_code error) {
+    kept->context().timer_fired(*kept, error, at);
   });
 }
 
-inline void context_state::timer_fired(std::error_code error, deadline::time_point at) {
+inline void context_state::timer_fired(lane& here, std::error_code error, deadline::time_point at) {
+  deadlines& its = here.deadlines_;
   {
     std::lock_guard lock(mutex_);
-    if (error || closed_ || !timer_armed_ || timer_at_ != at) {
+    if (error || closed_ || !its.is_armed || its.armed_for != at) {
       return; // superseded by another deadline, or no longer needed
     }
-    timer_armed_ = false;
+    its.is_armed = false;
   }
-  sweep();
+  sweep(here);
 }
 
 inline void context_state::shutdown() noexcept {
@@ -171,18 +210,16 @@ inline void context_state::shutdown() noexcept {
   }
   leave_all();
   // Threads inside the gate only post, which is brief; none of them waits for this thread.
-  while (gate_.load(std::memory_order_acquire) != 1) {
+  const std::uint64_t own = whose_lane_ends() == this ? 2 : 0;
+  while (gate_.load(std::memory_order_acquire) != 1 + own) {
     std::this_thread::yield();
   }
-  std::optional<asio::steady_timer> timer;
   asio::any_io_executor work;
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
-    std::swap(timer, timer_);
     std::swap(work, work_);
   }
-  timer.reset();
   work = {};
 
   // Processes end first. Callers on other contexts are answered; callers on this one are destroyed below.
@@ -201,41 +238,37 @@ inline void context_state::shutdown() noexcept {
     }
     one->on_context_destroyed();
   }
-  // The remaining deadlines belong to no process and no waiter.
+  // The remaining deadlines belong to no process and no waiter. Completions that were posted but have not run
+  // are in a lane's inbox or in the context's own queue. A listed lane is not deleted while the lock is held;
+  // no reference is held.
   while (true) {
-    deadline* left = nullptr;
-    {
-      std::lock_guard lock(mutex_);
-      left = deadlines_.pop_due((deadline::time_point::max)());
-    }
-    if (!left) {
-      break;
-    }
-    left->on_deadlines_destroyed();
-  }
-  // Completions that were posted but have not run are in a lane's inbox or in the context's own queue. A
-  // listed lane cannot be destroyed while the lock is held, because its destructor takes the lock; no
-  // reference is held.
-  while (true) {
+    expired_list deadlines_left;
     queued* left = nullptr;
     lane::executors executors;
+    lane* unused = nullptr;
     {
       std::lock_guard lock(mutex_);
       lane* here = lanes_.pop_front();
       if (!here) {
         break;
       }
+      while (deadline* one = here->deadlines_.heap.pop_due((deadline::time_point::max)())) {
+        deadlines_left.push_back(*one);
+      }
       left = here->inbox_.bar();
       executors = here->take_executors();
+      unused = here->is_unused_ ? here : nullptr;
+      forget(*here);
     }
+    deadlines_left.destroy_all();
     task_list(static_cast<task*>(left)).discard();
+    delete unused;
   }
-  for (std::atomic<lane*>& shared : shared_) {
-    if (lane* here = shared.exchange(nullptr)) {
+  for (std::atomic<lane*>& kept : kept_lanes_) {
+    if (lane* here = kept.exchange(nullptr)) {
       here->release();
     }
   }
-  sweep_lane_ = {};
 }
 
 } // namespace otpp::detail

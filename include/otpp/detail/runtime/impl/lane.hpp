@@ -41,18 +41,38 @@ inline waiter::~waiter() {
   }
 }
 
-inline lane::~lane() {
-  // The last reference may be released by a thread of another context while this context is being destroyed.
-  // The executors are therefore released under the lock, which makes shutdown() wait for them.
-  std::lock_guard lock(context_->mutex_);
-  context_->lanes_.erase_if_linked(*this);
-  take_executors();
+// The last reference may be released by a thread of another context, while this context is being destroyed.
+// An executor must be destroyed before its context, and under no lock, because it may be the user's.
+inline void lane::destroy(const lane* last) noexcept {
+  lane* unused = const_cast<lane*>(last);
+  intrusive_ptr<context_state> context = unused->context_;
+  if (!context->enter()) {
+    std::lock_guard lock(context->mutex_);
+    if (unused->hook_.is_linked()) {
+      unused->is_unused_ = true; // shutdown() has yet to take its executors, and deletes it
+      return;
+    }
+    delete unused;
+    return;
+  }
+  const context_state* outer = std::exchange(context_state::whose_lane_ends(), context.get());
+  {
+    executors destroyed_in_the_gate;
+    {
+      std::lock_guard lock(context->mutex_);
+      context->forget(*unused);
+      destroyed_in_the_gate = unused->take_executors();
+    }
+    delete unused;
+  }
+  context_state::whose_lane_ends() = outer;
+  context->leave();
 }
 
 inline lane::executors lane::take_executors() noexcept {
   return {
       std::exchange(executor_, {}), std::exchange(posting_, {}), std::exchange(on_io_context_, std::nullopt),
-      std::exchange(on_thread_pool_, std::nullopt)};
+      std::exchange(on_thread_pool_, std::nullopt), std::exchange(deadlines_.timer, std::nullopt)};
 }
 
 inline task_list lane::take_inbox() noexcept {
@@ -68,12 +88,28 @@ inline task_list lane::take_inbox() noexcept {
 
 inline void lane::deliver(task& item) noexcept {
   struct inbox_function {
-    intrusive_ptr<lane> here;
-    void operator()() const {
-      turn on_this_thread(*here);
-      task_list tasks = here->take_inbox();
+    explicit inbox_function(lane& where) noexcept : here(&where) {}
+    inbox_function(inbox_function&&) noexcept = default;
+    inbox_function& operator=(inbox_function&&) = delete;
+    ~inbox_function() {
+      // Dropped by the executor, which will not run these tasks. In a context that is being destroyed,
+      // shutdown() takes them.
+      if (here && here->context().enter()) {
+        intrusive_ptr<context_state> context(&here->context());
+        task_list dropped = here->take_inbox();
+        context->leave();
+        dropped.discard(); // in no gate, because it destroys the user's handlers
+      }
+    }
+
+    void operator()() {
+      intrusive_ptr<lane> taken = std::move(here);
+      turn on_this_thread(*taken);
+      task_list tasks = taken->take_inbox();
       on_this_thread.run(std::move(tasks));
     }
+
+    intrusive_ptr<lane> here;
   };
   if (virtual_time_) {
     task_list alone;
@@ -84,12 +120,15 @@ inline void lane::deliver(task& item) noexcept {
   if (inbox_.push(&item) != push_result::woke) {
     return;
   }
-  while (true) {
+  inbox_function one(*this);
+  while (one.here) {
     try {
-      post(inbox_function{intrusive_ptr<lane>(this)}, &inbox_.wake_storage);
+      post(std::move(one), &inbox_.wake_storage);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation
+    } catch (...) {
+      return; // the executor refuses work: ~inbox_function drops the tasks
     }
   }
 }
