@@ -124,6 +124,14 @@ struct desk {
     desk_ref to;
     using reply_type = int;
   }; // calls another
+  struct tie {
+    desk_ref to;
+    using reply_type = int;
+  }; // links
+  struct untie {
+    desk_ref from;
+    using reply_type = int;
+  };
   struct note {
     char letter;
   };
@@ -135,7 +143,8 @@ struct desk {
   struct end {};
 
   using messages = otpp::message_list<
-      ask, park, linger, crash, quit, leave, drop, go_on, rest, wake, relay, note, slow, free_all, fall, end>;
+      ask, park, linger, crash, quit, leave, drop, go_on, rest, wake, relay, tie, untie, note, slow, free_all,
+      fall, end>;
 
   struct state {
     text said;
@@ -197,6 +206,8 @@ struct desk {
     *s.said += '<';
     co_return answer;
   }
+  int handle_call(tie m, state&) { return otpp::link(m.to), 1; }
+  int handle_call(untie m, state&) { return otpp::unlink(m.from), 1; }
   void handle_cast(note m, state& s) { *s.said += m.letter; }
   asio::awaitable<void> handle_cast(slow m, state& s) {
     *s.said += m.letter;
@@ -567,6 +578,31 @@ void overtaken_timeouts(world& one) {
   std::size_t last = said->rfind('r');
   check(said->find('n', last) != std::string::npos || said->substr(last) == "rt", "the last timeout");
   check(times(*said, 't') <= 3, "too many timeouts");
+}
+
+// One is killed, and the other is linked with it then, or no more, and ends as that says.
+void exit_signals(world& one) {
+  text said = make_text();
+  desk_ref server = started(one, said);
+  desk_ref other = started(one, said);
+  one.spawn("ties", [server, other]() -> asio::awaitable<void> {
+    int how = co_await end_of(otpp::call_for<desk::tie>(server, otpp::infinite, other));
+    check(how == 1, "tie");
+    how = co_await end_of(otpp::call_for<desk::untie>(server, otpp::infinite, other));
+    check(how == 1 || is_gone(how), "untie");
+    how = co_await end_of(otpp::call_for<desk::linger>(server, otpp::infinite, 'a'));
+    check(how == 'a' || is_gone(how), "linger");
+    otpp::exit(server, otpp::exit_reason::shutdown());
+    co_await server.join();
+  });
+  one.spawn("kills", [other]() -> asio::awaitable<void> {
+    otpp::kill(other);
+    otpp::kill(other);
+    co_await other.join();
+  });
+  one.run();
+  check(server.has_ended() && other.has_ended(), "no end");
+  check(said->find(')') == std::string::npos, "terminate");
 }
 
 void two_contexts(world& one) {
@@ -996,6 +1032,7 @@ void run_all(unsigned most) {
   everywhere("timeouts", (std::min)(2U, most), timeouts);
   everywhere("no timer is left", (std::min)(0U, most), no_timer_is_left);
   everywhere("overtaken timeouts", (std::min)(2U, most), overtaken_timeouts);
+  everywhere("exit signals", (std::min)(2U, most), exit_signals);
   everywhere("two contexts", (std::min)(2U, most), two_contexts);
   everywhere("a context goes", (std::min)(1U, most), a_context_goes);
   everywhere("names race", (std::min)(2U, most), names_race);

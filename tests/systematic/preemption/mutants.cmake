@@ -209,6 +209,10 @@ plant_text(name_freed_after_the_end server.name_or_stop detail/server/end.hpp
   [[while (registered) {]]
   [[while (registered && !::preemption::is_planted("name_freed_after_the_end")) {]]
 )
+plant_text(removed_by_one_alone server.remove_or_stop registry/registry.hpp
+  [[if (ended) {]]
+  [[if (ended || ::preemption::is_planted("removed_by_one_alone")) {]]
+)
 
 # ---- deadlock ----
 

@@ -182,4 +182,29 @@ struct name_or_stop : house {
 };
 const entry name_or_stop_entry("server.name_or_stop", 3, 2, preemption::make<name_or_stop>);
 
+// A named server ends while another thread takes its name away: each may find that the other has done it.
+struct remove_or_stop : house {
+  remove_or_stop() : house(true) {}
+
+  void run(int thread) override {
+    switch (thread) {
+      case 1: here.run(); break;
+      case 2:
+        server->stop(std::move(stopped));
+        there.run();
+        break;
+      default:
+        names.remove("tally");
+        expect(!names.find("tally"), "the name is there after it was removed");
+        break;
+    }
+  }
+  void finish() override {
+    house::finish();
+    expect(!names.find("tally"), "the name is there after the end");
+  }
+  decltype(std::declval<house&>().told_of_the_end()) stopped = told_of_the_end();
+};
+const entry remove_or_stop_entry("server.remove_or_stop", 3, 2, preemption::make<remove_or_stop>);
+
 } // namespace

@@ -338,6 +338,51 @@ TEST_CASE("link: unlink takes the meaning from its own signal only") {
   pool.join();
 }
 
+TEST_CASE("link: a signal that unlink has voided does not matter to the next one") {
+  struct fickle {
+    struct join_and_part {
+      otpp::pid who;
+      using reply_type = void;
+    };
+    int init() { return 0; }
+    void handle_call(join_and_part m, int&) {
+      otpp::link(m.who);
+      otpp::unlink(m.who);
+    }
+  };
+  run([]() -> asio::awaitable<void> {
+    auto other = co_await otpp::start<relative>(journal(), end_it);
+    co_await other.stop(otpp::exit_reason::shutdown());
+    auto server = co_await otpp::start<fickle>();
+    co_await otpp::call<fickle::join_and_part>(server, other);
+    co_await otpp::call<fickle::join_and_part>(server, other); // comes after the first signal
+    otpp::exit(server, boom());
+    otpp::exit_reason why = co_await server.join();
+    CHECK(why.message() == "boom");
+  });
+}
+
+TEST_CASE("link: a start_link that begins when its parent has ended ends the child") {
+  using awaited = asio::awaitable<otpp::server_ref<relative>>;
+  struct slow_parent {
+    struct bear_later {
+      using reply_type = std::unique_ptr<awaited>;
+    };
+    int init() { return 0; }
+    std::unique_ptr<awaited> handle_call(bear_later, int&) { // it begins when it is awaited
+      return std::make_unique<awaited>(otpp::start_link<relative>(journal(), end_it));
+    }
+  };
+  run([]() -> asio::awaitable<void> {
+    auto parent = co_await otpp::start<slow_parent>();
+    auto later = co_await otpp::call<slow_parent::bear_later>(parent);
+    co_await parent.stop(otpp::exit_reason::shutdown());
+    otpp::error how = co_await error_of(std::move(*later));
+    CHECK(how.code() == otpp::errc::exited);
+    CHECK(how.reason() == otpp::exit_reason::shutdown());
+  });
+}
+
 TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
   // Each round ties four servers in a ring, and then all of it is undone from several threads at once. A
   // sanitizer is the judge; without one, that everybody ends.

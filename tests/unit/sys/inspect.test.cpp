@@ -427,6 +427,17 @@ TEST_CASE("sys: timeouts and system messages") {
     do_now(resume);
     world.check(said.text() == "timeout rested timeout rested", "an event timeout was lost at resume");
 
+    // One that expires twice before resume is queued once, and what is queued behind it is not lost.
+    rest(10s, 0s);
+    do_now(suspend);
+    world.run_for(20s);
+    rest(0s, 10s);
+    do_now(look); // the plain one begins anew
+    world.run_for(20s);
+    do_now(resume);
+    world.run_for(30s);
+    world.check(said.text() == "timeout rested timeout rested rested", "a message was lost at resume");
+
     // Zero waits for no message, and a system message is none.
     world.spawn("client", [&]() -> asio::awaitable<void> {
       otpp::try_cast<clerk::rest>(*server, 0s, 0s);
@@ -435,7 +446,7 @@ TEST_CASE("sys: timeouts and system messages") {
     });
     world.run();
     world.check(
-        said.text() == "timeout rested timeout rested timeout terminate:normal",
+        said.text() == "timeout rested timeout rested rested timeout terminate:normal",
         "a timeout of zero was lost");
   });
 }

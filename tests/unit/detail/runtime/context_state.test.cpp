@@ -761,6 +761,32 @@ TEST_CASE("context_state: a server cannot be started on a context that is gone",
   check_nothing_is_left();
 }
 
+TEST_CASE("context_state: a call from a context that is gone is dropped", "[context_state]") {
+  // As above, but it is the caller's context that goes.
+  struct late_caller {
+    asio::io_context& where;
+    keeper_ref server;
+    int& completed;
+    std::shared_ptr<int> held;
+    ~late_caller() {
+      auto count = [&completed = completed, held = held](std::exception_ptr, int) { ++completed; };
+      otpp::call<keeper::ask>(server, asio::bind_executor(where.get_executor(), std::move(count)));
+    }
+  };
+  asio::io_context ours;
+  keeper_ref server = keeper_on(ours);
+  int completed = 0;
+  auto held = std::make_shared<int>();
+  {
+    asio::io_context theirs;
+    keeper_on(theirs); // makes the room
+    asio::post(theirs, [last = std::make_shared<late_caller>(theirs, server, completed, held)] {});
+  }
+  CHECK(held.use_count() == 1);
+  settle(ours);
+  CHECK(completed == 0);
+}
+
 namespace {
 
 struct uncounted {
