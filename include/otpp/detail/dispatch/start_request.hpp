@@ -111,6 +111,18 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   std::tuple<Args...> args_;
 };
 
+// Returns the program, if any, to which a server belongs that is started from here: that of the server whose
+// executor the starter runs on, or else that of the starter's context.
+inline context_state* program_of(const asio::any_io_executor& starters, context_state& context) noexcept {
+  if (const auto* serial = executor_target<serial_executor>(starters)) {
+    relations* its = static_cast<const server_core&>(*serial->owner()).related();
+    if (its && its->program) {
+      return its->program.get();
+    }
+  }
+  return context.is_program() ? &context : nullptr;
+}
+
 template <class Callbacks, class... Args>
 struct initiate_start : initiation {
   template <class Handler>
@@ -149,6 +161,10 @@ struct initiate_start : initiation {
       }
       intrusive_ptr<server_core> server(
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
+      context_state* program = program_of(starters, start->context());
+      if (program && program != &server->context()) {
+        relations::of(*server).program = intrusive_ptr<context_state>(program);
+      }
       intrusive_ptr<link_relation> link;
       if (access::linked_to(how)) {
         relations::of(*access::core(access::linked_to(how)));
