@@ -38,6 +38,10 @@ class exit_signal {
   bool is_void() const noexcept { return link_ && link_->is_disconnected(); }
 
  private:
+  friend struct detail::access;
+
+  const detail::intrusive_ptr<detail::relation>& of() const noexcept { return link_; }
+
   detail::intrusive_ptr<detail::relation> link_;
 };
 

@@ -20,7 +20,7 @@ struct access {
     return std::forward<Handle>(handle).core();
   }
 
-  // monitor_ref: the relation that it refers to.
+  // monitor_ref: the relation that it refers to. exit_signal: the link through which it came, or null.
   template <class Ref>
   static const auto& of(const Ref& ref) noexcept {
     return ref.of();
