@@ -4,7 +4,9 @@
 
 #include <otpp/exit_reason.hpp>
 
+#include <cstddef>
 #include <exception>
+#include <new>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -86,8 +88,10 @@ inline const std::error_category& otpp_category() noexcept {
       return {value, *this};
     }
   };
-  static const category instance;
-  return instance;
+  // Never destroyed: errors may be looked at while the program's static objects are destroyed.
+  alignas(category) static std::byte storage[sizeof(category)];
+  static const category* const instance = ::new (storage) category;
+  return *instance;
 }
 
 /// Makes `errc` usable wherever a `std::error_code` is.

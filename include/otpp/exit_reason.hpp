@@ -49,7 +49,8 @@ class exit_reason {
   /// Returns true for `normal()` and `shutdown()`: such an end is not a failure, and is not reported.
   bool is_clean() const noexcept { return kind_ == kind::normal || kind_ == kind::shutdown; }
 
-  /// Returns the exception, or an empty pointer for the named reasons.
+  /// Returns the exception, or an empty pointer for the named reasons. It is the same object for all who hear of
+  /// this end, on any thread, and must not be changed.
   std::exception_ptr exception() const noexcept { return exception_; }
 
   /// If `terminate` itself failed, and so replaced the reason for which it was called, returns that reason;

@@ -28,6 +28,10 @@ template <class T>
 inline constexpr bool borrows<std::initializer_list<T>> = true;
 
 /// A type that can be sent: an object that can be moved, and whose destructor does not throw.
+///
+/// Its moves should not throw. One that throws while the message is made or sent reaches the sender, and nothing is
+/// sent; one that throws later, where a handler takes the message by value, is an exception of that handler, and ends
+/// the server, as any other does.
 template <class M>
 concept message = std::is_object_v<M> && std::same_as<M, std::remove_cv_t<M>> && std::move_constructible<M> &&
                   std::is_nothrow_destructible_v<M>;

@@ -4,74 +4,30 @@
 
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
-#include <otpp/detail/server/relations.hpp>
-#include <otpp/detail/server/server_core.hpp>
-#include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
-#include <otpp/error.hpp>
-#include <otpp/exit_reason.hpp>
-#include <otpp/timeout.hpp>
+#include <otpp/run/detail/interrupts.hpp>
+#include <otpp/run/detail/stop_all.hpp>
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/error.hpp>
 #include <asio/io_context.hpp>
-#include <asio/signal_set.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 
-#include <algorithm>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <system_error>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace otpp {
 
 namespace detail {
-
-// How long run() waits for each server to end; a supervisor's default is the same.
-inline constexpr duration shutdown_time = std::chrono::seconds(5);
-
-// Stops the servers, newest first, including any that are started meanwhile. A server that takes too long is
-// left to the context's destruction. Servers that were started with a link are ended by their parents, and
-// are stopped here only if they outlive those; a supervisor may take as long as its children may.
-inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> context) {
-  std::vector<const process*> killed;
-  auto is_left = [&](const process& one) {
-    return std::find(killed.begin(), killed.end(), &one) == killed.end();
-  };
-  while (true) {
-    intrusive_ptr<process> newest = context->newest([&](const process& one) {
-      return is_left(one) && relations::parent_of(static_cast<const server_core&>(one)) == 0;
-    });
-    newest = newest ? newest : context->newest(is_left);
-    if (!newest) {
-      break;
-    }
-    intrusive_ptr<server_core> server(static_cast<server_core*>(newest.get()));
-    relations* its = server->related();
-    duration patience = its && its->supervises() ? infinite : shutdown_time;
-    try {
-      co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
-          initiate_stop(), asio::use_awaitable, server, exit_reason::shutdown(), patience);
-    } catch (const error& e) {
-      if (e.code() == errc::timeout) {
-        std::fprintf(
-            stderr, "otpp: server %s did not end within 5 s; it is killed\n", server->describe().c_str());
-        killed.push_back(newest.get());
-      }
-      // Otherwise it ended for another reason, which has been reported.
-    }
-  }
-}
 
 template <class T>
 asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool& interrupted) {
@@ -99,23 +55,27 @@ asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool&
 }
 
 template <class T>
-asio::awaitable<void> run_main(asio::awaitable<T> body, int& status, const bool& interrupted) {
+asio::awaitable<void> run_main(
+    asio::awaitable<T> body, int& status, const bool& interrupted, intrusive_ptr<context_state> program) {
   co_await run_body(std::move(body), status, interrupted);
   // A signal that arrives now must not prevent the servers from ending in order.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  asio::any_io_executor executor = co_await asio::this_coro::executor;
-  co_await stop_all(context_state::of(executor));
+  co_await stop_all(std::move(program));
 }
 
 } // namespace detail
 
 /// Runs a coroutine as a whole program, on its own `io_context` and thread, and returns the exit status.
 ///
-/// When the coroutine has returned, the servers that are still running are stopped with
-/// `exit_reason::shutdown()`, newest first; a server that has not ended within five seconds is named on
-/// stderr and destroyed with the context. SIGINT and SIGTERM cancel the coroutine, and so end the program in
-/// the same order; a second signal ends it at once. Everything else that was spawned on the context is
-/// destroyed with it.
+/// When the coroutine has returned, the servers of the program that are still running are stopped with
+/// `exit_reason::shutdown()`, newest first: those on this context, and those on other contexts, such as a
+/// thread pool, that were started by a coroutine on this context or by such a server. What others have started
+/// on other contexts is not touched. A server that has not ended within five seconds is named on stderr and
+/// destroyed with the context; one on another context is left there. A supervisor may take as long as its
+/// children may. Everything else that was spawned on this context is destroyed with it.
+///
+/// SIGINT and SIGTERM cancel the coroutine, and so end the program in the same order; a second signal ends it
+/// at once. The actions that the program had set for them are in force again when this returns.
 ///
 /// Returns the coroutine's int if it has one, otherwise 0; 1 if an exception escapes it, which is printed on
 /// stderr.
@@ -131,7 +91,9 @@ int run(asio::awaitable<T> body) {
   bool interrupted = false;
   asio::io_context context(1);
   asio::cancellation_signal cancel;
-  asio::signal_set interrupts(context, SIGINT, SIGTERM);
+  detail::interrupts interrupts(context);
+  detail::intrusive_ptr<detail::context_state> program = detail::context_state::of(context.get_executor());
+  program->become_program();
   auto on_signal = [&](auto& again, std::error_code error) -> void {
     if (error) {
       return;
@@ -145,7 +107,7 @@ int run(asio::awaitable<T> body) {
   };
   interrupts.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
   asio::co_spawn(
-      context, detail::run_main(std::move(body), status, interrupted),
+      context, detail::run_main(std::move(body), status, interrupted, std::move(program)),
       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {
         if (error) {
           status = EXIT_FAILURE;

@@ -61,7 +61,8 @@ class timer_ref {
 /// has come, as OTP does with a name: the process that has the name then gets the message, and if there is
 /// none, or its server does not take the message, it is dropped. Such a timer belongs to the context of the
 /// handler that sets it, or of the coroutine that a verb resumed last on this thread; otherwise to the
-/// context of the server that has the name now. A running timer counts as outstanding work of its context.
+/// context of the server that has the name now. It goes with that context, wherever the server is that has the
+/// name by then; a timer that must not is set for a `server_ref`. A running timer counts as outstanding work of its context.
 /// O(log n) with n timers in the context.
 ///
 /// @param when  A duration from now, or a time of the steady clock. OTP's `[{abs, true}]`.

@@ -8,8 +8,10 @@
 #include "support/run.hpp"
 
 #include <asio/awaitable.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
 #include <chrono>
@@ -26,7 +28,7 @@
 #include <vector>
 
 // Handles that refer to nobody: made without anything, or moved from (docs/architecture.md, "Handles"). Beside them, in
-// the same tables, those whose server has ended.
+// the same tables, those whose server has ended, those whose server's context is gone, and those of another context.
 
 using namespace std::chrono_literals;
 using counter_ref = otpp::server_ref<counter>;
@@ -43,6 +45,20 @@ template <class Handle>
 Handle moved_from(Handle handle) {
   Handle taken = std::move(handle);
   return handle; // NOLINT: this is what is tested
+}
+
+// A server whose context has been destroyed.
+template <class Callbacks = counter, class... Args>
+otpp::server_ref<Callbacks> abandoned(Args... args) {
+  asio::thread_pool pool(1);
+  otpp::options there = otpp::options().on(pool.get_executor());
+  return otpp::start<Callbacks>(there, std::move(args)..., asio::use_future).get();
+}
+
+// Starts a server on another context, which has a thread of its own.
+asio::awaitable<counter_ref> start_on(asio::thread_pool& pool) {
+  counter_ref server = co_await otpp::start<counter>(otpp::options().on(pool.get_executor()), 1);
+  co_return server;
 }
 
 template <class Address>
@@ -96,6 +112,7 @@ std::vector<verb<Address>> awaited_verbs() {
 
 template <class Address>
 asio::awaitable<void> check_awaited_verbs(Address to, const char* which) {
+  REQUIRE((!to || to.has_ended()));
   for (const verb<Address>& one : awaited_verbs<Address>()) {
     std::error_code code = co_await code_of(one.use(to));
     INFO(one.name << " of " << which);
@@ -184,6 +201,31 @@ TEST_CASE("nobody: what is awaited ends with errc::no_process", "[nobody]") {
     co_await server.stop();
     co_await check_awaited_verbs(server, "a server_ref to one that has ended");
     co_await check_awaited_verbs(who, "a pid of one that has ended");
+    counter_ref on_gone = abandoned(1);
+    co_await check_awaited_verbs(on_gone, "a server_ref whose context is gone");
+    co_await check_awaited_verbs(otpp::pid(on_gone), "a pid whose context is gone");
+  });
+}
+
+TEST_CASE("nobody: what is awaited of a server on another context succeeds", "[nobody]") {
+  asio::thread_pool pool(1);
+  run([&]() -> asio::awaitable<void> {
+    for (const verb<counter_ref>& one : awaited_verbs<counter_ref>()) {
+      counter_ref server = co_await start_on(pool);
+      std::error_code code = co_await code_of(one.use(server));
+      INFO(one.name);
+      CHECK_FALSE(code);
+      otpp::kill(server);
+      co_await server.join();
+    }
+    for (const verb<otpp::pid>& one : awaited_verbs<otpp::pid>()) {
+      otpp::pid server = co_await start_on(pool);
+      std::error_code code = co_await code_of(one.use(server));
+      INFO(one.name << " of a pid");
+      CHECK_FALSE(code);
+      otpp::kill(server);
+      co_await server.join();
+    }
   });
 }
 
@@ -206,6 +248,59 @@ TEST_CASE("nobody: join", "[nobody]") {
     CHECK(why == otpp::exit_reason::shutdown());
     why = co_await who.join();
     CHECK(why == otpp::exit_reason::shutdown());
+    counter_ref on_gone = abandoned(1);
+    why = co_await on_gone.join();
+    CHECK(why == otpp::exit_reason::killed());
+    why = co_await otpp::pid(on_gone).join();
+    CHECK(why == otpp::exit_reason::killed());
+  });
+}
+
+namespace {
+
+// What is asked of a supervisor.
+template <class Address>
+std::vector<verb<Address>> supervisor_verbs() {
+  return {
+      {"start_child",
+       [](Address to) -> asio::awaitable<void> {
+         co_await otpp::start_child(to, otpp::child<counter>("child", 1));
+       }},
+      {"restart_child",
+       [](Address to) -> asio::awaitable<void> { co_await otpp::restart_child(to, "child"); }},
+      {"terminate_child",
+       [](Address to) -> asio::awaitable<void> { co_await otpp::terminate_child(to, "child"); }},
+      {"delete_child", [](Address to) -> asio::awaitable<void> { co_await otpp::delete_child(to, "child"); }},
+      {"which_children", [](Address to) -> asio::awaitable<void> { co_await otpp::which_children(to); }},
+      {"count_children", [](Address to) -> asio::awaitable<void> { co_await otpp::count_children(to); }},
+  };
+}
+
+template <class Address>
+asio::awaitable<void> check_supervisor_verbs(Address to, const char* which) {
+  for (const verb<Address>& one : supervisor_verbs<Address>()) {
+    std::error_code code = co_await code_of(one.use(to));
+    INFO(one.name << " of " << which);
+    CHECK(code == otpp::errc::no_process);
+  }
+}
+
+} // namespace
+
+TEST_CASE("nobody: every function of supervisors ends with errc::no_process", "[nobody]") {
+  using top_ref = otpp::server_ref<otpp::supervisor>;
+  run([]() -> asio::awaitable<void> {
+    auto top = co_await otpp::start<otpp::supervisor>(otpp::supervisor_spec());
+    top_ref moved = moved_from(top);
+    co_await top.stop();
+    top_ref on_gone = abandoned<otpp::supervisor>(otpp::supervisor_spec());
+    co_await check_supervisor_verbs(top_ref(), "a server_ref made without anything");
+    co_await check_supervisor_verbs(moved, "a server_ref moved from");
+    co_await check_supervisor_verbs(top, "one that has ended");
+    co_await check_supervisor_verbs(on_gone, "one whose context is gone");
+    co_await check_supervisor_verbs(otpp::pid(), "a pid made without anything");
+    co_await check_supervisor_verbs(otpp::pid(top), "a pid of one that has ended");
+    co_await check_supervisor_verbs(otpp::pid(on_gone), "a pid whose context is gone");
   });
 }
 
@@ -222,7 +317,27 @@ TEST_CASE("nobody: as a supervisor, and as a child", "[nobody]") {
     auto pool = co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec());
     code = co_await code_of(otpp::terminate_child(pool, otpp::pid()));
     CHECK(code == otpp::errc::not_found); // it is not one of its children
-    co_await pool.stop();
+    otpp::pid child = co_await otpp::start_child(pool, otpp::temporary_child<counter>("child", 1));
+    co_await child.stop();
+    auto stranger = co_await otpp::start<counter>(1);
+    counter_ref on_gone = abandoned(1);
+    for (const otpp::pid& other : {child, otpp::pid(stranger), otpp::pid(on_gone)}) {
+      code = co_await code_of(otpp::terminate_child(pool, other));
+      CHECK(code == otpp::errc::not_found);
+    }
+    co_await stranger.stop();
+    auto ended = pool;
+    co_await ended.stop();
+    using dynamic_ref = otpp::server_ref<otpp::dynamic_supervisor>;
+    for (const dynamic_ref& nobody :
+         {dynamic_ref(), ended, abandoned<otpp::dynamic_supervisor>(otpp::dynamic_spec())}) {
+      code = co_await code_of(otpp::terminate_child(nobody, child));
+      CHECK(code == otpp::errc::no_process);
+      code = co_await code_of(otpp::terminate_child(otpp::pid(nobody), child));
+      CHECK(code == otpp::errc::no_process);
+      code = co_await code_of(otpp::start_child(nobody, spec));
+      CHECK(code == otpp::errc::no_process);
+    }
   });
 }
 
@@ -264,13 +379,14 @@ TEST_CASE("nobody: what is sent without waiting is not taken", "[nobody]") {
     counter::set one{1};
     CHECK(otpp::try_cast(server, one));
     co_await server.stop();
-    for (const counter_ref& to : {counter_ref(), no_server, server}) {
+    counter_ref on_gone = abandoned(1);
+    for (const counter_ref& to : {counter_ref(), no_server, server, on_gone}) {
       CHECK_FALSE(otpp::try_cast(to, one));
       CHECK_FALSE(otpp::try_cast<counter::set>(to, 1));
       CHECK_FALSE(otpp::try_send(to, counter::reset()));
       CHECK_FALSE(otpp::try_send<counter::reset>(to));
     }
-    for (const otpp::pid& to : {otpp::pid(), no_process, who}) {
+    for (const otpp::pid& to : {otpp::pid(), no_process, who, otpp::pid(on_gone)}) {
       CHECK_FALSE(otpp::try_cast(to, one));
       CHECK_FALSE(otpp::try_cast<counter::set>(to, 1));
       CHECK_FALSE(otpp::try_send(to, counter::reset()));
@@ -302,9 +418,24 @@ TEST_CASE("nobody: timers", "[nobody]") {
     }
     CHECK(moved.cancel());
     co_await server.stop();
-    timer = otpp::send_after<counter::reset>(1h, server); // it has ended: no error, and the timer is done
-    CHECK(timer);
+    for (const counter_ref& over : {server, abandoned(1)}) { // no error, and the timer is done
+      timer = otpp::send_after<counter::reset>(1h, over);
+      CHECK(timer);
+      CHECK_FALSE(timer.remaining());
+      CHECK_FALSE(timer.cancel());
+      timer = otpp::send_interval<counter::reset>(1h, over);
+      CHECK_FALSE(timer.remaining());
+    }
+    asio::thread_pool pool(1);
+    counter_ref elsewhere = co_await start_on(pool);
+    timer = otpp::send_after<counter::reset>(1h, elsewhere);
+    CHECK(timer.remaining());
+    CHECK(timer.cancel());
+    timer = otpp::send_after<counter::reset>(1h, elsewhere);
+    otpp::kill(elsewhere);
+    co_await elsewhere.join();
     CHECK_FALSE(timer.remaining());
+    timer = otpp::send_after<counter::reset>(1h, abandoned(1));
     CHECK_FALSE(timer.cancel());
   });
 }
@@ -331,7 +462,8 @@ TEST_CASE("nobody: names and groups", "[nobody]") {
     auto ended_watcher = co_await otpp::start<group_watcher>();
     co_await ended.stop();
     co_await ended_watcher.stop();
-    for (const counter_ref& to : {counter_ref(), no_server, ended}) {
+    counter_ref on_gone = abandoned(1);
+    for (const counter_ref& to : {counter_ref(), no_server, ended, on_gone}) {
       CHECK(code_thrown_by([&] { otpp::register_name("name", to, names); }) == otpp::errc::no_process);
       CHECK(code_thrown_by([&] { names.add("name", otpp::pid(to)); }) == otpp::errc::no_process);
       CHECK(code_thrown_by([&] { topics.add("rain", to); }) == otpp::errc::no_process);
@@ -340,7 +472,8 @@ TEST_CASE("nobody: names and groups", "[nobody]") {
       CHECK(topics.remove("rain", to) == 0);
       CHECK_FALSE(groups.leave("readers", to));
     }
-    for (const auto& to : {otpp::server_ref<group_watcher>(), no_watcher, ended_watcher}) {
+    for (const auto& to :
+         {otpp::server_ref<group_watcher>(), no_watcher, ended_watcher, abandoned<group_watcher>()}) {
       CHECK(code_thrown_by([&] { groups.monitor("readers", to); }) == otpp::errc::no_process);
       CHECK(code_thrown_by([&] { groups.monitor_scope(to); }) == otpp::errc::no_process);
     }
@@ -367,13 +500,19 @@ TEST_CASE("nobody: multi_call and broadcast have it among the others", "[nobody]
     auto server = co_await otpp::start<counter>(1);
     auto ended = co_await otpp::start<counter>(1);
     co_await ended.stop();
-    std::vector<counter_ref> all = {counter_ref(), server, ended};
+    asio::thread_pool pool(1);
+    counter_ref elsewhere = co_await start_on(pool);
+    std::vector<counter_ref> all = {counter_ref(), server, ended, abandoned(1), elsewhere};
     auto answers = co_await otpp::multi_call<counter::get>(all, 1s);
-    REQUIRE(answers.size() == 3);
+    REQUIRE(answers.size() == 5);
     CHECK(code_thrown_by([&] { answers[0].value(); }) == otpp::errc::no_process);
     CHECK(answers[1].value() == 1);
-    CHECK_FALSE(answers[2].has_value());
-    CHECK(otpp::broadcast<counter::set>(all, 2) == 1);
+    CHECK(code_thrown_by([&] { answers[2].value(); }) == otpp::errc::no_process);
+    CHECK(code_thrown_by([&] { answers[3].value(); }) == otpp::errc::no_process);
+    CHECK(answers[4].value() == 1);
+    CHECK(otpp::broadcast<counter::set>(all, 2) == 2);
+    std::vector<otpp::pid> pids(all.begin(), all.end());
+    CHECK(otpp::broadcast<counter::set>(pids, 2) == 2);
     int count = co_await otpp::call<counter::get>(server);
     CHECK(count == 2);
     co_await server.stop();
@@ -398,8 +537,50 @@ TEST_CASE("nobody: monitors, links and exit signals", "[nobody]") {
     otpp::exit_reason why = co_await process.join();
     CHECK(why == otpp::exit_reason::normal());
 
-    otpp::exit(process, otpp::exit_reason::shutdown()); // it has ended
-    otpp::kill(process);
+    counter_ref on_gone = abandoned(1);
+    for (const otpp::pid& over : {process, otpp::pid(on_gone)}) {
+      otpp::exit(over, otpp::exit_reason::shutdown());
+      otpp::kill(over);
+    }
+    auto told_at_once = [](otpp::pid over, otpp::exit_reason reason) -> asio::awaitable<void> {
+      otpp::trap_exit();
+      otpp::monitor_ref ref = otpp::monitor(over);
+      otpp::down told = co_await otpp::receive<otpp::down>(1s);
+      CHECK(told.ref == ref);
+      CHECK(told.who == over);
+      CHECK(told.reason == reason);
+      CHECK_FALSE(otpp::demonitor(ref));
+      otpp::link(over);
+      otpp::exit_signal signal = co_await otpp::receive<otpp::exit_signal>(1s);
+      CHECK(signal.from == over);
+      CHECK(code_thrown_by([&] {
+              std::rethrow_exception(signal.reason.exception());
+            }) == otpp::errc::no_process);
+      otpp::unlink(over);
+    };
+    for (const otpp::pid& over : {process, otpp::pid(on_gone)}) {
+      otpp::exit_reason reason = co_await over.join();
+      otpp::pid observer = co_await otpp::spawn(told_at_once(over, reason));
+      why = co_await observer.join();
+      CHECK(why == otpp::exit_reason::normal());
+    }
+    asio::thread_pool pool(1);
+    counter_ref elsewhere = co_await start_on(pool);
+    auto told_of_elsewhere = [](otpp::pid there) -> asio::awaitable<void> {
+      otpp::trap_exit();
+      otpp::monitor_ref ref = otpp::monitor(there);
+      otpp::monitor_ref other = otpp::monitor(there);
+      otpp::link(there);
+      CHECK(otpp::demonitor(other));
+      otpp::kill(there);
+      otpp::down told = co_await otpp::receive<otpp::down>(1s);
+      CHECK(told.ref == ref);
+      otpp::exit_signal signal = co_await otpp::receive<otpp::exit_signal>(1s);
+      CHECK(signal.from == there);
+    };
+    otpp::pid observer = co_await otpp::spawn(told_of_elsewhere(elsewhere));
+    why = co_await observer.join();
+    CHECK(why == otpp::exit_reason::normal());
     CHECK_FALSE(otpp::demonitor(otpp::monitor_ref()));
     CHECK_FALSE(otpp::monitor_ref());
     CHECK_FALSE(otpp::down().is_void());
@@ -472,7 +653,21 @@ TEST_CASE("nobody: requests", "[nobody]") {
     auto next = co_await set.next(1s);
     CHECK(next.label == 2);
     CHECK(next.answer.value() == 1);
+    asio::thread_pool pool(1);
+    counter_ref elsewhere = co_await start_on(pool);
+    set.add(3, otpp::send_request<counter::get>(elsewhere));
+    next = co_await set.next(5s);
+    CHECK(next.answer.value() == 1);
     co_await server.stop();
+    for (const counter_ref& over : {server, abandoned(1)}) {
+      otpp::request_handle<int> refused = otpp::send_request<counter::get>(over);
+      CHECK(refused);
+      std::error_code code = co_await code_of(refused.receive(1s));
+      CHECK(code == otpp::errc::no_process);
+      set.add(4, otpp::send_request<counter::get>(over));
+      next = co_await set.next(1s);
+      CHECK(code_thrown_by([&] { next.answer.value(); }) == otpp::errc::no_process);
+    }
   });
 }
 
@@ -523,6 +718,53 @@ TEST_CASE("nobody: a caller that is made without anything, or moved from", "[nob
     CHECK(answer == 5);
     co_await server.stop();
   });
+}
+
+TEST_CASE("nobody: a caller whose server has ended, or whose context is gone", "[nobody]") {
+  struct giver {
+    struct ask {
+      using reply_type = int;
+    };
+    otpp::caller<int>* init(otpp::caller<int>* to) { return to; }
+    otpp::outcome<int> handle_call(ask, otpp::caller<int> from, otpp::caller<int>*& to) {
+      *to = std::move(from);
+      return otpp::no_reply;
+    }
+  };
+  otpp::caller<int> of_ended;
+  otpp::caller<int> of_gone_server;
+  otpp::caller<int> of_gone_caller;
+  {
+    asio::thread_pool pool(1);
+    otpp::options there = otpp::options().on(pool.get_executor());
+    auto elsewhere = otpp::start<giver>(there, &of_gone_server, asio::use_future).get();
+    run([&]() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<giver>(&of_ended);
+      auto request = otpp::send_request<giver::ask>(server);
+      auto second = otpp::send_request<giver::ask>(elsewhere);
+      co_await otpp::get_status(server);
+      co_await otpp::get_status(elsewhere);
+      CHECK(of_ended.is_waiting());
+      CHECK(of_gone_server.is_waiting());
+      co_await server.stop();
+      std::error_code code = co_await code_of(request.receive(1s));
+      CHECK(code == otpp::errc::exited);
+    });
+  }
+  asio::thread_pool pool(1);
+  otpp::options there = otpp::options().on(pool.get_executor());
+  auto elsewhere = otpp::start<giver>(there, &of_gone_caller, asio::use_future).get();
+  {
+    asio::io_context callers;
+    otpp::call<giver::ask>(elsewhere, asio::bind_executor(callers, [](std::exception_ptr, int) {}));
+    otpp::get_status(elsewhere, asio::use_future).get();
+    CHECK(of_gone_caller.is_waiting());
+  }
+  for (otpp::caller<int>* one : {&of_ended, &of_gone_server, &of_gone_caller}) {
+    CHECK_FALSE(one->is_waiting());
+    CHECK_FALSE(one->reply(1));
+    CHECK_FALSE(one->fail(std::runtime_error("boom")));
+  }
 }
 
 // ---- with Asio's own tokens, some of which want a default value beside an error ----

@@ -5,7 +5,9 @@
 #include <otpp/otpp.hpp>
 
 #include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
 #include <asio/post.hpp>
+#include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 
@@ -14,13 +16,13 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
 #include "support/probe.hpp"
 
@@ -28,44 +30,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-
-// What is written to stderr while it lives, instead of there.
-class captured_stderr {
- public:
-  captured_stderr() : file_(std::tmpfile()), before_(::dup(2)) {
-    std::fflush(stderr);
-    ::dup2(::fileno(file_), 2);
-  }
-  captured_stderr(const captured_stderr&) = delete;
-  captured_stderr& operator=(const captured_stderr&) = delete;
-  ~captured_stderr() {
-    restore();
-    std::fclose(file_);
-  }
-
-  std::string text() {
-    restore();
-    std::rewind(file_);
-    std::string result;
-    char buffer[256];
-    while (std::size_t n = std::fread(buffer, 1, sizeof(buffer), file_)) {
-      result.append(buffer, n);
-    }
-    return result;
-  }
-
- private:
-  void restore() {
-    if (before_ >= 0) {
-      std::fflush(stderr);
-      ::dup2(before_, 2);
-      ::close(std::exchange(before_, -1));
-    }
-  }
-
-  std::FILE* file_;
-  int before_;
-};
 
 std::vector<std::string> ends; // "name: reason", in order
 std::atomic<int> frames{0};
@@ -238,12 +202,47 @@ TEST_CASE("run: SIGTERM during a call ends the caller, not the server", "[run]")
 
 TEST_CASE("run: a signal handler of the program is in force again afterwards", "[run]") {
   static std::atomic<int> seen{0};
+  static std::atomic<int> value{0};
+  seen = 0;
+  value = 0;
   auto before = std::signal(SIGTERM, [](int) { ++seen; });
+  struct sigaction with_value{}; // of the kind that std::signal cannot set
+  struct sigaction interrupt_before{};
+  with_value.sa_flags = SA_SIGINFO;
+  with_value.sa_sigaction = [](int, siginfo_t* info, void*) { value = info->si_value.sival_int; };
+  ::sigaction(SIGINT, &with_value, &interrupt_before);
+
   int status = otpp::run([]() -> asio::awaitable<void> { co_return; }());
-  std::signal(SIGTERM, [](int) { ++seen; });
-  std::raise(SIGTERM);
-  std::signal(SIGTERM, before);
   CHECK(status == 0);
+  std::raise(SIGTERM);
+  CHECK(seen == 1);
+  ::sigqueue(::getpid(), SIGINT, sigval{7});
+  CHECK(value == 7);
+
+  status = otpp::run([]() -> asio::awaitable<void> { // also if one runs inside another, and a signal came
+    int inner = otpp::run([]() -> asio::awaitable<void> { co_return; }());
+    CHECK(inner == 0);
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::post(executor, [] { std::raise(SIGTERM); });
+    co_await wait_long();
+  }());
+  CHECK(status == 0);
+  CHECK(seen == 1);
+  std::raise(SIGTERM);
+  CHECK(seen == 2);
+  ::sigaction(SIGINT, &interrupt_before, nullptr);
+  std::signal(SIGTERM, before);
+}
+
+TEST_CASE("run: a signal_set of the program goes on", "[run]") {
+  asio::io_context mine;
+  asio::signal_set signals(mine, SIGTERM);
+  int seen = 0;
+  signals.async_wait([&](std::error_code error, int) { seen += error ? 0 : 1; });
+  int status = otpp::run([]() -> asio::awaitable<void> { co_return; }());
+  CHECK(status == 0);
+  std::raise(SIGTERM);
+  mine.run();
   CHECK(seen == 1);
 }
 

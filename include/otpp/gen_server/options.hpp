@@ -4,6 +4,8 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/address/via.hpp>
+#include <otpp/detail/runtime/home.hpp>
+#include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -37,12 +39,13 @@ class options {
   }
   options name(std::string text) && { return std::move(name(std::move(text))); }
 
-  /// Runs the server on this executor, instead of the starter's.
-  options& on(asio::any_io_executor executor) & {
-    executor_ = std::move(executor);
+  /// Runs the server on this executor, instead of the starter's. The executor's context must exist now; once
+  /// it has been destroyed, a start fails with `errc::no_process`, and touches neither.
+  options& on(const asio::any_io_executor& executor) & {
+    home_ = executor ? detail::home_of(executor) : detail::intrusive_ptr<detail::lane>();
     return *this;
   }
-  options on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
+  options on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
   /// Sets how many messages the mailbox holds; zero, the default, means any number. Library messages do not
   /// count.
@@ -77,7 +80,12 @@ class options {
   }
 
   const std::optional<std::string>& name() const noexcept { return name_; }
-  const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+  /// Returns an empty executor if none was set, or if its context has been destroyed.
+  asio::any_io_executor executor() const noexcept {
+    return home_ ? detail::executor_of(*home_) : asio::any_io_executor();
+  }
+
   std::size_t mailbox_limit() const noexcept { return limit_; }
   registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
 
@@ -89,6 +97,7 @@ class options {
     return std::move(*this);
   }
   const pid& linked_to() const noexcept { return parent_; }
+  const detail::intrusive_ptr<detail::lane>& home() const noexcept { return home_; }
 
   // Registers the server's name in the registry that the options specify.
   void add_name_of(detail::server_core& server) const {
@@ -130,7 +139,7 @@ class options {
   }
 
   std::optional<std::string> name_;
-  asio::any_io_executor executor_;
+  detail::intrusive_ptr<detail::lane> home_; // not the executor, which must not outlive its context
   std::size_t limit_ = 0;
   registry* registry_ = nullptr;
   void* other_names_ = nullptr;

@@ -19,6 +19,14 @@ namespace otpp {
 /// Starts a server, and returns a reference to it after its `init` has succeeded. OTP's
 /// `gen_server:start/3,4`.
 ///
+/// It runs on the executor that `how` names, or else on that of the completion handler, which for a coroutine
+/// is the coroutine's own. A handler without an executor, such as a plain function or that of
+/// `asio::use_future`, has `asio::system_executor`: the server then runs on threads of the global
+/// `asio::system_context`, beside everything else. Say `options().on(executor)` with those.
+///
+/// What a callback spawns on its own executor does not end with the server, and so may outlive its state:
+/// such a coroutine takes no reference to the state, or owns what it refers to.
+///
 /// @param how   Name, executor and mailbox limit: `named("counter")`, or `options{}`.
 /// @param args  The arguments of `init`. If it does not take all of them, the last is a completion token.
 ///
@@ -30,7 +38,8 @@ namespace otpp {
 /// - `errc::name_taken`: another server has that name; `init` is not run.
 /// - `errc::ignored`: `init` returned `otpp::ignore`.
 /// - `errc::exited`: `init` returned `otpp::stop` with a reason that is no exception.
-/// - `errc::no_process`: the context on which it was to run is being destroyed.
+/// - `errc::no_process`: the context on which it was to run is being destroyed, or has been since
+///   `options().on(executor)`.
 ///
 /// @par Cancellation
 /// All types cancel an `init` that is a coroutine; the start completes when `init` has, with its exception,

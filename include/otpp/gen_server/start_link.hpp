@@ -22,7 +22,7 @@ namespace otpp {
 ///
 /// The link exists before `init` runs, so neither process can miss the other's end. A failed start is
 /// reported by the exception only, not by an exit signal as well, as OTP does. When the parent ends, a server
-/// that traps exits ends too, after its `terminate`.
+/// that traps exits ends too, after its `terminate`; a spawned coroutine that traps exits does not (`trap_exit`).
 ///
 /// Must be called inside a callback, or in the body of a spawned coroutine; elsewhere throws
 /// `errc::no_process`. All else as `start`.

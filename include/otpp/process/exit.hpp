@@ -38,6 +38,10 @@ class exit_signal {
   bool is_void() const noexcept { return link_ && link_->is_disconnected(); }
 
  private:
+  friend struct detail::access;
+
+  const detail::intrusive_ptr<detail::relation>& of() const noexcept { return link_; }
+
   detail::intrusive_ptr<detail::relation> link_;
 };
 
@@ -96,8 +100,12 @@ inline pid running_pid() noexcept {
 
 } // namespace detail
 
-/// Makes this process trap exits: an exit signal becomes an `exit_signal` message, and only `kill`, and the end
-/// of its parent, ends it. OTP's `process_flag(trap_exit, true)`.
+/// Makes this process trap exits: an exit signal becomes an `exit_signal` message. OTP's
+/// `process_flag(trap_exit, true)`.
+///
+/// `kill` ends the process all the same. So does, for a server, the end of its parent, after `terminate`. A
+/// spawned coroutine gets its parent's end as a message like any other, as in OTP, where only behaviors end
+/// with their parents: a body that traps exits must end by itself when `exit_signal::from` is its parent.
 ///
 /// Must be called inside a callback, usually `init`, or in the body of a spawned coroutine; elsewhere throws
 /// `errc::no_process`. A server without `handle_info(otpp::exit_signal, State&)` ignores the messages.

@@ -4,6 +4,8 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -52,6 +54,17 @@ class link_relation final : public relation {
   std::unique_ptr<pending_exit_message, order_discarder> to_first_;
   std::unique_ptr<pending_exit_message, order_discarder> to_second_;
 };
+
+// Takes the messages out of the process's own mailbox that came through a link with `other`.
+inline void flush_exit_signals(server_core& mine, const pid& other) {
+  auto came_from_there = [&](const envelope& item) {
+    auto* message = dynamic_cast<const plain_message<exit_signal>*>(&item);
+    return message && message->content().from == other && access::of(message->content());
+  };
+  while (envelope* item = mine.take_first(came_from_there)) {
+    item->discard_message();
+  }
+}
 
 } // namespace detail
 
@@ -112,17 +125,24 @@ void link(Name) {
 ///
 /// @par Thread safety
 /// Affects the process in whose step it is called; the other may run on any context.
+///
+/// @par Complexity
+/// Linear in the links and monitors of this process; without a link, also in the messages that it has waiting.
 inline void unlink(const pid& other) {
   detail::intrusive_ptr<detail::server_core> mine = detail::running_process("unlink");
   if (!other) {
     return; // in monitors and signals, its id 0 means that there is no link
   }
+  detail::relations* its = mine->related();
+  if (!its) {
+    return;
+  }
   if (detail::intrusive_ptr<detail::relation> found = detail::relation::find_link(*mine, other.id())) {
     found->disconnect();
+  } else {
+    detail::flush_exit_signals(*mine, other); // it may have ended, and its signal have become a message
   }
-  if (detail::relations* its = mine->related()) {
-    its->ignore_exit_signals_of(other.id());
-  }
+  its->ignore_exit_signals_of(other.id());
 }
 
 template <detail::name_address Name>

@@ -104,7 +104,8 @@ auto spawn(asio::awaitable<void> body, Token&& token = {}) {
 }
 
 /// Spawns a process that is linked with this one. Erlang's `spawn_link/1`. Must be called inside a callback
-/// or another process's body.
+/// or another process's body. When this process ends, an exit signal ends the spawned one; if that traps
+/// exits, it receives an `exit_signal` instead, and goes on until its body returns.
 template <class Token = asio::use_awaitable_t<>>
 auto spawn_link(options how, asio::awaitable<void> body, Token&& token = {}) {
   return otpp::start_link<spawned>(std::move(how), std::move(body), std::forward<Token>(token));

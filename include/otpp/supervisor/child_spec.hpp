@@ -129,12 +129,13 @@ class child_spec {
   }
   child_spec named(std::string name) && { return std::move(named(std::move(name))); }
 
-  /// Sets the executor on which the child runs, instead of its supervisor's.
-  child_spec& on(asio::any_io_executor executor) & {
+  /// Sets the executor on which the child runs, instead of its supervisor's. When its context is destroyed, the
+  /// child ends, and cannot be started again: the restarts fail, and count, until the supervisor gives up.
+  child_spec& on(const asio::any_io_executor& executor) & {
     options how = this->how();
-    return start_options(std::move(how).on(std::move(executor)));
+    return start_options(std::move(how).on(executor));
   }
-  child_spec on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
+  child_spec on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
   /// Sets name, executor and mailbox limit at once, as for `start`.
   child_spec& start_options(options how) & {

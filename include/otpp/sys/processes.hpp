@@ -9,6 +9,7 @@
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
+#include <otpp/detail/util/copy_in_lock.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <algorithm>
@@ -35,25 +36,6 @@ struct process_info {
 };
 
 namespace detail {
-
-// Repeats `walk`, which calls its argument with each value, until there was capacity for all values: nothing
-// is allocated under the lock that `walk` takes.
-template <class Value, class Walk>
-std::vector<Value> copy_in_lock(Walk walk) {
-  std::vector<Value> result;
-  std::size_t wanted = 16;
-  do {
-    result = {};
-    result.reserve(wanted + (wanted / 8));
-    wanted = 0;
-    walk([&](Value one) noexcept {
-      if (++wanted <= result.capacity()) {
-        result.push_back(std::move(one));
-      }
-    });
-  } while (wanted > result.capacity());
-  return result;
-}
 
 // A name, copied under a lock.
 class name_copy {

@@ -8,6 +8,7 @@
 #include <otpp/gen_server/start.hpp>
 #include <otpp/gen_server/start_link.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/sys/inspect.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"
@@ -380,6 +381,52 @@ TEST_CASE("link: a start_link that begins when its parent has ended ends the chi
     otpp::error how = co_await error_of(std::move(*later));
     CHECK(how.code() == otpp::errc::exited);
     CHECK(how.reason() == otpp::exit_reason::shutdown());
+  });
+}
+
+TEST_CASE("link: unlink takes back a signal that has become a message, and nothing else") {
+  struct trapper {
+    struct part_with {
+      otpp::pid other;
+      bool was_linked;
+      using reply_type = int;
+    };
+    struct next {
+      int number;
+    };
+    std::vector<std::string> init() {
+      otpp::trap_exit();
+      return {};
+    }
+    asio::awaitable<int> handle_call(part_with m, std::vector<std::string>&) {
+      if (m.was_linked) {
+        otpp::link(m.other);
+      }
+      co_await m.other.stop(otpp::exit_reason::shutdown());
+      otpp::try_cast(otpp::self<trapper>(), next{1});
+      if (!m.was_linked) {
+        otpp::link(m.other); // it has ended: the signal comes at once
+      }
+      otpp::exit(otpp::self(), otpp::exit_reason::shutdown()); // came through no link
+      otpp::try_cast(otpp::self<trapper>(), next{2});
+      otpp::unlink(m.other);
+      co_return 0;
+    }
+    void handle_cast(next m, std::vector<std::string>& said) { said.push_back(std::to_string(m.number)); }
+    void handle_info(otpp::exit_signal signal, std::vector<std::string>& said) {
+      said.push_back(signal.from == otpp::self() ? "own signal" : "signal");
+    }
+  };
+  bool was_linked = GENERATE(true, false);
+  run([&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<trapper>();
+    otpp::pid other = co_await otpp::start<relative>(journal(), end_it);
+    co_await otpp::call<trapper::part_with>(server, other, was_linked);
+    std::vector<std::string> said;
+    auto look = [&](const std::vector<std::string>& state) { said = state; };
+    co_await otpp::inspect(server, look);
+    CHECK(said == std::vector<std::string>{"1", "own signal", "2"});
+    co_await server.stop();
   });
 }
 

@@ -313,3 +313,38 @@ TEST_CASE("spawn: no message is lost between a timeout and a receive", "[explore
   CHECK(seen.is_complete);
   CHECK(seen.schedules > 10);
 }
+
+namespace {
+
+// Goes on after its parent's end until it is told to leave.
+asio::awaitable<void> survive(journal said, otpp::pid parent) {
+  otpp::trap_exit();
+  otpp::exit_signal signal = co_await otpp::receive<otpp::exit_signal>(1s);
+  said.add(signal.from == parent ? "parent: " + signal.reason.message() : "another");
+  co_await otpp::receive<done>(1s);
+  said.add("done");
+}
+
+asio::awaitable<void> bear_and_die(journal said, std::optional<otpp::pid>* child) {
+  *child = co_await otpp::spawn_link(survive(said, otpp::self()));
+  co_await some_steps();
+  throw std::runtime_error("boom");
+}
+
+} // namespace
+
+TEST_CASE("spawn: a body that traps exits is told of its parent's end, and goes on") {
+  crash_log reports;
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    std::optional<otpp::pid> child;
+    otpp::pid parent = co_await otpp::spawn(bear_and_die(said, &child));
+    co_await parent.join();
+    co_await until([&] { return !said.text().empty(); });
+    CHECK_FALSE(child->has_ended());
+    co_await otpp::send<done>(*child);
+    otpp::exit_reason why = co_await child->join();
+    CHECK(why == otpp::exit_reason::normal());
+    CHECK(said.text() == "parent: boom done");
+  });
+}

@@ -11,7 +11,10 @@
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/context_guard.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/home.hpp>
+#include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -31,7 +34,6 @@
 
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -109,13 +111,16 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
   std::tuple<Args...> args_;
 };
 
-// Where a server runs: on the executor of its options, or else on the starter's. A server that is started
-// from inside another one runs beside it, not on its serial executor.
-inline asio::any_io_executor place_of(asio::any_io_executor executor) {
-  if (const auto* serial = executor_target<serial_executor>(executor)) {
-    return serial->owner()->get_lane()->executor();
+// Returns the program, if any, to which a server belongs that is started from here: that of the server whose
+// executor the starter runs on, or else that of the starter's context.
+inline context_state* program_of(const asio::any_io_executor& starters, context_state& context) noexcept {
+  if (const auto* serial = executor_target<serial_executor>(starters)) {
+    relations* its = static_cast<const server_core&>(*serial->owner()).related();
+    if (its && its->program) {
+      return its->program.get();
+    }
   }
-  return executor;
+  return context.is_program() ? &context : nullptr;
 }
 
 template <class Callbacks, class... Args>
@@ -127,11 +132,13 @@ struct initiate_start : initiation {
     using request = operation<request_base, server_ref<Callbacks>, handler_type>;
     using server_type = gen_server<Callbacks>;
 
+    const intrusive_ptr<lane>& given = access::home(how);
     asio::any_io_executor fallback; // for a handler without an executor of its own
     if constexpr (!requires { typename handler_type::executor_type; }) {
-      fallback = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
+      fallback = given ? executor_of(*given) : asio::any_io_executor();
+      fallback = fallback ? fallback : asio::any_io_executor(asio::system_executor());
     }
-    asio::any_io_executor place = place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
+    asio::any_io_executor starters = executor_for(handler, fallback);
     unregistered<request> start = make_operation<request>(
         std::forward<Handler>(handler), fallback, &server_type::template open_start<request_base>,
         std::move(args));
@@ -142,18 +149,10 @@ struct initiate_start : initiation {
     std::exception_ptr why;
     try {
       turn* here = turn::current();
-      intrusive_ptr<lane> home;
-      intrusive_ptr<context_state> context;
-      std::optional<context_guard> inside;
-      if (here && here->here().serves(place)) {
-        home = intrusive_ptr<lane>(&here->here()); // the usual case: this thread is running on that lane
-      } else {
-        context = context_state::of(place);
-        inside.emplace(*context);
-        if (!*inside) {
-          throw error(errc::no_process, "otpp: start in a context that is being destroyed");
-        }
-        home = context->lane_for(place);
+      intrusive_ptr<lane> home = given ? given : home_of(starters);
+      context_guard inside(home->context());
+      if (!inside) {
+        throw error(errc::no_process, "otpp: start in a context that has been destroyed");
       }
       std::unique_ptr<std::string> name;
       if (how.name()) {
@@ -162,6 +161,10 @@ struct initiate_start : initiation {
       }
       intrusive_ptr<server_core> server(
           new server_type(std::move(home), how.mailbox_limit(), std::move(name)));
+      context_state* program = program_of(starters, start->context());
+      if (program && program != &server->context()) {
+        relations::of(*server).program = intrusive_ptr<context_state>(program);
+      }
       intrusive_ptr<link_relation> link;
       if (access::linked_to(how)) {
         relations::of(*access::core(access::linked_to(how)));

@@ -61,6 +61,10 @@ class context_state : public counted<context_state> {
   // Returns the context, which may have been destroyed.
   asio::execution_context& context() const noexcept { return *context_; }
 
+  // Marks it as the context of otpp::run. Called before anything runs there.
+  void become_program() noexcept { is_program_ = true; }
+  bool is_program() const noexcept { return is_program_; }
+
   // ---- lanes ----
 
   // Returns the lane of an executor if it is one of the few that are kept, else null.
@@ -280,6 +284,7 @@ class context_state : public counted<context_state> {
 
   asio::execution_context* context_;
   virtual_time* virtual_time_;
+  bool is_program_ = false;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 
   spin_mutex mutex_;

@@ -27,16 +27,16 @@ class relation : public counted<relation> {
   virtual ~relation() = default;
 
   // Adds it to the lists of both processes. Returns false if one of them has ended; then it is in neither
-  // list.
+  // list, and counts as notified.
   bool connect() noexcept {
-    if (!list(first_)) {
-      return false;
-    }
-    if (!list(second_)) {
+    if (list(first_)) {
+      if (list(second_)) {
+        return true;
+      }
       erase(first_);
-      return false;
     }
-    return true;
+    state_.store(state::notified, std::memory_order_release);
+    return false;
   }
 
   // Separates the two. Returns true if neither had ended.

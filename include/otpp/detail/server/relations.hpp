@@ -207,7 +207,10 @@ class relations {
 
   exit_signals incoming;
   receiver* body = nullptr; // what takes all messages; by the process itself
-  std::uint64_t parent = 0; // see parent_of(); written before the process is launched
+  std::uint64_t parent = 0; // see parent_of(); written before the process is launched, like the next one
+
+  // The context of the otpp::run whose end is to stop this process, if it runs on another one; otherwise null.
+  intrusive_ptr<context_state> program;
 
  private:
   explicit relations(server_core& owner) noexcept : owner_(owner) {}

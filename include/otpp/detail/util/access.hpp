@@ -20,7 +20,7 @@ struct access {
     return std::forward<Handle>(handle).core();
   }
 
-  // monitor_ref: the relation that it refers to.
+  // monitor_ref: the relation that it refers to. exit_signal: the link through which it came, or null.
   template <class Ref>
   static const auto& of(const Ref& ref) noexcept {
     return ref.of();
@@ -64,7 +64,8 @@ struct access {
     return outcome.action();
   }
 
-  // options: the process that the server is linked to from its start, and how the server gets its name.
+  // options: the process that the server is linked to from its start, where the server runs, and how it gets
+  // its name.
   template <class Options, class Pid>
   static Options link_to(Options&& how, Pid&& parent) {
     return std::move(how).link_to(std::forward<Pid>(parent));
@@ -72,6 +73,10 @@ struct access {
   template <class Options>
   static const auto& linked_to(const Options& how) noexcept {
     return how.linked_to();
+  }
+  template <class Options>
+  static const auto& home(const Options& how) noexcept {
+    return how.home();
   }
   template <class Options, class Server>
   static void add_name_of(const Options& how, Server& server) {

@@ -224,7 +224,11 @@ class pending_request final : public call_request<M>, public open_request<reply_
 
   // The server's context was destroyed before the request could be sent.
   void end_unregistered() noexcept override {
-    on_context_destroyed();
+    if (this->decide(slot_state::decision::context_destroyed)) {
+      this->write_error(this->say(errc::no_process)); // as for any server that has ended before
+      this->respond();
+      this->release_half(slot_state::half::caller);
+    }
     this->release_half(slot_state::half::server);
   }
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace otpp::detail {
+
+// SIGINT and SIGTERM, while a program runs. A signal_set leaves the default actions behind; this gives the
+// program's own back, once the last of those that live at the same time is destroyed.
+class interrupts {
+ public:
+  explicit interrupts(asio::io_context& context) {
+    shared& all = everybodys();
+    std::lock_guard lock(all.mutex);
+    actions before = current();
+    set_.emplace(context, SIGINT, SIGTERM);
+    if (all.users++ == 0) {
+      actions now = current();
+      for (std::size_t i = 0; i != signals.size(); ++i) {
+        // If it is the same, a signal_set of the program's own has been there before.
+        bool is_replaced = now[i].sa_handler != before[i].sa_handler;
+        all.replaced[i] = is_replaced ? std::optional(before[i]) : std::nullopt;
+      }
+    }
+  }
+  interrupts(const interrupts&) = delete;
+  interrupts& operator=(const interrupts&) = delete;
+  ~interrupts() {
+    shared& all = everybodys();
+    std::lock_guard lock(all.mutex);
+    set_.reset();
+    if (--all.users != 0) {
+      return;
+    }
+    actions now = current();
+    for (std::size_t i = 0; i != signals.size(); ++i) {
+      if (all.replaced[i] && now[i].sa_handler == SIG_DFL) { // else it has been set meanwhile
+        ::sigaction(signals[i], &*all.replaced[i], nullptr);
+      }
+    }
+  }
+
+  template <class Handler>
+  void async_wait(Handler&& handler) {
+    set_->async_wait(std::forward<Handler>(handler));
+  }
+
+ private:
+  static constexpr std::array<int, 2> signals{SIGINT, SIGTERM};
+  using actions = std::array<struct sigaction, signals.size()>;
+
+  struct shared {
+    std::mutex mutex;
+    int users = 0;
+    std::array<std::optional<struct sigaction>, signals.size()> replaced;
+  };
+  static shared& everybodys() {
+    static shared instance;
+    return instance;
+  }
+
+  static actions current() noexcept {
+    actions result{};
+    for (std::size_t i = 0; i != signals.size(); ++i) {
+      ::sigaction(signals[i], nullptr, &result[i]);
+    }
+    return result;
+  }
+
+  std::optional<asio::signal_set> set_;
+};
+
+} // namespace otpp::detail

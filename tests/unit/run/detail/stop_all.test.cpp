@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/run/detail/stop_all.hpp>
+
+#include <otpp/otpp.hpp>
+#include <otpp/run.hpp>
+#include <otpp/supervisor.hpp>
+#include <otpp/sys.hpp>
+
+#include "support/captured_stderr.hpp"
+#include "support/catch.hpp"
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Their ends, in order: one ends after the other, whatever their threads.
+std::vector<std::string> log_of_ends;
+
+struct tenant {
+  struct invite {
+    std::string name;
+    using reply_type = otpp::pid;
+  };
+  std::string init(std::string name) { return name; }
+  // Starts another one beside it, on the same executor.
+  asio::awaitable<otpp::pid> handle_call(invite m, std::string&) {
+    otpp::pid who = co_await otpp::start<tenant>(otpp::options(), m.name);
+    co_return who;
+  }
+  void terminate(const otpp::exit_reason& why, std::string& name) {
+    log_of_ends.push_back(name + ": " + why.message());
+  }
+};
+
+otpp::options on(asio::thread_pool& pool) { return otpp::options().on(pool.get_executor()); }
+
+} // namespace
+
+TEST_CASE("stop_all: what a program has started on other contexts is stopped, newest first of all", "[run]") {
+  log_of_ends.clear();
+  asio::thread_pool pool(2);
+  auto others =
+      asio::co_spawn(pool, otpp::start<tenant>(otpp::options(), std::string("of others")), asio::use_future);
+  auto not_ours = others.get();
+  int status = otpp::run([](asio::thread_pool& elsewhere) -> asio::awaitable<void> {
+    co_await otpp::start<tenant>(otpp::options(), std::string("1"));
+    auto two = co_await otpp::start<tenant>(on(elsewhere), std::string("2"));
+    co_await otpp::start<tenant>(otpp::options(), std::string("3"));
+    otpp::pid four = co_await otpp::call<tenant::invite>(two, std::string("4"));
+    co_await otpp::call<tenant::invite>(*four.as<tenant>(), std::string("5"));
+    otpp::supervisor_spec spec;
+    spec.add(otpp::child<tenant>("child", std::string("child")).on(elsewhere.get_executor()));
+    co_await otpp::start<otpp::supervisor>(on(elsewhere), std::move(spec));
+  }(pool));
+  CHECK(status == 0);
+  CHECK(
+      log_of_ends ==
+      std::vector<std::string>{"5: shutdown", "4: shutdown", "3: shutdown", "2: shutdown", "1: shutdown"});
+  CHECK_FALSE(not_ours.has_ended());
+  int left = 0;
+  for (const otpp::process_info& one : otpp::processes()) {
+    left += one.type.ends_with("tenant") || one.type.ends_with("supervisor") ? 1 : 0;
+  }
+  CHECK(left == 1);
+  not_ours.stop(asio::use_future).get();
+}
+
+TEST_CASE("stop_all: what a program has started on another program's context is stopped by both", "[run]") {
+  log_of_ends.clear();
+  int status = otpp::run([]() -> asio::awaitable<void> {
+    asio::any_io_executor outer = co_await asio::this_coro::executor;
+    asio::thread_pool pool(1);
+    auto inner = [](asio::any_io_executor there) -> asio::awaitable<void> {
+      co_await otpp::start<tenant>(otpp::options().on(there), std::string("guest"));
+    };
+    auto done = [&]() -> asio::awaitable<int> {
+      int result = otpp::run(inner(outer)); // blocks a thread of the pool, and not the outer one
+      co_return result;
+    };
+    int result = co_await asio::co_spawn(pool, done(), asio::use_awaitable);
+    CHECK(result == 0);
+    CHECK(log_of_ends == std::vector<std::string>{"guest: shutdown"});
+  }());
+  CHECK(status == 0);
+}
+
+TEST_CASE("stop_all: a context that nobody runs is waited for once", "[run]") {
+  asio::io_context stuck;
+  std::vector<otpp::pid> servers;
+  auto started = [](asio::io_context& where, std::vector<otpp::pid>& all) -> asio::awaitable<void> {
+    otpp::options how = otpp::options().on(where.get_executor());
+    for (int i = 0; i != 1000; ++i) {
+      otpp::pid who = co_await otpp::start<tenant>(how, std::string("stuck"));
+      all.push_back(who);
+    }
+    otpp::pid top = co_await otpp::start<otpp::supervisor>(how, otpp::supervisor_spec());
+    all.push_back(top);
+  };
+  asio::io_context context;
+  auto state = otpp::detail::context_state::of(context.get_executor());
+  state->become_program();
+  std::future<void> all_started = asio::co_spawn(context, started(stuck, servers), asio::use_future);
+  while (servers.size() != 1001) {
+    context.restart();
+    context.run_one_for(1ms);
+    stuck.restart();
+    stuck.poll();
+  }
+  context.restart();
+  context.run();
+  all_started.get();
+
+  captured_stderr output;
+  std::future<void> stopped = asio::co_spawn(context, otpp::detail::stop_all(state, 20ms), asio::use_future);
+  context.restart();
+  context.run();
+  stopped.get();
+  std::string text = output.text();
+  CHECK(text.find("supervisor") != std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+  CHECK_FALSE(servers[0].has_ended());
+  stuck.restart();
+  stuck.run();
+  CHECK(servers.back().has_ended()); // it had been told to
+}
