@@ -181,7 +181,7 @@ inline void refuse(unregistered<reply_slot> one, errc code) noexcept {
 // Returns why the operation must not wait for `target`, or null. It must not if it is a server's handler that
 // would wait for its own server, if the timeout is negative, or if the wait would close a cycle.
 OTPP_INLINE std::exception_ptr why_not_wait(reply_slot& one, process& target) noexcept {
-  if (!one.is_in_handler() && one.timeout >= duration::zero()) {
+  if (!one.waiting_handler() && one.timeout >= duration::zero()) {
     return nullptr; // the usual case
   }
   if (one.is_inside(target)) {
