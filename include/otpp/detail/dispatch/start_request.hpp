@@ -127,13 +127,15 @@ struct initiate_start : initiation {
     using request = operation<request_base, server_ref<Callbacks>, handler_type>;
     using server_type = gen_server<Callbacks>;
 
-    asio::any_io_executor fallback; // for a handler without an executor of its own
-    if constexpr (!requires { typename handler_type::executor_type; }) {
-      fallback = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
+    asio::any_io_executor otherwise; // for a handler without an executor of its own
+    if constexpr (!has_own_executor<handler_type>) {
+      otherwise = how.executor() ? how.executor() : asio::any_io_executor(asio::system_executor());
+      otherwise = fallback(otherwise, turn::current()).executor();
     }
-    asio::any_io_executor place = place_of(how.executor() ? how.executor() : executor_for(handler, fallback));
+    asio::any_io_executor place =
+        place_of(how.executor() ? how.executor() : executor_for(handler, otherwise));
     unregistered<request> start = make_operation<request>(
-        std::forward<Handler>(handler), fallback, &server_type::template open_start<request_base>,
+        std::forward<Handler>(handler), otherwise, &server_type::template open_start<request_base>,
         std::move(args));
     if (!start) {
       return;
