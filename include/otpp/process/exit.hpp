@@ -127,9 +127,11 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 /// handled, a handler that waits is cancelled (`asio::cancellation_type::terminal`), and its `terminate` is
 /// not run. The reason `normal` only ends a process that sends it to itself. A process that traps exits gets
 /// an `exit_signal` message. A function handler is never interrupted, and neither is a coroutine that ignores
-/// the cancellation: the process ends when the handler returns. The cancellation is emitted on the process's
-/// own executor; a handler that continues on another thread must shield itself from it there
-/// (docs/guarantees.md).
+/// the cancellation: the process ends when the handler returns. As in every coroutine of Asio, each wait after a
+/// cancellation fails at once, until `asio::this_coro::reset_cancellation_state()`; a loop that catches
+/// everything and goes on waiting therefore never ends, and leaves its thread to nobody. The cancellation is
+/// emitted on the process's own executor; a handler that continues on another thread must shield itself from it
+/// there (docs/guarantees.md).
 ///
 /// @par Errors
 /// std::bad_alloc; then nothing is sent. Has no effect if the target has ended or is nobody.
@@ -158,8 +160,9 @@ void exit(Name, exit_reason) {
   detail::refuse_name<Name>();
 }
 
-/// Ends a process with the reason `killed`, which cannot be trapped. All else as `exit`. OTP's `exit(Pid,
-/// kill)`.
+/// Ends a process with the reason `killed`, which cannot be trapped. If an exit signal has already canceled its
+/// handler, which has reset its cancellation state and waits again, cancels it once more. All else as `exit`.
+/// OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {
     detail::relations& its = detail::relations::of(*detail::access::core(target));

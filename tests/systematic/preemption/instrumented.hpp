@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -108,6 +109,8 @@ class atomic {
   static T shown(T value) noexcept {
     if constexpr (std::is_pointer_v<T>) {
       result(reinterpret_cast<std::uintptr_t>(value));
+    } else if constexpr (std::is_class_v<T>) {
+      result(std::bit_cast<std::uint64_t>(value));
     } else {
       result(static_cast<std::uint64_t>(value));
     }

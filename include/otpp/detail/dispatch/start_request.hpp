@@ -133,14 +133,15 @@ struct initiate_start : initiation {
     using server_type = gen_server<Callbacks>;
 
     const intrusive_ptr<lane>& given = access::home(how);
-    asio::any_io_executor fallback; // for a handler without an executor of its own
-    if constexpr (!requires { typename handler_type::executor_type; }) {
-      fallback = given ? executor_of(*given) : asio::any_io_executor();
-      fallback = fallback ? fallback : asio::any_io_executor(asio::system_executor());
+    asio::any_io_executor otherwise; // for a handler without an executor of its own
+    if constexpr (!has_own_executor<handler_type>) {
+      otherwise = given ? executor_of(*given) : asio::any_io_executor();
+      otherwise = otherwise ? otherwise : asio::any_io_executor(asio::system_executor());
+      otherwise = fallback(otherwise, turn::current()).executor();
     }
-    asio::any_io_executor starters = executor_for(handler, fallback);
+    asio::any_io_executor starters = executor_for(handler, otherwise);
     unregistered<request> start = make_operation<request>(
-        std::forward<Handler>(handler), fallback, &server_type::template open_start<request_base>,
+        std::forward<Handler>(handler), otherwise, &server_type::template open_start<request_base>,
         std::move(args));
     if (!start) {
       return;

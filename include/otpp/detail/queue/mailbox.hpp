@@ -146,6 +146,9 @@ class mailbox {
     return aside_ || ((first = queue_.front()) != nullptr && first->what() == queued::kind::message);
   }
 
+  // Returns true if pop_any() would return something.
+  bool has_any() noexcept { return queue_.front() != nullptr; }
+
   // Receives the next message, skipping tasks. O(n) in the number of queued items.
   envelope* pop_past_tasks() noexcept {
     for (envelope* item = take_messages(); item;) {

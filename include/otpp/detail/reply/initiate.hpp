@@ -5,6 +5,7 @@
 #include <otpp/detail/reply/deadlock.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/error.hpp>
 #include <otpp/timeout.hpp>
@@ -94,11 +95,15 @@ class server_half {
   Slot* slot_ = nullptr;
 };
 
-// The executor for a handler that has none of its own; as in Asio it is that of the I/O object, which here is
-// the server. Keeps the server's context alive while it exists.
+// The executor for a completion handler that has none of its own. In a step of a process it is the serial executor
+// of that process, as for its coroutines, so that a plain function may touch the state. Elsewhere it is, as in
+// Asio, that of the I/O object, which is the server; its context is then kept alive while this exists.
 class fallback {
  public:
-  explicit fallback(const process* server) {
+  fallback(const process* server, const turn* here) {
+    if (runs_in(here)) {
+      return;
+    }
     if (server && server->context().enter()) {
       context_ = &server->context();
       executor_ = server->get_lane()->executor();
@@ -106,7 +111,11 @@ class fallback {
       executor_ = asio::system_executor();
     }
   }
-  explicit fallback(const asio::any_io_executor& executor) : executor_(executor) {}
+  fallback(const asio::any_io_executor& executor, const turn* here) {
+    if (!runs_in(here)) {
+      executor_ = executor;
+    }
+  }
   fallback(const fallback&) = delete;
   fallback& operator=(const fallback&) = delete;
   ~fallback() {
@@ -119,25 +128,34 @@ class fallback {
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:
+  bool runs_in(const turn* here) {
+    if (!here || !here->running()) {
+      return false;
+    }
+    executor_ = serial_executor(*here->running());
+    return true;
+  }
+
   context_state* context_ = nullptr;
   asio::any_io_executor executor_;
 };
 
-// Creates an operation whose handler runs on its associated executor, or by default on that of `otherwise`,
-// which is a process or an executor. Returns null if memory ran out and the handler was told, which is so for
-// a coroutine; for other handlers throws.
+// Creates an operation whose handler runs on its associated executor. One that has none runs on the process in
+// whose step this is called, or else on `otherwise`, which is a process or an executor. Returns null if memory
+// ran out and the handler was told, which is so for a coroutine; for other handlers throws.
 template <class Operation, class Handler, class Otherwise, class... Args>
 unregistered<Operation> make_operation(Handler&& handler, const Otherwise& otherwise, Args&&... args) {
   Operation* made = nullptr;
   std::exception_ptr why;
   try {
+    turn* here = turn::current();
     if constexpr (has_own_executor<std::decay_t<Handler>>) {
       made = new Operation(std::forward<Handler>(handler), std::forward<Args>(args)...);
-      made->connect(no_fallback(), turn::current());
+      made->connect(no_fallback(), here);
     } else {
-      fallback place(otherwise);
+      fallback place(otherwise, here);
       made = new Operation(std::forward<Handler>(handler), std::forward<Args>(args)...);
-      made->connect(place.executor(), turn::current());
+      made->connect(place.executor(), here);
     }
     return unregistered<Operation>(made);
   } catch (...) {
@@ -181,7 +199,7 @@ inline void refuse(unregistered<reply_slot> one, errc code) noexcept {
 // Returns why the operation must not wait for `target`, or null. It must not if it is a server's handler that
 // would wait for its own server, if the timeout is negative, or if the wait would close a cycle.
 OTPP_INLINE std::exception_ptr why_not_wait(reply_slot& one, process& target) noexcept {
-  if (!one.is_in_handler() && one.timeout >= duration::zero()) {
+  if (!one.waiting_handler() && one.timeout >= duration::zero()) {
     return nullptr; // the usual case
   }
   if (one.is_inside(target)) {

@@ -105,20 +105,17 @@ class cancellation_handler {
     }
   }
 
-  // Connects an operation to the cancellation slot of its handler, which runs on `executor`.
-  static void connect(
-      reply_slot& one, asio::cancellation_slot slot, const asio::any_io_executor& executor, turn* here,
-      bool is_awaited) {
+  // Connects an operation to the cancellation slot of its handler.
+  static void connect(reply_slot& one, asio::cancellation_slot slot, turn* here, bool is_awaited) {
     one.is_cancellable_ = true;
-    if (const auto* serial = executor_target<serial_executor>(executor)) {
-      // A coroutine that a handler awaits has the server's executor and a connected cancellation slot. A
-      // coroutine that the handler has only spawned has the executor but no slot, and may wait for the
-      // server.
-      one.handler_of_ = serial->owner().get();
-      one.is_handlers_own_ =
-          is_awaited && here && here->running() == one.handler_of_ && one.handler_of_->is_handlers_own(slot);
-    }
     one.on_cancel_ = &slot.emplace<cancellation_handler>(one);
+    if (is_awaited) {
+      process* running = here ? here->running() : nullptr;
+      one.waiting_handler_ = whose_handler(slot, one.process_.get(), running);
+      if (one.waiting_handler_ && one.waiting_handler_ == running && one.process_.get() == running) {
+        running->set_in_operation(true);
+      }
+    }
   }
 
   // The operation completes: its signal is alive, and nobody emits it now. Returns false if the slot is not the
@@ -138,6 +135,18 @@ class cancellation_handler {
   }
 
  private:
+  // Returns the process whose handler awaits with this slot, or null. The handler is resumed on its process,
+  // unless its token names another executor; and it runs in a step of its process, unless it has gone on
+  // elsewhere.
+  static process* whose_handler(
+      const asio::cancellation_slot& slot, process* resumed_on, process* running) noexcept {
+    if (running && running->is_handlers_own(slot, true)) {
+      return running;
+    }
+    bool is_away = resumed_on && resumed_on != running && resumed_on->is_handlers_own(slot, false);
+    return is_away ? resumed_on : nullptr;
+  }
+
   std::atomic<reply_slot*> slot_;
 };
 
@@ -162,7 +171,7 @@ class operation final : public Base, public cached_memory {
     this->locate(executor, here);
     auto slot = asio::get_associated_cancellation_slot(*handler_);
     if (slot.is_connected()) {
-      cancellation_handler::connect(*this, slot, executor, here, is_awaited<Handler>);
+      cancellation_handler::connect(*this, slot, here, is_awaited<Handler>);
     }
   }
 
@@ -192,6 +201,7 @@ class operation final : public Base, public cached_memory {
       if (cancellation_handler::disconnect(*this)) {
         asio::get_associated_cancellation_slot(*handler_).clear();
       }
+      this->resume_handler();
     }
     Handler handler(std::move(*handler_));
     handler_.reset();

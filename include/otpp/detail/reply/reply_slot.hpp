@@ -146,15 +146,12 @@ class reply_slot : public task, public waiter {
     discard();
   }
 
-  // Returns true if the caller is a handler of any server.
-  bool is_in_handler() const noexcept { return handler_of_ != nullptr; }
-
-  // Returns true if the caller is a handler of this very server, and would wait for itself.
-  bool is_inside(const process& target) const noexcept { return handler_of_ == &target; }
-
   // Returns the process whose handler is itself waiting, and so cannot continue before the completion; else
-  // null.
-  process* waiting_handler() const noexcept { return is_handlers_own_ ? handler_of_ : nullptr; }
+  // null, as for a coroutine that the handler has spawned.
+  process* waiting_handler() const noexcept { return waiting_handler_; }
+
+  // Returns true if the handler that waits is one of this very server, and would wait for itself.
+  bool is_inside(const process& target) const noexcept { return waiting_handler_ == &target; }
 
   // Completes an unregistered operation, inside the caller's context. Returns false if it must be discarded
   // instead, outside of the gate.
@@ -279,10 +276,17 @@ class reply_slot : public task, public waiter {
   OTPP_INLINE void stop_waiting() noexcept {
     if (has_edge_) {
       has_edge_ = false;
-      process_->edge().clear();
+      waiting_handler_->edge().clear();
     }
     if (get_membership() != membership::none) {
       context().deregister(*this);
+    }
+  }
+
+  // The handler that waits is about to be resumed, on its process.
+  void resume_handler() noexcept {
+    if (waiting_handler_ && process_.get() == waiting_handler_) {
+      waiting_handler_->set_in_operation(false);
     }
   }
 
@@ -298,9 +302,8 @@ class reply_slot : public task, public waiter {
     }
   }
 
-  bool is_cancellable_ = false;  // then another thread may decide while it is turn-local
-  bool is_handlers_own_ = false; // the running handler itself waits here, not a coroutine that it has started
-  bool has_edge_ = false;        // used by the caller half only
+  bool is_cancellable_ = false; // then another thread may decide while it is turn-local
+  bool has_edge_ = false;       // used by the caller half only
 
  private:
   friend class cancellation_handler;
@@ -328,7 +331,7 @@ class reply_slot : public task, public waiter {
   }
 
   slot_state state_;
-  process* handler_of_ = nullptr;             // the server whose handler waits, or has started what waits
+  process* waiting_handler_ = nullptr;        // the frame of its handler keeps it
   cancellation_handler* on_cancel_ = nullptr; // in the cancellation slot, if one is connected
   std::atomic<bool> is_handed_out_{false};
   intrusive_ptr<process> process_; // set if the caller is inside a server's handler

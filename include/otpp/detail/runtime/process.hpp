@@ -113,8 +113,20 @@ class process : public counted<process> {
   // Any thread: returns true if the mailbox accepts no more messages.
   bool has_ended() const noexcept { return mailbox_.is_closed(); }
 
-  // Returns true if the slot belongs to the coroutine chain that runs the handlers. Called within a step.
-  virtual bool is_handlers_own(const asio::cancellation_slot&) const noexcept { return false; }
+  // Any thread: returns true if the slot belongs to the coroutine chain that runs the handlers. `is_in_step` says
+  // whether this is called in a step of this process.
+  virtual bool is_handlers_own(const asio::cancellation_slot&, bool /*is_in_step*/) const noexcept {
+    return false;
+  }
+
+  // The running handler waits for one of our operations, in a step of this process; false again when the
+  // operation resumes it.
+  void set_in_operation(bool is) noexcept { is_in_operation_ = is; }
+  bool is_in_operation() const noexcept { return is_in_operation_; }
+
+  // The running handler counts as outstanding work. Read here, as the handler coroutine may be far away in memory.
+  void set_counted(bool is) noexcept { is_counted_ = is; }
+  bool is_counted() const noexcept { return is_counted_; }
 
   // The edge of the wait-for graph that the running handler has set.
   wait_edge& edge() noexcept { return edge_; }
@@ -194,6 +206,8 @@ class process : public counted<process> {
   intrusive_ptr<lane> lane_;
   wait_edge edge_;
   bool is_active_ = false;
+  bool is_in_operation_ = false;
+  bool is_counted_ = false;
   bool may_dispatch_ = false; // set only during one call of the handler coroutine
   list_hook<process> hook_;   // in its context's list, under the context's lock
   const std::uint64_t id_ = next_id();

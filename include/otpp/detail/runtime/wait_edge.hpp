@@ -19,7 +19,8 @@ class reply_slot;
 //   none   no handler waits, or it is not certain that it does
 //   set    the running handler waits in this slot, and continues once the slot is decided and run
 //
-//   none -> set    by the handler's own call, in a step of its process, before the call is sent.
+//   none -> set    by the handler's own call, before the call is sent; in a step of its process, unless the
+//                  handler has gone on on another executor.
 //   set -> none    by the slot's caller half when the slot is run or discarded, whatever decided it (an
 //                  answer, a timeout, a cancellation, the end of a context); or by a call that is refused.
 //

@@ -34,15 +34,17 @@ namespace otpp::detail {
 // (end_at_once()). Only a server that is stopped runs `terminate`.
 
 // Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
-// waits.
+// waits. A `kill` cancels a handler again that has withstood an earlier signal.
 inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
-  if (!follows_exit_signals() || signal.is_void() || mailbox_.is_closed()) {
-    return;
+  if (!(killed_by_signal() && signal.is_kill)) {
+    if (!follows_exit_signals() || signal.is_void() || mailbox_.is_closed()) {
+      return;
+    }
+    cause_ = end_cause::exit_signal;
+    reason_ = signal.reason;
+    last_message_ = {};
+    last_where_ = {};
   }
-  cause_ = end_cause::exit_signal;
-  reason_ = signal.reason;
-  last_message_ = {};
-  last_where_ = {};
   if (coroutine_ && coroutine_->is_busy()) {
     try {
       coroutine_->cancel();
@@ -214,6 +216,10 @@ inline void server_core::end_at_once(exit_reason reason) noexcept {
   }
   intrusive_ptr<server_core> keep(this);
   turn_ = nullptr;
+  if (is_counted()) {
+    coroutine_
+        ->release_work(); // first, because the frame may be destroyed on another thread, and *coroutine_ with it
+  }
   if (!coroutine_ || !coroutine_->desert()) {
     destroy_state(); // otherwise the frame of the waiting handler does it
   }

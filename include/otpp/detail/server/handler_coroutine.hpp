@@ -3,7 +3,11 @@
 #pragma once
 
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/context_guard.hpp>
+#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
+#include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
@@ -46,8 +50,11 @@ class handler_coroutine {
   // Returns true if a job has not finished.
   bool is_busy() const noexcept { return state_.load(std::memory_order_relaxed) >= state::starting; }
 
-  // Returns true if the slot belongs to the coroutine chain that runs the handlers (deadlock.hpp).
-  bool runs_with(const asio::cancellation_slot& slot) const noexcept { return slot == slot_; }
+  // Any thread: returns true if the slot belongs to the coroutine chain that runs the handlers. For the chain
+  // itself the answer is certain, and for every other one it is no.
+  bool runs_with(const asio::cancellation_slot& slot) const noexcept {
+    return slot == slot_.load(std::memory_order_relaxed);
+  }
 
   // Runs a job until it first waits or finishes; may call server_core::job_finished() before it returns.
   void run(asio::awaitable<void> job) {
@@ -131,6 +138,19 @@ class handler_coroutine {
     }
   }
 
+  // Keeps the context's run() from returning while the job waits for something that may not do so itself, such
+  // as a thread pool. Both are called in a step of the process, or by the destruction of its context.
+  void hold_work() noexcept {
+    work_.emplace(*server_.get_lane());
+    context_guard(server_.context()).register_wait(*work_);
+    server_.set_counted(true);
+  }
+  void release_work() noexcept {
+    server_.set_counted(false);
+    server_.context().deregister(*work_);
+    work_.reset();
+  }
+
   // Called when the context is destroyed. Returns true if a handler waits: its frame refers to the server's
   // state, and the state is destroyed when the frame is.
   bool desert() noexcept {
@@ -155,6 +175,17 @@ class handler_coroutine {
 
  private:
   enum class state : std::uint8_t { absent, idle, retired, starting, busy, lost, deserted };
+
+  // What waits on the context for as long as a job does. Nothing answers it.
+  class work_guard final : public waiter {
+   public:
+    explicit work_guard(lane& here) noexcept { lane_ = &here; }
+
+   private:
+    bool claim_expired() noexcept override { return false; }
+    void expire() noexcept override {}
+    void on_context_destroyed() noexcept override {}
+  };
 
   // Stores in place what resumes the coroutine while it has no job.
   class parked_handler {
@@ -276,14 +307,14 @@ class handler_coroutine {
         // coroutine would not survive the loss (Asio 1.22 to 1.36).
         co_await asio::this_coro::reset_cancellation_state();
         asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-        slot_ = cancellation.slot();
+        slot_.store(cancellation.slot(), std::memory_order_relaxed);
         was_cancelled_ = false;
         co_await std::move(*job_);
       } catch (...) {
         error = std::current_exception();
       }
       bool is_home = !error || server_.is_running_here(); // a job that completes does so on the server
-      if (was_cancelled_ || !is_home) {
+      if (!is_home || was_cancelled_) {
         co_await asio::this_coro::throw_if_cancelled(false); // the user's cancellation must not stop the rest
       }
       if (!is_home) {
@@ -302,8 +333,9 @@ class handler_coroutine {
   parked_handler parked_;
   hop_back hop_back_{parked_};
   bool was_cancelled_ = false; // the job that runs
+  std::optional<work_guard> work_;
   asio::cancellation_signal signal_;
-  asio::cancellation_slot slot_;
+  std::atomic<asio::cancellation_slot> slot_{asio::cancellation_slot()};
   std::atomic<state> state_{state::absent};
 };
 

@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -185,7 +186,9 @@ inline bool server_core::is_job_running() const noexcept { return coroutine_ && 
 inline void server_core::run_job(asio::awaitable<void> job) noexcept {
   try {
     if (!coroutine_) {
-      coroutine_ = std::make_unique<handler_coroutine>(*this);
+      auto made = std::make_unique<handler_coroutine>(*this);
+      std::lock_guard lock(context().mutex());
+      coroutine_ = std::move(made);
     }
     coroutine_->run(std::move(job));
   } catch (...) {
@@ -193,11 +196,31 @@ inline void server_core::run_job(asio::awaitable<void> job) noexcept {
   }
 }
 
-inline void server_core::cancel_job() { coroutine_->cancel(); }
-
-inline bool server_core::is_handlers_own(const asio::cancellation_slot& slot) const noexcept {
+// Elsewhere than in a step it may be the handler that asks, which has gone on on another executor, or some other
+// coroutine, while the handler coroutine is made or lost.
+inline bool server_core::is_handlers_own(
+    const asio::cancellation_slot& slot, bool is_in_step) const noexcept {
+  if (is_in_step) {
+    return coroutine_ && coroutine_->runs_with(slot);
+  }
+  std::lock_guard lock(context().mutex());
   return coroutine_ && coroutine_->runs_with(slot);
 }
+
+// Our own operations count as work themselves, except for a `receive` without a timeout, which must not. While
+// something is queued, this step goes on.
+inline void server_core::count_as_work() noexcept {
+  if (is_in_operation() != is_counted()) {
+    return; // the usual case
+  }
+  if (is_counted()) {
+    coroutine_->release_work();
+  } else if (!mailbox_.has_any()) {
+    coroutine_->hold_work();
+  }
+}
+
+inline void server_core::cancel_job() { coroutine_->cancel(); }
 
 inline void server_core::job_finished(std::exception_ptr error) noexcept {
   assert(is_running_here());
@@ -207,6 +230,10 @@ inline void server_core::job_finished(std::exception_ptr error) noexcept {
   if (error) {
     request_end(std::move(error));
   }
+  set_in_operation(false);
+  if (is_counted()) {
+    coroutine_->release_work();
+  }
   if (waits_for_ == waits_for::handler) {
     waits_for_ = waits_for::turn;
   }
@@ -214,7 +241,15 @@ inline void server_core::job_finished(std::exception_ptr error) noexcept {
 
 inline void server_core::job_lost() noexcept {
   request_end(exit_reason::killed());
-  coroutine_.reset();
+  if (is_counted()) {
+    coroutine_->release_work();
+  }
+  std::unique_ptr<handler_coroutine> lost;
+  {
+    std::lock_guard lock(context().mutex());
+    lost = std::move(coroutine_);
+  }
+  lost.reset();
   job_finished(nullptr);
 }
 

@@ -245,9 +245,8 @@ class server_core : public process {
     }
   }
 
-  // Cancels the handler that waits.
-  void cancel_job();
-  bool is_handlers_own(const asio::cancellation_slot& slot) const noexcept override;
+  void cancel_job(); // the handler that waits
+  bool is_handlers_own(const asio::cancellation_slot& slot, bool is_in_step) const noexcept override;
   bool is_starting() const noexcept { return life_ == life::starting; }
 
   // ---- open calls (open_calls.hpp): any thread ----
@@ -327,6 +326,9 @@ class server_core : public process {
 
   bool advance(turn& here) override {
     if (waits_for_ != waits_for::turn && (waits_for_ != waits_for::message || !mailbox_.has_message())) {
+      if (waits_for_ == waits_for::handler) {
+        count_as_work();
+      }
       return false;
     }
     waits_for_ = waits_for::nothing;
@@ -337,7 +339,7 @@ class server_core : public process {
 
   void accept(envelope& item) noexcept override;
 
-  // ---- the loop: loop.hpp ----
+  // ---- the loop: loop.hpp; the end: end.hpp ----
 
   void run_loop() noexcept;
   envelope* next_message() noexcept;
@@ -345,9 +347,7 @@ class server_core : public process {
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;
   void act() noexcept;
-
-  // ---- the end: end.hpp ----
-
+  void count_as_work() noexcept; // the handler, which waits
   void begin_end() noexcept;
   void end() noexcept;
   void end_without_state() noexcept;
@@ -379,7 +379,7 @@ class server_core : public process {
   std::unique_ptr<erased_message> kept_; // while its handler runs
   next_action action_;
   std::unique_ptr<idle_timer> idle_;
-  std::unique_ptr<handler_coroutine> coroutine_;
+  std::unique_ptr<handler_coroutine> coroutine_; // changed under the context's lock
   std::atomic<relations*> relations_{nullptr};
   waits_for waits_for_ = waits_for::nothing;
   end_cause cause_ = end_cause::none;

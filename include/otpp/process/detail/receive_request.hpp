@@ -7,7 +7,6 @@
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/reply/request.hpp>
-#include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -106,12 +105,8 @@ struct initiate_receive : initiation {
     intrusive_ptr<server_core> process(here ? dynamic_cast<server_core*>(here->running()) : nullptr);
     relations* its = process ? process->related() : nullptr;
     inbox* box = its ? static_cast<inbox*>(its->body) : nullptr;
-    asio::any_io_executor otherwise;
-    if constexpr (!requires { typename std::decay_t<Handler>::executor_type; }) {
-      otherwise = process ? asio::any_io_executor(serial_executor(*process))
-                          : asio::any_io_executor(asio::system_executor());
-    }
-    unregistered<request> wait = make_operation<request>(std::forward<Handler>(handler), otherwise);
+    unregistered<request> wait = make_operation<request>(
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()));
     if (!wait) {
       return;
     }
