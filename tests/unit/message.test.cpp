@@ -146,6 +146,9 @@ struct says_that_it_does {
   explicit says_that_it_does(const std::string& s) : target(&s) {}
   const std::string* target;
 };
+struct refers_to_a_static {
+  const std::string& target;
+};
 struct literal {
   std::string_view text;
 };
@@ -161,6 +164,8 @@ template <>
 inline constexpr bool otpp::borrows<says_that_it_does> = true;
 template <>
 inline constexpr bool otpp::borrows<literal> = false;
+template <>
+inline constexpr bool otpp::borrows<refers_to_a_static> = false;
 
 static_assert(otpp::message<int>);
 static_assert(otpp::message<move_only>);
@@ -245,6 +250,8 @@ TEST_CASE("message: what is said of a type decides, for a message and for a memb
   CHECK_FALSE(refused<says_it_does_not>);
   CHECK_FALSE(refused<std::vector<says_it_does_not>>);
   CHECK_FALSE(refused<literal, int>);
+  CHECK_FALSE(refused<refers_to_a_static>);
+  CHECK(refused<literal, std::string_view>);
   CHECK(otpp::detail::message_borrows<says_that_it_does>());
   CHECK(refused<says_that_it_does>);
   CHECK(refused<std::optional<says_that_it_does>>);

@@ -34,16 +34,32 @@ class any_probe {
     std::terminate();
   }
 };
-// Only to what does not borrow. An `X&&` member converts as an X does.
+// Two classes, for one whose conversions are used and one whose are not: those to what borrows. Without them an
+// aggregate that borrows would be no hindrance, because the probe would be taken for its first member's.
+template <class T, class Probe, class... Within>
+concept is_borrowed = !std::is_base_of_v<Probe, T> && finds_borrowed<T, Within...>();
+template <class T, class Probe, class... Within>
+concept is_owned = !std::is_base_of_v<Probe, T> && !finds_borrowed<T, Within...>();
+
 template <class... Within>
-class owned_probe {
-  friend class member_probing;
+class unusable_if_borrowed {
   template <class T>
-    requires(!std::is_same_v<std::remove_cv_t<T>, owned_probe>) && (!finds_borrowed<T, Within...>())
+    requires is_borrowed<T, unusable_if_borrowed, Within...>
   operator T() const volatile noexcept {
     std::terminate();
   }
 };
+template <class... Within>
+class usable_if_owned {
+  friend class member_probing;
+  template <class T>
+    requires is_owned<T, usable_if_owned, Within...>
+  operator T() const volatile noexcept {
+    std::terminate();
+  }
+};
+template <class... Within>
+class owned_probe : public unusable_if_borrowed<Within...>, public usable_if_owned<Within...> {};
 class lvalue_probe {
   friend class member_probing;
   template <class T>
@@ -52,7 +68,14 @@ class lvalue_probe {
   }
 };
 // A `const X&` member deduces T as const X; a member of type X never does.
-class const_lvalue_probe {
+class unusable_if_value {
+  template <class T>
+    requires(!std::is_const_v<T>)
+  operator T&() const volatile noexcept {
+    std::terminate();
+  }
+};
+class usable_if_const {
   friend class member_probing;
   template <class T>
     requires std::is_const_v<T>
@@ -60,6 +83,7 @@ class const_lvalue_probe {
     std::terminate();
   }
 };
+class const_lvalue_probe : public unusable_if_value, public usable_if_const {};
 // To what could also be copied from an lvalue if it were no reference, or could not be moved from an rvalue.
 class rvalue_probe {
   friend class member_probing;
@@ -132,18 +156,13 @@ consteval bool has_lvalue_member() {
          }(std::make_index_sequence<most * most>());
 }
 
-template <class M, std::size_t Number>
-consteval bool has_reference_member() {
+// Does one of the members take this probe for what it is? One that takes simply anything tells nothing.
+template <class M, std::size_t Number, class Probe, class Unlike = no_probe>
+consteval bool has_member() {
   return []<std::size_t... At>(std::index_sequence<At...>) {
-    return ((member_takes<M, const_lvalue_probe, At, Number - At - 1> &&
-             !member_takes<M, no_probe, At, Number - At - 1>) ||
-            ...) ||
-           // with a default, or at the end where the compiler does not mind
-           (Number != most_members && member_takes<M, lvalue_probe, Number, 0>) ||
-           // an aggregate with an `X&&` member cannot be copied
-           (!std::is_copy_constructible_v<M> && ((member_takes<M, rvalue_probe, At, Number - At - 1> &&
-                                                  !member_takes<M, lvalue_probe, At, Number - At - 1>) ||
-                                                 ...));
+    return (
+        (member_takes<M, Probe, At, Number - At - 1> && !member_takes<M, Unlike, At, Number - At - 1>) ||
+        ...);
   }(std::make_index_sequence<Number>());
 }
 
@@ -152,12 +171,18 @@ consteval bool members_borrow() {
   constexpr std::size_t number = number_of_members<M>();
   if constexpr (number == no_number) {
     return has_lvalue_member<M>();
-  } else if constexpr (number != 0 && !members_take<M, owned_probe<M, Within...>, number>) {
+  } else if constexpr (number != 0 && !members_take<M, owned_probe<Within...>, number>) {
     return true;
   } else if constexpr (std::is_move_assignable_v<M>) {
     return false; // so it has no reference
+  } else if constexpr (
+      has_member<M, number, const_lvalue_probe>() ||
+      (number != most_members && member_takes<M, lvalue_probe, number, 0>)) { // an `X&` with a default
+    return true;
+  } else if constexpr (!std::is_copy_constructible_v<M>) { // as is an aggregate with an `X&&` member
+    return has_member<M, number, rvalue_probe, lvalue_probe>();
   } else {
-    return has_reference_member<M, number>();
+    return false;
   }
 }
 
@@ -196,7 +221,7 @@ consteval bool finds_borrowed() {
                        }) {
     return true;
   } else if constexpr (std::is_aggregate_v<type> && !is_array_class<type>) {
-    return members_borrow<type, Within...>();
+    return members_borrow<type, type, Within...>();
   } else {
     return false;
   }
