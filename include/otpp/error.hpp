@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The errors of the verbs. The set is closed.
@@ -139,6 +141,8 @@ inline std::exception_ptr make_error(
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop
 
 template <>
 struct std::is_error_code_enum<otpp::errc> : std::true_type {};

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -83,3 +85,5 @@ template <class... Messages>
 struct message_list {};
 
 } // namespace otpp
+
+#pragma GCC visibility pop

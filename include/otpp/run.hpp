@@ -33,6 +33,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -157,3 +159,5 @@ int run(asio::awaitable<T> body) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

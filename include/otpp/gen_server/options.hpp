@@ -18,6 +18,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// How a server is started: its name, its executor, and the limit of its mailbox.
@@ -142,3 +144,5 @@ class options {
 inline options named(std::string name) { return options().name(std::move(name)); }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

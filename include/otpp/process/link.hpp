@@ -18,6 +18,8 @@
 #include <memory>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -131,3 +133,5 @@ void unlink(Name) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing {
 
 class world;
@@ -395,3 +397,5 @@ inline void world::write(std::string line) {
 }
 
 } // namespace otpp::testing
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 // Compile-time diagnostics of users' mistakes, with one sentence for each. Each check returns false if it has
 // reported a mistake; dependent code is compiled only if it has not.
 
@@ -150,3 +152,5 @@ consteval bool check_callbacks() {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

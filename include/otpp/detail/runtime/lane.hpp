@@ -18,6 +18,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class context_state;
@@ -90,3 +92,5 @@ class lane : public counted<lane> {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

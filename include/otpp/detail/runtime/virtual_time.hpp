@@ -9,6 +9,8 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class context_state;
@@ -59,3 +61,5 @@ class virtual_time_service : public asio::execution_context::service {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

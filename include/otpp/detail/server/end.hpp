@@ -25,6 +25,8 @@
 #include <mutex>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The end of a server, which has one of three causes: the server is stopped, by its own handler or by a stop
@@ -215,3 +217,5 @@ inline void server_core::on_context_destroyed() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

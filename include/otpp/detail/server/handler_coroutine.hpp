@@ -26,6 +26,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
@@ -308,3 +310,5 @@ class handler_coroutine {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

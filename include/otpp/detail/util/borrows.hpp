@@ -12,6 +12,8 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Does T borrow, or anything that it is made of? `Within` are the types in which T was found: a tree has a
@@ -234,3 +236,5 @@ consteval bool message_borrows() {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

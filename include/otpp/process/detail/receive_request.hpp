@@ -28,6 +28,8 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Returns true for a library message that is void, because its link or monitor was removed.
@@ -141,3 +143,5 @@ struct initiate_receive : initiation {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

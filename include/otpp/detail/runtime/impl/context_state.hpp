@@ -22,6 +22,8 @@
 #include <thread>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 struct context_state::sweep_function {
@@ -239,3 +241,5 @@ inline void context_state::shutdown() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop
