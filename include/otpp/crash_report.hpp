@@ -13,6 +13,8 @@
 #include <string_view>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Describes a server that ended with an unclean reason. OTP's crash report.
@@ -59,3 +61,5 @@ using crash_hook = std::function<void(const crash_report&)>;
 inline crash_hook set_crash_hook(crash_hook hook) { return detail::hook<crash_report>::set(std::move(hook)); }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The errors of the verbs. The set is closed.
@@ -143,6 +145,8 @@ inline std::exception_ptr make_error(
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop
 
 template <>
 struct std::is_error_code_enum<otpp::errc> : std::true_type {};

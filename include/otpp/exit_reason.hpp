@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Why a server ended: normally, on shutdown, killed, or with an error.
@@ -130,3 +132,5 @@ inline exit_reason exit_reason::after(const exit_reason& replaced) const noexcep
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

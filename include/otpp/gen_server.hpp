@@ -25,6 +25,8 @@
 #include <otpp/outcome.hpp>
 #include <otpp/timeout.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The server of a callbacks class, as a type: `start` creates one, and a `server_ref` refers to it.
@@ -34,3 +36,5 @@ template <class Callbacks, class State = state_t<Callbacks>>
 using gen_server = detail::gen_server<Callbacks, State>;
 
 } // namespace otpp
+
+#pragma GCC visibility pop

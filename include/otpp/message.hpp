@@ -10,14 +10,50 @@
 #include <string_view>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
-/// True for types that only refer to an object owned elsewhere; a message must not be one.
-///
-/// A message waits in a mailbox while its sender continues, so a view of the sender's memory would dangle.
-/// Specialize it as false for a view whose target is never destroyed.
+namespace detail {
+
+// The value of `borrows` for a type of which nothing is said: detail/util/borrows.hpp looks into the type.
+struct unsaid {
+  constexpr operator bool() const noexcept { return false; }
+};
+
 template <class T>
-inline constexpr bool borrows = std::is_reference_v<T>;
+concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+
+} // namespace detail
+
+/// True for types that only refer to an object owned elsewhere; a message must not be one, nor hold one.
+///
+/// A message waits in a mailbox while its sender continues, so a view of the sender's memory would dangle. The
+/// library looks into aggregates and their bases, into pairs, tuples, variants and arrays, and into whatever has a
+/// `value_type`. Other classes with constructors, and a reference to something that can only be moved, are taken as
+/// they are; specialize it as true for views of your own.
+///
+/// What is said of a type decides, and nothing is looked at inside of it. So specialize it as false, for the message
+/// or for the type of a member, where the target is never destroyed, or where a message is refused that owns all it
+/// has. The specialization must stand before the message is first sent.
+///
+/// @code
+/// struct log_line {
+///   int level;
+///   const char* text; // a string literal
+/// };
+/// template <>
+/// inline constexpr bool otpp::borrows<log_line> = false;
+/// @endcode
+template <class T>
+inline constexpr detail::unsaid borrows{};
+template <class T>
+inline constexpr bool borrows<T&> = true;
+template <class T>
+inline constexpr bool borrows<T&&> = true;
+template <detail::character Char>
+inline constexpr bool borrows<const Char*> = true;
 template <class Char, class Traits>
 inline constexpr bool borrows<std::basic_string_view<Char, Traits>> = true;
 template <class T, std::size_t Extent>
@@ -53,3 +89,5 @@ template <class... Messages>
 struct message_list {};
 
 } // namespace otpp
+
+#pragma GCC visibility pop

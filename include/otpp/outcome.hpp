@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The type of `no_reply`.
@@ -255,3 +257,5 @@ class init_result {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

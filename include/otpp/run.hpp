@@ -25,6 +25,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -119,3 +121,5 @@ int run(asio::awaitable<T> body) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The unit of every timeout: nanoseconds of the steady clock.
@@ -19,3 +21,5 @@ inline constexpr duration infinite = (duration::max)();
 struct timeout {};
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A timer that was set with `send_after` or `send_interval`. OTP's timer reference.
@@ -155,3 +157,5 @@ timer_ref send_interval(Time first, Period period, Address to, Message&& message
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

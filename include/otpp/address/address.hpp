@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -107,3 +109,5 @@ consteval void refuse_name() {
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

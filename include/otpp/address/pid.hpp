@@ -20,6 +20,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A reference to a process of any type: a server, or a coroutine that `spawn` has started. Erlang's pid.
@@ -118,3 +120,5 @@ template <>
 struct std::hash<otpp::pid> {
   std::size_t operator()(const otpp::pid& who) const noexcept { return std::hash<std::uint64_t>()(who.id()); }
 };
+
+#pragma GCC visibility pop

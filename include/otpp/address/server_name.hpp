@@ -6,6 +6,8 @@
 
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 class registry;
@@ -56,3 +58,5 @@ class server_name {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

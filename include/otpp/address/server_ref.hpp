@@ -21,6 +21,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -224,3 +226,5 @@ struct std::hash<otpp::server_ref<Callbacks>> {
     return std::hash<std::uint64_t>()(server.id());
   }
 };
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// What can take the place of a registry, in `via` and in `named("x").in(...)`: `add` registers a name or
@@ -85,3 +87,5 @@ template <class Names>
 via(const Names&, std::string_view) -> via<Names>;
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -40,6 +40,8 @@
 #include <source_location>
 #endif
 
+#pragma GCC visibility push(default)
+
 namespace asio::detail {
 template <class T, class Blocking>
 class promise_executor;
@@ -174,3 +176,5 @@ inline void pause_briefly() noexcept {
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

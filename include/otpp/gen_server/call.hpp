@@ -25,6 +25,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -200,3 +202,5 @@ auto call(Address to, Message&& message, Duration timeout, Token&& token = {}) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -232,3 +234,5 @@ struct info_handler {
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The right to answer a call that waits for a `Reply`. OTP's `From`.
@@ -113,3 +115,5 @@ class caller {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Sends a server a message that needs no answer; builds it in place. OTP's `gen_server:cast/2`.
@@ -95,3 +97,5 @@ bool try_cast(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

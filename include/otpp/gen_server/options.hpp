@@ -20,6 +20,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// How a server is started: its name, its executor, and the limit of its mailbox.
@@ -151,3 +153,5 @@ class options {
 inline options named(std::string name) { return options().name(std::move(name)); }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

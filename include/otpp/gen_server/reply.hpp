@@ -20,6 +20,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -91,3 +93,5 @@ auto reply(caller<void> to, Token&& token = {}) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Sends a message to a server's `handle_info`; builds it in place. Erlang's `Pid ! Message`.
@@ -95,3 +97,5 @@ bool try_send(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

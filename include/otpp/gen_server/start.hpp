@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Starts a server, and returns a reference to it after its `init` has succeeded. OTP's
@@ -85,3 +87,5 @@ auto start(Args&&... args) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Starts a server that is linked with this process, which is its parent. OTP's `gen_server:start_link/3,4`.
@@ -76,3 +78,5 @@ asio::awaitable<monitored<Callbacks>> start_monitor(options how, Args... args) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

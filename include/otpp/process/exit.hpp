@@ -21,6 +21,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The message that a process that traps exits gets instead of being ended: an exit signal from a linked
@@ -178,3 +180,5 @@ void kill(Name) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -20,6 +20,8 @@
 #include <memory>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -151,3 +153,5 @@ void unlink(Name) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -21,6 +21,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 struct down;
@@ -170,3 +172,5 @@ struct std::hash<otpp::monitor_ref> {
     return std::hash<const void*>()(otpp::detail::access::of(ref).get());
   }
 };
+
+#pragma GCC visibility pop

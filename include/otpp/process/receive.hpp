@@ -12,6 +12,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Waits for a message of one of these types, and returns it: of several types as a `std::variant`. Erlang's
@@ -65,3 +67,5 @@ auto receive(Token&& token = {}) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

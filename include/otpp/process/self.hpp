@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -53,3 +55,5 @@ server_ref<Callbacks> self() {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -19,6 +19,8 @@
 #include <memory>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The callbacks of a process that is one coroutine, as started by `spawn`. Users name it only in
@@ -123,3 +125,5 @@ asio::awaitable<monitored<Process>> spawn_monitor(asio::awaitable<void> body) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A registry in which a key may have many servers, and a server many keys: for publish and subscribe within
@@ -105,3 +107,5 @@ class duplicate_registry {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

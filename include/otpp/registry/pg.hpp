@@ -29,6 +29,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 class pg;
@@ -318,3 +320,5 @@ class pg {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

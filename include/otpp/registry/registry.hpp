@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Names of servers. The verbs use the global registry by default; tests and components may have their own.
@@ -267,3 +269,5 @@ inline bool unregister_name(std::string_view name, registry& in = registry::glob
 inline std::vector<std::string> registered(const registry& in = registry::global()) { return in.names(); }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

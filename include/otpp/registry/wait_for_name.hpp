@@ -25,6 +25,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -121,3 +123,5 @@ auto wait_for_name(
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

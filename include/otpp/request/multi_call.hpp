@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Sends the same question to several servers at once, and waits for all their answers; builds the message in
@@ -96,3 +98,5 @@ std::size_t broadcast(const Range& addresses, Args&&... args) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

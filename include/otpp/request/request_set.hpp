@@ -22,6 +22,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The result of `request_set::next`: the label of a request, and its response. Has constructors, so that it
@@ -163,3 +165,5 @@ class request_set {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

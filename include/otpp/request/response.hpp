@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The result of a request: a value, or the error in its place. Moving it never throws.
@@ -95,3 +97,5 @@ class response {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -18,6 +18,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A request that was sent, and its answer once that has arrived. OTP's `request_id()`.
@@ -203,3 +205,5 @@ auto send_request(Address to, Message&& message, Duration timeout) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -22,6 +22,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// When a supervisor restarts a child that has ended by itself.
@@ -231,3 +233,5 @@ child_spec temporary_child(std::string id, Args&&... args) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

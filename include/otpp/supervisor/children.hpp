@@ -15,6 +15,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A child, as returned by `which_children`.
@@ -122,3 +124,5 @@ auto count_children(Address supervisor, Token&& token = {}) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

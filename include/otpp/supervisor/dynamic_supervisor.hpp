@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The options of a dynamic supervisor. The defaults are any number of children, and at most 1 restart in 5
@@ -113,3 +115,5 @@ struct dynamic_supervisor {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

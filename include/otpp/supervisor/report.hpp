@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A report of a supervisor. OTP's supervisor report.
@@ -62,3 +64,5 @@ inline supervisor_hook set_supervisor_hook(supervisor_hook hook) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

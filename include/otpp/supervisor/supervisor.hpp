@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A server that starts others, and restarts them when they fail: a callbacks class, started with
@@ -145,3 +147,5 @@ inline int run(supervisor_spec spec) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

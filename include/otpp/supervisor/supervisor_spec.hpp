@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 namespace detail {
@@ -92,3 +94,5 @@ class supervisor_spec {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

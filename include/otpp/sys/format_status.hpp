@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// A callbacks class that shows its state: it has a `format_status(const State&)`, usually static, that
@@ -51,3 +53,5 @@ std::string show_state([[maybe_unused]] Callbacks& callbacks, [[maybe_unused]] S
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

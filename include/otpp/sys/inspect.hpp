@@ -15,6 +15,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Inspects a server: calls `look(const State&)` between two of its messages, and returns the result. OTP's
@@ -138,3 +140,5 @@ auto replace_state(Address to, Function&& make, Rest&&... rest) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

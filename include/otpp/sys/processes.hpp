@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// What `processes` returns of one process. OTP's `process_info/1`.
@@ -130,3 +132,5 @@ inline std::vector<process_info> processes() {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The statistics that `otpp::statistics` has collected (sys.hpp).
@@ -21,3 +23,5 @@ struct server_statistics {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

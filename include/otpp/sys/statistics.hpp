@@ -13,6 +13,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Starts or stops collecting a server's statistics. OTP's `sys:statistics(Server, true | false)`.
@@ -75,3 +77,5 @@ auto statistics(Address to, Rest&&... rest) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

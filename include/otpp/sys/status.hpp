@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// The result of `get_status`.
@@ -83,3 +85,5 @@ auto get_status(Address to, Rest&&... rest) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Suspends a server: its messages stay queued, in order, until `resume`. OTP's `sys:suspend/1,2`.
@@ -64,3 +66,5 @@ auto resume(Address to, Rest&&... rest) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// Has a hook called for each event of a server: the messages that it takes, the answers that its handlers
@@ -58,3 +60,5 @@ auto trace(Address to, Hook&& hook, Rest&&... rest) {
 }
 
 } // namespace otpp
+
+#pragma GCC visibility pop

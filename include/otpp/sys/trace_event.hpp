@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 /// An event that is traced (`otpp::trace`, in sys.hpp). OTP's system events.
@@ -46,3 +48,5 @@ struct trace_event {
 };
 
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing {
 
 class context;
@@ -54,3 +56,5 @@ struct client_of final : client {
 
 } // namespace detail
 } // namespace otpp::testing
+
+#pragma GCC visibility pop

@@ -15,6 +15,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing {
 
 /// The result of an exploration.
@@ -139,3 +141,5 @@ report explore(orders which, Scenario&& scenario) {
 }
 
 } // namespace otpp::testing
+
+#pragma GCC visibility pop

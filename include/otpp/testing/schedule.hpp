@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing {
 
 /// Which schedules a scenario is run with: how many, and which event comes next when several are possible.
@@ -238,3 +240,5 @@ inline std::string schedule::text() const {
 }
 
 } // namespace otpp::testing
+
+#pragma GCC visibility pop

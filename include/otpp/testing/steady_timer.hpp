@@ -11,6 +11,8 @@
 
 #include <chrono>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing::detail {
 
 // The virtual time of Asio's timers on this thread, and what is known of their expiry.
@@ -58,11 +60,15 @@ inline otpp_steady_traits::duration_type otpp_steady_traits::subtract(
 
 } // namespace asio::detail
 
+#pragma GCC visibility pop
+
 #include <otpp/testing/world.hpp>
 
 #include <asio/steady_timer.hpp>
 
 #include <optional>
+
+#pragma GCC visibility push(default)
 
 namespace otpp::testing::detail {
 
@@ -97,3 +103,5 @@ inline const bool steady_timers_are_known = [] {
 }();
 
 } // namespace otpp::testing::detail
+
+#pragma GCC visibility pop

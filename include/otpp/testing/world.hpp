@@ -34,6 +34,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing {
 
 class world;
@@ -415,3 +417,5 @@ inline void world::write(std::string line) {
 }
 
 } // namespace otpp::testing
+
+#pragma GCC visibility pop

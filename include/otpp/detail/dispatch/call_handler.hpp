@@ -23,6 +23,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Handles the calls of one type: runs handle_call, and does what its result says. A view of the server,
@@ -262,3 +264,5 @@ class call_handler {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

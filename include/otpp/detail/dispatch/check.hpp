@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 // Compile-time diagnostics of users' mistakes, with one sentence for each. Each check returns false if it has
 // reported a mistake; dependent code is compiled only if it has not.
 
@@ -68,8 +70,10 @@ consteval bool check_misfit() {
       Why != misfit::immovable, "otpp: a message must be movable, and its destructor must not throw");
   static_assert(
       Why != misfit::dangling,
-      "otpp: this message would dangle: it holds a reference, a string_view or a span, and it outlives "
-      "what it points to; let it own its data, or specialize otpp::borrows");
+      "otpp: this message would dangle: it is or holds a reference, a string_view, a span, a const char* or "
+      "the "
+      "like, and it outlives what that points to; let it own its data (std::string), or, where the target is "
+      "never destroyed, specialize otpp::borrows as false for the message or for the type of the member");
   static_assert(
       Why != misfit::without_reply_type,
       "otpp: a message for call must name its answer: add `using reply_type = ...;`");
@@ -148,3 +152,5 @@ consteval bool check_callbacks() {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

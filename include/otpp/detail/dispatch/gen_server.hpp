@@ -35,6 +35,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A server: the loop of server_core with a callbacks class and its state.
@@ -392,3 +394,5 @@ class gen_server final : public server_core {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

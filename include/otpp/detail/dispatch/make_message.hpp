@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Can a message be made of these arguments, by a constructor or member by member?
@@ -53,3 +55,5 @@ auto make_and_send(Send send, Args&&... args) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -28,6 +28,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 // The implementation shared by cast and send, which differ only in the handler that they reach.
 
 namespace otpp::detail {
@@ -205,3 +207,5 @@ bool try_post(Address&& to, Args&&... args) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -21,6 +21,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 // The one place where an address is resolved to a server, and a message to its handler.
 
 namespace otpp::detail {
@@ -184,3 +186,5 @@ destination resolve_for(Address&& to, const purpose& why = {verb_name(Verb), &ty
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

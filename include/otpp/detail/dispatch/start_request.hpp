@@ -40,6 +40,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 template <class Callbacks>
@@ -213,3 +215,5 @@ auto start_server(options&& how, Token&& token, Args&&... args) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

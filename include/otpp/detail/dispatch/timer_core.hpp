@@ -34,6 +34,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A message that is to be sent later, once or periodically.
@@ -332,3 +334,5 @@ intrusive_ptr<timer_core> set_timer_with(moment first, duration period, Address&
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Owns a request whose server half a handler holds. If the handler's frame is destroyed, with its context or
@@ -56,3 +58,5 @@ class taken_unanswered {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

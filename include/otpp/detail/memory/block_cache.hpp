@@ -10,6 +10,8 @@
 #include <new>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Memory for messages: each thread keeps some of the blocks that it frees, in batches, and reuses them.
@@ -177,3 +179,5 @@ class cached_memory {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

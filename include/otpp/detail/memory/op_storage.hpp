@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <new>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Storage for one posted operation of Asio's, so that a wake-up does not allocate. Precondition of posting
@@ -52,3 +54,5 @@ class op_allocator {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

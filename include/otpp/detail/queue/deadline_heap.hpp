@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Something that expires at a certain time. It is in at most one deadline_heap.
@@ -154,3 +156,5 @@ class expired_list {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <memory>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class server_core;
@@ -78,3 +80,5 @@ struct envelope_discarder {
 using envelope_ptr = std::unique_ptr<envelope, envelope_discarder>;
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

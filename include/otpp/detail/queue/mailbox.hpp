@@ -13,6 +13,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The channel between many senders and one process: messages and tasks, in order of arrival.
@@ -381,3 +383,5 @@ class mailbox {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 enum class push_result : std::uint8_t {
@@ -179,3 +181,5 @@ class mpsc_queue {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

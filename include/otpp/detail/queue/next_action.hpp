@@ -12,6 +12,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A message that a handler leaves for its own server. The outcome that carries it does not know the callbacks
@@ -77,3 +79,5 @@ struct next_action {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

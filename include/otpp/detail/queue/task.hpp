@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // An item in a mailbox: a task or a message. It has its own link, so that queueing allocates nothing.
@@ -114,3 +116,5 @@ class task_list {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

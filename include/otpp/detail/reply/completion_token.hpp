@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 template <class R>
@@ -98,3 +100,5 @@ auto initiate(Initiation initiation, Token&& token, Args&&... args) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Detects servers that wait for each other in a cycle, each inside its handler: none of them could ever
@@ -121,3 +123,5 @@ inline std::exception_ptr deadlock_of(reply_slot& call, process& to) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 // How an operation is initiated. Every verb takes these steps, in this order:
 //
 //   make_operation     creates an unregistered operation: only this thread knows of it, and may destroy it
@@ -227,3 +229,5 @@ server_half<Operation> register_wait(unregistered<Operation> one) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -28,6 +28,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Passed to a handler in place of an R when the operation failed. The handlers of use_awaitable and
@@ -275,3 +277,5 @@ class operation final : public Base, public cached_memory {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -25,6 +25,8 @@
 #include <system_error>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class cancellation_handler;
@@ -374,3 +376,5 @@ class answer_slot : public reply_slot {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

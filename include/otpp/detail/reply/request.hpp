@@ -13,6 +13,8 @@
 #include <string_view>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A call in transit: the message, and the slot for its answer, in one allocation that is made before anything
@@ -94,3 +96,5 @@ class plain_message final : public envelope, public cached_memory {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The state of one slot in one word: who has decided it, and which of its two halves have been released.
@@ -73,3 +75,5 @@ class slot_state {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Keeps a context alive while this object lives, either because the current turn on this thread runs in it,
@@ -49,3 +51,5 @@ class context_guard {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -28,6 +28,8 @@
 #include <system_error>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class context_guard;
@@ -362,3 +364,5 @@ inline intrusive_ptr<context_state> context_state::of(const asio::any_io_executo
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -20,6 +20,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class context_state;
@@ -98,3 +100,5 @@ class lane : public counted<lane> {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

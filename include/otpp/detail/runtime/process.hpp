@@ -27,6 +27,8 @@
 #include <thread>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A strand with a mailbox: it runs one step at a time. It lives on a context until it ends or the context is
@@ -312,6 +314,8 @@ inline void process::discard_work() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop
 
 // The bodies that the classes above need from one another.
 #include <otpp/detail/runtime/impl/context_state.hpp>

@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A server's own executor: a function submitted to it runs between the steps of the server's loop, never
@@ -88,3 +90,5 @@ class serial_executor {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

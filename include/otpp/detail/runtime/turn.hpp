@@ -11,6 +11,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class process;
@@ -137,3 +139,5 @@ struct posted_tasks {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class lane;
@@ -60,3 +62,5 @@ class virtual_time_service : public asio::execution_context::service {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

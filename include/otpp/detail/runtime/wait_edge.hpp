@@ -7,6 +7,8 @@
 #include <atomic>
 #include <mutex>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class reply_slot;
@@ -73,3 +75,5 @@ class wait_edge {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

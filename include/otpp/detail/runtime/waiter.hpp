@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class context_state;
@@ -61,3 +63,5 @@ class waiter : public deadline {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -27,6 +27,8 @@
 #include <stdexcept>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The end of a server, which has one of three causes: the server is stopped, by its own handler or by a stop
@@ -231,3 +233,5 @@ inline void server_core::end_at_once(exit_reason reason) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

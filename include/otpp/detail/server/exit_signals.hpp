@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class envelope;
@@ -121,3 +123,5 @@ inline void pending_exit::discard() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

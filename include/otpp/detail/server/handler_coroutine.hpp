@@ -30,6 +30,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Runs the handlers that are coroutines, one after another, in one coroutine that lives as long as its
@@ -340,3 +342,5 @@ class handler_coroutine {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

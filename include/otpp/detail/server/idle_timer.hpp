@@ -16,6 +16,8 @@
 #include <mutex>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The timeout of an outcome: an envelope that is sent when the time is over, unless a message came before.
@@ -106,3 +108,5 @@ class idle_timer final : public envelope, public deadline {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -30,6 +30,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The loop of every server. It knows no user types: an envelope opens itself, and gen_server provides what
@@ -313,3 +315,5 @@ inline void server_core::act() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Something that a process has registered and gives back when it ends: a name, a membership in a group, or a
@@ -60,3 +62,5 @@ class name_registrations {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

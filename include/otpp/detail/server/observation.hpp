@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 using type_namer = std::string_view (*)() noexcept;
@@ -167,3 +169,5 @@ class observation {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The open calls of a server: accepted and unanswered, with the server half owned by an otpp::caller.
@@ -73,3 +75,5 @@ class open_calls {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

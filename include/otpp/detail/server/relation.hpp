@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A monitor or a link between two processes. Each process lists its end of it until the process ends, and
@@ -131,3 +133,5 @@ class relation : public counted<relation> {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -20,6 +20,8 @@
 #include <mutex>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Something that ends with its server, such as a timer.
@@ -241,3 +243,5 @@ class relations {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -35,6 +35,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 class handler_coroutine;
@@ -398,3 +400,5 @@ class server_core : public process {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -27,6 +27,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 // stop and join of server_ref and pid.
 
 namespace otpp::detail {
@@ -155,3 +157,5 @@ auto start_join(intrusive_ptr<server_core> server, Token&& token) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Gives the library access to private members of public classes; each declares this as a friend.
@@ -95,3 +97,5 @@ struct access {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The receiver of reports of one type: a function set by the program; by default it prints one line on
@@ -61,3 +63,5 @@ class hook {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A singly linked list in order of arrival, for elements that have one link only: their member `next`, which
@@ -68,3 +70,5 @@ class intrusive_fifo {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 template <class T>
@@ -116,3 +118,5 @@ class intrusive_list {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A reference count inside the object: a server costs one allocation, and a reference to it one word. A class
@@ -99,3 +101,5 @@ class intrusive_ptr {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

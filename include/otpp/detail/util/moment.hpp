@@ -10,6 +10,8 @@
 #include <ratio>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 template <class T>
@@ -83,3 +85,5 @@ inline std::chrono::steady_clock::time_point deadline_after(
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 
 #include <mutex>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A mutex for short critical sections with pointer operations only. It spins briefly before it blocks,
@@ -29,3 +31,5 @@ class spin_mutex {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

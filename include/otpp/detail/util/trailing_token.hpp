@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 // For functions that take any number of arguments, of which the last may be a completion token.
 
 namespace otpp::detail {
@@ -48,3 +50,5 @@ decltype(auto) with_trailing_token(const Token& default_token, Make&& make, Args
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <typeinfo>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 template <class T>
@@ -39,3 +41,5 @@ std::string_view type_name() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

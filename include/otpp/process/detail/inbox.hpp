@@ -10,6 +10,8 @@
 #include <otpp/detail/util/intrusive_fifo.hpp>
 #include <otpp/process/exit.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The mailbox of a process that is one coroutine. All functions run on the process's serial executor.
@@ -128,3 +130,5 @@ class inbox final : public receiver {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

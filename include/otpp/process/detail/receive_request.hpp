@@ -27,6 +27,8 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Returns true for a library message that is void, because its link or monitor was removed.
@@ -136,3 +138,5 @@ struct initiate_receive : initiation {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Which processes belong to which key: any number per key, and a process any number of times. The common part
@@ -251,3 +253,5 @@ class membership_table : public counted<membership_table> {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

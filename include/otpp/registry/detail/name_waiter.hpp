@@ -7,6 +7,8 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A wait for a name to be registered.
@@ -27,3 +29,5 @@ class name_waiter {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

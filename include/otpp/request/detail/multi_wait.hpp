@@ -31,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 template <class Range>
@@ -202,3 +204,5 @@ consteval bool check_sent_to_all() {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -32,6 +32,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 template <class Reply>
@@ -335,3 +337,5 @@ auto request_with(Address&& to, duration timeout, Message&& content) {
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -18,6 +18,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // A wait for a response.
@@ -110,3 +112,5 @@ auto start_wait(intrusive_ptr<open_request<R>> of, duration timeout, bool abando
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

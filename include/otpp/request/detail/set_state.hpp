@@ -24,6 +24,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 template <class Label, class Reply>
@@ -259,3 +261,5 @@ class initiate_next : public initiation {
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

@@ -19,6 +19,8 @@
 #include <tuple>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Starts a child, without its types: this is the only part that is compiled for each type of child.
@@ -113,3 +115,5 @@ consteval bool check_child() {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp {
 
 struct child_info;
@@ -51,3 +53,5 @@ struct count_children_request {
 
 } // namespace detail
 } // namespace otpp
+
+#pragma GCC visibility pop

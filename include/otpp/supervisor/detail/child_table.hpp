@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The supervisor's record of a child.
@@ -177,3 +179,5 @@ class child_table {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The children of a dynamic supervisor, which are its state. The key is the id of a child's last incarnation.
@@ -151,3 +153,5 @@ class dynamic_children : private child_table {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -21,6 +21,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Waits for the end of a process. The result is empty if the process did not end in time.
@@ -74,3 +76,5 @@ inline asio::awaitable<void> end_child(const child_spec& spec, pid who) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Reports an event of a child, in the name of the supervisor whose handler is running.
@@ -25,3 +27,5 @@ inline void report(
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

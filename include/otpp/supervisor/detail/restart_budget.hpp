@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <deque>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Counts the restarts within the period.
@@ -41,3 +43,5 @@ inline duration next_delay(const child_spec& spec, duration last, duration has_r
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -36,6 +36,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The children of a supervisor, in start order, which are its state.
@@ -298,3 +300,5 @@ class supervised : private child_table {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Is this the address of a server whose state can be accessed?
@@ -45,3 +47,5 @@ void put_state(State& old, State&& made) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

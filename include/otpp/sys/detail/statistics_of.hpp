@@ -9,6 +9,8 @@
 
 #include <optional>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 inline std::optional<server_statistics> statistics_of(const server_core& server) noexcept {
@@ -25,3 +27,5 @@ inline std::optional<server_statistics> statistics_of(const server_core& server)
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

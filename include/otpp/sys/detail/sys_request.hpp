@@ -31,6 +31,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // An action on a server between two of its messages. It is run only while its caller waits, so it may refer
@@ -146,3 +148,5 @@ inline void expect_loop(std::string_view verb, const server_core& server) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

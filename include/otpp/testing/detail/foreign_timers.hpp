@@ -7,6 +7,8 @@
 #include <chrono>
 #include <optional>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing::detail {
 
 // Timers that do not belong to the library, in a world's virtual time (testing/steady_timer.hpp).
@@ -36,3 +38,5 @@ class foreign_timers {
 };
 
 } // namespace otpp::testing::detail
+
+#pragma GCC visibility pop

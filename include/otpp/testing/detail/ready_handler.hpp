@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::testing {
 
 class context;
@@ -39,3 +41,5 @@ class ready_function final : public ready_handler {
 
 } // namespace detail
 } // namespace otpp::testing
+
+#pragma GCC visibility pop

@@ -23,6 +23,8 @@
 #include <thread>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 struct context_state::sweep_function {
@@ -272,3 +274,5 @@ inline void context_state::shutdown() noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -21,6 +21,8 @@
 #include <thread>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 inline lane::lane(intrusive_ptr<context_state> context, const asio::any_io_executor& executor)
@@ -134,3 +136,5 @@ inline void lane::deliver(task& item) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 inline turn::turn(lane& here) noexcept : lane_(&here), outer_(std::exchange(slot(), this)) {
@@ -115,3 +117,5 @@ inline turn::~turn() {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop
