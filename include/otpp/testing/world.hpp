@@ -6,10 +6,10 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
-#include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/testing/client.hpp>
 #include <otpp/testing/detail/foreign_timers.hpp>
+#include <otpp/testing/detail/lane_timers.hpp>
 #include <otpp/testing/detail/ready_handler.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
@@ -60,39 +60,20 @@ class context final : public asio::io_context, private otpp::detail::virtual_tim
 
   using time_point = std::chrono::steady_clock::time_point;
 
-  // A timer that is armed for what waits on one lane.
-  struct armed_timer {
-    otpp::detail::intrusive_ptr<otpp::detail::lane> for_lane;
-    time_point at;
-  };
-
-  auto earliest() const noexcept {
-    return std::min_element(timers_.begin(), timers_.end(), [](const armed_timer& a, const armed_timer& b) {
-      return a.at < b.at;
-    });
-  }
-
   std::optional<time_point> next() const noexcept {
-    auto first = earliest();
-    return first == timers_.end() || (wake_foreign_ && *wake_foreign_ < first->at)
-               ? wake_foreign_
-               : std::optional<time_point>(first->at);
+    std::optional<time_point> ours = timers_.earliest();
+    return !ours || (wake_foreign_ && *wake_foreign_ < *ours) ? wake_foreign_ : ours;
   }
 
   time_point now() const noexcept override;
-  void wake_at(otpp::detail::lane& here, time_point at) override {
-    do_not_wake(here);
-    timers_.push_back({otpp::detail::intrusive_ptr<otpp::detail::lane>(&here), at});
-  }
-  void do_not_wake(otpp::detail::lane& here) noexcept override {
-    std::erase_if(timers_, [&](const armed_timer& one) { return one.for_lane.get() == &here; });
-  }
+  void wake_at(otpp::detail::lane& here, time_point at) override { timers_.arm(here, at); }
+  void do_not_wake(otpp::detail::lane& here) noexcept override { timers_.disarm(here); }
   int turn_limit() const noexcept override;
   bool is_traced() const noexcept override;
   void trace(std::string what_happened) override;
 
   world* world_;
-  std::vector<armed_timer> timers_; // at most one for each lane
+  detail::lane_timers timers_;
   std::optional<time_point> wake_foreign_;
 };
 
@@ -364,11 +345,8 @@ inline void world::fire(context& sleeper) {
     write(
         "it is " + std::to_string(std::chrono::duration<double, std::milli>(now_ - begin_).count()) + " ms");
   }
-  auto first = sleeper.earliest();
-  if (first != sleeper.timers_.end() && first->at == at) { // otherwise Asio updates the queue itself
-    context::armed_timer fired = *first;
-    sleeper.timers_.erase(first);
-    fired.for_lane->context().timer_fired(*fired.for_lane, {}, at);
+  if (auto fired = sleeper.timers_.take_if_at(at)) { // otherwise Asio updates the queue itself
+    fired->for_lane->context().timer_fired(*fired->for_lane, {}, at);
   }
 }
 

@@ -9,6 +9,8 @@
 
 #include <optional>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // The deadlines of what waits on one lane, and their one timer. The context's lock guards all of it.
@@ -31,3 +33,5 @@ struct deadlines {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 
 #include <asio/any_io_executor.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Where a server is to run: the lane of an executor, which may be kept for as long as one likes. The executor
@@ -38,3 +40,5 @@ inline asio::any_io_executor executor_of(const lane& home) noexcept {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

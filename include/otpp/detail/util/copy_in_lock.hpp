@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // Repeats `walk`, which calls its argument with each value, until there was capacity for all values: nothing
@@ -28,3 +30,5 @@ std::vector<Value> copy_in_lock(Walk walk) {
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

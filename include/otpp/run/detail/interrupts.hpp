@@ -12,6 +12,8 @@
 #include <optional>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // SIGINT and SIGTERM, while a program runs. A signal_set leaves the default actions behind; this gives the
@@ -80,3 +82,5 @@ class interrupts {
 };
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace otpp::detail {
 
 // How long run() waits for each server to end; a supervisor's default is the same.
@@ -113,3 +115,5 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> program, dura
 }
 
 } // namespace otpp::detail
+
+#pragma GCC visibility pop
