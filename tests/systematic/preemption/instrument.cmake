@@ -66,6 +66,10 @@ foreach(header IN LISTS headers)
     REPLACE "static thread_local turn* instance = nullptr;"
     "static preemption::per_thread<turn*> instance;" text "${text}"
   )
+  string(
+    REPLACE "static thread_local const context_state* instance = nullptr;"
+    "static preemption::per_thread<const context_state*> instance;" text "${text}"
+  )
   if(header STREQUAL "detail/memory/block_cache.hpp")
     string(
       REPLACE "static inline constinit thread_local bins mine{};"

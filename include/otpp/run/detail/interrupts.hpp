@@ -27,7 +27,7 @@ class interrupts {
     set_.emplace(context, SIGINT, SIGTERM);
     if (all.users++ == 0) {
       actions now = current();
-      for (std::size_t i = 0; i != signals.size(); ++i) {
+      for (std::size_t i = 0; i != interrupting.size(); ++i) {
         // If it is the same, a signal_set of the program's own has been there before.
         bool is_replaced = now[i].sa_handler != before[i].sa_handler;
         all.replaced[i] = is_replaced ? std::optional(before[i]) : std::nullopt;
@@ -44,9 +44,9 @@ class interrupts {
       return;
     }
     actions now = current();
-    for (std::size_t i = 0; i != signals.size(); ++i) {
+    for (std::size_t i = 0; i != interrupting.size(); ++i) {
       if (all.replaced[i] && now[i].sa_handler == SIG_DFL) { // else it has been set meanwhile
-        ::sigaction(signals[i], &*all.replaced[i], nullptr);
+        ::sigaction(interrupting[i], &*all.replaced[i], nullptr);
       }
     }
   }
@@ -57,13 +57,13 @@ class interrupts {
   }
 
  private:
-  static constexpr std::array<int, 2> signals{SIGINT, SIGTERM};
-  using actions = std::array<struct sigaction, signals.size()>;
+  static constexpr std::array<int, 2> interrupting{SIGINT, SIGTERM};
+  using actions = std::array<struct sigaction, interrupting.size()>;
 
   struct shared {
     std::mutex mutex;
     int users = 0;
-    std::array<std::optional<struct sigaction>, signals.size()> replaced;
+    std::array<std::optional<struct sigaction>, interrupting.size()> replaced;
   };
   static shared& everybodys() {
     static shared instance;
@@ -72,8 +72,8 @@ class interrupts {
 
   static actions current() noexcept {
     actions result{};
-    for (std::size_t i = 0; i != signals.size(); ++i) {
-      ::sigaction(signals[i], nullptr, &result[i]);
+    for (std::size_t i = 0; i != interrupting.size(); ++i) {
+      ::sigaction(interrupting[i], nullptr, &result[i]);
     }
     return result;
   }
