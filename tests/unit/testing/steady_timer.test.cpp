@@ -66,7 +66,7 @@ TEST_CASE("steady_timer: Asio's timers and the library's share a world's time") 
     CHECK((took == 6h || took == 8h)); // the client's time may be over before the server has begun
   });
   CHECK(done.is_complete);
-  CHECK(done.schedules > 50);
+  CHECK(done.schedules > 40); // a handler that waits is work: no sweep comes between its waits
 }
 
 TEST_CASE("steady_timer: the earliest is the first, in every context") {
