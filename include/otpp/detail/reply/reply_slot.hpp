@@ -63,6 +63,7 @@ class reply_slot : public task, public waiter {
   // The handler of `who`, in which this is resumed, is about to wait for this slot.
   void set_edge(process& who) noexcept {
     has_edge_ = true;
+    waiting_handler_ = &who; // whose edge it is to clear
     who.edge().set(*this);
   }
   void forget_edge() noexcept { has_edge_ = false; }
