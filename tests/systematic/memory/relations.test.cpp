@@ -5,6 +5,11 @@
 
 #include "subject.hpp"
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_type.hpp>
+
 namespace {
 
 struct kin {
@@ -127,4 +132,24 @@ TEST_CASE("memory: an exit signal is sent or not sent", "[memory]") {
     expect(had_none == has_struck(), "it throws if, and only if, there was no memory");
   });
   CHECK(count == 3); // what a process with ties has, the order, and its other form
+}
+
+TEST_CASE("memory: waits for an end that were given up do not pile up", "[memory]") {
+  world here;
+  int completed = 0;
+  auto give_up = [&](int times) {
+    for (int n = 0; n != times; ++n) {
+      asio::cancellation_signal signal;
+      auto count = [&](std::exception_ptr, otpp::exit_reason) { ++completed; };
+      here.server().join(asio::bind_cancellation_slot(
+          signal.slot(), asio::bind_executor(here.context().get_executor(), count)));
+      signal.emit(asio::cancellation_type::terminal);
+      here.run();
+    }
+    return failing_memory::live();
+  };
+  long after_few = give_up(100);
+  long after_many = give_up(1000);
+  CHECK(completed == 1100);
+  CHECK(after_many <= after_few + 50); // the list of a process keeps some of them
 }
