@@ -25,7 +25,8 @@ class counted {
   // Adds a reference, unless the last one has been released. Returns false if it has: somebody destroys it.
   bool try_add_ref() const noexcept {
     std::uint32_t count = count_.load(std::memory_order_relaxed);
-    while (count != 0 && !count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) {
+    while (count != 0 && !count_.compare_exchange_weak(
+                             count, count + 1, std::memory_order_relaxed, std::memory_order_relaxed)) {
     }
     return count != 0;
   }

@@ -212,7 +212,7 @@ inline void context_state::shutdown() noexcept {
   }
   leave_all();
   // Threads inside the gate only post, which is brief; none of them waits for this thread.
-  const std::uint64_t own = whose_lane_ends() == this ? 2 : 0;
+  const std::uint64_t own = whose_lane_ends() == this ? 2u : 0u;
   while (gate_.load(std::memory_order_acquire) != 1 + own) {
     std::this_thread::yield();
   }
