@@ -81,6 +81,7 @@ class lane : public counted<lane> {
     std::optional<asio::steady_timer> timer;
   };
   executors take_executors() noexcept;
+  void drop_inbox() noexcept;
 
   friend counted<lane>;
   static void destroy(const lane* last) noexcept;

@@ -19,6 +19,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -222,7 +223,7 @@ struct process::activation {
   activation(activation&&) noexcept = default;
   activation& operator=(activation&&) = delete;
   ~activation() {
-    if (who) {
+    if (who && !std::uncaught_exceptions()) { // else post_activation() catches what was thrown
       drop(*who);
     }
   }
@@ -248,17 +249,18 @@ struct process::activation {
 };
 
 inline void process::post_activation() noexcept {
-  activation one(*this);
-  while (one.who) {
+  intrusive_ptr<process> keep(this);
+  while (true) {
     try {
-      lane_->post(std::move(one), &mailbox_.wake_storage());
+      lane_->post(activation(*this), &mailbox_.wake_storage());
       return;
     } catch (const std::bad_alloc&) {
       // Only an executor other than Asio's own allocates here. The message has already been published, so
       // there is no caller left to report the failure to: wait until memory is available.
       std::this_thread::yield();
     } catch (...) {
-      return; // the executor refuses work: ~activation ends the process
+      activation::drop(*this); // the executor refuses work
+      return;
     }
   }
 }

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -32,8 +33,8 @@ struct context_state::sweep_function {
   sweep_function(sweep_function&&) noexcept = default;
   sweep_function& operator=(sweep_function&&) = delete;
   ~sweep_function() {
-    if (here) {
-      note_gone(); // dropped by the executor: the next deadline posts another
+    if (here && !std::uncaught_exceptions()) { // else post_sweep() catches what was thrown
+      note_gone();                             // dropped by the executor: the next deadline posts another
     }
   }
 
@@ -55,15 +56,15 @@ struct context_state::sweep_function {
 };
 
 inline void context_state::post_sweep(lane& here) noexcept {
-  sweep_function one(here);
-  while (one.here) {
+  while (true) {
     try {
-      here.post(std::move(one), &here.deadlines_.sweep_storage);
+      here.post(sweep_function(here), &here.deadlines_.sweep_storage);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation; without a sweep no deadline expires
     } catch (...) {
-      return; // the executor refuses work, so that nobody who waits there could be resumed
+      sweep_function(here).note_gone(); // the executor refuses work, so that nobody there could be resumed
+      return;
     }
   }
 }

@@ -15,6 +15,7 @@
 #include <asio/require.hpp>
 #include <asio/thread_pool.hpp>
 
+#include <exception>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -88,19 +89,24 @@ inline task_list lane::take_inbox() noexcept {
   }
 }
 
+// The executor will not run what is in the inbox. In a context that is being destroyed, shutdown() takes it.
+inline void lane::drop_inbox() noexcept {
+  if (context_->enter()) {
+    intrusive_ptr<context_state> context = context_;
+    task_list dropped = take_inbox();
+    context->leave();
+    dropped.discard(); // in no gate, because it destroys the user's handlers
+  }
+}
+
 inline void lane::deliver(task& item) noexcept {
   struct inbox_function {
     explicit inbox_function(lane& where) noexcept : here(&where) {}
     inbox_function(inbox_function&&) noexcept = default;
     inbox_function& operator=(inbox_function&&) = delete;
     ~inbox_function() {
-      // Dropped by the executor, which will not run these tasks. In a context that is being destroyed,
-      // shutdown() takes them.
-      if (here && here->context().enter()) {
-        intrusive_ptr<context_state> context(&here->context());
-        task_list dropped = here->take_inbox();
-        context->leave();
-        dropped.discard(); // in no gate, because it destroys the user's handlers
+      if (here && !std::uncaught_exceptions()) { // else deliver() catches what was thrown
+        here->drop_inbox();
       }
     }
 
@@ -122,15 +128,16 @@ inline void lane::deliver(task& item) noexcept {
   if (inbox_.push(&item) != push_result::woke) {
     return;
   }
-  inbox_function one(*this);
-  while (one.here) {
+  intrusive_ptr<lane> keep(this);
+  while (true) {
     try {
-      post(std::move(one), &inbox_.wake_storage);
+      post(inbox_function(*this), &inbox_.wake_storage);
       return;
     } catch (const std::bad_alloc&) {
       std::this_thread::yield(); // as in process::post_activation
     } catch (...) {
-      return; // the executor refuses work: ~inbox_function drops the tasks
+      drop_inbox(); // the executor refuses work
+      return;
     }
   }
 }
