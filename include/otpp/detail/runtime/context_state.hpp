@@ -138,9 +138,10 @@ class context_state : public counted<context_state> {
       if (closed_ || !wanted()) {
         return;
       }
-      here.deadlines_.heap.remove(item);
-      here.deadlines_.heap.add(item, at);
-      sweep_due = note_sweep(here, here.deadlines_.is_first(at));
+      deadlines& its = here.timekeeper_->deadlines_;
+      its.heap.remove(item);
+      its.heap.add(item, at);
+      sweep_due = note_sweep(here, its.is_first(at));
     }
     post_sweep(sweep_due);
   }
@@ -159,7 +160,7 @@ class context_state : public counted<context_state> {
       if (!wanted()) {
         return;
       }
-      here.deadlines_.heap.remove(item);
+      here.timekeeper_->deadlines_.heap.remove(item);
       sweep_due = note_if_idle(here);
     }
     post_sweep(sweep_due);
@@ -226,8 +227,9 @@ class context_state : public counted<context_state> {
     waiters_.push_front(one);
     bool needs_sweep = one.is_work && waiting_++ == 0 && !hold_work(here);
     if (at != (deadline::time_point::max)()) {
-      here.deadlines_.heap.add(one, at);
-      needs_sweep |= here.deadlines_.is_first(at);
+      deadlines& its = here.timekeeper_->deadlines_;
+      its.heap.add(one, at);
+      needs_sweep |= its.is_first(at);
     }
     return note_sweep(here, needs_sweep);
   }
@@ -245,23 +247,24 @@ class context_state : public counted<context_state> {
     }
   }
 
-  // Returns the lane if a sweep is needed there and has not been posted, else null.
+  // Returns the lane's timekeeper if a sweep is needed there and has not been posted, else null.
   static intrusive_ptr<lane> note_sweep(lane& here, bool is_needed) noexcept {
-    bool is_due = is_needed && !here.deadlines_.sweep_posted;
-    here.deadlines_.sweep_posted |= is_due;
-    return intrusive_ptr<lane>(is_due ? &here : nullptr);
+    lane& keeper = *here.timekeeper_;
+    bool is_due = is_needed && !keeper.deadlines_.sweep_posted;
+    keeper.deadlines_.sweep_posted |= is_due;
+    return intrusive_ptr<lane>(is_due ? &keeper : nullptr);
   }
 
   // Returns the lane if a sweep must be posted there to release the work guard or the timer, else null.
   intrusive_ptr<lane> note_if_idle(lane& here) noexcept {
-    const deadlines& its = here.deadlines_;
+    const deadlines& its = here.timekeeper_->deadlines_;
     return note_sweep(here, !closed_ && ((waiting_ == 0 && work_) || (its.is_armed && its.heap.empty())));
   }
 
   void erase(waiter& one) noexcept {
     one.membership_.store(waiter::membership::gone, std::memory_order_relaxed);
     waiters_.erase(one);
-    one.lane_->deadlines_.heap.remove(one);
+    one.lane_->timekeeper_->deadlines_.heap.remove(one);
     waiting_ -= one.is_work ? 1 : 0;
   }
 

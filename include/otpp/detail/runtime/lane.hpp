@@ -98,6 +98,10 @@ class lane : public counted<lane> {
   list_hook<lane> hook_;   // in the context's list
   bool is_unused_ = false; // nobody refers to it any more, and the destruction of the context deletes it
   deadlines deadlines_;
+  // Whose timer looks after what waits here. That of an executor that is not Asio's own is another lane of the
+  // context, if there is one when this is made: Asio ends the program if such an executor finds no memory for the
+  // work guard of a timer.
+  lane* timekeeper_ = this;
 };
 
 } // namespace otpp::detail

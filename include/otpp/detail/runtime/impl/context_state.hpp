@@ -90,6 +90,9 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
   }
   lanes_.push_front(*made);
   if (!is_kept) {
+    if (lane* first = kept_lanes_[0].load(std::memory_order_relaxed)) {
+      made->timekeeper_ = first;
+    }
     auto place = std::find(used_lanes_.begin(), used_lanes_.end(), nullptr);
     if (place != used_lanes_.end()) {
       *place = made.get(); // until it is destroyed
