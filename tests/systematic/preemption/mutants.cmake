@@ -171,7 +171,7 @@ plant(leave_unseen gate detail/runtime/context_state.hpp
   [[gate_.fetch_sub(2, std::memory_order_relaxed);]]
 )
 plant(shutdown_does_not_wait gate detail/runtime/impl/context_state.hpp
-  [[gate_.load(std::memory_order_acquire) != 1]]
+  [[gate_.load(std::memory_order_acquire) != nobody_else]]
   [[(gate_.load(std::memory_order_acquire), false)]]
 )
 

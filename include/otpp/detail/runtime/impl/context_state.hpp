@@ -216,8 +216,9 @@ inline void context_state::shutdown() noexcept {
   }
   leave_all();
   // Threads inside the gate only post, which is brief; none of them waits for this thread.
-  const std::uint64_t own = whose_lane_ends() == this ? 2u : 0u;
-  while (gate_.load(std::memory_order_acquire) != 1 + own) {
+  const std::uint64_t nobody_else =
+      whose_lane_ends() == this ? 3u : 1u; // closed, and this thread may be inside
+  while (gate_.load(std::memory_order_acquire) != nobody_else) {
     std::this_thread::yield();
   }
   asio::any_io_executor work;
