@@ -71,8 +71,8 @@ consteval bool check_misfit() {
   static_assert(
       Why != misfit::dangling,
       "otpp: this message would dangle: it is or holds a reference, a string_view, a span, a const char* or "
-      "the "
-      "like, and it outlives what that points to; let it own its data (std::string), or, where the target is "
+      "the like, and it outlives what that points to; let it own its data (std::string), or, where the "
+      "target is "
       "never destroyed, specialize otpp::borrows as false for the message or for the type of the member");
   static_assert(
       Why != misfit::without_reply_type,

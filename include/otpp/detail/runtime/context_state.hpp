@@ -255,7 +255,7 @@ class context_state : public counted<context_state> {
     return intrusive_ptr<lane>(is_due ? &keeper : nullptr);
   }
 
-  // Returns the lane if a sweep must be posted there to release the work guard or the timer, else null.
+  // Returns the lane's timekeeper if a sweep must be posted there to release the work guard or the timer, else null.
   intrusive_ptr<lane> note_if_idle(lane& here) noexcept {
     const deadlines& its = here.timekeeper_->deadlines_;
     return note_sweep(here, !closed_ && ((waiting_ == 0 && work_) || (its.is_armed && its.heap.empty())));
@@ -268,10 +268,10 @@ class context_state : public counted<context_state> {
     waiting_ -= one.is_work ? 1 : 0;
   }
 
-  // A sweep of a lane decides what is over, arms the timer, and releases the work guard. Null needs none.
   // Takes a lane off the lists, under the lock.
   void forget(lane& unused) noexcept;
 
+  // A sweep of a lane decides what is over, arms the timer, and releases the work guard. Null needs none.
   struct sweep_function;
   void post_sweep(const intrusive_ptr<lane>& here) noexcept {
     if (here) {

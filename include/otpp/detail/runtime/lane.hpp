@@ -17,7 +17,9 @@
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 
+#include <new>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -59,6 +61,23 @@ class lane : public counted<lane> {
           std::forward<Function>(function));
     } else {
       hand_to(posting_, std::forward<Function>(function));
+    }
+  }
+
+  // Posts what `make` makes, for which nobody is left to hear of a failure: a message has been published, or an
+  // answer written. Tries until there is memory, which an executor other than Asio's own may need. Returns false
+  // if the executor refuses work; what was made has then been destroyed while the exception was thrown.
+  template <class Make>
+  bool post_at_last(Make make, op_storage& storage) const noexcept {
+    while (true) {
+      try {
+        post(make(), &storage);
+        return true;
+      } catch (const std::bad_alloc&) {
+        std::this_thread::yield();
+      } catch (...) {
+        return false;
+      }
     }
   }
 

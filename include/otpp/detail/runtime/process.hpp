@@ -21,11 +21,9 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -223,7 +221,7 @@ struct process::activation {
   activation(activation&&) noexcept = default;
   activation& operator=(activation&&) = delete;
   ~activation() {
-    if (who && !std::uncaught_exceptions()) { // else post_activation() catches what was thrown
+    if (who && !std::uncaught_exceptions()) { // else post_at_last() catches what was thrown
       drop(*who);
     }
   }
@@ -250,18 +248,8 @@ struct process::activation {
 
 inline void process::post_activation() noexcept {
   intrusive_ptr<process> keep(this);
-  while (true) {
-    try {
-      lane_->post(activation(*this), &mailbox_.wake_storage());
-      return;
-    } catch (const std::bad_alloc&) {
-      // Only an executor other than Asio's own allocates here. The message has already been published, so
-      // there is no caller left to report the failure to: wait until memory is available.
-      std::this_thread::yield();
-    } catch (...) {
-      activation::drop(*this); // the executor refuses work
-      return;
-    }
+  if (!lane_->post_at_last([this] { return activation(*this); }, mailbox_.wake_storage())) {
+    activation::drop(*this);
   }
 }
 

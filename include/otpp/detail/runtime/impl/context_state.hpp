@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -33,39 +32,30 @@ struct context_state::sweep_function {
   sweep_function(sweep_function&&) noexcept = default;
   sweep_function& operator=(sweep_function&&) = delete;
   ~sweep_function() {
-    if (here && !std::uncaught_exceptions()) { // else post_sweep() catches what was thrown
-      note_gone();                             // dropped by the executor: the next deadline posts another
+    if (here && !std::uncaught_exceptions()) { // else post_at_last() catches what was thrown
+      note_gone(*here);                        // dropped by the executor: the next deadline posts another
     }
   }
 
   void operator()() {
     intrusive_ptr<lane> taken = std::move(here);
-    here = taken;
-    note_gone();
-    here = {};
+    note_gone(*taken);
     taken->context().sweep(*taken);
   }
 
   // Called only for what was posted, not by the timer, which sweeps as well: the storage is free from now on.
-  void note_gone() const noexcept {
-    std::lock_guard lock(here->context().mutex_);
-    here->deadlines_.sweep_posted = false;
+  static void note_gone(lane& where) noexcept {
+    std::lock_guard lock(where.context().mutex_);
+    where.deadlines_.sweep_posted = false;
   }
 
   intrusive_ptr<lane> here;
 };
 
+// Without a sweep no deadline expires. An executor that refuses it could resume nobody who waits there.
 inline void context_state::post_sweep(lane& here) noexcept {
-  while (true) {
-    try {
-      here.post(sweep_function(here), &here.deadlines_.sweep_storage);
-      return;
-    } catch (const std::bad_alloc&) {
-      std::this_thread::yield(); // as in process::post_activation; without a sweep no deadline expires
-    } catch (...) {
-      sweep_function(here).note_gone(); // the executor refuses work, so that nobody there could be resumed
-      return;
-    }
+  if (!here.post_at_last([&] { return sweep_function(here); }, here.deadlines_.sweep_storage)) {
+    sweep_function::note_gone(here);
   }
 }
 

@@ -17,9 +17,7 @@
 
 #include <exception>
 #include <mutex>
-#include <new>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -53,9 +51,9 @@ inline void lane::destroy(const lane* last) noexcept {
     std::lock_guard lock(context->mutex_);
     if (unused->hook_.is_linked()) {
       unused->is_unused_ = true; // shutdown() has yet to take its executors, and deletes it
-      return;
+    } else {
+      delete unused;
     }
-    delete unused;
     return;
   }
   const context_state* outer = std::exchange(context_state::whose_lane_ends(), context.get());
@@ -105,7 +103,7 @@ inline void lane::deliver(task& item) noexcept {
     inbox_function(inbox_function&&) noexcept = default;
     inbox_function& operator=(inbox_function&&) = delete;
     ~inbox_function() {
-      if (here && !std::uncaught_exceptions()) { // else deliver() catches what was thrown
+      if (here && !std::uncaught_exceptions()) { // else post_at_last() catches what was thrown
         here->drop_inbox();
       }
     }
@@ -129,16 +127,8 @@ inline void lane::deliver(task& item) noexcept {
     return;
   }
   intrusive_ptr<lane> keep(this);
-  while (true) {
-    try {
-      post(inbox_function(*this), &inbox_.wake_storage);
-      return;
-    } catch (const std::bad_alloc&) {
-      std::this_thread::yield(); // as in process::post_activation
-    } catch (...) {
-      drop_inbox(); // the executor refuses work
-      return;
-    }
+  if (!post_at_last([this] { return inbox_function(*this); }, inbox_.wake_storage)) {
+    drop_inbox();
   }
 }
 
