@@ -104,45 +104,45 @@ otpp::server_ref<Callbacks> start_on(asio::io_context& context, const asio::any_
   return *started;
 }
 
+// A server on an executor that is about to refuse it.
+struct evicted {
+  asio::io_context theirs;
+  asio::io_context ours;
+  foreign_executor<asio::io_context> executor{unowned(theirs)};
+  otpp::server_ref<lodger> server = start_on<lodger>(theirs, executor);
+};
+
 } // namespace
 
 TEST_CASE("executors: one that refuses or drops work ends its server with a reason") {
   conduct bad = GENERATE(conduct::throws, conduct::drops);
-  asio::io_context theirs;
-  asio::io_context ours;
-  foreign_executor<asio::io_context> executor{unowned(theirs)};
-  otpp::server_ref<lodger> server = start_on<lodger>(theirs, executor);
-
+  evicted one;
   std::optional<otpp::exit_reason> reason;
-  server.join(asio::bind_executor(
-      ours.get_executor(), [&](std::exception_ptr, otpp::exit_reason why) { reason = why; }));
-  *executor.how = bad;
-  otpp::try_cast<lodger::note>(server);
-  ours.run();
+  one.server.join(asio::bind_executor(
+      one.ours.get_executor(), [&](std::exception_ptr, otpp::exit_reason why) { reason = why; }));
+  *one.executor.how = bad;
+  otpp::try_cast<lodger::note>(one.server);
+  one.ours.run();
   REQUIRE(reason);
   CHECK(reason->message() == "its executor refuses to run it");
-  CHECK(server.has_ended());
-  CHECK_FALSE(otpp::try_cast<lodger::note>(server));
+  CHECK(one.server.has_ended());
+  CHECK_FALSE(otpp::try_cast<lodger::note>(one.server));
 }
 
 TEST_CASE("executors: calls to a server whose executor refuses work say that it has exited") {
   conduct bad = GENERATE(conduct::throws, conduct::drops);
-  asio::io_context theirs;
-  asio::io_context ours;
-  foreign_executor<asio::io_context> executor{unowned(theirs)};
-  otpp::server_ref<lodger> server = start_on<lodger>(theirs, executor);
-
-  *executor.how = bad;
+  evicted one;
+  *one.executor.how = bad;
   std::optional<otpp::errc> code;
   otpp::call<lodger::get>(
-      server, asio::bind_executor(ours.get_executor(), [&](std::exception_ptr error, int) {
+      one.server, asio::bind_executor(one.ours.get_executor(), [&](std::exception_ptr error, int) {
         try {
           std::rethrow_exception(error);
         } catch (const otpp::error& e) {
           code = static_cast<otpp::errc>(e.code().value());
         }
       }));
-  ours.run();
+  one.ours.run();
   CHECK(code == otpp::errc::exited);
 }
 

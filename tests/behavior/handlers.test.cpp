@@ -324,6 +324,14 @@ asio::awaitable<void> compute_and_receive(asio::io_context& other, int& received
   }
 }
 
+// Lets `other` do what a handler on `context` waits for, after which nothing keeps run() there.
+void complete(asio::io_context& other, asio::io_context& context) {
+  settle(other);
+  context.restart();
+  context.run_for(10s);
+  CHECK(context.stopped());
+}
+
 } // namespace
 
 TEST_CASE("handlers: a handler that waits keeps run() from returning") {
@@ -334,10 +342,7 @@ TEST_CASE("handlers: a handler that waits keeps run() from returning") {
   otpp::cast<patient::await_other>(server, &other, &done, asio::use_future);
   settle(context);
   CHECK_FALSE(context.stopped());
-  settle(other);
-  context.restart();
-  context.run_for(10s);
-  CHECK(context.stopped());
+  complete(other, context);
   CHECK(done == 1);
 
   SECTION("also if it is destroyed while it waits") {
@@ -375,10 +380,7 @@ TEST_CASE("handlers: a body that waits in receive is no work, whatever it has wa
     otpp::send<neighbor::note>(process, asio::use_future);
     settle(context);
     CHECK_FALSE(context.stopped());
-    settle(other);
-    context.restart();
-    context.run_for(10s);
-    CHECK(context.stopped());
+    complete(other, context);
     CHECK(received == round);
   }
 }

@@ -155,9 +155,11 @@ struct call_or_stop : house {
 };
 const entry call_or_stop_entry("server.call_or_stop", 3, 2, preemption::make<call_or_stop>);
 
-// A named server ends while another thread looks for it: after the end has been told nobody finds it.
-struct name_or_stop : house {
-  name_or_stop() : house(true) {}
+// A named server ends while another thread does something with its name.
+struct named_until_stop : house {
+  named_until_stop() : house(true) {}
+
+  virtual void use_name() = 0;
 
   void run(int thread) override {
     switch (thread) {
@@ -166,12 +168,7 @@ struct name_or_stop : house {
         server->stop(std::move(stopped));
         there.run();
         break;
-      default: {
-        bool ended = completed == 1;
-        bool found = static_cast<bool>(names.find("tally"));
-        expect(!(ended && found), "the name is there after the end");
-        break;
-      }
+      default: use_name(); break;
     }
   }
   void finish() override {
@@ -180,30 +177,23 @@ struct name_or_stop : house {
   }
   decltype(std::declval<house&>().told_of_the_end()) stopped = told_of_the_end();
 };
+
+// Another thread looks for it: after the end has been told nobody finds it.
+struct name_or_stop : named_until_stop {
+  void use_name() override {
+    bool ended = completed == 1;
+    bool found = static_cast<bool>(names.find("tally"));
+    expect(!(ended && found), "the name is there after the end");
+  }
+};
 const entry name_or_stop_entry("server.name_or_stop", 3, 2, preemption::make<name_or_stop>);
 
-// A named server ends while another thread takes its name away: each may find that the other has done it.
-struct remove_or_stop : house {
-  remove_or_stop() : house(true) {}
-
-  void run(int thread) override {
-    switch (thread) {
-      case 1: here.run(); break;
-      case 2:
-        server->stop(std::move(stopped));
-        there.run();
-        break;
-      default:
-        names.remove("tally");
-        expect(!names.find("tally"), "the name is there after it was removed");
-        break;
-    }
+// Another thread takes its name away: each may find that the other has done it.
+struct remove_or_stop : named_until_stop {
+  void use_name() override {
+    names.remove("tally");
+    expect(!names.find("tally"), "the name is there after it was removed");
   }
-  void finish() override {
-    house::finish();
-    expect(!names.find("tally"), "the name is there after the end");
-  }
-  decltype(std::declval<house&>().told_of_the_end()) stopped = told_of_the_end();
 };
 const entry remove_or_stop_entry("server.remove_or_stop", 3, 2, preemption::make<remove_or_stop>);
 
