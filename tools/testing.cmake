@@ -127,6 +127,23 @@ function(otpp_add_compile_fail name message)
   )
 endfunction()
 
+# otpp_add_refused_option(<name> <option> <message>)
+#
+# With this option of the compiler the library must say <message>.
+function(otpp_add_refused_option name option message)
+  otpp_compile_command(command)
+  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp "#include <otpp/otpp.hpp>\n")
+  add_test(
+    NAME compile_fail.option_${name}
+    COMMAND ${command} ${option} -fsyntax-only ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp
+    COMMAND_EXPAND_LISTS
+  )
+  set_tests_properties(
+    compile_fail.option_${name}
+    PROPERTIES PASS_REGULAR_EXPRESSION "${message}" LABELS compile_fail TIMEOUT 120
+  )
+endfunction()
+
 # otpp_add_headers()
 #
 # The target otpp_headers: every header of the library, on its own. What CMake has for it,

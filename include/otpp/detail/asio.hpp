@@ -12,6 +12,16 @@
 #define ASIO_STANDALONE 1
 #endif
 
+#if defined(__GNUC__) && !defined(__cpp_rtti)
+#error "otpp needs run-time type information: compile without -fno-rtti"
+#elif defined(__GNUC__) && !defined(__cpp_exceptions)
+#error "otpp needs exceptions: compile without -fno-exceptions"
+#elif defined(ASIO_NO_TYPEID)
+#error "otpp needs asio::any_io_executor::target_type: compile without ASIO_NO_TYPEID"
+#elif defined(ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
+#error "otpp needs the executors of the standard's proposals: compile without ASIO_USE_TS_EXECUTOR_AS_DEFAULT"
+#endif
+
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
@@ -23,6 +33,7 @@
 #include <asio/version.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -146,6 +157,29 @@ template <template <class...> class Wrapper, class... Parts>
 inline constexpr bool is_awaited<Wrapper<Parts...>> =
     decltype(resumes_coroutine(static_cast<Wrapper<Parts...>*>(nullptr)))::value ||
     (is_awaited<Parts> || ...);
+
+// Does the handler of an awaited operation still own its coroutine? If a move of the result throws inside of it, it
+// does; not any more, if the exception comes from what it has resumed.
+template <class Executor>
+struct opened_thread : asio::detail::awaitable_thread<Executor> {
+  static bool has_coroutine(const asio::detail::awaitable_thread<Executor>& one) noexcept {
+    return (one.*(&opened_thread::bottom_of_stack_)).valid();
+  }
+};
+template <class Executor>
+bool has_coroutine(const asio::detail::awaitable_thread<Executor>* handler) noexcept {
+  return opened_thread<Executor>::has_coroutine(*handler);
+}
+template <class Handler>
+bool owns_coroutine(const Handler& wrapper) noexcept {
+  if constexpr (decltype(resumes_coroutine(std::add_pointer_t<Handler>()))::value) {
+    return has_coroutine(std::addressof(wrapper));
+  } else if constexpr (requires { wrapper.handler_; }) {
+    return owns_coroutine(wrapper.handler_);
+  } else {
+    return false; // an adapter of somebody else's
+  }
+}
 
 // Used in a loop that waits a few nanoseconds for another thread.
 inline void pause_briefly() noexcept {

@@ -206,9 +206,20 @@ concept terminates = requires(Callbacks& callbacks, const exit_reason& reason, s
   callbacks.terminate(reason, state);
 };
 
+// The type of the last parameter of a handler: `Parameters` says which come before it (check.hpp).
+struct in_handle_info {
+  template <class Callbacks, class Parameters>
+  using last = typename decltype(Parameters::last(&Callbacks::handle_info))::type;
+};
+struct in_handle_continue {
+  template <class Callbacks, class Parameters>
+  using last = typename decltype(Parameters::last(&Callbacks::handle_continue))::type;
+};
+
 // The two handlers of the messages that a server sends itself.
 template <class Callbacks>
 struct continue_handler {
+  using where = in_handle_continue;
   static constexpr std::string_view name = "handle_continue";
   template <class M>
   static constexpr bool takes = handles_continue<Callbacks, M>;
@@ -221,6 +232,7 @@ struct continue_handler {
 };
 template <class Callbacks>
 struct info_handler {
+  using where = in_handle_info;
   static constexpr std::string_view name = "handle_info";
   template <class M>
   static constexpr bool takes = handles_info<Callbacks, M>;

@@ -6,7 +6,9 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/callbacks.hpp>
+#include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 
@@ -136,6 +138,65 @@ consteval bool check_plain_result() {
   return true;
 }
 
+// ---- a state by value: it compiles, and what the callback changes is forgotten ----
+
+// The type of the last parameter, of the one overload that takes these before it. Templates are not looked at.
+template <class... Before>
+struct parameters {
+  template <class C, class R, class Last>
+  static std::type_identity<Last> last(R (C::*)(Before..., Last));
+  template <class C, class R, class Last>
+  static std::type_identity<Last> last(R (C::*)(Before..., Last) const);
+  template <class R, class Last>
+  static std::type_identity<Last> last(R (*)(Before..., Last));
+};
+
+struct in_handle_call {
+  template <class Callbacks, class Parameters>
+  using last = typename decltype(Parameters::last(&Callbacks::handle_call))::type;
+};
+struct in_handle_cast {
+  template <class Callbacks, class Parameters>
+  using last = typename decltype(Parameters::last(&Callbacks::handle_cast))::type;
+};
+struct in_terminate {
+  template <class Callbacks, class Parameters>
+  using last = typename decltype(Parameters::last(&Callbacks::terminate))::type;
+};
+
+template <class Callback, class Callbacks, class... Before>
+consteval bool copies_state_after() {
+  if constexpr (requires { typename Callback::template last<Callbacks, parameters<Before...>>; }) {
+    using last = typename Callback::template last<Callbacks, parameters<Before...>>;
+    using state = state_t<Callbacks>;
+    return std::is_same_v<last, state> ? !std::is_empty_v<state>
+                                       : std::is_arithmetic_v<last> && std::is_arithmetic_v<state>;
+  } else {
+    return false;
+  }
+}
+
+template <class Callback, class Callbacks, class First, class... Rest>
+consteval bool check_state_parameter() {
+  static_assert(
+      !copies_state_after<Callback, Callbacks, First, Rest...>() &&
+          !copies_state_after<Callback, Callbacks, First&&, Rest...>() &&
+          !copies_state_after<Callback, Callbacks, First&, Rest...>() &&
+          !copies_state_after<Callback, Callbacks, const First&, Rest...>(),
+      "otpp: a callback takes the state by value, so that what it changes there is forgotten: it takes "
+      "`State&`, or `const State&` if it only looks");
+  return true;
+}
+
+template <class Callbacks, class M>
+consteval bool check_call_state_parameter() {
+  if constexpr (calls_with_caller<Callbacks, M>) {
+    return check_state_parameter<in_handle_call, Callbacks, M, caller<reply_t<M>>>();
+  } else {
+    return check_state_parameter<in_handle_call, Callbacks, M>();
+  }
+}
+
 template <class Callbacks>
 consteval bool check_callbacks() {
   static_assert(
@@ -147,6 +208,7 @@ consteval bool check_callbacks() {
         terminates<Callbacks>,
         "otpp: terminate takes the wrong parameters: it is `void terminate(const otpp::exit_reason&, "
         "State&)`");
+    static_assert(check_state_parameter<in_terminate, Callbacks, exit_reason>());
   }
   return true;
 }

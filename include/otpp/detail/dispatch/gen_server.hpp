@@ -70,6 +70,7 @@ class gen_server final : public server_core {
   template <class M>
   static void open_cast(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
+    static_assert(check_state_parameter<in_handle_cast, Callbacks, M>());
     using returned = decltype(self.callbacks_.handle_cast(std::declval<M>(), self.state()));
     self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
       return callbacks.handle_cast(std::move(content), state);
@@ -79,6 +80,7 @@ class gen_server final : public server_core {
   template <class M>
   static void open_info(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
+    static_assert(check_state_parameter<in_handle_info, Callbacks, M>());
     using returned = decltype(self.callbacks_.handle_info(std::declval<M>(), self.state()));
     self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
       return callbacks.handle_info(std::move(content), state);
@@ -213,7 +215,7 @@ class gen_server final : public server_core {
     try {
       if constexpr (is_awaitable<returned>) {
         run_job(handler_coroutine::job_of<gen_server>::make(
-            *this, &content,
+            *this, std::addressof(content),
             [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
             [this]<class... Result>(M*, Result&&... result) {
               this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
@@ -249,6 +251,7 @@ class gen_server final : public server_core {
     bool found = false;
     auto run = [&]<class M>(std::type_identity<M>) {
       if constexpr (Handler::template takes<M>) {
+        static_assert(check_state_parameter<typename Handler::where, Callbacks, M>());
         if (!found && message.type() == typeid(M)) {
           found = true;
           handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& content, State& state) {
@@ -274,6 +277,7 @@ class gen_server final : public server_core {
 
   void run_timeout() noexcept override {
     if constexpr (handles_info<Callbacks, timeout>) {
+      static_assert(check_state_parameter<in_handle_info, Callbacks, timeout>());
       handle_own(timeout_message_, [](Callbacks& callbacks, timeout&& m, State& state) {
         return callbacks.handle_info(std::move(m), state);
       });
