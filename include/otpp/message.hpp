@@ -68,6 +68,10 @@ inline constexpr bool borrows<std::initializer_list<T>> = true;
 /// Its moves should not throw. One that throws while the message is made or sent reaches the sender, and nothing is
 /// sent; one that throws later, where a handler takes the message by value, is an exception of that handler, and ends
 /// the server, as any other does.
+///
+/// The library gives a message the alignment that its type asks for. Coroutine frames do not: what is over-aligned and
+/// stands in one, be it a variable, a parameter by value, or what `co_await call(...)` is given or returns, may be
+/// misaligned (docs/compilers.md). Send it with another token, take it by `M&&`, or put it into a `std::unique_ptr`.
 template <class M>
 concept message = std::is_object_v<M> && std::same_as<M, std::remove_cv_t<M>> && std::move_constructible<M> &&
                   std::is_nothrow_destructible_v<M>;

@@ -19,6 +19,8 @@
 #if ASIO_VERSION >= 102300
 #include <asio/as_tuple.hpp>
 #include <asio/deferred.hpp>
+#else
+#include <asio/experimental/as_tuple.hpp>
 #endif
 #if ASIO_VERSION >= 103100
 #include <asio/cancel_after.hpp>
@@ -36,8 +38,10 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/crash_log.hpp"
 #include "support/probe.hpp"
 #include "support/run.hpp"
+#include "support/scribe.hpp"
 
 namespace {
 
@@ -630,6 +634,50 @@ TEST_CASE("tokens: a cast that is never started leaves nothing behind", "[tokens
   }
   settle(context);
   CHECK(alive == 0);
+}
+
+namespace {
+
+#if ASIO_VERSION >= 102300
+using asio::as_tuple;
+#else
+using asio::experimental::as_tuple;
+#endif
+
+// Its answer can be moved so many times.
+struct juggler {
+  struct toss {
+    std::shared_ptr<int> moves;
+    using reply_type = fragile;
+  };
+  int init() { return 0; }
+  void handle_call(toss m, otpp::caller<fragile> from, int&) { from.reply(fragile(m.moves)); }
+};
+
+} // namespace
+
+TEST_CASE("tokens: as_tuple comes back whichever move of an answer throws", "[tokens]") {
+  int failed = 0;
+  int worked = 0;
+  for (int at = 0; at != 20; ++at) {
+    run([at, &failed, &worked]() -> asio::awaitable<void> {
+      crash_log reports;
+      auto server = co_await otpp::start<juggler>();
+      auto moves = std::make_shared<int>(at);
+      auto token = as_tuple(asio::use_awaitable);
+      try {
+        auto answer = co_await otpp::call<juggler::toss>(server, moves, token);
+        ++(std::get<0>(answer) ? failed : worked);
+      } catch (const std::exception&) {
+        ++failed; // the result's last move is the coroutine's own
+      }
+      *moves = 1000;
+      co_await server.stop();
+    });
+  }
+  CHECK(failed > 3);
+  CHECK(worked > 0);
+  CHECK(failed + worked == 20);
 }
 
 // ---- tokens of newer Asio ----

@@ -678,6 +678,41 @@ TEST_CASE("call: a message whose move throws is the sender's trouble only", "[ca
   CHECK(failed > 0);
 }
 
+namespace {
+
+// Its messages do not let anybody take their address by an operator.
+struct recluse {
+  struct add {
+    int n;
+    void operator&() const = delete;
+    using reply_type = int;
+  };
+  struct note {
+    int n;
+    void operator&() const = delete;
+  };
+  using messages = otpp::message_list<add, note>;
+  int init() { return 0; }
+  int handle_call(add message, int& sum) { return sum += message.n; }
+  otpp::outcome<> handle_cast(note message, int&) { return otpp::outcome<>().then(std::move(message)); }
+  asio::awaitable<void> handle_continue(note message, int& sum) {
+    sum += message.n;
+    co_return;
+  }
+};
+
+} // namespace
+
+TEST_CASE("call: a message may have an operator & of its own", "[call]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<recluse>();
+    co_await otpp::cast<recluse::note>(server, 1);
+    int sum = co_await otpp::call<recluse::add>(server, 2);
+    CHECK(sum == 3);
+    co_await server.stop();
+  });
+}
+
 TEST_CASE("call: with no time at all the message is still handled", "[call]") {
   run([]() -> asio::awaitable<void> {
     journal said;

@@ -20,6 +20,7 @@
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -368,6 +369,74 @@ TEST_CASE("caller: a handler that waits is answered by another thread", "[caller
       CHECK(value == n);
     }
     co_await asks.stop();
+    co_await server.stop();
+  });
+}
+
+namespace {
+
+struct clerk {
+  struct file {
+    fragile content;
+    using reply_type = int;
+  };
+  struct alignas(128) wide {
+    int n = 1;
+    using reply_type = bool;
+  };
+  int init() { return 0; }
+  asio::awaitable<void> handle_call(const file& message, otpp::caller<int> from, int&) {
+    fragile own(message.content);
+    from.reply(1);
+    co_return;
+  }
+  asio::awaitable<void> handle_call(wide&& message, otpp::caller<bool> from, int&) {
+    from.reply(reinterpret_cast<std::uintptr_t>(&message) % 128 == 0);
+    co_return;
+  }
+};
+
+} // namespace
+
+TEST_CASE("caller: a message whose move throws ends the call, whichever move it is", "[caller]") {
+  int failed = 0;
+  bool worked = false;
+  for (int at = 0; !worked; ++at) {
+    REQUIRE(at < 20);
+    run([at, &failed, &worked]() -> asio::awaitable<void> {
+      crash_log reports;
+      auto server = co_await otpp::start<clerk>();
+      auto moves = std::make_shared<int>(1000);
+      clerk::file message{fragile(moves)};
+      *moves = at;
+      std::exception_ptr failure;
+      try {
+        auto call = otpp::call(server, message);
+        co_await std::move(call);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      *moves = 1000;
+      worked = !failure;
+      failed += worked ? 0 : 1;
+      pending<> stopped;
+      server.stop(stopped.token());
+      std::error_code ended = co_await stopped.code(); // it may have crashed
+      CHECK((!ended || ended == otpp::errc::exited || ended == otpp::errc::no_process));
+    });
+  }
+  CHECK(failed > 2);
+}
+
+TEST_CASE("caller: a message with a large alignment gets it in a coroutine, too", "[caller]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<clerk>();
+    for (int n = 0; n != 5; ++n) {
+      pending<bool> answer; // the frame of a coroutine that sends it would not align it
+      otpp::call<clerk::wide>(server, answer.token());
+      bool is_aligned = co_await answer.get();
+      CHECK(is_aligned);
+    }
     co_await server.stop();
   });
 }

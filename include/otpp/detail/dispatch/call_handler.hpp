@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/reply/request.hpp>
@@ -19,6 +20,7 @@
 #include <asio/awaitable.hpp>
 
 #include <exception>
+#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -35,6 +37,7 @@ class call_handler {
   using request = call_request<M>;
   using reply = reply_t<M>;
   using returned = call_result_t<callbacks, M>;
+  static_assert(check_call_state_parameter<callbacks, M>());
 
  public:
   explicit call_handler(Server& server) noexcept : server_(&server) {}
@@ -137,16 +140,20 @@ class call_handler {
   // ---- with an otpp::caller ----
 
   void handle_with_caller(request& one) const {
-    // The otpp::caller may be passed to any thread.
-    turn::current()->register_local(server_);
-    server_->open(one);
-    if constexpr (is_awaitable<returned>) {
+    if constexpr (is_awaitable<returned> && is_boxed) {
+      unanswered<request> hold(*server_, one);
+      std::unique_ptr<M> content;
       try {
-        server_->run_job(await_with_caller(one));
+        content = std::make_unique<M>(std::move(one.content()));
       } catch (...) {
-        server_->request_end(std::current_exception(), detail::type_name<M>());
+        crash(hold, std::current_exception());
+        return;
       }
+      start_with_caller(hold.release(), std::move(content));
+    } else if constexpr (is_awaitable<returned>) {
+      start_with_caller(one, std::move(one.content()));
     } else {
+      give_caller(one);
       std::string_view type = one.message_type();
       source_location where = one.where();
       try {
@@ -166,24 +173,51 @@ class call_handler {
     }
   }
 
+  // The otpp::caller may be passed to any thread.
+  void give_caller(request& one) const {
+    turn::current()->register_local(server_);
+    server_->open(one);
+  }
+
+  // A message is not moved into a frame if that may throw, nor if a frame does not give it its alignment: compilers
+  // allocate frames as if nothing in them needed more than the heap guarantees.
+  static constexpr bool is_boxed =
+      !std::is_nothrow_move_constructible_v<M> || alignof(M) > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+  using kept = std::conditional_t<is_boxed, std::unique_ptr<M>, M>;
+
+  void start_with_caller(request& one, kept&& content) const {
+    give_caller(one);
+    try {
+      server_->run_job(await_with_caller(one, std::move(content)));
+    } catch (...) {
+      server_->request_end(std::current_exception(), detail::type_name<M>());
+    }
+  }
+
   // The message belongs to the frame: the request may be destroyed as soon as the otpp::caller has answered.
   struct with_caller {
+    M&& take() noexcept {
+      if constexpr (is_boxed) {
+        return std::move(*content);
+      } else {
+        return std::move(content);
+      }
+    }
+
     caller<reply> from;
-    M content;
+    kept content;
     request* one;
     std::string_view type;
     source_location where;
   };
 
-  asio::awaitable<void> await_with_caller(request& one) const {
+  asio::awaitable<void> await_with_caller(request& one, kept&& content) const {
     return handler_coroutine::job_of<call_handler>::make(
         *server_,
         with_caller{
-            access::make<caller<reply>>(one), std::move(one.content()), &one, one.message_type(),
-            one.where()},
+            access::make<caller<reply>>(one), std::move(content), &one, one.message_type(), one.where()},
         [server = server_](with_caller& mine) {
-          return server->callbacks_.handle_call(
-              std::move(mine.content), std::move(mine.from), server->state());
+          return server->callbacks_.handle_call(mine.take(), std::move(mine.from), server->state());
         },
         [self = *this]<class... Result>(with_caller& mine, Result&&... result) {
           if constexpr (sizeof...(Result) == 0) {

@@ -230,7 +230,7 @@ class operation final : public Base, public cached_memory {
       if (error) {
         complete(handler, std::move(error));
       } else {
-        std::move(handler)(std::exception_ptr(), std::move(*value));
+        finish(handler, std::move(*value));
       }
     } else {
       R value(std::move(*this->value_));
@@ -261,6 +261,24 @@ class operation final : public Base, public cached_memory {
   }
 
  private:
+  // A move of the value may throw in an adapter of use_awaitable, such as as_tuple, or beyond it: then the coroutine
+  // gets that error. (Where use_awaitable itself is the token, the value is in a box.)
+  template <class Given>
+  static void finish(Handler& handler, Given&& value) {
+    if constexpr (is_awaited<Handler> && !takes_box<R, Handler>) {
+      try {
+        std::move(handler)(std::exception_ptr(), std::forward<Given>(value));
+      } catch (...) {
+        if (!owns_coroutine(handler)) {
+          throw;
+        }
+        complete(handler, std::current_exception());
+      }
+    } else {
+      std::move(handler)(std::exception_ptr(), std::forward<Given>(value));
+    }
+  }
+
   static void complete(Handler& handler, std::exception_ptr error) {
     if constexpr (std::is_void_v<R>) {
       std::move(handler)(std::move(error));
