@@ -17,6 +17,16 @@
 
 namespace otpp {
 
+namespace detail {
+
+// The text of an exception. A class of the user's may return null.
+inline const char* what_of(const std::exception& error) noexcept {
+  const char* text = error.what();
+  return text ? text : "an exception without a text";
+}
+
+} // namespace detail
+
 /// Why a server ended: normally, on shutdown, killed, or with an error.
 ///
 /// Converts implicitly from an exception object or a `std::exception_ptr`. Cheap to copy. Corresponds to
@@ -101,7 +111,7 @@ class exit_reason {
     try {
       std::rethrow_exception(exception_);
     } catch (const std::exception& error) {
-      return error.what();
+      return detail::what_of(error);
     } catch (...) {
       return "an exception of an unknown type";
     }

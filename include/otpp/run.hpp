@@ -45,11 +45,11 @@ asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool&
     bool was_cancelled = interrupted && error.code() == asio::error::operation_aborted;
     status = was_cancelled ? EXIT_SUCCESS : EXIT_FAILURE;
     if (!was_cancelled) {
-      std::fprintf(stderr, "%s\n", error.what());
+      std::fprintf(stderr, "%s\n", detail::what_of(error));
     }
   } catch (const std::exception& error) {
     status = EXIT_FAILURE;
-    std::fprintf(stderr, "%s\n", error.what());
+    std::fprintf(stderr, "%s\n", detail::what_of(error));
   } catch (...) {
     status = EXIT_FAILURE;
     std::fprintf(stderr, "otpp::run: an exception of an unknown type\n");

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -144,6 +145,20 @@ TEST_CASE("crash_report: the text has everything in one line", "[crash_report]")
     CHECK(text.find(part) != std::string::npos);
   }
   CHECK(text.find('\n') == std::string::npos);
+}
+
+TEST_CASE("crash_report: a name with a zero in it does not end the line", "[crash_report]") {
+  std::string name("a\0b", 3);
+  otpp::crash_report report(otpp::exit_reason(std::runtime_error("disk full")));
+  report.name = name;
+  std::FILE* file = std::tmpfile();
+  REQUIRE(file);
+  otpp::detail::hook<otpp::crash_report>::print(file, report);
+  std::rewind(file);
+  char line[200] = {};
+  std::string said(line, std::fread(line, 1, sizeof(line), file));
+  std::fclose(file);
+  CHECK(said == report.text() + '\n');
 }
 
 TEST_CASE("crash_report: setting a hook returns the one before", "[crash_report]") {

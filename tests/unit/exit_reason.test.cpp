@@ -51,6 +51,16 @@ TEST_CASE("exit_reason: an error keeps its exception and its text", "[exit_reaso
   CHECK_FALSE(otpp::exit_reason::normal().exception());
 }
 
+namespace {
+struct mute_exception : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+} // namespace
+
+TEST_CASE("exit_reason: an exception may have no text at all", "[exit_reason]") {
+  CHECK(otpp::exit_reason(mute_exception()).message() == "an exception without a text");
+}
+
 TEST_CASE("exit_reason: prints what it says", "[exit_reason]") {
   std::ostringstream out;
   out << otpp::exit_reason::normal() << ' ' << otpp::exit_reason::shutdown() << ' '

@@ -189,6 +189,27 @@ TEST_CASE("timer: late ticks are left out, and the others come when they were du
   });
 }
 
+TEST_CASE("timer: a time that has passed for longer than a clock can tell is over", "[timer]") {
+  in_one_world([](world& one) {
+    constexpr auto long_ago = (std::chrono::steady_clock::time_point::min)();
+    journal said;
+    auto server = hire(one, said);
+    post_office::note named{"t"};
+    otpp::timer_ref once = otpp::send_after(long_ago, server, named);
+    CHECK(once.remaining() == 0ms);
+    otpp::timer_ref sooner = otpp::send_after((std::chrono::hours::min)(), server, named);
+    CHECK(sooner.cancel() == 0ms);
+    otpp::timer_ref ticks = otpp::send_interval(long_ago, 10ms, server, named);
+    otpp::timer_ref rare = otpp::send_interval(long_ago, (otpp::duration::max)(), server, named);
+    one.run_for(0ms);
+    CHECK(said.text() == "t t t");
+    std::optional<otpp::duration> left = ticks.cancel();
+    REQUIRE(left);
+    CHECK(*left <= 10ms);
+    CHECK(rare.cancel());
+  });
+}
+
 TEST_CASE("timer: a tick that cannot be copied is left out, and the next one is tried", "[timer]") {
   in_one_world([](world& one) {
     std::atomic<int> objects{0};

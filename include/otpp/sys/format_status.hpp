@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/util/type_name.hpp>
+#include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/callbacks.hpp>
 
 #include <concepts>
@@ -42,7 +43,7 @@ std::string show_state([[maybe_unused]] Callbacks& callbacks, [[maybe_unused]] S
         return std::move(out).str();
       }
     } catch (const std::exception& error) {
-      return std::string("format_status failed: ") + error.what();
+      return std::string("format_status failed: ") + what_of(error);
     } catch (...) {
       return "format_status failed";
     }

@@ -5,6 +5,7 @@
 // For tests of servers in every possible order of events, on one thread and in virtual time. Not part of
 // <otpp/otpp.hpp>.
 
+#include <otpp/exit_reason.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/testing/world.hpp>
 
@@ -91,7 +92,7 @@ inline std::string text_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& known) {
-    return known.what();
+    return otpp::detail::what_of(known);
   } catch (...) {
     return {};
   }

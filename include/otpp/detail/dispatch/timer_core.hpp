@@ -183,7 +183,7 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   time_point next_after(time_point now) const noexcept {
     duration late = now - at_;
     duration ahead = late < period_ ? period_ : late - late % period_ + period_;
-    return ahead > (time_point::max)() - at_ ? (time_point::max)() : at_ + ahead;
+    return at_ > (time_point::max)() - ahead ? (time_point::max)() : at_ + ahead;
   }
 
   // No thread can cancel it concurrently, because the gate is closed.

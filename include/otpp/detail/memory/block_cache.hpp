@@ -109,7 +109,11 @@ class block_cache {
     return true;
   }
 
+  // A thread that takes a batch gives what is left of it back at its end; one that is past its end takes none.
   static bool refill(bin& kept, std::size_t index) noexcept {
+    if (!mine.is_open && !open()) {
+      return false;
+    }
     if (kept.spare) {
       kept.current = std::exchange(kept.spare, nullptr);
     } else if (shared.batches[index].load(std::memory_order_relaxed)) {

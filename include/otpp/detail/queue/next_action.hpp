@@ -30,7 +30,7 @@ class erased final : public erased_message {
  public:
   explicit erased(M&& message) : message_(std::move(message)) {}
   const std::type_info& type() const noexcept override { return typeid(M); }
-  void* get() noexcept override { return &message_; }
+  void* get() noexcept override { return std::addressof(message_); }
 
  private:
   M message_;

@@ -174,9 +174,10 @@ class context_state : public counted<context_state> {
 
   deadline::time_point when_over(moment after) const noexcept {
     if (after.is_absolute) {
-      return deadline::time_point(after.count);
+      return not_too_early(deadline::time_point(after.count));
     }
-    return after.count == infinite ? (deadline::time_point::max)() : deadline_after(after.count, now());
+    return after.count == infinite ? (deadline::time_point::max)()
+                                   : not_too_early(deadline_after(after.count, now()));
   }
 
   bool is_over(moment after) const noexcept {

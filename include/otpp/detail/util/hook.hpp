@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -43,10 +44,16 @@ class hook {
       if (listener) {
         (*listener)(report);
       } else {
-        std::fprintf(stderr, "%s\n", report.text().c_str());
+        print(stderr, report);
       }
     } catch (...) {
     }
+  }
+
+  // A name in it may have a zero in the middle.
+  static void print(std::FILE* to, const Report& report) {
+    std::string line = report.text() + '\n';
+    std::fwrite(line.data(), 1, line.size(), to);
   }
 
  private:

@@ -84,6 +84,14 @@ inline std::chrono::steady_clock::time_point deadline_after(
   return now + d;
 }
 
+// A time that has passed for longer than any clock has run is as good as another. What this returns can be
+// subtracted from the time of a clock, and twice the difference can still be represented.
+inline std::chrono::steady_clock::time_point not_too_early(
+    std::chrono::steady_clock::time_point at) noexcept {
+  constexpr std::chrono::steady_clock::time_point earliest((duration::min)() / 4);
+  return at < earliest ? earliest : at;
+}
+
 } // namespace otpp::detail
 
 #pragma GCC visibility pop

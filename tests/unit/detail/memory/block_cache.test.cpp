@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -160,6 +161,44 @@ TEST_CASE("block_cache: a block may be freed when its thread has emptied its own
     block_cache::deallocate(first, 64);
   }).join();
   CHECK(kept != nullptr); // and AddressSanitizer has nothing to say
+}
+
+TEST_CASE("block_cache: a thread that is past its end takes nothing from the depot", "[block_cache]") {
+  constexpr std::size_t size = 256;
+  struct made_late {
+    void* block = nullptr;
+    void** result = nullptr;
+    ~made_late() { *result = block_cache::allocate(size); }
+  };
+  emptied_depot empty;
+  std::vector<void*> known = allocate_many(1000, size);
+  free_many(known, size);
+  void* late = nullptr;
+  std::thread([&] {
+    static thread_local made_late last; // made first, so destroyed last
+    last.result = &late;
+    block_cache::deallocate(block_cache::allocate(64), 64); // opens the cache, with none of the known blocks
+  }).join();
+  CHECK((count_of_same(known, {late}) == 0 || !otpp::detail::keeps_freed_blocks));
+  block_cache::deallocate(late, size);
+}
+
+TEST_CASE("block_cache: a thread that only takes gives the rest of its batch back", "[block_cache]") {
+  constexpr std::size_t size = 384;
+  emptied_depot empty;
+  std::vector<void*> known = allocate_many(1000, size);
+  free_many(known, size);
+  void* taken = nullptr;
+  std::thread([&] { taken = block_cache::allocate(size); }).join();
+  std::vector<void*> from_heap;
+  for (int n = 0; n != 2000; ++n) {
+    from_heap.push_back(::operator new(size));
+  }
+  CHECK((count_of_same(known, from_heap) > 0 || !otpp::detail::keeps_freed_blocks));
+  for (void* block : from_heap) {
+    ::operator delete(block);
+  }
+  block_cache::deallocate(taken, size);
 }
 
 TEST_CASE("block_cache: a message with a large alignment gets it", "[block_cache]") {
