@@ -35,6 +35,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -1018,7 +1019,8 @@ class plain_context : public asio::execution_context {
 
 class plain_executor {
  public:
-  explicit plain_executor(plain_context& context) noexcept : context_(&context) {}
+  explicit plain_executor(plain_context& context, std::shared_ptr<int> held = nullptr) noexcept
+      : context_(&context), held_(std::move(held)) {}
 
   plain_context& query(asio::execution::context_t) const noexcept { return *context_; }
   static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
@@ -1046,6 +1048,7 @@ class plain_executor {
 
  private:
   plain_context* context_;
+  std::shared_ptr<int> held_;
 };
 
 // Counts without an atomic, and notices whoever comes in while another is inside.
@@ -1198,6 +1201,20 @@ TEST_CASE("context_state: a server on an executor of the user's own", "[context_
   bool in_time = true;
   trade_on(plain_executor(context), [&](auto finished) { in_time = in_time && eventually(finished); });
   CHECK(in_time);
+}
+
+TEST_CASE("context_state: no executor outlives its context, though a handle does", "[context_state]") {
+  auto held = std::make_shared<int>();
+  std::optional<keeper_ref> server;
+  {
+    plain_context theirs;
+    otpp::options place = otpp::options().on(plain_executor(theirs, held));
+    server = otpp::start<keeper>(place, asio::use_future).get();
+    place = {};
+    CHECK(held.use_count() > 1);
+  }
+  CHECK(held.use_count() == 1);
+  CHECK(server->has_ended());
 }
 
 TEST_CASE("context_state: a thread_pool is stopped with a server at work", "[context_state]") {
