@@ -60,7 +60,7 @@ class link_relation final : public relation {
 // Takes the messages out of the process's own mailbox that came through a link with `other`.
 inline void flush_exit_signals(server_core& mine, const pid& other) {
   auto came_from_there = [&](const envelope& item) {
-    auto* message = dynamic_cast<const plain_message<exit_signal>*>(&item);
+    const auto* message = dynamic_cast<const plain_message<exit_signal>*>(&item);
     return message && message->content().from == other && access::of(message->content());
   };
   while (envelope* item = mine.take_first(came_from_there)) {

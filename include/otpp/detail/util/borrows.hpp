@@ -168,6 +168,7 @@ consteval bool has_member() {
   }(std::make_index_sequence<Number>());
 }
 
+// NOLINTBEGIN(bugprone-branch-clone): each question is asked only where those before it were answered.
 template <class M, class... Within>
 consteval bool members_borrow() {
   constexpr std::size_t number = number_of_members<M>();
@@ -228,6 +229,7 @@ consteval bool finds_borrowed() {
     return false;
   }
 }
+// NOLINTEND(bugprone-branch-clone)
 
 // Would a message of this type refer to what its sender may destroy?
 template <class M>

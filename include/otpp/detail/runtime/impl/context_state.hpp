@@ -14,7 +14,6 @@
 
 #include <asio/any_io_executor.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -83,9 +82,11 @@ inline intrusive_ptr<lane> context_state::lane_for(const asio::any_io_executor& 
     if (lane* first = kept_lanes_[0].load(std::memory_order_relaxed)) {
       made->timekeeper_ = first;
     }
-    auto place = std::find(used_lanes_.begin(), used_lanes_.end(), nullptr);
-    if (place != used_lanes_.end()) {
-      *place = made.get(); // until it is destroyed
+    for (lane*& used : used_lanes_) {
+      if (!used) {
+        used = made.get(); // until it is destroyed
+        break;
+      }
     }
     return made;
   }
