@@ -20,7 +20,9 @@ namespace otpp {
 /// Sends a server a message that needs no answer; builds it in place. OTP's `gen_server:cast/2`.
 ///
 /// Completes when the mailbox has taken the message; `handle_cast` gets it after every earlier message has
-/// been handled. With the default token and no mailbox limit the calling coroutine is not suspended.
+/// been handled. With the default token and no mailbox limit the calling coroutine is not suspended: one that does
+/// nothing but cast keeps its thread, and a server there handles nothing until it waits for something. A mailbox
+/// limit makes it wait, and so does a `call`.
 ///
 /// @param to    The server: any `address`.
 /// @param args  The arguments from which the message is constructed. If it cannot be constructed from all of

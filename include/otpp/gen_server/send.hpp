@@ -20,7 +20,7 @@ namespace otpp {
 /// Sends a message to a server's `handle_info`; builds it in place. Erlang's `Pid ! Message`.
 ///
 /// Completes when the mailbox has taken the message; `handle_info` gets it after every earlier message has
-/// been handled. With the default token and no mailbox limit the calling coroutine is not suspended.
+/// been handled. With the default token and no mailbox limit the calling coroutine is not suspended, as with `cast`.
 ///
 /// @param to    The server: any `address`.
 /// @param args  The arguments from which the message is constructed. If it cannot be constructed from all of
