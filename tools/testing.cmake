@@ -211,11 +211,11 @@ function(otpp_add_plain_consumer)
   )
 endfunction()
 
-# otpp_add_explorer(<target> <file of mutants, or empty> <source>...)
+# otpp_instrument_headers(<target> <script> [<file that the script reads>])
 #
-# A program in which the explorer of systematic/preemption runs a copy of the library's headers that has its
-# atomics. It does not link otpp: no other copy of the headers is in its include path.
-function(otpp_add_explorer target mutants)
+# A copy of the library's headers, as the script changes them, for a program that does not link otpp: no other
+# copy of the headers is in its include path. MUTANTS is that file's name in the script.
+function(otpp_instrument_headers target script)
   set(copy ${CMAKE_CURRENT_BINARY_DIR}/${target}.headers)
   file(GLOB_RECURSE headers ${PROJECT_SOURCE_DIR}/include/*.hpp)
   set(copies ${headers})
@@ -223,17 +223,25 @@ function(otpp_add_explorer target mutants)
   add_custom_command(
     OUTPUT ${copy}/stamp
     BYPRODUCTS ${copies} # else a build that makes them anew compiles nothing with them until the next one
-    COMMAND ${CMAKE_COMMAND} -D FROM=${PROJECT_SOURCE_DIR}/include -D TO=${copy} -D MUTANTS=${mutants}
-            -P ${CMAKE_CURRENT_SOURCE_DIR}/instrument.cmake
+    COMMAND ${CMAKE_COMMAND} -D FROM=${PROJECT_SOURCE_DIR}/include -D TO=${copy} -D MUTANTS=${ARGN} -P ${script}
     COMMAND ${CMAKE_COMMAND} -E touch ${copy}/stamp
-    DEPENDS ${headers} ${mutants} ${CMAKE_CURRENT_SOURCE_DIR}/instrument.cmake
-    COMMENT "Putting the explorer's atomics into ${target}'s headers"
+    DEPENDS ${headers} ${script} ${ARGN}
+    COMMENT "Instrumenting the headers of ${target}"
     VERBATIM
   )
-  add_executable(${target} ${ARGN} ${copy}/stamp)
+  target_sources(${target} PRIVATE ${copy}/stamp)
   target_compile_features(${target} PRIVATE cxx_std_20)
   target_include_directories(${target} BEFORE PRIVATE ${copy} ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE otpp::asio otpp_warnings)
+endfunction()
+
+# otpp_add_explorer(<target> <file of mutants, or empty> <source>...)
+#
+# A program in which the explorer of systematic/preemption runs a copy of the library's headers that has its
+# atomics.
+function(otpp_add_explorer target mutants)
+  add_executable(${target} ${ARGN})
+  otpp_instrument_headers(${target} ${CMAKE_CURRENT_SOURCE_DIR}/instrument.cmake ${mutants})
   # It runs more than a million schedules.
   target_compile_options(${target} PRIVATE -O1)
 endfunction()
