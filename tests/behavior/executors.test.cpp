@@ -284,3 +284,24 @@ TEST_CASE("executors: a handler that blocks its strand holds up no timeouts of o
   unblock.set_value();
   pool.join();
 }
+
+TEST_CASE("executors: a context ends its servers before it shuts its strands down") {
+  // Other threads may post to a strand until its servers have ended.
+  struct witness {
+    const otpp::server_ref<lodger>* server;
+    bool* has_ended;
+    witness(const otpp::server_ref<lodger>& of, bool& result) : server(&of), has_ended(&result) {}
+    witness(const witness&) = delete;
+    witness& operator=(const witness&) = delete;
+    ~witness() { *has_ended = server->has_ended(); }
+  };
+  otpp::server_ref<lodger> server;
+  bool has_ended = false;
+  {
+    asio::io_context context;
+    server = start_on<lodger>(context, context.get_executor());
+    // The first strand, and younger than what the library has in this context.
+    asio::post(asio::make_strand(context), [seen = std::make_unique<witness>(server, has_ended)] {});
+  }
+  CHECK(has_ended);
+}

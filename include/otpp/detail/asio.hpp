@@ -129,6 +129,13 @@ inline bool is_asios_own(const asio::any_io_executor& executor) noexcept {
          executor_target<asio::strand<asio::thread_pool::executor_type>>(executor);
 }
 
+// Makes the service of a context's strands, if there is none yet, and returns the context. Asio shuts services down
+// newest first: whoever must be shut down before a strand of this context is says this first.
+inline asio::execution_context& with_strands(asio::execution_context& context) {
+  asio::use_service<asio::detail::strand_executor_service>(context);
+  return context;
+}
+
 // True if the token accepts a completion with this signature. Always true if Asio has no concepts.
 #if defined(ASIO_HAS_CONCEPTS)
 template <class Token, class Signature>

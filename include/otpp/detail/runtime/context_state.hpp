@@ -342,8 +342,9 @@ class context_service : public asio::execution_context::service {
   using key_type = context_service;
   static inline asio::execution_context::id id;
 
+  // A thread in the gate may post to a strand, so the gate is closed before the strands are shut down.
   explicit context_service(asio::execution_context& context)
-      : asio::execution_context::service(context), context_(new context_state(context)) {
+      : asio::execution_context::service(with_strands(context)), context_(new context_state(context)) {
     context_->join_all();
   }
   // Asio does not call shutdown() on a service that was created while the services were being shut down.
