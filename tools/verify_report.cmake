@@ -3,10 +3,12 @@
 # Makes verification-report.md of what the parts of the preset `verify` have
 # left in RESULTS. Copy it to docs/ when it is to be kept.
 cmake_minimum_required(VERSION 3.23)
-set(parts orders stress soak memory preemption model fuzz mutation coverage)
+set(parts orders stress soak lifetimes_asan lifetimes_tsan memory preemption model fuzz mutation coverage)
 set(title_orders "Every order of handlers, timers and ends")
 set(title_stress "Stress under ThreadSanitizer")
 set(title_soak "Soak")
+set(title_lifetimes_asan "Lifetimes under AddressSanitizer")
+set(title_lifetimes_tsan "Lifetimes under ThreadSanitizer")
 set(title_memory "Allocation failure at every index, and at every pair of them")
 set(title_preemption "Preemption: the lock-free parts, every interleaving of two and three threads")
 set(title_model "Models")

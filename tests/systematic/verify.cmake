@@ -2,6 +2,7 @@
 # build/verify/verify/, from which the last makes verification-report.md.
 set(results ${PROJECT_BINARY_DIR}/verify)
 set(OTPP_VERIFY_FUZZ_SECONDS 180 CACHE STRING "How long each fuzz target runs in the preset verify")
+set(OTPP_VERIFY_LIFETIMES_SECONDS 1800 CACHE STRING "How long each program of lifetimes runs in the preset verify")
 set(OTPP_VERIFY_MUTANTS 150 CACHE STRING "How many mutants the preset verify draws")
 
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
@@ -41,6 +42,24 @@ otpp_add_verification(
 otpp_add_verification(
   stress "messages" ${plain_addresses} $<TARGET_FILE:otpp_stress_tsan> --messages 100000000
 )
+if(OTPP_TEST_LIFETIMES)
+  # As the presets asan and tsan say.
+  otpp_add_lifetimes(
+    otpp_lifetimes_asan -g1 -fsanitize=address,undefined -fno-sanitize=vptr,null,alignment,object-size
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -DASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
+    -DASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=0
+  )
+  otpp_add_lifetimes(otpp_lifetimes_tsan -g1 -fsanitize=thread -Wno-tsan)
+  otpp_add_verification(
+    lifetimes_asan "operations|nothing lost"
+    $<TARGET_FILE:otpp_lifetimes_asan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
+  )
+  otpp_add_verification(
+    lifetimes_tsan "operations|nothing lost"
+    ${CMAKE_COMMAND} -E env TSAN_OPTIONS=halt_on_error=1
+    ${plain_addresses} $<TARGET_FILE:otpp_lifetimes_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
+  )
+endif()
 otpp_add_verification(
   preemption "schedules|tests passed"
   ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --label-regex "^preemption$" --verbose
