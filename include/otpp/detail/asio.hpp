@@ -188,6 +188,13 @@ bool owns_coroutine(const Handler& wrapper) noexcept {
   }
 }
 
+// Whether a thread of the library's own looks after turns that stand still (watchdog.hpp).
+#if defined(OTPP_DISABLE_WATCHDOG)
+inline constexpr bool has_watchdog = false;
+#else
+inline constexpr bool has_watchdog = true;
+#endif
+
 // Used in a loop that waits a few nanoseconds for another thread.
 inline void pause_briefly() noexcept {
 #if defined(__x86_64__) || defined(__i386__)

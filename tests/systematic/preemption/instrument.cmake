@@ -70,6 +70,16 @@ foreach(header IN LISTS headers)
     REPLACE "static thread_local const context_state* instance = nullptr;"
     "static preemption::per_thread<const context_state*> instance;" text "${text}"
   )
+  # The watchdog has no thread here: in a scenario that wants it, another thread looks in its place.
+  string(REPLACE "constexpr bool has_watchdog = true;" "bool has_watchdog = false;" text "${text}")
+  string(REPLACE "#define OTPP_HAS_MEMBARRIER 1\n" "" text "${text}")
+  string(REPLACE "std::atomic_signal_fence(std::memory_order_seq_cst);" "" text "${text}")
+  if(header MATCHES "/watchdog.hpp$")
+    string(REPLACE "std::condition_variable" "preemption::condition" text "${text}")
+    string(REPLACE "  std::thread thread_;" "" text "${text}")
+    string(REGEX REPLACE "      thread_ = std::thread[^\n]*\n" "" text "${text}")
+    string(REGEX REPLACE "  if \\(thread_.get_id.*thread_.join\\(\\);\n  }\n" "" text "${text}")
+  endif()
   if(header STREQUAL "detail/memory/block_cache.hpp")
     string(
       REPLACE "static inline constinit thread_local bins mine{};"

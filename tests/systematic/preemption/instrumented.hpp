@@ -206,6 +206,23 @@ class mutex {
   existence exists_;
 };
 
+// Who waits asks again and again.
+struct condition {
+  void notify_all() noexcept {}
+  template <class Lock, class Predicate>
+  void wait(Lock& lock, Predicate is_due) noexcept {
+    while (!is_due()) {
+      lock.unlock();
+      yield();
+      lock.lock();
+    }
+  }
+  template <class Lock, class Time, class Predicate>
+  void wait_for(Lock& lock, Time, Predicate is_due) noexcept {
+    wait(lock, is_due);
+  }
+};
+
 class shared_mutex {
  public:
   constexpr shared_mutex() noexcept = default;

@@ -282,3 +282,18 @@ plant(both_tell_at_once pg.order_of_changes registry/pg.hpp
   [[is_telling_ || outbox_.empty()]]
   [[outbox_.empty()]]
 )
+
+# ---- watchdog ----
+
+plant(takes_what_is_held watchdog.woken detail/util/biased_lock.hpp
+  [[held_.load(std::memory_order_seq_cst) == 0]]
+  [[(held_.load(std::memory_order_seq_cst), true)]]
+)
+plant(waits_for_no_taker watchdog.woken detail/util/biased_lock.hpp
+  [[wanted_.load(loads)]]
+  [[(wanted_.load(loads), false)]]
+)
+plant(answered_twice watchdog.answered detail/runtime/impl/watchdog.hpp
+  [[waiting.is_turn_local_.store(false, std::memory_order_relaxed);]]
+  [[static_cast<void>(waiting);]]
+)

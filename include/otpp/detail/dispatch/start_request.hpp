@@ -168,6 +168,9 @@ struct initiate_start : initiation {
       if (program && program != &server->context()) {
         relations::of(*server).program = intrusive_ptr<context_state>(program);
       }
+      if (how.blocks()) {
+        server->expect_blocking();
+      }
       intrusive_ptr<link_relation> link;
       if (access::linked_to(how)) {
         relations::of(*access::core(access::linked_to(how)));

@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -97,11 +98,12 @@ class reply_slot : public task, public waiter {
       turn& here = *turn::current();
       if (&here.here() == lane_) {
         // Fast path for a call that is answered in the turn in which it was made: no other thread knows of it.
-        here.answer_local(*this);
-        fill();
-        state_.answer_alone();
-        here.run_later(*this);
-        return true;
+        if (!here.watched()) [[likely]] {
+          return answer_local(here, fill);
+        }
+        if (answer_local_watched(here, fill)) {
+          return true;
+        }
       }
     }
     claim won = try_claim();
@@ -112,6 +114,24 @@ class reply_slot : public task, public waiter {
     fill();
     deliver_and_release(won);
     return true;
+  }
+
+  template <class Fill>
+  OTPP_INLINE bool answer_local(turn& here, Fill& fill) noexcept {
+    here.answer_local(*this);
+    fill();
+    state_.answer_alone();
+    here.put_into_tail(*this);
+    return true;
+  }
+  template <class Fill>
+  OTPP_NOINLINE bool answer_local_watched(turn& here, Fill& fill) noexcept {
+    std::lock_guard mine(*here.watched());
+    if (!is_turn_local()) {
+      return false; // the watchdog has registered the call
+    }
+    here.forget_local();
+    return answer_local(here, fill);
   }
 
   // Answers with an error, unless the slot is decided, and releases the server half.
@@ -167,7 +187,11 @@ class reply_slot : public task, public waiter {
   // Releases the server half without an answer: the caller no longer waits, or cannot be told.
   void release_unanswered() noexcept {
     if (is_turn_local()) {
-      turn::current()->remove_local(*this);
+      turn& here = *turn::current();
+      turn::access mine(here);
+      if (is_turn_local()) {
+        here.remove_local(*this);
+      }
     }
     release_server_half();
   }
@@ -199,10 +223,9 @@ class reply_slot : public task, public waiter {
     }
     result.won_ = decide(decision::server_half);
     if (is_turn_local()) {
-      if (result.won_) {
-        result.here_->answer_local(*this);
-      } else {
-        result.here_->remove_local(*this);
+      turn::access mine(result.here_);
+      if (is_turn_local()) {
+        result.won_ ? result.here_->answer_local(*this) : result.here_->remove_local(*this);
       }
     }
     if (!result.won_ && !result.inside_) {

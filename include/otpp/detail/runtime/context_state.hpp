@@ -8,6 +8,7 @@
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/runtime/watchdog.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
@@ -188,6 +189,15 @@ class context_state : public counted<context_state> {
   // for pointer operations only.
   spin_mutex& mutex() noexcept { return mutex_; }
 
+  // Returns true if turns have run on several threads, or will. Called by a turn of this context, with the address
+  // of something that its thread has.
+  bool may_be_shared(const void* thread) noexcept {
+    return thread_.load(std::memory_order_relaxed) != thread && note_thread(thread);
+  }
+  void expect_several_threads() noexcept { thread_.store(&thread_, std::memory_order_relaxed); }
+
+  watchdog& get_watchdog() noexcept { return watchdog_; }
+
   // Called when the context is destroyed; once or twice, depending on the version of Asio.
   void shutdown() noexcept;
 
@@ -198,6 +208,7 @@ class context_state : public counted<context_state> {
   friend class context_guard;
   friend class lane;
   friend class turn;
+  friend class watchdog;
 
   // Registers a waiter on this context and arms its deadline. Returns false if the context is being
   // destroyed, or if the membership of `one` is no longer `was`: a turn-local wait may have been ended by a
@@ -285,12 +296,27 @@ class context_state : public counted<context_state> {
 
   friend class context_service;
 
+  bool note_thread(const void* thread) noexcept {
+    if (thread_.load(std::memory_order_relaxed) == &thread_) {
+      return true; // known already
+    }
+    const void* none = nullptr;
+    if (thread_.compare_exchange_strong(none, thread, std::memory_order_relaxed, std::memory_order_relaxed)) {
+      return false; // the first
+    }
+    expect_several_threads();
+    return true;
+  }
+
   explicit context_state(asio::execution_context& context)
-      : context_(&context), virtual_time_(virtual_time_service::of(context)) {}
+      : context_(&context), virtual_time_(virtual_time_service::of(context)), watchdog_(*this) {}
 
   asio::execution_context* context_;
   virtual_time* virtual_time_;
   bool is_program_ = false;
+  std::atomic<const void*> thread_{
+      nullptr}; // the one that has run all turns so far; its own address if there are several
+  watchdog watchdog_;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 
   spin_mutex mutex_;

@@ -17,6 +17,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 
+#include <cstdint>
 #include <new>
 #include <optional>
 #include <thread>
@@ -42,6 +43,9 @@ class lane : public counted<lane> {
 
   // Returns the simulation of the context, or null in the usual case.
   virtual_time* simulated() const noexcept { return virtual_time_; }
+
+  // Returns true if several threads may run this lane at the same time, if there are several.
+  bool is_shared() const noexcept { return threads_ != threads::one; }
 
   // Returns true if a completion that is bound to `executor` may run on a thread that runs this lane.
   bool serves(const asio::any_io_executor& executor) const noexcept { return executor_ == executor; }
@@ -91,6 +95,10 @@ class lane : public counted<lane> {
   friend class context_state;
   friend intrusive_list<lane>;
 
+  // How many threads run it.
+  enum class threads : std::uint8_t { one, those_of_context, several };
+  threads threads_of(const asio::any_io_executor& executor) const noexcept;
+
   // Everything that must not outlive the context.
   struct executors {
     asio::any_io_executor own;
@@ -113,6 +121,7 @@ class lane : public counted<lane> {
   std::optional<asio::thread_pool::executor_type> on_thread_pool_;
   mpsc_queue<queued> inbox_{true};
   virtual_time* virtual_time_;
+  threads threads_ = threads::one;
   // Under the context's lock:
   list_hook<lane> hook_;   // in the context's list
   bool is_unused_ = false; // nobody refers to it any more, and the destruction of the context deletes it

@@ -13,6 +13,7 @@
 #include <otpp/detail/runtime/wait_edge.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/error.hpp>
 
 #include <asio/cancellation_signal.hpp>
 
@@ -66,6 +67,7 @@ class process : public counted<process> {
   // Like submit(). Precondition: the thread is inside the context or its gate. Returns false if the process
   // has ended; the caller then still owns the task, and discards it outside the gate.
   bool submit_inside(task& item, turn* here) noexcept {
+    turn::access mine(here);
     switch (mailbox_.submit(item, place_of(here))) {
       case mailbox::result::woke: schedule(here); return true;
       case mailbox::result::closed: return false;
@@ -74,7 +76,8 @@ class process : public counted<process> {
   }
 
   // Returns true if the turn on this thread is the only one that can run this process: it runs it already, or
-  // has claimed it. The turn is then the mailbox's receiver. Claims the process if it is parked.
+  // has claimed it. The turn is then the mailbox's receiver. Claims the process if it is parked. Precondition of
+  // this, and of what claims: the thread has access to the turn until it has used the claim.
   bool claim(turn& here) noexcept {
     if (here.owns(*this)) {
       return true;
@@ -140,6 +143,7 @@ class process : public counted<process> {
   // Runs the process for the first time. Messages that were sent earlier are handled after this.
   // Precondition: the thread is inside the context or its gate.
   void activate(turn* here) noexcept {
+    turn::access mine(here);
     is_active_ = true;
     context().add(*this);
     schedule(here);
@@ -153,8 +157,45 @@ class process : public counted<process> {
 
   // Puts an envelope into the mailbox. Precondition: the thread is inside the context or its gate.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
-  mailbox::result send_inside(envelope& item, turn* here) noexcept {
+  OTPP_INLINE mailbox::result send_inside(envelope& item, turn* here) noexcept {
     return wake_if_due(push_inside<Push>(item, here), here);
+  }
+
+  // Like send_inside(), in the turn of this thread.
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
+  OTPP_INLINE mailbox::result send_in_turn(envelope& item, turn& here) noexcept {
+    if (here.watched()) [[unlikely]] {
+      return send_in_turn_watched<Push>(item, here);
+    }
+    return send_inside<Push>(item, &here);
+  }
+  template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
+  OTPP_NOINLINE mailbox::result send_in_turn_watched(envelope& item, turn& here) noexcept {
+    std::lock_guard mine(*here.watched());
+    return send_inside<Push>(item, &here);
+  }
+
+  // Sends a call of this turn to this process if only this turn can run it; else returns false.
+  template <class Call>
+  OTPP_INLINE bool send_local(Call& request, turn& here) noexcept {
+    if (here.watched()) [[unlikely]] {
+      return send_local_watched(request, here);
+    }
+    return claim(here) && push_local(request, here);
+  }
+  template <class Call>
+  OTPP_NOINLINE bool send_local_watched(Call& request, turn& here) noexcept {
+    std::lock_guard mine(*here.watched());
+    return claim(here) && push_local(request, here);
+  }
+  template <class Call>
+  OTPP_INLINE bool push_local(Call& request, turn& here) noexcept {
+    auto& sent = request.release();
+    here.add_local(sent);
+    if (mailbox_.push(sent, mailbox::by::receiver) == mailbox::result::closed) {
+      sent.fail(errc::no_process);
+    }
+    return true;
   }
 
   // Like push_inside(), in two steps, the first of which may be taken under a lock.
@@ -311,3 +352,4 @@ inline void process::discard_work() noexcept {
 #include <otpp/detail/runtime/impl/context_state.hpp>
 #include <otpp/detail/runtime/impl/lane.hpp>
 #include <otpp/detail/runtime/impl/turn.hpp>
+#include <otpp/detail/runtime/impl/watchdog.hpp>

@@ -16,6 +16,7 @@ namespace otpp::detail {
 class context_state;
 class lane;
 class turn;
+class watchdog;
 
 // An operation that waits on a context for an answer from any thread. It counts as outstanding work there,
 // and may have a deadline.
@@ -30,7 +31,8 @@ class turn;
 // turn_local -> none is done by the turn.
 //
 // Whether it is on the turn's list is a separate fact: a waiter that is gone stays on that list until the
-// turn, which owns the server half, takes it off. Only the turn's thread reads that flag.
+// turn, which owns the server half, takes it off. Only the turn's thread reads that flag. The watchdog may register the
+// wait, and clears the flag, while that thread has no access to the turn (turn::access).
 class waiter : public deadline {
  public:
   enum class membership : std::uint8_t { none, turn_local, registered, gone };
@@ -39,7 +41,7 @@ class waiter : public deadline {
   virtual void on_context_destroyed() noexcept = 0;
 
   // Returns true if it is on the list of this thread's turn. Called by the owner of the server half only.
-  bool is_turn_local() const noexcept { return is_turn_local_; }
+  bool is_turn_local() const noexcept { return is_turn_local_.load(std::memory_order_relaxed); }
 
   membership get_membership() const noexcept { return membership_.load(std::memory_order_relaxed); }
 
@@ -55,11 +57,12 @@ class waiter : public deadline {
  private:
   friend class context_state;
   friend class turn;
+  friend class watchdog;
   friend intrusive_list<waiter>;
   list_hook<waiter> hook_; // on the list of its turn, or of its context
   std::atomic<membership> membership_{membership::none};
-  bool is_turn_local_ = false; // the turn's thread only
-  bool holds_lane_ = false;    // since it was registered; until then the turn holds the lane
+  std::atomic<bool> is_turn_local_{false}; // changed only by whoever has access to the turn
+  bool holds_lane_ = false;                // since it was registered; until then the turn holds the lane
 };
 
 } // namespace otpp::detail

@@ -66,6 +66,7 @@ inline void server_core::begin_end() noexcept {
     life_ = life::ending;
   }
   if (had_started && cause_ == end_cause::stopped) {
+    hand_out_if_it_blocks();
     run_terminate(reason_);
   }
 }

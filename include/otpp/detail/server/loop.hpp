@@ -66,6 +66,7 @@ inline void server_core::run_loop() noexcept {
         observation_.tell(*this, trace_event::kind::started);
       }
       envelope* starter = std::exchange(starter_, nullptr);
+      hand_out_if_it_blocks();
       killed_by_signal() ? starter->fail_unhandled(*this, reason_) : starter->open(*this);
       continue;
     }
@@ -93,7 +94,15 @@ inline void server_core::run_loop() noexcept {
       return;
     }
     take(*item);
+    hand_out_if_it_blocks();
     item->open(*this);
+  }
+}
+
+// Called before each handler (options::may_block).
+OTPP_INLINE void server_core::hand_out_if_it_blocks() noexcept {
+  if (may_block_) [[unlikely]] {
+    turn_->hand_out(*this);
   }
 }
 
@@ -172,6 +181,7 @@ inline bool server_core::step_observed() noexcept {
 
 // Opens a message, and reports it to the observers.
 inline void server_core::open_message(envelope& item) noexcept {
+  hand_out_if_it_blocks();
   if (observation_.is_on() && !item.is_system) {
     observation_.begin_handler(*this);
     if (!idle_ || !idle_->is(&item)) {
@@ -261,6 +271,9 @@ inline void server_core::job_lost() noexcept {
 inline void server_core::act() noexcept {
   next_action action = std::exchange(action_, {});
   bool at_once = action.kind > action_kind::proceed && context().is_over(action.moment());
+  if (at_once || action.kind == action_kind::proceed) {
+    hand_out_if_it_blocks();
+  }
   switch (action.kind) {
     case action_kind::none: return;
     case action_kind::proceed:

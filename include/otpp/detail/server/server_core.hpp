@@ -69,16 +69,15 @@ class server_core : public process {
   mailbox::result send(envelope& item) noexcept {
     turn* here = turn::current();
     if (here && here->is_in(context())) {
-      return send_inside<Push>(item, here);
+      return send_in_turn<Push>(item, *here);
     }
     // The server may be destroyed after this: the message may have held the last reference.
-    context_state& gate = context();
-    if (!gate.enter()) {
-      return mailbox::result::closed;
+    if (context_state& gate = context(); gate.enter()) {
+      mailbox::result result = send_inside<Push>(item, nullptr);
+      gate.leave();
+      return result;
     }
-    mailbox::result result = send_inside<Push>(item, nullptr);
-    gate.leave();
-    return result;
+    return mailbox::result::closed;
   }
 
   // Registers a call with its caller's context, and puts it into the mailbox.
@@ -86,13 +85,7 @@ class server_core : public process {
   OTPP_INLINE void send_call(unregistered<Request>&& request) noexcept {
     request->waits_for = static_cast<const process*>(this); // register_local() compares it with this type
     turn* here = turn::current();
-    if (here && here->is_in(context()) && here->is_in(request->context()) && claim(*here)) {
-      Request& sent = request.release();
-      here->add_local(sent);
-      if (is_refused(mailbox_.push(sent, mailbox::by::receiver))) {
-        sent.fail(errc::no_process);
-      }
-    } else {
+    if (!here || !here->is_in(context()) || !here->is_in(request->context()) || !send_local(request, *here)) {
       send_registered<&mailbox::push>(std::move(request));
     }
   }
@@ -111,6 +104,7 @@ class server_core : public process {
     bool is_registered = false;
     {
       context_guard there(context());
+      turn::access mine(there.here());
       {
         context_guard home(slot.context());
         is_registered = home.register_and(
@@ -218,6 +212,7 @@ class server_core : public process {
     starter->waits_for = static_cast<const process*>(this);
     turn* here = turn::current();
     if (here && here->is_in(context()) && here->is_in(starter->context())) {
+      turn::access mine(here);
       here->add_local(*starter);
       return &starter.release();
     }
@@ -229,6 +224,7 @@ class server_core : public process {
   // the server, inside the context or its gate. Messages sent to the name earlier are handled after it.
   template <class Request>
   void launch(Request& starter, turn* here) noexcept {
+    turn::access mine(here);
     starter_ = &starter;
     waits_for_ = waits_for::turn;
     if (starter.is_turn_local() && !here->has_place_for(*get_lane())) {
@@ -247,6 +243,8 @@ class server_core : public process {
     }
   }
 
+  void expect_blocking() noexcept { may_block_ = true; } // before it is launched
+  void hand_out_if_it_blocks() noexcept;
   void cancel_job(); // the handler that waits
   bool is_handlers_own(const asio::cancellation_slot& slot, bool is_in_step) const noexcept override;
   bool is_starting() const noexcept { return life_ == life::starting; }
@@ -383,6 +381,7 @@ class server_core : public process {
   std::unique_ptr<idle_timer> idle_;
   std::unique_ptr<handler_coroutine> coroutine_; // changed under the context's lock
   std::atomic<relations*> relations_{nullptr};
+  bool may_block_ = false; // options::may_block
   waits_for waits_for_ = waits_for::nothing;
   end_cause cause_ = end_cause::none;
   // Guarded by the context's lock; `running` is set without it, because no other thread checks for that.

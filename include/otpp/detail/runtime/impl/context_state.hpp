@@ -206,6 +206,7 @@ inline void context_state::shutdown() noexcept {
     return; // Asio 1.38 calls it twice
   }
   leave_all();
+  watchdog_.stop();
   // Threads inside the gate only post, which is brief; none of them waits for this thread.
   const std::uint64_t nobody_else =
       whose_lane_ends() == this ? 3u : 1u; // closed, and this thread may be inside

@@ -8,10 +8,13 @@
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/util/biased_lock.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/execution.hpp>
 #include <asio/io_context.hpp>
+#include <asio/query.hpp>
 #include <asio/require.hpp>
 #include <asio/thread_pool.hpp>
 
@@ -29,11 +32,29 @@ inline lane::lane(intrusive_ptr<context_state> context, const asio::any_io_execu
       executor_(executor),
       posting_(asio::require(executor, asio::execution::blocking.never)),
       virtual_time_(context_->virtual_time_) {
+  threads_ = threads_of(executor);
+  if (threads_ == threads::several) {
+    context_->expect_several_threads();
+  }
   if (const auto* io = executor_target<asio::io_context::executor_type>(posting_)) {
     on_io_context_ = *io;
   } else if (const auto* pool = executor_target<asio::thread_pool::executor_type>(posting_)) {
     on_thread_pool_ = *pool;
   }
+}
+
+// Of an executor that is not Asio's own it is assumed that it has several threads.
+inline lane::threads lane::threads_of(const asio::any_io_executor& executor) const noexcept {
+  if (!has_watchdog || virtual_time_ || !biased_lock::is_supported()) {
+    return threads::one; // nobody could take anything from its turns
+  }
+  if (const auto* pool = executor_target<asio::thread_pool::executor_type>(executor)) {
+    return asio::query(*pool, asio::execution::occupancy) == 1 ? threads::those_of_context : threads::several;
+  }
+  if (executor_target<asio::io_context::executor_type>(executor)) {
+    return threads::those_of_context;
+  }
+  return is_asios_own(executor) ? threads::one : threads::several; // a strand
 }
 
 inline waiter::~waiter() {

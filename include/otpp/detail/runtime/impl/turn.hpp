@@ -8,8 +8,11 @@
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/runtime/watchdog.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
+#include <limits>
+#include <mutex>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -47,11 +50,42 @@ inline void turn::run(task_list tasks) {
 }
 
 inline void turn::run_all() {
+  if (lane_->is_shared() && lane_->context().may_be_shared(&slot())) [[unlikely]] {
+    run_all_watched();
+    return;
+  }
   while (!is_spent()) {
     if (!tail_.empty()) {
       spend();
       tail_.pop_front().run();
     } else if (next_) {
+      running_ = std::exchange(next_, nullptr);
+      run_process();
+    } else {
+      return;
+    }
+  }
+}
+
+OTPP_NOINLINE inline void turn::run_all_watched() {
+  watched_turn while_it_runs(*this);
+  while (!is_spent()) {
+    while_it_runs.goes_on();
+    task* resumed = nullptr;
+    process* woken = nullptr;
+    {
+      std::lock_guard mine(while_it_runs);
+      if (!tail_.empty()) {
+        resumed = &tail_.pop_front();
+      } else {
+        woken = std::exchange(next_, nullptr);
+        running_ = woken;
+      }
+    }
+    if (resumed) {
+      spend();
+      resumed->run();
+    } else if (woken) {
       run_process();
     } else {
       return;
@@ -68,19 +102,31 @@ inline void turn::run_process() {
       here.ended_ = {};
     }
   } scope{*this, std::move(kept_next_)};
-  running_ = std::exchange(next_, nullptr);
-  tail_size_ = 0;
+  tail_room_ = chunk;
   running_->run_steps(*this);
 }
 
 inline void turn::keep(process& ended) noexcept { ended_ = intrusive_ptr<process>::adopt(&ended); }
 
 inline void turn::run_later(task& item) noexcept {
+  if (watched_) [[unlikely]] {
+    run_later_watched(item);
+  } else {
+    put_into_tail(item);
+  }
+}
+
+OTPP_NOINLINE inline void turn::run_later_watched(task& item) noexcept {
+  std::lock_guard mine(*watched_);
+  put_into_tail(item);
+}
+
+OTPP_INLINE void turn::put_into_tail(task& item) noexcept {
   tail_.push_back(item);
   // While a server is busy, other threads of the context may resume the callers that it has answered. They
   // are posted in chunks, because one post for each costs three times as much.
-  if (running_ && ++tail_size_ == 8) {
-    tail_size_ = 0;
+  if (running_ && --tail_room_ <= 0) {
+    tail_room_ += chunk;
     post_tail();
   }
 }
@@ -95,8 +141,24 @@ inline void turn::post_tail() noexcept {
 }
 
 inline void turn::register_one(waiter& one) noexcept {
+  access mine(*this);
   remove_local(one);
   lane_->context().register_and(one, waiter::membership::turn_local, [] {});
+}
+
+inline void turn::hand_out(const process& owner) noexcept {
+  access mine(*this);
+  budget_ = 0;
+  tail_room_ = std::numeric_limits<int>::min() / 2; // each answer is posted
+  register_local(&owner);
+  while (!tail_.empty()) {
+    lane_->deliver(tail_.pop_front());
+  }
+  if (next_) {
+    register_local(next_);
+    intrusive_ptr<process> kept = std::move(kept_next_);
+    std::exchange(next_, nullptr)->post_activation();
+  }
 }
 
 inline turn::~turn() {
