@@ -115,6 +115,12 @@ nap_after(detail/runtime/process.hpp "intrusive_ptr<process> keep(this);")
 nap_after(detail/runtime/process.hpp "intrusive_ptr<lane> here = who->lane_;")
 nap_before(detail/runtime/process.hpp "if (mailbox_.park()) {")
 
+# ---- the watchdog ----
+
+nap_after(detail/runtime/impl/watchdog.hpp "      lock.unlock();")
+nap_before(detail/runtime/impl/watchdog.hpp "watched.lock_.give_back();")
+nap_after(detail/util/biased_lock.hpp "wanted_.store(true, std::memory_order_seq_cst);")
+
 file(GLOB_RECURSE headers RELATIVE "${FROM}/otpp" "${FROM}/otpp/*.hpp")
 foreach(header IN LISTS headers)
   if(header IN_LIST changed)
