@@ -149,7 +149,7 @@ inline void turn::register_one(waiter& one) noexcept {
 inline void turn::hand_out(const process& owner) noexcept {
   access mine(*this);
   budget_ = 0;
-  tail_room_ = std::numeric_limits<int>::min() / 2; // each answer is posted
+  tail_room_ = (std::numeric_limits<int>::min)() / 2; // each answer is posted
   register_local(&owner);
   while (!tail_.empty()) {
     lane_->deliver(tail_.pop_front());

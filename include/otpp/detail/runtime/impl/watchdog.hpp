@@ -27,7 +27,7 @@ namespace otpp::detail {
 inline watched_turn::watched_turn(turn& one) noexcept : turn_(one) {
   turn_.lane_->context().get_watchdog().add(*this);
   turn_.watched_ = this;
-  turn_.watched_locals_ = turn_.local_.empty() ? 0 : std::numeric_limits<int>::max() / 2;
+  turn_.watched_locals_ = turn_.local_.empty() ? 0 : (std::numeric_limits<int>::max)() / 2;
 }
 
 inline watched_turn::~watched_turn() {
