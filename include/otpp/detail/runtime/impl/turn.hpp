@@ -50,7 +50,7 @@ inline void turn::run(task_list tasks) {
 }
 
 inline void turn::run_all() {
-  if (lane_->is_shared() && lane_->context().may_be_shared(&slot())) [[unlikely]] {
+  if (lane_->is_shared() && lane_->context().may_be_shared(static_cast<const void*>(&slot()))) [[unlikely]] {
     run_all_watched();
     return;
   }
