@@ -49,6 +49,9 @@ class exit_signal {
 
 namespace detail {
 
+template <>
+inline constexpr bool is_news<exit_signal> = true;
+
 // An exit signal that can take either form, created before it is sent.
 class pending_exit_message final : public pending_exit {
  public:

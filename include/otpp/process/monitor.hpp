@@ -72,6 +72,9 @@ struct down {
 
 namespace detail {
 
+template <>
+inline constexpr bool is_news<down> = true;
+
 // The first monitors the second.
 class monitor_relation final : public relation {
  public:

@@ -76,7 +76,17 @@ struct group_change {
   std::string group;
   kind what;
   pid who;
+
+  /// Returns true if the monitor has been removed; the library then drops the message.
+  bool is_void() const noexcept { return ref.is_over(); }
 };
+
+namespace detail {
+
+template <>
+inline constexpr bool is_news<group_change> = true;
+
+} // namespace detail
 
 /// What `pg::monitor` returns.
 struct monitored_group {
@@ -241,7 +251,7 @@ class pg {
 
     template <class Callbacks>
     static void opened(detail::server_core& server, detail::envelope& item) {
-      if (static_cast<detail::plain_message<group_change>&>(item).content().ref.is_over()) {
+      if (static_cast<detail::plain_message<group_change>&>(item).content().is_void()) {
         item.discard_message();
       } else {
         detail::opener_of<detail::server_core::verb::info, group_change, Callbacks>()(server, item);

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string_view>
+#include <typeinfo>
 
 #pragma GCC visibility push(default)
 
@@ -54,6 +55,11 @@ class envelope : public queued {
 
   // Returns true for a cast or an info, whose loss is not reported.
   virtual bool is_lost_silently() const noexcept { return false; }
+
+  // Of the library's news of an end or a change: its type, and whether it counts as never sent, because its monitor or
+  // link has been removed. Null for all else.
+  virtual const std::type_info* news() const noexcept { return nullptr; }
+  virtual bool is_void() const noexcept { return false; }
 
   virtual std::string_view message_type() const noexcept { return {}; }
   virtual source_location where() const noexcept { return {}; }

@@ -11,6 +11,7 @@
 #include <otpp/message.hpp>
 
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -48,6 +49,10 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   source_location where_;
 };
 
+// True for what the library tells a process. It has an is_void().
+template <class M>
+inline constexpr bool is_news = false;
+
 // A cast or an info in transit.
 template <message M>
 class plain_message final : public envelope, public cached_memory {
@@ -71,6 +76,14 @@ class plain_message final : public envelope, public cached_memory {
     delete this;
   }
   bool is_lost_silently() const noexcept override { return !sender_; }
+  const std::type_info* news() const noexcept override { return is_news<M> ? &typeid(M) : nullptr; }
+  bool is_void() const noexcept override {
+    if constexpr (is_news<M>) {
+      return content_.is_void();
+    } else {
+      return false;
+    }
+  }
   std::string_view message_type() const noexcept override { return type_name<M>(); }
   source_location where() const noexcept override { return where_; }
 

@@ -163,7 +163,7 @@ class turn {
   OTPP_NOINLINE void begin_access() noexcept { watched_->lock(); }
   OTPP_NOINLINE void end_access() noexcept { watched_->unlock(); }
 
-  OTPP_NOINLINE void run_later_watched(task& item) noexcept;
+  void run_later_watched(task& item) noexcept;
 
   void run_all();
   void run_all_watched();

@@ -119,8 +119,18 @@ inline envelope* server_core::next_message() noexcept {
 OTPP_INLINE void server_core::take(envelope& item) noexcept {
   turn_->spend();
   if (idle_ && !idle_->is(&item)) {
-    item.is_system ? idle_->begin_anew() : idle_->disarm(); // any message disarms it
+    if (item.is_system) {
+      idle_->begin_anew();
+    } else if (is_for_callbacks(item)) {
+      idle_->disarm(); // any message does
+    }
   }
+}
+
+// Returns false for news that was taken back, or that the callbacks have no handler for: it is no message to them.
+inline bool server_core::is_for_callbacks(const envelope& item) const noexcept {
+  const std::type_info* news = item.news();
+  return !news || (!item.is_void() && find_opener(verb::info, *news));
 }
 
 // Takes a message that was dequeued while a handler waits, or after the server has ended.
@@ -182,7 +192,7 @@ inline bool server_core::step_observed() noexcept {
 // Opens a message, and reports it to the observers.
 inline void server_core::open_message(envelope& item) noexcept {
   hand_out_if_it_blocks();
-  if (observation_.is_on() && !item.is_system) {
+  if (observation_.is_on() && !item.is_system && is_for_callbacks(item)) {
     observation_.begin_handler(*this);
     if (!idle_ || !idle_->is(&item)) {
       observation_.tell(*this, trace_event::kind::received, item.message_type(), item.where());
@@ -305,7 +315,7 @@ inline void server_core::act() noexcept {
           run_timeout();
           return;
         }
-        if (item->is_system) {
+        if (item->is_system || !is_for_callbacks(*item)) {
           action_ = std::move(action); // that was not a message, so it is asked for again
         }
         take(*item);

@@ -346,6 +346,7 @@ class server_core : public process {
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;
+  bool is_for_callbacks(const envelope& item) const noexcept;
   void act() noexcept;
   void count_as_work() noexcept; // the handler, which waits
   void begin_end() noexcept;

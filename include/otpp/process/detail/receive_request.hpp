@@ -31,16 +31,6 @@
 
 namespace otpp::detail {
 
-// Returns true for a library message that is void, because its link or monitor was removed.
-template <class M>
-bool is_void([[maybe_unused]] const M& content) noexcept {
-  if constexpr (std::is_same_v<M, down> || std::is_same_v<M, exit_signal>) {
-    return content.is_void();
-  } else {
-    return false;
-  }
-}
-
 template <class... M>
 using received_t =
     std::conditional_t<sizeof...(M) == 1, std::tuple_element_t<0, std::tuple<M...>>, std::variant<M...>>;
@@ -85,7 +75,7 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
     if (!plain) {
       return opinion::no;
     }
-    return is_void(plain->content()) ? opinion::stale : opinion::yes;
+    return item.is_void() ? opinion::stale : opinion::yes;
   }
 
   template <class One>
