@@ -65,7 +65,7 @@ struct witness {
 struct busy {
   struct work {
     otpp::server_ref<witness> whom;
-    bool noted_inside = false;
+    bool* noted;
     using reply_type = bool;
   };
   struct compute {
@@ -73,9 +73,9 @@ struct busy {
   };
   asio::io_context* init(asio::io_context* where) { return where; }
   bool handle_call(work m, asio::io_context*& where) {
-    otpp::try_cast<witness::note>(m.whom, &m.noted_inside);
+    otpp::try_cast<witness::note>(m.whom, m.noted);
     where->poll();
-    return m.noted_inside;
+    return *m.noted;
   }
   int handle_call(compute, asio::io_context*& where) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -89,6 +89,7 @@ struct busy {
 TEST_CASE("options: what a server that may block wakes does not wait for its handler", "[options]") {
   for (bool blocks : {false, true}) {
     asio::io_context context;
+    bool noted = false;
     bool noted_inside = !blocks;
     auto client = [&]() -> asio::awaitable<void> {
       otpp::options how;
@@ -97,11 +98,12 @@ TEST_CASE("options: what a server that may block wakes does not wait for its han
       }
       auto whom = co_await otpp::start<witness>();
       auto server = co_await otpp::start<busy>(how, &context);
-      noted_inside = co_await otpp::call<busy::work>(server, whom);
+      noted_inside = co_await otpp::call<busy::work>(server, whom, &noted);
     };
     asio::co_spawn(context, client(), asio::detached);
     context.run();
     CHECK(noted_inside == blocks);
+    CHECK(noted);
   }
 }
 
