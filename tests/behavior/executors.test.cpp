@@ -13,6 +13,7 @@
 #include <asio/execution.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
@@ -25,6 +26,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -285,23 +287,48 @@ TEST_CASE("executors: a handler that blocks its strand holds up no timeouts of o
   pool.join();
 }
 
+namespace {
+
+// Sees at its destruction whether the server has ended.
+template <class Callbacks>
+struct witness {
+  const otpp::server_ref<Callbacks>* server;
+  bool* has_ended;
+  witness(const otpp::server_ref<Callbacks>& of, bool& result) : server(&of), has_ended(&result) {}
+  witness(const witness&) = delete;
+  witness& operator=(const witness&) = delete;
+  ~witness() { *has_ended = server->has_ended(); }
+};
+
+} // namespace
+
 TEST_CASE("executors: a context ends its servers before it shuts its strands down") {
   // Other threads may post to a strand until its servers have ended.
-  struct witness {
-    const otpp::server_ref<lodger>* server;
-    bool* has_ended;
-    witness(const otpp::server_ref<lodger>& of, bool& result) : server(&of), has_ended(&result) {}
-    witness(const witness&) = delete;
-    witness& operator=(const witness&) = delete;
-    ~witness() { *has_ended = server->has_ended(); }
-  };
   otpp::server_ref<lodger> server;
   bool has_ended = false;
   {
     asio::io_context context;
     server = start_on<lodger>(context, context.get_executor());
     // The first strand, and younger than what the library has in this context.
-    asio::post(asio::make_strand(context), [seen = std::make_unique<witness>(server, has_ended)] {});
+    asio::post(asio::make_strand(context), [seen = std::make_unique<witness<lodger>>(server, has_ended)] {});
+  }
+  CHECK(has_ended);
+}
+
+TEST_CASE("executors: a context ends its servers before it shuts its timers down") {
+  // Other threads may destroy a timer of the library's until the servers have ended.
+  otpp::server_ref<keeper> server;
+  bool has_ended = false;
+  {
+    asio::io_context context;
+    server = start_on<keeper>(context, context.get_executor());
+    otpp::call_for<keeper::ask>(
+        server, 1h, asio::bind_executor(context.get_executor(), [](std::exception_ptr, int) {}));
+    context.restart();
+    context.poll(); // the library has a timer now
+    auto last = std::make_shared<asio::steady_timer>(context, 1h);
+    last->async_wait([last, seen = std::make_unique<witness<keeper>>(server, has_ended)](std::error_code) {});
+    CHECK_FALSE(server.has_ended());
   }
   CHECK(has_ended);
 }

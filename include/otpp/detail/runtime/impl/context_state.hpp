@@ -13,6 +13,8 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/steady_timer.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -172,6 +174,23 @@ inline void context_state::sweep(lane& here) {
   on_this_thread.run(task_list());
 }
 
+// Shuts our state down before the timers' service, which is younger than context_service and shut down first: until
+// our gate is closed, a thread in it may destroy a lane, and with it a timer. Made after the first timer.
+class ends_before_timers final : public asio::execution_context::service {
+ public:
+  using key_type = ends_before_timers;
+  static inline asio::execution_context::id id;
+
+  explicit ends_before_timers(asio::execution_context& context)
+      : asio::execution_context::service(context),
+        context_(asio::use_service<context_service>(context).context()) {}
+
+ private:
+  void shutdown() noexcept override { context_->shutdown(); }
+
+  intrusive_ptr<context_state> context_;
+};
+
 inline void context_state::arm_timer(lane& here, deadline::time_point at) {
   deadlines& its = here.deadlines_;
   its.armed_for = at;
@@ -181,7 +200,9 @@ inline void context_state::arm_timer(lane& here, deadline::time_point at) {
     return;
   }
   if (!its.timer) {
-    its.timer.emplace(here.executor_);
+    asio::steady_timer made(here.executor_);
+    asio::use_service<ends_before_timers>(*context_);
+    its.timer.emplace(std::move(made));
   }
   its.timer->expires_at(at);
   its.timer->async_wait([kept = intrusive_ptr<lane>(&here), at](std::error_code error) {
