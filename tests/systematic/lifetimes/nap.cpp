@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "dice.hpp"
+#include "support/dice.hpp"
 
 namespace lifetimes {
 

@@ -31,7 +31,7 @@
 #include <utility>
 #include <vector>
 
-#include "dice.hpp"
+#include "support/dice.hpp"
 
 // Where all of them live: contexts that stay and contexts that come and go, the executors of the users' own, and
 // the servers that everybody knows.

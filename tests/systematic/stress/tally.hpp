@@ -10,6 +10,8 @@
 #include <mutex>
 #include <vector>
 
+#include "support/dice.hpp"
+
 // What is counted, on a page for each thread: a counter that all threads share would cost more than the
 // message it counts, and would order what ThreadSanitizer is to find unordered. All of it is relaxed.
 
@@ -139,20 +141,3 @@ struct page_of_thread {
 }
 
 inline std::int64_t total(count what) { return ledger::instance().sum(what); }
-
-// Small, and the same on every platform; from a seed.
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u + 0x632BE59BD9B4E019u) {}
-
-  std::uint32_t roll() noexcept { // splitmix64
-    std::uint64_t z = state_ += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return static_cast<std::uint32_t>(z >> 32);
-  }
-  std::uint32_t below(std::size_t n) noexcept { return roll() % static_cast<std::uint32_t>(n); }
-
- private:
-  std::uint64_t state_;
-};

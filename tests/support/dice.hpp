@@ -5,8 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace lifetimes {
-
 // Small, and the same on every platform; from a seed.
 class dice {
  public:
@@ -23,5 +21,3 @@ class dice {
  private:
   std::uint64_t state_;
 };
-
-} // namespace lifetimes
