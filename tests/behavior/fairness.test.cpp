@@ -3,6 +3,7 @@
 // Long queues, flooded servers, long chains, and many who want one name.
 
 #include <otpp/otpp.hpp>
+#include <otpp/sys.hpp>
 
 #include <asio/bind_executor.hpp>
 #include <asio/co_spawn.hpp>
@@ -23,11 +24,13 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/error_of.hpp"
 #include "support/probe.hpp"
 #include "support/run.hpp"
 
@@ -232,6 +235,18 @@ TEST_CASE("fairness: a ticker ticks beside a server that goes on by itself", "[f
   });
 }
 
+TEST_CASE("fairness: a ticker ticks beside an observed server that goes on by itself", "[fairness]") {
+  run([]() -> asio::awaitable<void> {
+    auto finished = std::make_shared<std::atomic<bool>>(false);
+    auto server = co_await otpp::start<restless>(finished);
+    co_await otpp::trace(server, [](const otpp::trace_event&) {});
+    co_await otpp::cast<restless::begin>(server);
+    clock_type::duration late = co_await tick(finished);
+    CHECK(late < 50ms * slowdown);
+    co_await server.stop();
+  });
+}
+
 TEST_CASE("fairness: two servers that call each other's casts leave room for a ticker", "[fairness]") {
   struct player {
     struct ball {
@@ -316,6 +331,34 @@ struct asker {
 };
 
 } // namespace
+
+namespace {
+
+struct busy {
+  struct note {};
+  struct promise {
+    using reply_type = int;
+  };
+  std::vector<otpp::caller<int>> init() { return {}; }
+  void handle_cast(note, std::vector<otpp::caller<int>>&) {}
+  void handle_call(promise, otpp::caller<int> from, std::vector<otpp::caller<int>>& promised) {
+    promised.push_back(std::move(from));
+  }
+};
+
+} // namespace
+
+TEST_CASE("fairness: a call is timed though its server's turn is over before it is taken", "[fairness]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<busy>();
+    for (int n = 0; n != 1000; ++n) { // some turns
+      otpp::try_cast<busy::note>(server);
+    }
+    std::error_code error = co_await code_of(otpp::call_for<busy::promise>(server, 20ms));
+    CHECK(error == otpp::errc::timeout);
+    co_await server.stop();
+  });
+}
 
 TEST_CASE("fairness: a long chain of calls by one coroutine takes no stack", "[fairness]") {
   depth_gauge gauge;

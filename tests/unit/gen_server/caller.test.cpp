@@ -227,6 +227,30 @@ TEST_CASE("caller: a handler that drops it, or never had it, gives no_reply", "[
   });
 }
 
+namespace {
+
+struct keeper {
+  struct ask {
+    using reply_type = int;
+  };
+  std::optional<otpp::caller<int>> init() { return {}; }
+  int handle_call(ask, otpp::caller<int> from, std::optional<otpp::caller<int>>& kept) {
+    kept = std::move(from);
+    return 5;
+  }
+};
+
+} // namespace
+
+TEST_CASE("caller: what a handler returns is the answer, though it has kept the caller", "[caller]") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<keeper>();
+    int value = co_await otpp::call<keeper::ask>(server);
+    CHECK(value == 5);
+    co_await server.stop();
+  });
+}
+
 TEST_CASE("caller: answers a call whose answer is void, or fails it", "[caller]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<clumsy>();
