@@ -56,7 +56,7 @@ if(OTPP_TEST_LIFETIMES)
   )
   otpp_add_verification(
     lifetimes_tsan "operations|nothing lost"
-    ${CMAKE_COMMAND} -E env TSAN_OPTIONS=halt_on_error=1
+    ${CMAKE_COMMAND} -E env "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp"
     ${plain_addresses} $<TARGET_FILE:otpp_lifetimes_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
   )
 endif()
