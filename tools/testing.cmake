@@ -80,8 +80,8 @@ endfunction()
 # tests that call it themselves.
 function(otpp_compile_command result)
   separate_arguments(flags NATIVE_COMMAND "${CMAKE_CXX_FLAGS}")
-  set(dirs "$<TARGET_PROPERTY:otpp_tests,INCLUDE_DIRECTORIES>")
-  set(definitions "$<TARGET_PROPERTY:otpp_tests,COMPILE_DEFINITIONS>")
+  set(dirs "$<TARGET_PROPERTY:otpp_matrix,INCLUDE_DIRECTORIES>")
+  set(definitions "$<TARGET_PROPERTY:otpp_matrix,COMPILE_DEFINITIONS>")
   set(
     ${result}
     ${CMAKE_CXX_COMPILER} ${flags} ${CMAKE_CXX20_STANDARD_COMPILE_OPTION}
