@@ -41,8 +41,8 @@ class envelope : public queued {
 
   // ---- in a mailbox with a limit ----
 
-  // It waits for room. Called under the mailbox's lock.
-  virtual void put_in_line() noexcept {}
+  // It is to wait for room. Called under the mailbox's lock. Returns false if it must not.
+  virtual bool put_in_line() noexcept { return true; }
 
   // It waited for room, and is in the mailbox now. Not called under a lock.
   virtual void admitted() noexcept {}

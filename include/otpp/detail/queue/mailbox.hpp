@@ -308,7 +308,9 @@ class mailbox {
     if (!may_wait) {
       return result::full;
     }
-    item.put_in_line();
+    if (!item.put_in_line()) {
+      return result::full;
+    }
     item.next = nullptr;
     if (line.first) {
       line.last->next = &item;

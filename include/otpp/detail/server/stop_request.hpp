@@ -54,6 +54,11 @@ class stop_request : public envelope, public answer_slot<void> {
   }
   void discard_message() noexcept override { release_server_half(); }
 
+  // A stop cancels what the body of a process waits for.
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    return visit.one(server, is_sure() && !server->opens_at_once());
+  }
+
   // The server has been stopped as requested, or has ended for another reason first.
   void write_end(const exit_reason& reason) noexcept override {
     if (reason == wanted_) {

@@ -39,7 +39,10 @@ class inbox final : public receiver {
     ~waiting() = default;
   };
 
-  explicit inbox(server_core& owner) : owner_(owner) { relations::of(owner_).body = this; }
+  explicit inbox(server_core& owner) : owner_(owner) {
+    relations::of(owner_).body = this;
+    owner_.open_at_once();
+  }
   inbox(const inbox&) = delete;
   inbox& operator=(const inbox&) = delete;
   ~inbox() {

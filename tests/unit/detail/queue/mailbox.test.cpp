@@ -18,7 +18,10 @@ class letter final : public otpp::detail::envelope {
 
   void fail_unhandled(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
   void discard_message() noexcept override { note('-'); }
-  void put_in_line() noexcept override { note('~'); }
+  bool put_in_line() noexcept override {
+    note(may_wait ? '~' : '!');
+    return may_wait;
+  }
   void admitted() noexcept override { note('+'); }
   bool expired() const noexcept override { return has_expired; }
   const void* sender() const noexcept override { return this; }
@@ -26,6 +29,7 @@ class letter final : public otpp::detail::envelope {
   char name() const { return name_; }
 
   bool has_expired = false;
+  bool may_wait = true;
 
  private:
   void note(char what) noexcept {
@@ -113,6 +117,17 @@ TEST_CASE("mailbox: library messages take no place and never wait", "[mailbox]")
   CHECK(l.said == "~c"); // no place has become free
   CHECK(pop_all(box) == "bdc");
   CHECK(l.said == "~c+c");
+}
+
+TEST_CASE("mailbox: who must not wait is refused", "[mailbox]") {
+  letters l;
+  mailbox box(1);
+  box.push(l.a);
+  l.b.may_wait = false;
+  CHECK(box.push(l.b) == mailbox::result::full);
+  CHECK(box.push(l.c) == mailbox::result::waiting);
+  CHECK(l.said == "!b~c");
+  CHECK(pop_all(box) == "ac");
 }
 
 TEST_CASE("mailbox: who has given up is passed over", "[mailbox]") {
