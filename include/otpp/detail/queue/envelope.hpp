@@ -64,7 +64,8 @@ class envelope : public queued {
   virtual std::string_view message_type() const noexcept { return {}; }
   virtual source_location where() const noexcept { return {}; }
 
-  bool counted = false; // set by the mailbox: it takes one place of the limit
+  bool counted = false;       // set by the mailbox: it takes one place of the limit
+  bool needs_no_room = false; // set by the mailbox: it stands in line only to keep the order
 
   // It is addressed to the library rather than to the callbacks: it is opened even while the server is
   // suspended, and does not count as a message. Set before it is sent.

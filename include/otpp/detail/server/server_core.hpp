@@ -162,11 +162,7 @@ class server_core : public process {
   virtual std::string show_state() = 0;
 
   // For a receiver, which keeps its messages in the mailbox and takes out the first that matches.
-  void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
-  template <class Wanted>
-  envelope* take_first(Wanted wanted) noexcept {
-    return mailbox_.take_first(std::move(wanted));
-  }
+  mailbox& queue() noexcept { return mailbox_; }
 
   // ---- types and names ----
 

@@ -7,6 +7,7 @@
 #include <otpp/gen_server/start.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/registry/registry.hpp>
+#include <otpp/request.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"
@@ -32,6 +33,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 
@@ -126,6 +128,23 @@ TEST_CASE("stop: what was sent before is handled first", "[stop]") {
     int value = co_await answer.get();
     CHECK(value == 1);
     CHECK(said.text() == "a ask1 info-b terminate:normal");
+  });
+}
+
+TEST_CASE("stop: what its sender has in line for room is handled first", "[stop]") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await otpp::start<scribe>(otpp::options().mailbox_limit(2), said);
+    std::vector<otpp::request_handle<int>> asked;
+    for (int n = 1; n != 6; ++n) {
+      asked.push_back(otpp::send_request<scribe::ask>(server, n));
+    }
+    co_await server.stop();
+    CHECK(said.text() == "ask1 ask2 ask3 ask4 ask5 terminate:normal");
+    for (auto& one : asked) {
+      int answer = co_await one.receive();
+      CHECK(answer > 0);
+    }
   });
 }
 
