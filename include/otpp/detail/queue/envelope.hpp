@@ -55,6 +55,7 @@ class envelope : public queued {
 
   // Returns true for a cast or an info, whose loss is not reported.
   virtual bool is_lost_silently() const noexcept { return false; }
+  bool is_dropped_silently() const noexcept { return !is_of_library && is_lost_silently(); }
 
   // Of the library's news of an end or a change: its type, and whether it counts as never sent, because its monitor or
   // link has been removed. Null for all else.
@@ -64,6 +65,7 @@ class envelope : public queued {
   virtual std::string_view message_type() const noexcept { return {}; }
   virtual source_location where() const noexcept { return {}; }
 
+  bool is_of_library = false; // set by the mailbox: nobody has sent it as a cast or an info
   bool counted = false;       // set by the mailbox: it takes one place of the limit
   bool needs_no_room = false; // set by the mailbox: it stands in line only to keep the order
 

@@ -68,6 +68,7 @@ class mailbox {
 
   // Takes a message regardless of the limit.
   result push_library_message(envelope& item, by who = by::anyone) noexcept {
+    item.is_of_library = true;
     if (bound* line = counter(); line && line->limit != 0) {
       return push_behind_line(*line, item, who);
     }

@@ -137,7 +137,7 @@ inline bool server_core::is_for_callbacks(const envelope& item) const noexcept {
 inline void server_core::accept(envelope& item) noexcept {
   relations* its = related();
   if (mailbox_.is_closed()) {
-    item.fail_unhandled(*this, reason_);
+    drop_late(item);
   } else if (its && its->body) {
     its->body->accept(item);
   } else {

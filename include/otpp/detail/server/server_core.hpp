@@ -349,6 +349,7 @@ class server_core : public process {
   void end() noexcept;
   void end_without_state() noexcept;
   void report(std::size_t dropped) noexcept;
+  void drop_late(envelope& item) noexcept;
   void tell_list(intrusive_list<reply_slot>& list) noexcept;
   void answer_last() noexcept;
   void on_context_destroyed() noexcept override { end_at_once(exit_reason::killed()); }
