@@ -62,7 +62,7 @@ struct bound {
   // ---- under the lock ----
 
   bool lets_pass(const envelope& item) const noexcept {
-    return may_pass == passing::all || (may_pass == passing::system && item.is_system);
+    return item.is_ahead || may_pass == passing::all || (may_pass == passing::system && item.is_system);
   }
 
   void append(envelope& item) noexcept {

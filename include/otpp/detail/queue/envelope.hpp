@@ -73,6 +73,9 @@ class envelope : public queued {
   // suspended, and does not count as a message. Set before it is sent.
   bool is_system = false;
 
+  // It ends the server before what was sent earlier (relations::hurry). Set before it is sent.
+  bool is_ahead = false;
+
   envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
 
  protected:

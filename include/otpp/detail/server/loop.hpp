@@ -56,6 +56,9 @@ inline void server_core::run_loop() noexcept {
       if (pending_exit* signal = its->incoming.oldest()) {
         apply_exit_signal(*signal); // before what was sent earlier, as in OTP
       }
+      if (its->is_hurried() && !starter_) [[unlikely]] {
+        open_ahead(*its);
+      }
     }
     if (life_ == life::ending) { // `terminate` has completed
       end();
@@ -95,6 +98,14 @@ inline void server_core::run_loop() noexcept {
     }
     take(*item);
     hand_out_if_it_blocks();
+    item->open(*this);
+  }
+}
+
+// Opens what is to end the server before all other messages.
+OTPP_NOINLINE inline void server_core::open_ahead(relations& its) noexcept {
+  its.take_hurry();
+  while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
     item->open(*this);
   }
 }

@@ -339,6 +339,7 @@ class server_core : public process {
 
   void run_loop() noexcept;
   envelope* next_message() noexcept;
+  void open_ahead(relations& its) noexcept;
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;
