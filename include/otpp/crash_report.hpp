@@ -17,7 +17,10 @@
 
 namespace otpp {
 
-/// Describes a server that ended with an unclean reason. OTP's crash report.
+/// Describes a server that ended with an unclean reason, or whose end, for whatever reason, has dropped casts and infos.
+/// OTP's crash report; OTP drops messages without a word.
+///
+/// A message that was being sent at that very moment may be told of in a report of its own.
 struct crash_report {
   std::string_view name;      ///< The name it was started with; empty if it has none.
   std::string_view callbacks; ///< The callbacks type.
@@ -27,7 +30,9 @@ struct crash_report {
   source_location where;      ///< Where that message was sent from, if it was sent to an address in a
                               ///< variable, and the compiler knows; else line 0. try_cast and try_send
                               ///< to a server_ref do not tell.
-  std::size_t dropped = 0;    ///< How many casts and infos were left in its mailbox.
+  std::size_t dropped =
+      0; ///< How many casts and infos were left in its mailbox. What the library has put there, such
+         ///< as a `down` or the message of a timer, does not count.
 
   explicit crash_report(exit_reason why) : reason(std::move(why)) {}
 

@@ -6,17 +6,22 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/start.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/timer.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"
 #include "support/crash_log.hpp"
 #include "support/error_of.hpp"
+#include "support/event.hpp"
 #include "support/pending.hpp"
 #include "support/run.hpp"
 #include "support/scribe.hpp"
+#include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -25,6 +30,8 @@
 #include <string>
 #include <system_error>
 #include <utility>
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -85,6 +92,43 @@ TEST_CASE("crash_report: says which server, why, and at which message", "[crash_
     std::error_code code = co_await queued.code();
     CHECK(code == otpp::errc::exited);
   });
+}
+
+TEST_CASE("crash_report: what any end has dropped is counted", "[crash_report]") {
+  for (const char* how : {"stop", "exit"}) {
+    INFO(how);
+    kept_report kept;
+    hook set([&](const otpp::crash_report& report) {
+      ++kept.times;
+      kept.dropped += report.dropped;
+      kept.reason = report.reason;
+    });
+    run([&]() -> asio::awaitable<void> {
+      event go_on;
+      auto server = co_await otpp::start<scribe>(journal());
+      co_await otpp::cast<scribe::hold>(server, go_on);
+      co_await until([&] { return go_on.is_awaited(); });
+      pending<> stopped;
+      if (how[0] != 'e') {
+        server.stop(stopped.token());
+      }
+      for (int n = 0; n != 4; ++n) {
+        co_await otpp::cast<scribe::note>(server, "left");
+      }
+      pending<int> queued; // its caller is told
+      otpp::call<scribe::ask>(server, 1, queued.token());
+      otpp::send_after(0s, server, scribe::note{"of a timer"});
+      co_await some_steps();
+      if (how[0] == 'e') {
+        otpp::exit(server, otpp::exit_reason::shutdown());
+      }
+      go_on.happen();
+      otpp::exit_reason why = co_await server.join();
+      CHECK(kept.reason == why);
+    });
+    CHECK(kept.times == 1);
+    CHECK(kept.dropped == 4);
+  }
 }
 
 TEST_CASE("crash_report: a clean end makes none, any other does", "[crash_report]") {

@@ -76,21 +76,36 @@ class pid {
     return detail::start_join(core_, std::forward<Token>(token));
   }
 
-  /// Asks the process to end, and waits until it has: as `server_ref::stop`.
+  /// Asks the process to end, and waits until it has: as `server_ref::stop`. A spawned coroutine is cancelled at once,
+  /// with `otpp::ahead` or without.
   template <class Token = asio::use_awaitable_t<>>
-    requires(!std::convertible_to<Token, exit_reason>)
+    requires(!std::convertible_to<Token, exit_reason> && !detail::is_ahead_tag<Token>)
   auto stop(Token&& token = {}) const {
     return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
   }
   template <class Token = asio::use_awaitable_t<>>
-    requires(!detail::timeout_like<Token>)
+    requires(!detail::timeout_like<Token> && !detail::is_ahead_tag<Token>)
   auto stop(exit_reason reason, Token&& token = {}) const {
     return stop(std::move(reason), infinite, std::forward<Token>(token));
   }
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+    requires(!detail::is_ahead_tag<Token>)
   auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
     return detail::start_stop(
-        core_, std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
+        core_, std::move(reason), detail::saturate(timeout), false, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto stop(ahead_t, Token&& token = {}) const {
+    return stop(exit_reason::normal(), infinite, ahead, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, ahead_t, Token&& token = {}) const {
+    return stop(std::move(reason), infinite, ahead, std::forward<Token>(token));
+  }
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) const {
+    return detail::start_stop(
+        core_, std::move(reason), detail::saturate(timeout), true, std::forward<Token>(token));
   }
 
   friend bool operator==(const pid& a, const pid& b) noexcept { return a.core_ == b.core_; }

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <typeinfo>
 #include <utility>
 
@@ -25,7 +26,19 @@
 
 namespace otpp {
 
+/// The type of `ahead`.
+struct ahead_t {
+  explicit constexpr ahead_t() = default;
+};
+
+/// Says that a server is to end before it handles what waits in its mailbox: for `stop`, and for the `shutdown` of a
+/// child or a supervisor.
+inline constexpr ahead_t ahead{};
+
 namespace detail {
+
+template <class T>
+inline constexpr bool is_ahead_tag = std::is_same_v<std::decay_t<T>, ahead_t>;
 
 // May a server_ref<Callbacks> refer to this server?
 template <class Callbacks>
@@ -106,7 +119,10 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// Asks the server to end, and waits for the end: `terminate` has run and its names are free.
   ///
   /// The request goes to the end of the mailbox, so earlier messages are handled first. OTP's
-  /// `gen_server:stop/1,3`.
+  /// `gen_server:stop/1,3`. With `otpp::ahead` it comes before all messages in the mailbox, and what waits for room:
+  /// the server ends when the handler that runs has returned, and nothing more is handled, except for what its
+  /// `terminate` does. Calls in the mailbox get the reason; casts are dropped, and counted in a report.
+  /// `otpp::exit` does not wait for that handler, but cancels it.
   ///
   /// @param reason   The reason that `terminate` gets.
   /// @param timeout  How long to wait. Forever by default, as in OTP. After a timeout the server still ends.
@@ -136,21 +152,36 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// @code
   /// co_await server.stop();
   /// co_await server.stop(otpp::exit_reason::shutdown(), 1s);
+  /// co_await server.stop(otpp::exit_reason::shutdown(), otpp::ahead);
   /// @endcode
   template <class Token = asio::use_awaitable_t<>>
-    requires(!std::convertible_to<Token, exit_reason>)
+    requires(!std::convertible_to<Token, exit_reason> && !detail::is_ahead_tag<Token>)
   auto stop(Token&& token = {}) const {
     return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
   }
   template <class Token = asio::use_awaitable_t<>>
-    requires(!detail::timeout_like<Token>)
+    requires(!detail::timeout_like<Token> && !detail::is_ahead_tag<Token>)
   auto stop(exit_reason reason, Token&& token = {}) const {
     return stop(std::move(reason), infinite, std::forward<Token>(token));
   }
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+    requires(!detail::is_ahead_tag<Token>)
   auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
     return detail::start_stop(
-        core(), std::move(reason), detail::saturate(timeout), std::forward<Token>(token));
+        core(), std::move(reason), detail::saturate(timeout), false, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto stop(ahead_t, Token&& token = {}) const {
+    return stop(exit_reason::normal(), infinite, ahead, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, ahead_t, Token&& token = {}) const {
+    return stop(std::move(reason), infinite, ahead, std::forward<Token>(token));
+  }
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) const {
+    return detail::start_stop(
+        core(), std::move(reason), detail::saturate(timeout), true, std::forward<Token>(token));
   }
 
   /// Waits until the server has ended, for whatever reason, and returns the reason. OTP uses a monitor for

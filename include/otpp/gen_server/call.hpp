@@ -119,7 +119,7 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
 /// - `errc::calling_self`: a handler called its own server, which would never complete.
 /// - `errc::deadlock`: a handler called a server that waits for this one, inside a handler of its own,
-/// directly or through others; the text names them. Nothing is sent. OTP waits for the timeout here. The
+/// directly or through others, in whatever way it waits; the text names them. Nothing is sent. OTP waits for the timeout here. The
 /// error is reported only if the deadlock is certain: each handler itself waits for its call (in `a || b`
 /// neither counts), and none of the calls has an `otpp::caller`. Then only a timeout, a cancellation or an
 /// exit signal could end it.

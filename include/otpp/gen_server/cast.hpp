@@ -36,6 +36,8 @@ namespace otpp {
 /// `try_cast` only returns false.
 /// - `errc::exited`: the server ended while this operation waited for room.
 /// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox.
+/// - `errc::deadlock`: a handler cannot wait for room in the mailbox of a server whose handler waits for this one, as
+/// described for `call`. Nothing is sent.
 /// - `errc::bad_message`: as for `call`.
 ///
 /// @par Cancellation

@@ -49,8 +49,9 @@ class options {
   }
   options on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
-  /// Sets how many messages the mailbox holds; zero, the default, means any number. Library messages do not
-  /// count.
+  /// Sets how many messages the mailbox holds; zero, the default, means any number. Who finds it full waits for room
+  /// (`cast`, `call`). Messages of the library, such as a `stop` or a `down`, do not count, and always have room; but they
+  /// are handled after what waits for room already.
   options& mailbox_limit(std::size_t messages) & {
     limit_ = messages;
     return *this;

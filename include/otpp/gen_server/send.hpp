@@ -34,6 +34,7 @@ namespace otpp {
 /// only.
 /// - `errc::exited`: the server ended while this operation waited for room.
 /// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox.
+/// - `errc::deadlock`: as for `cast`.
 /// - `errc::bad_message`: as for `call`.
 ///
 /// @par Cancellation

@@ -69,6 +69,7 @@ class pending_exit_message final : public pending_exit {
   envelope& to_message(std::uint64_t parent) noexcept override {
     plain_message<exit_signal>& item = *message_.release();
     item.is_system = from_ && from_.id() == parent; // it ends a server that is suspended too
+    item.is_ahead = is_ahead && item.is_system;
     item.content() = exit_signal(std::move(from_), std::move(reason), std::move(link_));
     delete this;
     return item;

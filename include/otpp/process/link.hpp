@@ -63,7 +63,7 @@ inline void flush_exit_signals(server_core& mine, const pid& other) {
     const auto* message = dynamic_cast<const plain_message<exit_signal>*>(&item);
     return message && message->content().from == other && access::of(message->content());
   };
-  while (envelope* item = mine.take_first(came_from_there)) {
+  while (envelope* item = mine.queue().take_first(came_from_there)) {
     item->discard_message();
   }
 }

@@ -36,7 +36,8 @@ namespace otpp {
 /// @par Errors
 /// Any exception from copying the message, and `std::bad_alloc`; then nothing was sent. The errors of single
 /// servers are in their responses: as for `call`, with `errc::timeout` for those that answered too late and
-/// `errc::calling_self` for a handler's own server.
+/// `errc::calling_self` for a handler's own server; `errc::deadlock` as for `call`, for the servers whose answers would
+/// never come, and which are not asked.
 ///
 /// @par Cancellation
 /// All types end the wait with `asio::error::operation_aborted`, and abandon the requests.

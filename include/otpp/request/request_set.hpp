@@ -122,8 +122,12 @@ class request_set {
   /// - `errc::timeout`: no response in time. All requests stay in the set.
   /// - `std::logic_error`: the set is empty. OTP's `no_request`.
   ///
-  /// The error of a request is not an error of `next`: it is in the response, with the label. If a handler
-  /// waits here for its own server's answer, the wait can only time out.
+  /// - `errc::calling_self`: a handler would wait for its own server's answer, and for no other.
+  /// - `errc::deadlock`: a handler would wait for servers all of which wait for this one, as described for `call`. All
+  /// requests stay in the set.
+  ///
+  /// The error of a request is not an error of `next`: it is in the response, with the label. A request that is added
+  /// during the wait of a handler comes too late to prevent a report of a deadlock.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`. All requests stay in the set.

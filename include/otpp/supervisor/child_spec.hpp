@@ -54,7 +54,9 @@ inline constexpr brutal_kill_t brutal_kill{};
 /// A child is shut down by the exit signal `shutdown`. As in OTP, a child that does not trap exits
 /// (`otpp::trap_exit()` in its `init`) ends at once, without its `terminate`, and the messages in its mailbox
 /// are dropped; a child that does trap exits handles the earlier messages first, and then runs its
-/// `terminate`.
+/// `terminate`. A child that should begin nothing new, such as a server with a queue of jobs, has
+/// `shutdown(otpp::ahead)`: it ends when the handler that runs has returned, runs its `terminate`, and handles none of the
+/// messages in its mailbox.
 ///
 /// @par Thread safety
 /// Distinct objects: safe, if copying the arguments of `init` is. Shared objects: safe for reading.
@@ -93,6 +95,22 @@ class child_spec {
   template <detail::timeout_like Duration>
   child_spec shutdown(Duration within) && {
     return std::move(shutdown(within));
+  }
+
+  /// Has the signal handled before the messages in the mailbox, which are dropped, their callers being told; for a
+  /// server that traps exits. A coroutine gets the signal as a message like any other.
+  child_spec& shutdown(ahead_t) & {
+    shuts_down_ahead_ = true;
+    return *this;
+  }
+  child_spec shutdown(ahead_t) && { return std::move(shutdown(ahead)); }
+  template <detail::timeout_like Duration>
+  child_spec& shutdown(Duration within, ahead_t) & {
+    return shutdown(within).shutdown(ahead);
+  }
+  template <detail::timeout_like Duration>
+  child_spec shutdown(Duration within, ahead_t) && {
+    return std::move(shutdown(within, ahead));
   }
 
   /// Has the child killed instead of being shut down.
@@ -154,6 +172,7 @@ class child_spec {
 
   /// Negative for `brutal_kill`.
   duration shutdown() const noexcept { return shutdown_; }
+  bool shuts_down_ahead() const noexcept { return shuts_down_ahead_; }
   duration first_delay() const noexcept { return first_delay_; }
   duration longest_delay() const noexcept { return longest_delay_; }
 
@@ -179,6 +198,7 @@ class child_spec {
   restart_type restart_;
   bool is_supervisor_;
   bool is_significant_ = false;
+  bool shuts_down_ahead_ = false;
 };
 
 /// Specifies a server as a supervisor's child. OTP's `{Id, {Module, start_link, Args}, ...}`.

@@ -47,6 +47,13 @@ class dynamic_spec {
     return std::move(intensity(restarts, period));
   }
 
+  /// As `supervisor_spec::shutdown`.
+  dynamic_spec& shutdown(ahead_t) & {
+    shuts_down_ahead_ = true;
+    return *this;
+  }
+  dynamic_spec shutdown(ahead_t) && { return shutdown(ahead); }
+
   /// Sets the maximum number of children; with more, `start_child` fails with `errc::max_children`.
   dynamic_spec& max_children(std::size_t most) & {
     most_ = most;
@@ -59,6 +66,7 @@ class dynamic_spec {
 
   std::size_t intensity_ = 1;
   duration period_ = std::chrono::seconds(5);
+  bool shuts_down_ahead_ = false;
   std::size_t most_ = (std::numeric_limits<std::size_t>::max)();
 };
 
@@ -85,7 +93,7 @@ struct dynamic_supervisor {
   state_type init(const dynamic_spec& spec) {
     detail::become_supervisor();
     return {
-        detail::restart_budget(spec.intensity_, spec.period_), spec.most_,
+        detail::restart_budget(spec.intensity_, spec.period_), spec.most_, spec.shuts_down_ahead_,
         [](duration delay, detail::restart_retry what) {
           send_after(delay, self<dynamic_supervisor>(), what);
         }};

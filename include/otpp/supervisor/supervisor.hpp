@@ -108,7 +108,7 @@ inline asio::awaitable<server_ref<supervisor>> start_supervisor(options how, sup
 
 namespace detail {
 
-inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool> gave_up) {
+inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool> gave_up, bool ends_ahead) {
   server_ref<supervisor> top = co_await otpp::start<supervisor>(std::move(spec));
   bool is_interrupted = false;
   try {
@@ -119,7 +119,11 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
   if (is_interrupted) {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     try {
-      co_await top.stop(exit_reason::shutdown());
+      if (ends_ahead) {
+        co_await top.stop(exit_reason::shutdown(), ahead);
+      } else {
+        co_await top.stop(exit_reason::shutdown());
+      }
     } catch (const error&) {
       // The supervisor has just ended for another reason.
     }
@@ -143,7 +147,8 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
 inline int run(supervisor_spec spec) {
   auto gave_up = std::make_shared<bool>(false);
   spec.gave_up_ = gave_up;
-  return run(detail::run_tree(std::move(spec), std::move(gave_up)));
+  bool ends_ahead = spec.shuts_down_ahead_;
+  return run(detail::run_tree(std::move(spec), std::move(gave_up), ends_ahead));
 }
 
 } // namespace otpp

@@ -68,6 +68,14 @@ class supervisor_spec {
     return std::move(intensity(restarts, period));
   }
 
+  /// Shuts all children down as with `child_spec::shutdown(otpp::ahead)`, also those that `start_child` adds. `run` then
+  /// ends the supervisor likewise, before the requests in its mailbox.
+  supervisor_spec& shutdown(ahead_t) & {
+    shuts_down_ahead_ = true;
+    return *this;
+  }
+  supervisor_spec shutdown(ahead_t) && { return std::move(shutdown(ahead)); }
+
   supervisor_spec& ends(auto_shutdown when) & {
     auto_shutdown_ = when;
     return *this;
@@ -90,6 +98,7 @@ class supervisor_spec {
   duration period_ = std::chrono::seconds(5);
   strategy strategy_;
   auto_shutdown auto_shutdown_ = auto_shutdown::never;
+  bool shuts_down_ahead_ = false;
   std::shared_ptr<bool> gave_up_; // for run()
 };
 

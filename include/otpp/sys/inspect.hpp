@@ -41,6 +41,7 @@ namespace otpp {
 /// - `errc::exited`: the server ended before it handled this.
 /// - `errc::timeout`: the server has not handled this in time; it then never does.
 /// - `errc::calling_self`: a handler waits for its own server.
+/// - `errc::deadlock`: as for `call`. Nothing is sent.
 /// - `errc::bad_message`: the name belongs to a server of another type.
 ///
 /// @par Cancellation

@@ -46,6 +46,7 @@ auto suspend(Address to, Rest&&... rest) {
         detail::expect_loop("suspend", server);
         server.observed().observe().is_suspended = true;
         server.observed().update(server);
+        server.queue().let_pass(detail::mailbox::passing::system); // else a `resume` might wait for room
       },
       std::forward<Rest>(rest)...);
 }
@@ -60,6 +61,7 @@ auto resume(Address to, Rest&&... rest) {
         if (detail::observation::observer* watch = server.observed().get()) {
           watch->is_suspended = false;
           server.observed().update(server);
+          server.queue().let_pass(detail::mailbox::passing::none);
         }
       },
       std::forward<Rest>(rest)...);

@@ -44,7 +44,7 @@ class letter final : public envelope {
     end();
     settled.set();
   }
-  void put_in_line() noexcept override {}
+  bool put_in_line() noexcept override { return true; }
   void admitted() noexcept override { settled.set(); }
   bool expired() const noexcept override { return given_up.load(std::memory_order_acquire); }
   const void* sender() const noexcept override { return this; }

@@ -229,8 +229,8 @@ plant(looks_and_says_nothing deadlock.looked_at detail/runtime/wait_edge.hpp
   [[(void)0;]]
 )
 plant_text(looked_at_once_only deadlock.phantom detail/reply/deadlock.hpp
-  [[if (!path[i]->is_sure() || waiting.has_ended()) {]]
-  [[if ((!path[i]->is_sure() || waiting.has_ended()) && !::preemption::is_planted("looked_at_once_only")) {]]
+  [[std::size_t next = is_sure ? find(*server) : none;]]
+  [[std::size_t next = is_sure || ::preemption::is_planted("looked_at_once_only") ? find(*server) : none;]]
 )
 
 # ---- relations and timers ----

@@ -11,6 +11,8 @@
 
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"
+#include "support/event.hpp"
+#include "support/pending.hpp"
 #include "support/relative.hpp"
 #include "support/run.hpp"
 #include "support/until.hpp"
@@ -48,6 +50,31 @@ asio::awaitable<void> leave(otpp::server_ref<relative> who, otpp::exit_reason wh
 }
 
 } // namespace
+
+TEST_CASE("monitor: what a process has in line for room comes before the news of its end") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto watcher = co_await otpp::start<relative>(otpp::options().mailbox_limit(1), said, are_trapped);
+    auto other = co_await otpp::start<relative>(journal(), end_it);
+    co_await otpp::call<relative::watch>(watcher, other);
+    co_await otpp::call<relative::join>(watcher, other);
+    event go_on;
+    co_await otpp::cast<relative::wait>(watcher, go_on);
+    co_await until([&] { return go_on.is_awaited(); });
+    pending<> sent;
+    for (const char* word : {"a", "b", "c"}) {
+      otpp::cast<relative::note>(watcher, word, sent.token());
+    }
+    co_await leave(other, otpp::exit_reason::shutdown());
+    go_on.happen();
+    co_await watcher.stop();
+    bool down_first = said.text().find("down:shutdown exit:shutdown") != std::string::npos;
+    CHECK(
+        said.text() == std::string("wait waited a b c ") +
+                           (down_first ? "down:shutdown exit:shutdown" : "exit:shutdown down:shutdown") +
+                           " terminate:normal");
+  });
+}
 
 TEST_CASE("monitor: one down comes when the server has ended, with the reason") {
   run([]() -> asio::awaitable<void> {

@@ -17,6 +17,7 @@
 #include "support/counter.hpp"
 #include "support/crash_log.hpp"
 #include "support/error_of.hpp"
+#include "support/pending.hpp"
 #include "support/relative.hpp"
 #include "support/run.hpp"
 #include "support/until.hpp"
@@ -346,5 +347,40 @@ TEST_CASE("spawn: a body that traps exits is told of its parent's end, and goes 
     otpp::exit_reason why = co_await child->join();
     CHECK(why == otpp::exit_reason::normal());
     CHECK(said.text() == "parent: boom done");
+  });
+}
+
+TEST_CASE("spawn: a message that comes during a receive leaves room for the next") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto process = co_await otpp::spawn(otpp::options().mailbox_limit(1), write_down(said));
+    for (const char* text : {"a", "b", "c"}) {
+      co_await some_steps(); // it waits in receive
+      co_await otpp::send<word>(process, text);
+    }
+    co_await otpp::send<done>(process);
+    co_await process.join();
+    CHECK(said.text() == "a b c");
+  });
+}
+
+TEST_CASE("spawn: a mailbox that is full of what nobody receives yet keeps no news from the body") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto body = [](journal where) -> asio::awaitable<void> {
+      otpp::trap_exit();
+      otpp::exit_signal signal = co_await otpp::receive<otpp::exit_signal>();
+      where.add(signal.reason.message());
+      co_await prefer_numbers(where);
+    };
+    auto process = co_await otpp::spawn(otpp::options().mailbox_limit(1), body(said));
+    pending<> sent;
+    otpp::send<number>(process, 1, sent.token());
+    otpp::send<word>(process, "a", sent.token()); // in line
+    otpp::send<word>(process, "b", sent.token());
+    co_await some_steps();
+    otpp::exit(process, otpp::exit_reason::shutdown());
+    co_await process.join();
+    CHECK(said.text() == "shutdown 1 a b");
   });
 }

@@ -3,10 +3,16 @@
 #include <otpp/supervisor/supervisor.hpp>
 
 #include <otpp/otpp.hpp>
+#include <otpp/supervisor/dynamic_supervisor.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"
+#include "support/crash_log.hpp"
 #include "support/error_of.hpp"
+#include "support/event.hpp"
+#include "support/pending.hpp"
+#include "support/relative.hpp"
+#include "support/run.hpp"
 #include "support/supervised.hpp"
 #include "support/until.hpp"
 
@@ -650,4 +656,47 @@ TEST_CASE("supervisor: run makes a whole program of a tree") {
   };
   CHECK(otpp::run(body()) == EXIT_SUCCESS);
   CHECK(all->take() == "+a+b+c-c-b-a");
+}
+
+TEST_CASE("supervisor: a child that is shut down ahead begins nothing new") {
+  for (const char* who : {"the child", "the supervisor", "a dynamic one", "nobody"}) {
+    INFO(who);
+    run([who]() -> asio::awaitable<void> {
+      crash_log reports;
+      journal said;
+      otpp::child_spec jobs = otpp::child<relative>("jobs", said, are_trapped).named("jobs");
+      otpp::supervisor_spec spec;
+      otpp::pid top;
+      if (who[0] == 'a') {
+        auto dynamic =
+            co_await otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().shutdown(otpp::ahead));
+        co_await otpp::start_child(dynamic, jobs);
+        top = dynamic;
+      } else {
+        if (who == std::string("the child")) {
+          jobs.shutdown(1s, otpp::ahead);
+        } else if (who == std::string("the supervisor")) {
+          spec.shutdown(otpp::ahead);
+        }
+        spec.add(jobs);
+        top = co_await otpp::start_supervisor(spec);
+      }
+      event go_on;
+      otpp::server_name<relative> server("jobs");
+      co_await otpp::cast<relative::wait>(server, go_on);
+      co_await otpp::cast<relative::note>(server, "a");
+      co_await until([&] { return go_on.is_awaited(); });
+      co_await otpp::cast<relative::note>(server, "b");
+      pending<> stopped;
+      top.stop(otpp::exit_reason::shutdown(), stopped.token());
+      co_await some_steps();
+      go_on.happen();
+      co_await stopped.get();
+      bool is_ahead = who[0] != 'n';
+      CHECK(
+          said.text() ==
+          (is_ahead ? "wait waited terminate:shutdown" : "wait waited a b terminate:shutdown"));
+      CHECK(reports.dropped() == (is_ahead ? 2U : 0U));
+    });
+  }
 }

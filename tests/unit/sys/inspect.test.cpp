@@ -376,6 +376,40 @@ TEST_CASE("sys: what waits for a suspended server keeps its room in the mailbox"
   });
 }
 
+TEST_CASE("sys: a server is resumed though messages wait for room in it") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<clerk>(otpp::options().mailbox_limit(1), journal());
+    auto executor = co_await asio::this_coro::executor;
+    int done = 0;
+    auto count = [&](std::exception_ptr error) { done += error ? 0 : 1; };
+    co_await otpp::suspend(server);
+    asio::co_spawn(executor, tell(server, "a"), count);
+    asio::co_spawn(executor, tell(server, "b"), count);
+    co_await until([&] { return done == 1; });
+    co_await otpp::resume(server);
+    co_await until([&] { return done == 2; });
+    std::string said = co_await ask(server);
+    CHECK(said == "a b");
+
+    event go_on; // now all are in line behind a handler
+    done = 0;
+    co_await otpp::cast<clerk::wait>(server, go_on);
+    co_await until([&] { return go_on.is_awaited(); });
+    asio::co_spawn(executor, tell(server, "c"), count);
+    asio::co_spawn(executor, tell(server, "d"), count);
+    asio::co_spawn(executor, otpp::suspend(server), count);
+    asio::co_spawn(executor, tell(server, "e"), count);
+    asio::co_spawn(executor, tell(server, "f"), count);
+    asio::co_spawn(executor, otpp::resume(server), count);
+    co_await some_steps();
+    go_on.happen();
+    co_await until([&] { return done == 6; });
+    said = co_await ask(server);
+    CHECK(said == "a b wait waited c d e f");
+    co_await server.stop();
+  });
+}
+
 TEST_CASE("sys: timeouts and system messages") {
   otpp::testing::explore(otpp::testing::orders::fifo(), [](otpp::testing::world& world) {
     journal said;

@@ -8,6 +8,7 @@
 #include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
+#include <otpp/detail/reply/deadlock.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/request.hpp>
@@ -40,6 +41,23 @@ class sending : public answer_slot<void> {
  public:
   explicit sending(std::string_view verb) noexcept : verb_(verb) {}
 
+  // Where the cycle is described that a wait would close; until the message is sent.
+  void tells(wait_cycle& where) noexcept { cycle_ = &where; }
+
+  // Sets the edge only now: up to here there might have been room.
+  bool may_wait_for_room() noexcept override {
+    process* from = this->waiting_handler();
+    if (!from) {
+      return true;
+    }
+    this->set_edge(*from);
+    if (!this->server->edge().slot() || !cycle_->is_closed_by(*from, *this->server)) {
+      return true;
+    }
+    this->forget_edge();
+    return false;
+  }
+
   // Only a message that still waits for room can be withdrawn.
   void cancel() override {
     if (!this->server) {
@@ -59,6 +77,7 @@ class sending : public answer_slot<void> {
 
  private:
   std::string_view verb_;
+  wait_cycle* cycle_ = nullptr;
 };
 
 template <message M>
@@ -87,11 +106,14 @@ struct initiate_post : initiation {
     server_core& server = *target.server;
     bool is_inside = made->is_inside(server);
     made->server = target.server;
+    sending<M>& waiting = *made;
     server_half<answer_slot<void>> sender = register_wait(std::move(made));
     if (!sender) {
       return;
     }
     mailbox::result result = mailbox::result::full;
+    wait_cycle cycle; // destroyed outside of the lock of the mailbox
+    waiting.tells(cycle);
     if (is_inside) {
       result = server.send<&mailbox::try_push>(*item); // waiting here would never end
     } else {
@@ -103,7 +125,14 @@ struct initiate_post : initiation {
         item.release();
         sender.release(); // the message owns it
         return;
-      case mailbox::result::full: sender.release()->fail(errc::mailbox_full); return;
+      case mailbox::result::full:
+        if (is_inside) {
+          sender.release()->fail(errc::mailbox_full);
+        } else {
+          std::exception_ptr why = refusal_of(*sender, cycle);
+          sender.release()->fail(std::move(why));
+        }
+        return;
       case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
       case mailbox::result::taken:
       case mailbox::result::woke:

@@ -41,8 +41,8 @@ class envelope : public queued {
 
   // ---- in a mailbox with a limit ----
 
-  // It waits for room. Called under the mailbox's lock.
-  virtual void put_in_line() noexcept {}
+  // It is to wait for room. Called under the mailbox's lock. Returns false if it must not.
+  virtual bool put_in_line() noexcept { return true; }
 
   // It waited for room, and is in the mailbox now. Not called under a lock.
   virtual void admitted() noexcept {}
@@ -55,6 +55,7 @@ class envelope : public queued {
 
   // Returns true for a cast or an info, whose loss is not reported.
   virtual bool is_lost_silently() const noexcept { return false; }
+  bool is_dropped_silently() const noexcept { return !is_of_library && is_lost_silently(); }
 
   // Of the library's news of an end or a change: its type, and whether it counts as never sent, because its monitor or
   // link has been removed. Null for all else.
@@ -64,11 +65,16 @@ class envelope : public queued {
   virtual std::string_view message_type() const noexcept { return {}; }
   virtual source_location where() const noexcept { return {}; }
 
-  bool counted = false; // set by the mailbox: it takes one place of the limit
+  bool is_of_library = false; // set by the mailbox: nobody has sent it as a cast or an info
+  bool counted = false;       // set by the mailbox: it takes one place of the limit
+  bool needs_no_room = false; // set by the mailbox: it stands in line only to keep the order
 
   // It is addressed to the library rather than to the callbacks: it is opened even while the server is
   // suspended, and does not count as a message. Set before it is sent.
   bool is_system = false;
+
+  // It ends the server before what was sent earlier (relations::hurry). Set before it is sent.
+  bool is_ahead = false;
 
   envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/queue/bound.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mpsc_queue.hpp>
 #include <otpp/detail/queue/task.hpp>
@@ -28,8 +29,11 @@ namespace otpp::detail {
 // It is closed for messages in one step, which yields the messages left in it; tasks are accepted until it is
 // barred. After its construction it never allocates, throws, or calls user code.
 //
-// With a limit, a sender that finds the mailbox full waits for room; library messages take no place and never
-// wait. The limit costs a mutex, which only a mailbox with a limit has.
+// With a limit, a sender that finds the mailbox full waits for room. Messages of the library take no place, and their
+// senders never wait; but behind messages that wait for room they stand in the same line, because the same sender may
+// have sent those. The limit costs a mutex, which only a mailbox with a limit has.
+//
+// While messages wait, the mailbox is full. So the receiver will receive a message, and that moves the line.
 class mailbox {
  public:
   enum class result {
@@ -64,6 +68,10 @@ class mailbox {
 
   // Takes a message regardless of the limit.
   result push_library_message(envelope& item, by who = by::anyone) noexcept {
+    item.is_of_library = true;
+    if (bound* line = counter(); line && line->limit != 0) {
+      return push_behind_line(*line, item, who);
+    }
     return is_closed() ? result::closed : enqueue(item, who);
   }
 
@@ -79,25 +87,7 @@ class mailbox {
   // Withdraws the message of this sender that waits for room. Returns null if it no longer waits.
   envelope* withdraw(const void* sender) noexcept {
     bound* line = counter();
-    if (!line) {
-      return nullptr;
-    }
-    std::lock_guard lock(line->mutex);
-    envelope* before = nullptr;
-    for (envelope* at = line->first; at; before = std::exchange(at, at->next_envelope())) {
-      if (at->sender() == sender) {
-        if (before) {
-          before->next = at->next;
-        } else {
-          line->first = at->next_envelope();
-        }
-        if (line->last == at) {
-          line->last = before;
-        }
-        return at;
-      }
-    }
-    return nullptr;
+    return line ? line->take_first([&](const envelope& item) { return item.sender() == sender; }) : nullptr;
   }
 
   bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
@@ -159,8 +149,8 @@ class mailbox {
     return pop();
   }
 
-  // Receives the first message for which `wanted` returns true, at any position. O(n) in the number of queued
-  // items.
+  // Receives the first message for which `wanted` returns true, at any position, also a library message that stands in
+  // line. O(n) in the number of queued items.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
     for (envelope* item = take_messages(); item;) {
@@ -183,8 +173,21 @@ class mailbox {
         return at;
       }
     }
-    return nullptr;
+    bound* line = counter();
+    return line ? line->take_first([&](const envelope& item) { return item.needs_no_room && wanted(item); })
+                : nullptr;
   }
+
+  // Messages of the library may pass those that wait for room: for a receiver that takes them out of turn.
+  using passing = bound::passing;
+  void let_pass(passing which) noexcept {
+    if (bound* line = counter()) {
+      line->let_pass(which, [this](envelope& item) noexcept { enter(item); });
+    }
+  }
+
+  // A counted message that was taken by pop_any() has been received.
+  void free_place() noexcept { admit_next(); }
 
   // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for
   // messages that are being sent concurrently with this call. O(n) in the number of queued items; may throw
@@ -267,18 +270,6 @@ class mailbox {
   }
 
  private:
-  struct bound {
-    explicit bound(std::size_t most) noexcept : limit(most) {}
-
-    std::mutex mutex;
-    std::atomic<bool> is_on{true}; // always true if there is a limit
-    const std::size_t limit;       // zero: it only counts
-    std::size_t count = 0;
-    std::size_t longest = 0;
-    envelope* first = nullptr; // waiting for room
-    envelope* last = nullptr;
-  };
-
   result enqueue(queued& item, by who) noexcept {
     switch (who == by::receiver ? queue_.push_owned(&item) : queue_.push(&item)) {
       case push_result::queued: return result::taken;
@@ -308,18 +299,34 @@ class mailbox {
     if (!may_wait) {
       return result::full;
     }
-    item.put_in_line();
-    item.next = nullptr;
-    if (line.first) {
-      line.last->next = &item;
-    } else {
-      line.first = &item;
+    if (!item.put_in_line()) {
+      return result::full;
     }
-    line.last = &item;
+    line.append(item);
     return result::waiting;
   }
 
-  // A place has become free: the first waiting message that still wants it gets it.
+  OTPP_NOINLINE result push_behind_line(bound& line, envelope& item, by who) noexcept {
+    std::lock_guard lock(line.mutex);
+    if (is_closed()) {
+      return result::closed;
+    }
+    if (!line.first || line.lets_pass(item)) {
+      return enqueue(item, who);
+    }
+    item.needs_no_room = true;
+    line.append(item);
+    return result::taken;
+  }
+
+  // A message leaves the line. Called by the receiver.
+  void enter(envelope& item) noexcept {
+    item.needs_no_room = false;
+    queue_.push_owned(&item);
+  }
+
+  // A place has become free: the first waiting message that still wants it gets it. Those behind it that need none
+  // come along.
   OTPP_NOINLINE void admit_next() noexcept {
     envelope* ended = nullptr;
     envelope* next = nullptr;
@@ -327,18 +334,18 @@ class mailbox {
     {
       std::lock_guard lock(line.mutex);
       --line.count;
-      while (!next && line.first) {
+      while (line.first && (!next || line.first->needs_no_room)) {
         envelope* item = std::exchange(line.first, line.first->next_envelope());
-        if (item->expired()) {
+        if (!item->needs_no_room && item->expired()) {
           item->next = std::exchange(ended, item);
           continue;
         }
-        next = item;
-      }
-      if (next) {
-        ++line.count;
-        next->counted = true;
-        queue_.push_owned(next); // this thread is the receiver
+        if (!item->needs_no_room) {
+          ++line.count;
+          item->counted = true;
+          next = item;
+        }
+        enter(*item);
       }
     }
     while (ended) {

@@ -71,6 +71,7 @@ class reply_slot : public task, public waiter {
 
   // Any thread that looks: returns true if only the server's loop can answer, and has not.
   bool is_sure() const noexcept { return !decided() && !is_handed_out_.load(std::memory_order_acquire); }
+  virtual bool visit_awaited(awaited_visitor& visit) const noexcept { return visit.one(server, is_sure()); }
 
   // From now on a thread other than the server's may answer.
   void hand_out() noexcept { is_handed_out_.store(true, std::memory_order_release); }
@@ -275,7 +276,6 @@ class reply_slot : public task, public waiter {
   ~reply_slot() override = default;
 
   virtual void destroy() noexcept = 0;
-
   // Returns the verb for error texts, such as "call" or "stop".
   virtual std::string_view operation() const noexcept = 0;
   virtual std::string_view message() const noexcept { return {}; }

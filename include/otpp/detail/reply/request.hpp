@@ -87,7 +87,11 @@ class plain_message final : public envelope, public cached_memory {
   std::string_view message_type() const noexcept override { return type_name<M>(); }
   source_location where() const noexcept override { return where_; }
 
-  void put_in_line() noexcept override { sender_ = may_wait_; }
+  bool put_in_line() noexcept override {
+    bool may = !may_wait_ || may_wait_->may_wait_for_room();
+    sender_ = may ? may_wait_ : nullptr;
+    return may;
+  }
   void admitted() noexcept override {
     if (auto* waiting = std::exchange(sender_, nullptr)) {
       waiting->answer();

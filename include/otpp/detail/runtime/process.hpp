@@ -123,6 +123,10 @@ class process : public counted<process> {
     return false;
   }
 
+  // Any thread: returns true if it opens messages to the library while its handler waits.
+  bool opens_at_once() const noexcept { return opens_at_once_.load(std::memory_order_relaxed); }
+  void open_at_once() noexcept { opens_at_once_.store(true, std::memory_order_relaxed); }
+
   // The running handler waits for one of our operations, in a step of this process; false again when the
   // operation resumes it.
   void set_in_operation(bool is) noexcept { is_in_operation_ = is; }
@@ -250,6 +254,7 @@ class process : public counted<process> {
   bool is_active_ = false;
   bool is_in_operation_ = false;
   bool is_counted_ = false;
+  std::atomic<bool> opens_at_once_{false};
   bool may_dispatch_ = false; // set only during one call of the handler coroutine
   list_hook<process> hook_;   // in its context's list, under the context's lock
   const std::uint64_t id_ = next_id();

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
 
 #include <atomic>
@@ -11,7 +12,25 @@
 
 namespace otpp::detail {
 
+class process;
 class reply_slot;
+
+// Gets from a slot, by `reply_slot::visit_awaited`, each server for which that waits, or null, and whether only the loop
+// of that server can answer, and has not. That function returns true if there are several servers, and the answer of any
+// one is enough. Any thread that looks may call it.
+class awaited_visitor {
+ public:
+  virtual void operator()(const intrusive_ptr<process>& server, bool is_sure) noexcept = 0;
+
+  // The only one.
+  bool one(const intrusive_ptr<process>& server, bool is_sure) noexcept {
+    (*this)(server, is_sure);
+    return false;
+  }
+
+ protected:
+  ~awaited_visitor() = default;
+};
 
 // What the running handler of a process waits for, if it certainly waits for it: one edge of the wait-for
 // graph in which deadlock.hpp looks for cycles. Each process has one.

@@ -40,6 +40,10 @@ class waiter : public deadline {
   // Called when the context is destroyed: destroys the operation, unless it has been answered.
   virtual void on_context_destroyed() noexcept = 0;
 
+  // Called under the lock of a full mailbox, in whose line the sender that waits here is about to stand. Returns false
+  // if it must not.
+  virtual bool may_wait_for_room() noexcept { return true; }
+
   // Returns true if it is on the list of this thread's turn. Called by the owner of the server half only.
   bool is_turn_local() const noexcept { return is_turn_local_.load(std::memory_order_relaxed); }
 

@@ -100,7 +100,7 @@ inline void server_core::end_without_state() noexcept {
   envelope* left = mailbox_.close();
   std::size_t dropped = 0;
   for (envelope* item = left; item; item = item->next_envelope()) {
-    dropped += item->is_lost_silently() ? 1u : 0u;
+    dropped += item->is_dropped_silently() ? 1u : 0u;
   }
   report(dropped);
 
@@ -179,9 +179,11 @@ inline void server_core::answer_last() noexcept {
   last->release_server_half();
 }
 
-// The end by an exit signal is not reported: the sender of the signal knows the reason.
+// Reports a crash, and how many casts and infos were dropped, after whatever end. The end by an exit signal is no crash:
+// the sender of the signal knows the reason. While its context is being destroyed nothing is reported.
 inline void server_core::report(std::size_t dropped) noexcept {
-  if (!has_run_ || cause_ != end_cause::stopped || reason_.is_clean()) {
+  bool has_crashed = has_run_ && cause_ == end_cause::stopped && !reason_.is_clean();
+  if (!has_crashed && (dropped == 0 || cause_ == end_cause::context_destroyed)) {
     return;
   }
   crash_report said(reason_);
@@ -194,6 +196,16 @@ inline void server_core::report(std::size_t dropped) noexcept {
   said.where = last_where_;
   said.dropped = dropped;
   hook<crash_report>::tell(said);
+}
+
+// A message was being sent while the mailbox was closed, and has come too late for the report.
+inline void server_core::drop_late(envelope& item) noexcept {
+  if (item.is_dropped_silently() && cause_ != end_cause::context_destroyed) {
+    last_message_ = {};
+    last_where_ = {};
+    report(1);
+  }
+  item.fail_unhandled(*this, reason_);
 }
 
 inline void server_core::on_executor_refused() noexcept {

@@ -56,6 +56,9 @@ inline void server_core::run_loop() noexcept {
       if (pending_exit* signal = its->incoming.oldest()) {
         apply_exit_signal(*signal); // before what was sent earlier, as in OTP
       }
+      if (its->is_hurried() && !starter_) [[unlikely]] {
+        open_ahead(*its);
+      }
     }
     if (life_ == life::ending) { // `terminate` has completed
       end();
@@ -99,6 +102,14 @@ inline void server_core::run_loop() noexcept {
   }
 }
 
+// Opens what is to end the server before all other messages.
+OTPP_NOINLINE inline void server_core::open_ahead(relations& its) noexcept {
+  its.take_hurry();
+  while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
+    item->open(*this);
+  }
+}
+
 // Called before each handler (options::may_block).
 OTPP_INLINE void server_core::hand_out_if_it_blocks() noexcept {
   if (may_block_) [[unlikely]] {
@@ -137,7 +148,7 @@ inline bool server_core::is_for_callbacks(const envelope& item) const noexcept {
 inline void server_core::accept(envelope& item) noexcept {
   relations* its = related();
   if (mailbox_.is_closed()) {
-    item.fail_unhandled(*this, reason_);
+    drop_late(item);
   } else if (its && its->body) {
     its->body->accept(item);
   } else {

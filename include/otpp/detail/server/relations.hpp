@@ -149,14 +149,17 @@ class relations {
 
   // Sends the process an exit signal, and takes ownership of it.
   void send_exit_signal(pending_exit& one) noexcept {
+    intrusive_ptr<server_core> keep(&owner_); // the process may end once the signal is submitted
     if (!one.is_kill && owner_.traps_exits()) {
       envelope& message = one.to_message(parent);
+      bool is_ahead = message.is_ahead;
       if (owner_.send<&mailbox::push_library_message>(message) != mailbox::result::taken) {
         message.discard_message();
+      } else if (is_ahead) {
+        hurry();
       }
       return;
     }
-    intrusive_ptr<server_core> keep(&owner_); // the process may end once the signal is submitted
     bool is_taken = false;
     {
       context_guard inside(owner_.context());
@@ -166,6 +169,13 @@ class relations {
       static_cast<task&>(one).discard();
     }
   }
+
+  // A message that is_ahead has been put into the mailbox. Any thread.
+  void hurry() noexcept { is_hurried_.store(true, std::memory_order_release); }
+
+  // Called by the process itself.
+  bool is_hurried() const noexcept { return is_hurried_.load(std::memory_order_relaxed); }
+  bool take_hurry() noexcept { return is_hurried_.exchange(false, std::memory_order_acquire); }
 
   // Voids the exit signals that came through a link from `who`. Called by the process itself.
   void ignore_exit_signals_of(std::uint64_t who) noexcept {
@@ -240,6 +250,7 @@ class relations {
   std::uint32_t watcher_count_ = 0;
   std::uint32_t watcher_limit_ = 16;
   std::atomic<bool> supervises_{false};
+  std::atomic<bool> is_hurried_{false};
 };
 
 } // namespace otpp::detail

@@ -162,11 +162,7 @@ class server_core : public process {
   virtual std::string show_state() = 0;
 
   // For a receiver, which keeps its messages in the mailbox and takes out the first that matches.
-  void put_aside(envelope& item) noexcept { mailbox_.put_aside(item); }
-  template <class Wanted>
-  envelope* take_first(Wanted wanted) noexcept {
-    return mailbox_.take_first(std::move(wanted));
-  }
+  mailbox& queue() noexcept { return mailbox_; }
 
   // ---- types and names ----
 
@@ -343,6 +339,7 @@ class server_core : public process {
 
   void run_loop() noexcept;
   envelope* next_message() noexcept;
+  void open_ahead(relations& its) noexcept;
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;
@@ -353,6 +350,7 @@ class server_core : public process {
   void end() noexcept;
   void end_without_state() noexcept;
   void report(std::size_t dropped) noexcept;
+  void drop_late(envelope& item) noexcept;
   void tell_list(intrusive_list<reply_slot>& list) noexcept;
   void answer_last() noexcept;
   void on_context_destroyed() noexcept override { end_at_once(exit_reason::killed()); }

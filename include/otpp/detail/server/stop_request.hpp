@@ -36,11 +36,13 @@ namespace otpp::detail {
 // A stop in transit: first a message like any other, and then an operation that waits for the end.
 class stop_request : public envelope, public answer_slot<void> {
  public:
-  stop_request(server_core* to, exit_reason reason) : envelope(&opened), wanted_(std::move(reason)) {
+  stop_request(server_core* to, exit_reason reason, bool goes_ahead)
+      : envelope(&opened), wanted_(std::move(reason)) {
     if (to) {
       relations::of(*to);
     }
     is_system = true;
+    is_ahead = goes_ahead;
   }
 
   void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
@@ -53,6 +55,11 @@ class stop_request : public envelope, public answer_slot<void> {
     }
   }
   void discard_message() noexcept override { release_server_half(); }
+
+  // A stop cancels what the body of a process waits for.
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    return visit.one(server, is_sure() && !server->opens_at_once());
+  }
 
   // The server has been stopped as requested, or has ended for another reason first.
   void write_end(const exit_reason& reason) noexcept override {
@@ -94,10 +101,11 @@ class join_request : public answer_slot<exit_reason> {
 struct initiate_stop : initiation {
   template <class Handler>
   void operator()(
-      Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout) {
+      Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout,
+      bool is_ahead = false) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     unregistered<request> stop = make_operation<request>(
-        std::forward<Handler>(handler), server.get(), server.get(), std::move(reason));
+        std::forward<Handler>(handler), server.get(), server.get(), std::move(reason), is_ahead);
     if (!stop) {
       return;
     }
@@ -110,6 +118,9 @@ struct initiate_stop : initiation {
       refuse(std::move(stop), std::move(why));
     } else {
       server->send_registered<&mailbox::push_library_message>(std::move(stop));
+      if (is_ahead) {
+        server->related()->hurry();
+      }
     }
   }
 };
@@ -146,9 +157,10 @@ struct initiate_join : initiation {
 };
 
 template <class Token>
-auto start_stop(intrusive_ptr<server_core> server, exit_reason reason, duration timeout, Token&& token) {
+auto start_stop(
+    intrusive_ptr<server_core> server, exit_reason reason, duration timeout, bool is_ahead, Token&& token) {
   return initiate<void>(
-      initiate_stop(), std::forward<Token>(token), std::move(server), std::move(reason), timeout);
+      initiate_stop(), std::forward<Token>(token), std::move(server), std::move(reason), timeout, is_ahead);
 }
 
 template <class Token>

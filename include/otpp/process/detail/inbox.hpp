@@ -39,7 +39,11 @@ class inbox final : public receiver {
     ~waiting() = default;
   };
 
-  explicit inbox(server_core& owner) : owner_(owner) { relations::of(owner_).body = this; }
+  explicit inbox(server_core& owner) : owner_(owner) {
+    relations::of(owner_).body = this;
+    owner_.open_at_once();
+    owner_.queue().let_pass(mailbox::passing::all); // so that a full mailbox keeps no news from the body
+  }
   inbox(const inbox&) = delete;
   inbox& operator=(const inbox&) = delete;
   ~inbox() {
@@ -53,7 +57,7 @@ class inbox final : public receiver {
   envelope* take_first_for(const waiting& one) noexcept {
     while (true) {
       auto opinion = waiting::opinion::no;
-      envelope* found = owner_.take_first([&](const envelope& item) {
+      envelope* found = owner_.queue().take_first([&](const envelope& item) {
         opinion = one.fits(item);
         return opinion != waiting::opinion::no;
       });
@@ -85,8 +89,11 @@ class inbox final : public receiver {
       item.open(owner_);
       return;
     }
+    bool takes_place = item.counted;
     if (!give(item)) {
-      owner_.put_aside(item);
+      owner_.queue().put_aside(item);
+    } else if (takes_place) {
+      owner_.queue().free_place();
     }
   }
 

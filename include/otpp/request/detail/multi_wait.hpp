@@ -78,6 +78,14 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public
   void on_discarded() noexcept override { response_came(); } // the wait has ended before
   bool is_over() const noexcept override { return this->decided(); }
 
+  // The list of requests does not change from when the edge of this is set until it is cleared.
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    for (const intrusive_ptr<open_request<reply>>& one : requests_) {
+      visit(one->asked(), this->is_sure() && one->is_certain_to_wait());
+    }
+    return false;
+  }
+
   // Writes the error for the case that nothing was sent.
   void write_refusal(std::exception_ptr why) noexcept {
     has_failed_ = true;
@@ -164,8 +172,23 @@ class initiate_multi_call : public initiation {
     for (ready_request<M>& one : ready) {
       if (one.server() && wait->is_inside(*one.server())) {
         one.refuse(errc::calling_self);
+      } else if (one.server()) {
+        one.request()->aim_at(one.server());
       }
-      wait->add(std::move(one).send(patience < duration::zero() ? patience : infinite));
+      wait->add(one.request());
+    }
+    process* from = patience > duration::zero() ? wait->waiting_handler() : nullptr;
+    if (from) {
+      wait->set_edge(*from);
+    }
+    for (ready_request<M>& one : ready) {
+      if (from && one.server()) {
+        auto give_up = [&]() noexcept { one.request()->give_up(); };
+        if (std::exception_ptr why = deadlock_of_one(*wait, *one.server(), give_up)) {
+          one.refuse(std::move(why));
+        }
+      }
+      std::move(one).send(patience < duration::zero() ? patience : infinite);
     }
     if (server_half<waiting> half = register_wait(std::move(wait))) {
       half.release()->begin();

@@ -70,6 +70,9 @@ class open_request : public counted<open_request<R>> {
   virtual const intrusive_ptr<process>& asked() const noexcept = 0;
   virtual std::string_view content_type() const noexcept = 0;
 
+  // Any thread: returns true if only the loop of the server can answer, and has not.
+  virtual bool is_certain_to_wait() const noexcept = 0;
+
   bool is_ready() const noexcept {
     std::lock_guard lock(mutex_);
     return is_ready_;
@@ -203,10 +206,18 @@ class pending_request final : public call_request<M>, public open_request<reply_
   }
   ~pending_request() override = default;
 
+  // The server to which it will be sent is known. A wait for it may already be seen by other threads.
+  void aim_at(intrusive_ptr<process> to) noexcept { this->server = std::move(to); }
+
+  // Whoever refuses it decides it first, under the lock of those who look.
+  void give_up() noexcept { this->decide(slot_state::decision::server_half); }
+
   // Sends it. The slot belongs to the server's context.
   void send_to(intrusive_ptr<server_core> to, duration patience) noexcept {
     server_core& target = *to;
-    this->server = std::move(to);
+    if (!this->server) {
+      this->server = std::move(to); // else it is aimed already, and other threads may read this
+    }
     this->lane_ = target.get_lane().get();
     this->timeout = patience;
     this->add_ref();
@@ -284,6 +295,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   }
 
   const intrusive_ptr<process>& asked() const noexcept override { return this->server; }
+  bool is_certain_to_wait() const noexcept override { return this->is_sure(); }
   std::string_view content_type() const noexcept override { return type_name<M>(); }
   std::string_view operation() const noexcept override { return "send_request"; }
   void destroy() noexcept override { this->release(); }
@@ -301,7 +313,13 @@ class ready_request {
   // The server to which it goes; or null.
   const intrusive_ptr<server_core>& server() const noexcept { return target_.server; }
 
+  const intrusive_ptr<pending_request<M>>& request() const noexcept { return request_; }
+
   void refuse(errc code) noexcept { request_->refuse(code, std::move(target_.server)); }
+  void refuse(std::exception_ptr why) noexcept {
+    target_.server = {};
+    request_->refuse(std::move(why));
+  }
 
   // Sends it, unless it was refused.
   intrusive_ptr<open_request<reply_t<M>>> send(duration timeout) && noexcept {

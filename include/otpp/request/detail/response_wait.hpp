@@ -42,6 +42,10 @@ class response_wait : public answer_slot<R>, public response_listener {
   }
   bool is_over() const noexcept override { return this->decided(); }
 
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    return visit.one(request_->asked(), this->is_sure() && request_->is_certain_to_wait());
+  }
+
  protected:
   ~response_wait() = default;
 
@@ -91,10 +95,8 @@ class initiate_wait : public initiation {
       refuse(std::move(wait), open_request<R>::no_request());
     } else if (request->is_ready()) {
       complete(std::move(wait), [](waiting& one) noexcept { one.write_response(); });
-    } else if (wait->is_inside(*server)) {
-      refuse(std::move(wait), errc::calling_self);
-    } else if (patience < duration::zero()) {
-      refuse(std::move(wait), errc::timeout);
+    } else if (std::exception_ptr why = why_not_wait(*wait, *server)) {
+      refuse(std::move(wait), std::move(why));
     } else if (server_half<waiting> half = register_wait(std::move(wait))) {
       request->listen(*half.release());
     }

@@ -34,8 +34,17 @@ struct labeled_response;
 namespace detail {
 
 template <class Label, class Reply>
+class set_state;
+
+template <class Label, class Reply>
 class set_wait : public answer_slot<labeled_response<Label, Reply>> {
  public:
+  explicit set_wait(intrusive_ptr<set_state<Label, Reply>> of) noexcept : set_(std::move(of)) {}
+
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    return set_->visit_awaited(visit, this->is_sure());
+  }
+
   // Ends the wait, because the set was cleared or another wait replaces it.
   void end_waiting() noexcept { this->fail(reply_slot::aborted()); }
 
@@ -51,6 +60,9 @@ class set_wait : public answer_slot<labeled_response<Label, Reply>> {
  protected:
   ~set_wait() = default;
   std::string_view operation() const noexcept override { return "request_set::next"; }
+
+ private:
+  const intrusive_ptr<set_state<Label, Reply>> set_;
 };
 
 // The requests of a set, and the wait for the next response.
@@ -85,6 +97,14 @@ class set_state : public counted<set_state<Label, Reply>> {
   std::size_t size() const noexcept {
     std::lock_guard lock(mutex_);
     return size_;
+  }
+
+  // Visits the servers of the requests, for one who waits here (awaited_visitor).
+  bool visit_awaited(awaited_visitor& visit, bool is_sure) noexcept {
+    std::lock_guard lock(mutex_);
+    entries_.for_each(
+        [&](entry& one) { visit(one.request->asked(), is_sure && one.request->is_certain_to_wait()); });
+    return size_ > 1;
   }
 
   // Writes the next response into an unregistered wait that the caller owns. Returns false if there is none.
@@ -234,7 +254,7 @@ class initiate_next : public initiation {
     intrusive_ptr<set_state<Label, Reply>> set = set_;
     duration patience = timeout_;
     unregistered<waiting> wait = make_operation<waiting>(
-        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()));
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()), set);
     if (!wait) {
       return;
     }
@@ -249,6 +269,8 @@ class initiate_next : public initiation {
       complete(wait, inside, [](waiting&) noexcept {});
     } else if (patience < duration::zero()) {
       refuse(wait, inside, wait->say(errc::timeout));
+    } else if (std::exception_ptr why = deadlock_of_any(*wait)) {
+      refuse(wait, inside, std::move(why));
     } else if (server_half<waiting> half = register_wait(wait, inside)) {
       set->serve_next(*half.release());
     }

@@ -46,6 +46,10 @@ inline bool is_killed_at_once(const child_spec& spec) noexcept { return spec.shu
 inline void signal_shutdown(const child_spec& spec, const pid& who) {
   if (is_killed_at_once(spec)) {
     kill(who);
+  } else if (spec.shuts_down_ahead() && who) {
+    auto* order = new pending_exit_message(running_pid(), exit_reason::shutdown());
+    order->is_ahead = true;
+    relations::of(*access::core(who)).send_exit_signal(*order);
   } else {
     exit(who, exit_reason::shutdown());
   }

@@ -48,6 +48,7 @@ class supervised : private child_table {
       : child_table(restart_budget(spec.intensity_, spec.period_), send_later),
         strategy_(spec.strategy_),
         auto_shutdown_(spec.auto_shutdown_),
+        shuts_down_ahead_(spec.shuts_down_ahead_),
         gave_up_(std::move(spec.gave_up_)) {
     std::set<std::string_view> ids;
     for (const child_spec& one : spec.children_) {
@@ -57,6 +58,7 @@ class supervised : private child_table {
       }
     }
     for (child_spec& one : spec.children_) {
+      inherit(one);
       children_.emplace_back(std::move(one));
     }
   }
@@ -147,6 +149,7 @@ class supervised : private child_table {
       errc why = children_[i].is_active() ? errc::already_started : errc::already_present;
       co_return outcome<pid>(refuse(why, "start_child", spec.id()));
     }
+    inherit(spec);
     child_record made(std::move(spec));
     std::exception_ptr against;
     try {
@@ -231,6 +234,12 @@ class supervised : private child_table {
     }
   }
 
+  void inherit(child_spec& spec) const noexcept {
+    if (shuts_down_ahead_) {
+      spec.shutdown(ahead);
+    }
+  }
+
   void check(const child_spec& spec) const {
     if (!spec.is_significant()) {
       return;
@@ -295,6 +304,7 @@ class supervised : private child_table {
   std::vector<child_record> children_;
   strategy strategy_;
   auto_shutdown auto_shutdown_;
+  bool shuts_down_ahead_;
   std::uint64_t last_retry_ = 0;
   std::shared_ptr<bool> gave_up_;
 };

@@ -49,6 +49,9 @@ class sys_request : public envelope, public answer_slot<R> {
     this->fail(errc::exited, reason);
   }
   void discard_message() noexcept override { this->release_server_half(); }
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    return visit.one(this->server, this->is_sure() && !this->server->opens_at_once()); // which refuses it
+  }
 
  protected:
   ~sys_request() override = default;
@@ -102,10 +105,8 @@ struct initiate_sys : initiation {
     server_core& server = *target.server;
     ask->timeout = patience;
     ask->server = target.server;
-    if (ask->is_inside(server)) {
-      refuse(std::move(ask), errc::calling_self);
-    } else if (patience < duration::zero()) {
-      refuse(std::move(ask), errc::timeout);
+    if (std::exception_ptr why = why_not_wait(*ask, server)) {
+      refuse(std::move(ask), std::move(why));
     } else {
       server.send_registered<&mailbox::push_library_message>(std::move(ask));
     }

@@ -18,7 +18,10 @@ class letter final : public otpp::detail::envelope {
 
   void fail_unhandled(otpp::detail::server_core&, const otpp::exit_reason&) noexcept override {}
   void discard_message() noexcept override { note('-'); }
-  void put_in_line() noexcept override { note('~'); }
+  bool put_in_line() noexcept override {
+    note(may_wait ? '~' : '!');
+    return may_wait;
+  }
   void admitted() noexcept override { note('+'); }
   bool expired() const noexcept override { return has_expired; }
   const void* sender() const noexcept override { return this; }
@@ -26,6 +29,7 @@ class letter final : public otpp::detail::envelope {
   char name() const { return name_; }
 
   bool has_expired = false;
+  bool may_wait = true;
 
  private:
   void note(char what) noexcept {
@@ -110,9 +114,66 @@ TEST_CASE("mailbox: library messages take no place and never wait", "[mailbox]")
   CHECK(box.push(l.c) == mailbox::result::waiting);
   CHECK(box.push_library_message(l.d) == mailbox::result::taken);
   CHECK(box.pop() == &l.a);
-  CHECK(l.said == "~c"); // no place has become free
-  CHECK(pop_all(box) == "bdc");
+  CHECK(l.said == "~c");        // no place has become free
+  CHECK(pop_all(box) == "bcd"); // d was sent after c
   CHECK(l.said == "~c+c");
+}
+
+TEST_CASE("mailbox: library messages keep their place among those that wait for room", "[mailbox]") {
+  letters l;
+  letter f{l.said, 'f'};
+  mailbox box(1);
+  box.push(l.a);
+  box.push(l.b);
+  CHECK(box.push_library_message(l.c) == mailbox::result::taken);
+  box.push(l.d);
+  box.push_library_message(l.e);
+  box.push_library_message(f);
+  CHECK(box.withdraw(&l.b) == &l.b); // then c is the first in line
+  CHECK(box.pop() == &l.a);
+  CHECK(l.said == "~b~d+d"); // c has taken no place
+  CHECK(pop_all(box) == "cdef");
+  CHECK(box.try_push(l.a) == mailbox::result::taken);
+  CHECK(box.push_library_message(l.b) == mailbox::result::taken);
+  CHECK(pop_all(box) == "ab");
+}
+
+TEST_CASE("mailbox: a receiver may let library messages pass those that wait for room", "[mailbox]") {
+  letters l;
+  letter f{l.said, 'f'};
+  mailbox box(1);
+  l.d.is_system = true;
+  l.e.is_system = true;
+  box.push(l.a);
+  box.push(l.b);
+  box.push_library_message(l.c);
+  box.push_library_message(l.d);
+  box.let_pass(mailbox::passing::system);
+  box.push_library_message(l.e);
+  auto is_system = [](const otpp::detail::envelope& one) { return one.is_system; };
+  CHECK(box.take_first(is_system) == &l.d);
+  CHECK(box.take_first(is_system) == &l.e);
+  CHECK(box.take_first(is_system) == nullptr);
+  CHECK(box.take_first([](const otpp::detail::envelope& one) {
+    return !one.counted;
+  }) == &l.c); // out of the line
+  box.let_pass(mailbox::passing::none);
+  box.push_library_message(l.c);
+  box.let_pass(mailbox::passing::all);
+  box.push_library_message(f);
+  CHECK(box.push(l.d) == mailbox::result::waiting); // behind b
+  CHECK(pop_all(box) == "acfbd");
+}
+
+TEST_CASE("mailbox: who must not wait is refused", "[mailbox]") {
+  letters l;
+  mailbox box(1);
+  box.push(l.a);
+  l.b.may_wait = false;
+  CHECK(box.push(l.b) == mailbox::result::full);
+  CHECK(box.push(l.c) == mailbox::result::waiting);
+  CHECK(l.said == "!b~c");
+  CHECK(pop_all(box) == "ac");
 }
 
 TEST_CASE("mailbox: who has given up is passed over", "[mailbox]") {
@@ -159,7 +220,7 @@ TEST_CASE("mailbox: closing yields what was in it, then those in line, and it ta
     box.push(l.c);
     box.push_library_message(l.d);
     CHECK_FALSE(box.is_closed());
-    CHECK(names_of(box.close()) == "abdc");
+    CHECK(names_of(box.close()) == "abcd");
     CHECK(box.is_closed());
     CHECK(box.push(l.e) == mailbox::result::closed);
     CHECK(box.try_push(l.e) == mailbox::result::closed);

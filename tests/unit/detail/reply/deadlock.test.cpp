@@ -3,6 +3,9 @@
 #include <otpp/detail/reply/deadlock.hpp>
 
 #include <otpp/otpp.hpp>
+#include <otpp/process.hpp>
+#include <otpp/request.hpp>
+#include <otpp/sys.hpp>
 #include <otpp/testing.hpp>
 
 #include <asio/co_spawn.hpp>
@@ -75,7 +78,20 @@ struct node {
     int how;
     using reply_type = int;
   };
+  struct end_of {
+    otpp::pid whom;
+    using reply_type = void;
+  };
   struct visit {
+    std::string path;
+  };
+  struct ask_all { // the first `servers` of the path, each of whom goes the rest
+    std::string how;
+    std::size_t servers;
+    std::string path;
+    using reply_type = int;
+  };
+  struct burst { // to one whose mailbox has a limit
     std::string path;
   };
 
@@ -126,6 +142,69 @@ struct node {
     co_return code == otpp::errc::deadlock ? 1 : 0;
   }
   asio::awaitable<void> handle_cast(visit m, town_ptr& all) { co_await go(m.path, all); }
+
+  asio::awaitable<int> handle_call(ask_all m, town_ptr& all) {
+    std::string rest = m.path.substr(m.servers);
+    std::vector<std::string> whom;
+    otpp::request_set<int, int> set;
+    for (std::size_t i = 0; i != m.servers; ++i) {
+      whom.emplace_back(1, m.path[i]);
+    }
+    otpp::server_name<node> to(whom[0]);
+    try {
+      if (m.how == "wait" || m.how == "receive") {
+        auto request = otpp::send_request<hop>(to, rest);
+        if (m.how == "wait") {
+          co_await request.wait();
+        } else {
+          co_await request.receive();
+        }
+      } else if (m.how == "next") {
+        for (const std::string& one : whom) {
+          std::string path = one == "d" ? std::string() : rest; // who does not ask back
+          set.add(0, otpp::send_request<hop>(otpp::server_name<node>(one), path));
+        }
+        auto first = co_await set.next();
+        first.answer.value();
+      } else if (m.how == "multi_call") {
+        std::vector<otpp::server_name<node>> names(whom.begin(), whom.end());
+        auto answers = co_await otpp::multi_call<hop>(names, otpp::infinite, rest);
+        for (auto& one : answers) {
+          one.value();
+        }
+      } else {
+        co_await otpp::resume(to, otpp::infinite);
+      }
+    } catch (const otpp::error& error) {
+      note(error, all);
+    }
+    co_return 0;
+  }
+
+  asio::awaitable<void> handle_info(burst m, town_ptr& all) {
+    for (int i = 0; i != 2 && !m.path.empty(); ++i) {
+      try {
+        std::string first = m.path.substr(0, 1);
+        co_await otpp::send<burst>(otpp::server_name<node>(first), m.path.substr(1));
+      } catch (const otpp::error& error) {
+        note(error, all);
+      }
+    }
+  }
+
+  asio::awaitable<void> handle_call(end_of m, town_ptr& all) {
+    std::error_code code = co_await code_of(m.whom.stop());
+    if (code == otpp::errc::deadlock) {
+      all->alarms.emplace_back("stop");
+    }
+  }
+
+  static void note(const otpp::error& error, const town_ptr& all) {
+    std::lock_guard lock(all->mutex);
+    if (error.code() == otpp::errc::deadlock) {
+      all->alarms.push_back(error.what());
+    }
+  }
 
   static asio::awaitable<int> go(std::string path, town_ptr all) {
     if (path.empty()) {
@@ -285,6 +364,126 @@ TEST_CASE("deadlock: who stops or joins one that waits for him is refused, or th
     CHECK(stopper > 0);
     CHECK(other > 0);
   }
+}
+
+namespace {
+
+// One who has `who` ask several in this way.
+void ask_round(world& one, const char* who, std::string how, std::size_t servers, std::string path) {
+  one.spawn(who, [=]() -> asio::awaitable<void> {
+    otpp::server_name<node> to(who);
+    co_await otpp::call_for<node::ask_all>(to, otpp::infinite, how, servers, path);
+  });
+}
+
+} // namespace
+
+TEST_CASE("deadlock: whoever a handler has asked and waits for in whatever way may not call it back") {
+  for (const char* how : {"wait", "receive", "next", "multi_call"}) {
+    INFO(how);
+    in_every_order(
+        "ab", [how](world& one, town_ptr) { ask_round(one, "a", how, 1, "ba"); },
+        [](world& one, town& all) { one_alarm(one, all, " at \"a\" (\"b\" -> \"a\" -> \"b\")"); }, 1);
+  }
+}
+
+TEST_CASE("deadlock: no handler may wait in any way for one that waits for it") {
+  for (const char* how : {"wait", "receive", "next", "multi_call", "sys"}) {
+    INFO(how);
+    int here = 0;
+    int there = 0;
+    in_every_order(
+        "ab",
+        [how](world& one, town_ptr) {
+          ask_round(one, "a", how, 1, "b");
+          send_round(one, "b", "a");
+        },
+        [&](world& one, town& all) {
+          one.check(all.alarms.size() <= 1, "more than one is refused");
+          for (const std::string& alarm : all.alarms) {
+            ++(alarm.find("\"b\" (\"a\"") != std::string::npos ? here : there);
+          }
+        });
+    CHECK(here > 0);
+    CHECK(there > 0);
+  }
+}
+
+TEST_CASE("deadlock: who waits for several is in a cycle with any of them, if it needs all answers") {
+  in_every_order(
+      "abcd", [](world& one, town_ptr) { ask_round(one, "a", "multi_call", 3, "bcda"); },
+      [](world& one, town& all) { one.check(all.alarms.size() == 3, "they were not refused one by one"); },
+      1);
+  in_every_order(
+      "abcd",
+      [](world& one, town_ptr) { // one of the three closes a ring, and the others are asked
+        ask_round(one, "a", "multi_call", 3, "bcd");
+        send_round(one, "c", "a");
+      },
+      [](world& one, town& all) { one.check(all.alarms.size() <= 1, "more than one is refused"); }, 1);
+}
+
+TEST_CASE("deadlock: who needs any one of several answers is in a cycle only with all of them") {
+  in_every_order(
+      "abc", [](world& one, town_ptr) { ask_round(one, "a", "next", 2, "bca"); },
+      [](world& one, town& all) { one_alarm(one, all, " -> \"a\" -> "); }, 1);
+  in_every_order(
+      "abcd", [](world& one, town_ptr) { ask_round(one, "a", "next", 3, "bcda"); }, // d answers
+      no_alarm, 1);
+}
+
+TEST_CASE("deadlock: who waits only for itself in a request_set is told so") {
+  in_every_order(
+      "a",
+      [](world& one, town_ptr all) {
+        one.spawn("client", [all]() -> asio::awaitable<void> {
+          auto request = otpp::send_request<node::ask_all>(
+              otpp::server_name<node>("a"), std::string("next"), std::size_t(1), std::string("a"));
+          co_await request.wait();
+        });
+      },
+      no_alarm, 1);
+}
+
+TEST_CASE("deadlock: no two wait for room in each other's mailboxes") {
+  int alarms = 0;
+  auto done = explore(orders::all(1), [&](world& one) {
+    auto all = std::make_shared<town>();
+    one.spawn("first", [&one, all]() -> asio::awaitable<void> {
+      for (const char* name : {"a", "b"}) {
+        co_await otpp::start<node>(otpp::named(name).mailbox_limit(1), all);
+      }
+      for (const char* path : {"abab", "baba"}) {
+        one.spawn(path, [path]() -> asio::awaitable<void> {
+          std::string first(1, path[0]);
+          co_await otpp::send<node::burst>(otpp::server_name<node>(first), std::string(path + 1));
+          co_await otpp::call_for<node::hop>(otpp::server_name<node>(first), otpp::infinite, std::string());
+        });
+      }
+    });
+    one.run();
+    alarms += static_cast<int>(all->alarms.size());
+    for (const std::string& alarm : all->alarms) {
+      one.check(alarm.find("send of ") != std::string::npos, alarm.c_str());
+    }
+  });
+  CHECK(done.is_complete);
+  CHECK(alarms > 0);
+}
+
+TEST_CASE("deadlock: to stop a body that waits is no deadlock, because that ends its wait") {
+  auto done = explore(orders::all(1), [](world& one) {
+    auto all = std::make_shared<town>();
+    one.spawn("first", [all]() -> asio::awaitable<void> {
+      co_await start_node(all, "a");
+      auto body = []() -> asio::awaitable<void> { co_await ask<node::hop>("a", ""); };
+      auto caller = co_await otpp::spawn(body());
+      co_await code_of(otpp::call_for<node::end_of>(otpp::server_name<node>("a"), otpp::infinite, caller));
+    });
+    one.run();
+    no_alarm(one, *all);
+  });
+  CHECK(done.is_complete);
 }
 
 TEST_CASE("deadlock: an init that calls the handler that starts it is refused") {

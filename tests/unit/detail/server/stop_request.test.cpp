@@ -7,6 +7,8 @@
 #include <otpp/gen_server/start.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/registry/registry.hpp>
+#include <otpp/request.hpp>
+#include <otpp/sys.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"
@@ -32,6 +34,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 
@@ -126,6 +129,86 @@ TEST_CASE("stop: what was sent before is handled first", "[stop]") {
     int value = co_await answer.get();
     CHECK(value == 1);
     CHECK(said.text() == "a ask1 info-b terminate:normal");
+  });
+}
+
+TEST_CASE("stop: what its sender has in line for room is handled first", "[stop]") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await otpp::start<scribe>(otpp::options().mailbox_limit(2), said);
+    std::vector<otpp::request_handle<int>> asked;
+    for (int n = 1; n != 6; ++n) {
+      asked.push_back(otpp::send_request<scribe::ask>(server, n));
+    }
+    co_await server.stop();
+    CHECK(said.text() == "ask1 ask2 ask3 ask4 ask5 terminate:normal");
+    for (auto& one : asked) {
+      int answer = co_await one.receive();
+      CHECK(answer > 0);
+    }
+  });
+}
+
+TEST_CASE("stop: ahead it comes before what is queued, which is told or counted", "[stop]") {
+  for (std::size_t limit : {std::size_t(0), std::size_t(2)}) {
+    run([limit]() -> asio::awaitable<void> {
+      crash_log reports;
+      journal said;
+      event go_on;
+      auto server = co_await otpp::start<scribe>(otpp::options().mailbox_limit(limit), said);
+      pending<int> running;
+      otpp::call<scribe::wait>(server, go_on, running.token());
+      co_await until([&] { return go_on.is_awaited(); });
+      co_await otpp::cast<scribe::note>(server, "a");
+      co_await otpp::cast<scribe::note>(server, "b");
+      pending<int> queued; // with the limit it waits for room
+      otpp::call<scribe::ask>(server, 1, queued.token());
+      pending<> stopped;
+      server.stop(otpp::exit_reason::shutdown(), otpp::ahead, stopped.token());
+      co_await some_steps();
+      CHECK_FALSE(stopped.is_done()); // the handler that runs is not disturbed
+      go_on.happen();
+      co_await stopped.get();
+      int answer = co_await running.get();
+      CHECK(answer == 1);
+      otpp::error error = co_await error_of(queued.get());
+      CHECK(error.code() == otpp::errc::exited);
+      CHECK(error.reason() == otpp::exit_reason::shutdown());
+      CHECK(said.text() == "wait waited terminate:shutdown");
+      CHECK(reports.dropped() == 2);
+    });
+  }
+}
+
+TEST_CASE("stop: ahead, of servers that sleep, start, are suspended or have much to do", "[stop]") {
+  run([]() -> asio::awaitable<void> {
+    crash_log reports;
+    journal said;
+    auto sleeping = co_await otpp::start<scribe>(said);
+    co_await sleeping.stop(otpp::ahead);
+    CHECK(said.text() == "terminate:normal");
+    auto suspended = co_await otpp::start<scribe>(journal());
+    co_await otpp::suspend(suspended);
+    co_await otpp::pid(suspended).stop(otpp::exit_reason::normal(), 1s, otpp::ahead);
+    auto busy = co_await otpp::start<scribe>(journal());
+    for (int n = 0; n != 200; ++n) { // more than a turn
+      co_await otpp::cast<scribe::note>(busy, "x");
+    }
+    pending<> stopped;
+    busy.stop(otpp::ahead, stopped.token());
+    std::error_code code = co_await code_of(busy.stop(otpp::exit_reason::shutdown()));
+    CHECK(code == otpp::errc::exited);
+    co_await stopped.get();
+    CHECK(reports.dropped() == 200);
+    pending<otpp::server_ref<dying>> starting;
+    otpp::start<dying>(otpp::named("stop-ahead"), said, happened(), false, starting.token());
+    auto named = otpp::whereis<dying>("stop-ahead");
+    REQUIRE(named);
+    co_await named->stop(otpp::ahead);
+    co_await starting.get();
+    CHECK(said.text() == "terminate:normal terminate:normal terminated destroyed");
+    code = co_await code_of(named->stop(otpp::ahead));
+    CHECK(code == otpp::errc::no_process);
   });
 }
 
@@ -341,6 +424,7 @@ TEST_CASE("stop: the answer of a stop is given even if terminate fails", "[stop]
 
 TEST_CASE("stop: a call while the server terminates ends with it", "[stop]") {
   run([]() -> asio::awaitable<void> {
+    crash_log reports;
     journal said;
     event go_on;
     auto server = co_await otpp::start<dying>(otpp::named("stop-late"), said, go_on, false);
@@ -365,6 +449,7 @@ TEST_CASE("stop: a call while the server terminates ends with it", "[stop]") {
     CHECK(error.code() == otpp::errc::exited);
     co_await stopped.get();
     CHECK(said.text() == "terminate:shutdown terminated destroyed");
+    CHECK(reports.dropped() == 1); // the cast
     taken = otpp::try_cast<dying::crash>(server);
     CHECK_FALSE(taken);
   });
