@@ -38,9 +38,10 @@ enum class errc {
   mailbox_full,
   /// Servers would wait for each other in a cycle, each inside its handler.
   deadlock,
-  /// `start_child`: the supervisor has a child of that id, which is running or being restarted.
+  /// `start_child`: the supervisor has a child of that id, which is running.
   already_started,
-  /// `start_child`: the supervisor has a child of that id, which is not running; `restart_child` starts it.
+  /// `start_child`: the supervisor has a child of that id, which is not running: it is being restarted, or
+  /// `restart_child` starts it.
   already_present,
   /// The supervisor has no such child.
   not_found,
@@ -75,7 +76,8 @@ inline const std::error_category& otpp_category() noexcept {
                  "otpp::caller";
         case errc::already_started: return "the supervisor has a child of this id, which runs";
         case errc::already_present:
-          return "the supervisor has a child of this id, which does not run; use restart_child";
+          return "the supervisor has a child of this id, which does not run; it is being restarted, or use "
+                 "restart_child";
         case errc::not_found: return "the supervisor has no such child";
         case errc::running: return "the child runs, or is being restarted";
         case errc::max_children: return "the supervisor has as many children as it may have";

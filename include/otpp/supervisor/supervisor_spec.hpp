@@ -56,7 +56,8 @@ class supervisor_spec {
   explicit supervisor_spec(strategy which = one_for_one) noexcept : strategy_(which) {}
 
   /// Sets how many restarts within `period` are allowed. With more, the supervisor and its children end, with
-  /// the reason `shutdown`. A failure counts once, however many children are restarted because of it.
+  /// the reason `shutdown`. A failure counts once, however many children are restarted because of it. With a
+  /// period that is not longer than zero `start` throws std::invalid_argument.
   template <detail::timeout_like Duration>
   supervisor_spec& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;

@@ -106,7 +106,7 @@ TEST_CASE("supervisor: sup_start_error_return, what was started is ended, and th
   CHECK(log.has(report_kind::start_error));
 }
 
-TEST_CASE("supervisor: duplicate ids and permanent significant children are refused") {
+TEST_CASE("supervisor: duplicate ids, permanent significant children and a period of zero are refused") {
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
     auto twice = otpp::supervisor_spec().add(one(all, "a")).add(one(all, "a"));
@@ -117,6 +117,9 @@ TEST_CASE("supervisor: duplicate ids and permanent significant children are refu
     failure = co_await failure_of(otpp::start_supervisor(wrong));
     CHECK(text_of(failure).find("cannot be significant") != std::string::npos);
     CHECK(all->take().empty());
+    auto never = otpp::supervisor_spec().intensity(1, 0s);
+    failure = co_await failure_of(otpp::start_supervisor(never));
+    CHECK(text_of(failure).find("must be longer than zero") != std::string::npos);
   });
   CHECK_THROWS_AS(
       otpp::temporary_child<member>("a", all, "a").restart(otpp::permanent), std::invalid_argument);
@@ -287,6 +290,15 @@ TEST_CASE("supervisor: child_adm") {
     CHECK(all->take() == "+a-a");
     code = co_await code_of(otpp::start_child(top, one(all, "a")));
     CHECK(code == otpp::errc::already_present);
+    co_await otpp::start_child(top, one(all, "r").backoff(1s, 1s));
+    co_await lose(top, "r");
+    code = co_await code_of(otpp::start_child(top, one(all, "r")));
+    CHECK(code == otpp::errc::already_present); // it is being restarted
+    code = co_await code_of(otpp::restart_child(top, "r"));
+    CHECK(code == otpp::errc::running);
+    co_await otpp::terminate_child(top, "r");
+    co_await otpp::delete_child(top, "r");
+    CHECK(all->take() == "+r-r");
     otpp::pid again = co_await otpp::restart_child(top, "a");
     CHECK((again && again != a));
     co_await otpp::terminate_child(top, "a");
@@ -384,9 +396,12 @@ TEST_CASE("supervisor: a child that takes too long is killed, and reported") {
             .add(one(all, "a"))
             .add(otpp::child<stubborn>("s", all, "s").shutdown(300ms))
             .add(otpp::child<stubborn>("k", all, "k").shutdown(otpp::brutal_kill)));
+    std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     auto begin = w.now();
     co_await top.stop();
     CHECK(w.now() - begin == 300ms); // the one that is killed took none
+    otpp::exit_reason why = co_await children[1].who.join();
+    CHECK(why == otpp::exit_reason::killed());
     CHECK(all->take() == "+a+s+k-k-s-a");
   });
   REQUIRE(log.texts().size() == 1);

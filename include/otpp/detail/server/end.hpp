@@ -15,6 +15,7 @@
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/hook.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -36,17 +37,16 @@ namespace otpp::detail {
 // (end_at_once()). Only a server that is stopped runs `terminate`.
 
 // Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
-// waits. A `kill` cancels a handler again that has withstood an earlier signal.
+// waits. A `kill` cancels a handler again that has withstood an earlier signal, and is then the reason.
 inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
-  if (!(killed_by_signal() && signal.is_kill)) {
-    if (!follows_exit_signals() || signal.is_void() || mailbox_.is_closed()) {
-      return;
-    }
-    cause_ = end_cause::exit_signal;
-    reason_ = signal.reason;
-    last_message_ = {};
-    last_where_ = {};
+  bool is_due = follows_exit_signals() || (killed_by_signal() && signal.is_kill);
+  if (!is_due || signal.is_void() || mailbox_.is_closed()) {
+    return;
   }
+  cause_ = end_cause::exit_signal;
+  reason_ = signal.reason;
+  last_message_ = {};
+  last_where_ = {};
   if (coroutine_ && coroutine_->is_busy()) {
     try {
       coroutine_->cancel();
@@ -68,6 +68,13 @@ inline void server_core::begin_end() noexcept {
   if (had_started && cause_ == end_cause::stopped) {
     hand_out_if_it_blocks();
     run_terminate(reason_);
+  }
+}
+
+// An exit signal that cuts `terminate` short is the reason, whatever `terminate` throws then.
+inline void server_core::terminate_failed(std::exception_ptr error) noexcept {
+  if (cause_ == end_cause::stopped) {
+    reason_ = access::after(exit_reason(std::move(error)), reason_);
   }
 }
 

@@ -14,7 +14,6 @@
 #include <otpp/detail/server/name_registrations.hpp>
 #include <otpp/detail/server/observation.hpp>
 #include <otpp/detail/server/open_calls.hpp>
-#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
@@ -309,9 +308,7 @@ class server_core : public process {
     life_ = life::running;
     has_run_ = true;
   }
-  void terminate_failed(std::exception_ptr error) noexcept {
-    reason_ = access::after(exit_reason(std::move(error)), reason_);
-  }
+  void terminate_failed(std::exception_ptr error) noexcept;
 
  private:
   friend class handler_coroutine;
