@@ -5,6 +5,7 @@
 #include <otpp/otpp.hpp>
 #include <otpp/testing.hpp>
 
+#include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
 #include "support/error_of.hpp"
 #include "support/supervised.hpp"
@@ -140,7 +141,7 @@ TEST_CASE("supervisor: one_for_one, permanent_normal, permanent_abnormal") {
     co_await top.stop();
   });
   CHECK(log.texts().size() >= 1);
-  CHECK(log.texts()[0].find("child \"b\" (\"b\") ended: boom") != std::string::npos);
+  CHECK(log.texts()[0].find("child \"b\" ended: boom") != std::string::npos);
 }
 
 TEST_CASE("supervisor: transient_normal, transient_abnormal, temporary_normal, temporary_abnormal") {
@@ -636,6 +637,28 @@ struct interrupts_the_program {
 };
 
 } // namespace
+
+TEST_CASE("supervisor: an end is told in one line, by the crash report or by the supervisor") {
+  std::string text;
+  {
+    captured_stderr output;
+    auto all = std::make_shared<family>();
+    in_a_world([&](world&) -> asio::awaitable<void> {
+      top_ref top =
+          co_await otpp::start_supervisor(otpp::named("top"), abc(all, otpp::one_for_one).intensity(9, 5s));
+      co_await lose(top, "b");
+      auto killed = otpp::whereis<member>("c");
+      otpp::kill(*killed);
+      co_await killed->join();
+      co_await failure_of(otpp::which_children(top));
+      co_await top.stop();
+    });
+    text = output.text();
+  }
+  CHECK(text.find("otpp: server \"b\" (member) ended: boom") == 0);
+  CHECK(text.find("\notpp: supervisor \"top\": child \"c\" ended: killed\n") != std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}
 
 TEST_CASE("supervisor: run makes a whole program of a tree") {
   supervisor_log log;

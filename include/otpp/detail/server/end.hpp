@@ -26,6 +26,8 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -67,6 +69,7 @@ inline void server_core::begin_end() noexcept {
   }
   if (had_started && cause_ == end_cause::stopped) {
     hand_out_if_it_blocks();
+    keep_shown_state();
     run_terminate(reason_);
   }
 }
@@ -80,8 +83,24 @@ inline void server_core::terminate_failed(std::exception_ptr error) noexcept {
 
 // Called when `terminate` has completed.
 inline void server_core::end() noexcept {
+  keep_shown_state();
   destroy_state();
   end_without_state();
+}
+
+inline bool server_core::is_reported() const noexcept {
+  return has_run_ && cause_ == end_cause::stopped && !reason_.is_clean();
+}
+
+// Called before `terminate`, which may take the state apart, and after it, because it may have failed.
+inline void server_core::keep_shown_state() noexcept {
+  if (is_reported() && !shown_state_) {
+    try {
+      shown_state_ = std::make_unique<const std::string>(show_state(false));
+    } catch (...) {
+      // Without memory the report does not show it.
+    }
+  }
 }
 
 // The order of the end. The state has been destroyed by now. So the end is never visible before the names are
@@ -188,7 +207,7 @@ inline void server_core::answer_last() noexcept {
 
 // The end by an exit signal is not reported: the sender of the signal knows the reason.
 inline void server_core::report(std::size_t dropped) noexcept {
-  if (!has_run_ || cause_ != end_cause::stopped || reason_.is_clean()) {
+  if (!is_reported()) {
     return;
   }
   crash_report said(reason_);
@@ -200,6 +219,16 @@ inline void server_core::report(std::size_t dropped) noexcept {
   said.message = last_message_;
   said.where = last_where_;
   said.dropped = dropped;
+  said.state = shown_state_ ? std::string_view(*shown_state_) : std::string_view();
+  std::string caller;
+  try {
+    if (const process* waiting = last_reply_ ? last_reply_->caller() : nullptr) {
+      caller = waiting->describe();
+    }
+  } catch (...) {
+    // Without memory the report does not name it.
+  }
+  said.caller = caller;
   hook<crash_report>::tell(said);
 }
 
