@@ -95,6 +95,7 @@ TEST_CASE("crash_report: a clean end makes none, any other does", "[crash_report
   const row rows[] = {
       {otpp::exit_reason::normal(), 0},
       {otpp::exit_reason::shutdown(), 0},
+      {otpp::exit_reason::shutdown("drained"), 0},
       {otpp::exit_reason::killed(), 1},
       {std::runtime_error("x"), 1}};
   for (const row& one : rows) {

@@ -79,6 +79,19 @@ TEST_CASE("link: an end that is not normal ends the other, without terminate") {
   });
 }
 
+TEST_CASE("link: a shutdown with a detail ends the other, with the detail") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    tied two = co_await start_linked(end_it);
+    otpp::exit_reason drained = otpp::exit_reason::shutdown("drained");
+    co_await leave(two, drained);
+    otpp::exit_reason why = co_await two.server.join();
+    CHECK(why == drained);
+    CHECK(two.said.text().empty());
+    CHECK(log.texts().empty());
+  });
+}
+
 TEST_CASE("link: a normal end does not end the other") {
   run([]() -> asio::awaitable<void> {
     tied two = co_await start_linked(end_it);

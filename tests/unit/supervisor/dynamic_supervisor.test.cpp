@@ -79,7 +79,7 @@ TEST_CASE("dynamic_supervisor: start_child, terminate_child, which_children, cou
   });
 }
 
-TEST_CASE("dynamic_supervisor: max_children, and a period that cannot be") {
+TEST_CASE("dynamic_supervisor: max_children, a period that cannot be, and ignore") {
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
@@ -93,6 +93,8 @@ TEST_CASE("dynamic_supervisor: max_children, and a period that cannot be") {
     std::exception_ptr failure =
         co_await failure_of(otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(1, -1s)));
     CHECK(text_of(failure).find("must be longer than zero") != std::string::npos);
+    code = co_await code_of(otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec(otpp::ignore)));
+    CHECK(code == otpp::errc::ignored);
   });
 }
 

@@ -353,6 +353,38 @@ TEST_CASE("supervisor: sup_start_ignore, a child that is ignored is kept, and ha
   });
 }
 
+TEST_CASE("supervisor: ignore, a supervisor that is not to run starts no child") {
+  supervisor_log log;
+  auto all = std::make_shared<family>();
+  in_a_world([&](world&) -> asio::awaitable<void> {
+    otpp::supervisor_spec none = otpp::ignore;
+    none.add(one(all, "a"));
+    std::error_code code = co_await code_of(otpp::start_supervisor(otpp::named("none"), none));
+    CHECK(code == otpp::errc::ignored);
+    CHECK_FALSE(otpp::whereis<otpp::supervisor>("none"));
+    top_ref top = co_await otpp::start_supervisor(
+        otpp::supervisor_spec().add(otpp::child<otpp::supervisor>("n", none)));
+    otpp::child_counts counts = co_await otpp::count_children(top);
+    CHECK((counts.specs == 1 && counts.active == 0));
+    co_await top.stop();
+    CHECK(all->take().empty());
+  });
+  CHECK(log.texts().empty());
+}
+
+TEST_CASE("supervisor: a shutdown with a detail is a clean end of a transient child") {
+  supervisor_log log;
+  auto all = std::make_shared<family>();
+  in_a_world([&](world&) -> asio::awaitable<void> {
+    top_ref top =
+        co_await otpp::start_supervisor(otpp::supervisor_spec().add(one(all, "t").restart(otpp::transient)));
+    co_await lose(top, "t", otpp::exit_reason::shutdown("drained"));
+    CHECK(all->take() == "+t-t");
+    co_await top.stop();
+  });
+  CHECK(log.texts().empty());
+}
+
 TEST_CASE("supervisor: a coroutine is a child") {
   supervisor_log log;
   auto all = std::make_shared<family>();

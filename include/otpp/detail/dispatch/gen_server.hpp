@@ -354,7 +354,7 @@ class gen_server final : public server_core {
       default: break;
     }
     std::exception_ptr why = access::reason(result).exception();
-    if (!why) {
+    if (!why || access::reason(result).is_clean()) {
       why = make_error(errc::exited, "start", {}, describe(), access::reason(result));
     }
     fail_start(hold, std::move(why));
