@@ -3,7 +3,10 @@
 #pragma once
 
 #include <otpp/exit_reason.hpp>
+#include <otpp/timeout.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <new>
@@ -38,9 +41,10 @@ enum class errc {
   mailbox_full,
   /// Servers would wait for each other in a cycle, each inside its handler.
   deadlock,
-  /// `start_child`: the supervisor has a child of that id, which is running or being restarted.
+  /// `start_child`: the supervisor has a child of that id, which is running.
   already_started,
-  /// `start_child`: the supervisor has a child of that id, which is not running; `restart_child` starts it.
+  /// `start_child`: the supervisor has a child of that id, which is not running: it is being restarted, or
+  /// `restart_child` starts it.
   already_present,
   /// The supervisor has no such child.
   not_found,
@@ -75,7 +79,8 @@ inline const std::error_category& otpp_category() noexcept {
                  "otpp::caller";
         case errc::already_started: return "the supervisor has a child of this id, which runs";
         case errc::already_present:
-          return "the supervisor has a child of this id, which does not run; use restart_child";
+          return "the supervisor has a child of this id, which does not run; it is being restarted, or use "
+                 "restart_child";
         case errc::not_found: return "the supervisor has no such child";
         case errc::running: return "the child runs, or is being restarted";
         case errc::max_children: return "the supervisor has as many children as it may have";
@@ -119,10 +124,24 @@ class error : public std::system_error {
 
 namespace detail {
 
-// `otpp: call of kv::get at "kv"`: operation and message are omitted if empty.
+// `5 s`: in the largest unit in which it is a whole number; a negative one is none.
+inline std::string text_of_time(duration time) {
+  auto count = std::chrono::nanoseconds((std::max)(time, duration::zero())).count();
+  const char* unit = " ns";
+  for (const char* larger : {" us", " ms", " s"}) {
+    if (count % 1000 != 0) {
+      break;
+    }
+    count /= 1000;
+    unit = larger;
+  }
+  return std::to_string(count) + unit;
+}
+
+// `otpp: call of kv::get at "kv"`: operation and message are omitted if empty. A timeout says how long was waited.
 inline std::exception_ptr make_error(
     errc code, std::string_view operation, std::string_view message, std::string_view server,
-    const exit_reason& reason = exit_reason::normal()) noexcept {
+    const exit_reason& reason = exit_reason::normal(), duration waited = infinite) noexcept {
   try {
     std::string text = "otpp: ";
     text += operation;
@@ -136,6 +155,8 @@ inline std::exception_ptr make_error(
     }
     if (code == errc::exited) {
       text += " (reason: " + reason.message() + ")";
+    } else if (code == errc::timeout && waited != infinite) {
+      text += " (waited " + text_of_time(waited) + ")";
     }
     return std::make_exception_ptr(error(code, text, reason));
   } catch (...) {

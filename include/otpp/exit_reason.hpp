@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -45,6 +47,22 @@ class exit_reason {
   /// The program, or a supervisor, is shutting down.
   static exit_reason shutdown() noexcept { return exit_reason(kind::shutdown); }
 
+  /// As shutdown(), with a detail: an exception, which an empty pointer is not, or a text, of which a
+  /// std::runtime_error is made. It is returned by exception(), and is no failure. OTP's `{shutdown, Term}`.
+  static exit_reason shutdown(std::exception_ptr detail) noexcept {
+    exit_reason result = shutdown();
+    result.exception_ = std::move(detail);
+    return result;
+  }
+  template <class Exception>
+    requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
+  static exit_reason shutdown(Exception&& detail) {
+    return shutdown(std::make_exception_ptr(std::forward<Exception>(detail)));
+  }
+  static exit_reason shutdown(std::string_view detail) {
+    return shutdown(std::runtime_error(std::string(detail)));
+  }
+
   /// The server was ended by force: its context was destroyed, or it was sent a kill.
   static exit_reason killed() noexcept { return exit_reason(kind::killed); }
 
@@ -58,18 +76,22 @@ class exit_reason {
   exit_reason(Exception&& error)
       : kind_(kind::error), exception_(std::make_exception_ptr(std::forward<Exception>(error))) {}
 
-  /// Returns true for `normal()` and `shutdown()`: such an end is not a failure, and is not reported.
-  bool is_clean() const noexcept { return kind_ == kind::normal || kind_ == kind::shutdown; }
+  /// Returns true for `normal()` and `shutdown()`, also with a detail: such an end is not a failure, and is not
+  /// reported.
+  bool is_clean() const noexcept { return kind_ == kind::normal || is_shutdown(); }
 
-  /// Returns the exception, or an empty pointer for the named reasons. It is the same object for all who hear of
-  /// this end, on any thread, and must not be changed.
+  /// Returns true for `shutdown()`, with a detail or without.
+  bool is_shutdown() const noexcept { return kind_ == kind::shutdown; }
+
+  /// Returns the exception, or the detail of a shutdown; an empty pointer for the other named reasons. It is the
+  /// same object for all who hear of this end, on any thread, and must not be changed.
   std::exception_ptr exception() const noexcept { return exception_; }
 
   /// If `terminate` itself failed, and so replaced the reason for which it was called, returns that reason;
   /// otherwise null.
   const exit_reason* previous() const noexcept;
 
-  /// Returns the reason as text: "normal", or the text of the exception.
+  /// Returns the reason as text: "normal", the text of the exception, or "shutdown: " and that of the detail.
   std::string message() const {
     std::string text = own_message();
     if (previous()) {
@@ -78,7 +100,7 @@ class exit_reason {
     return text;
   }
 
-  /// Equal if both are the same named reason, or hold the same exception object.
+  /// Equal if both are the same named reason, or hold the same exception object; of shutdowns with a detail both.
   friend bool operator==(const exit_reason& a, const exit_reason& b) noexcept {
     return a.kind_ == b.kind_ && a.exception_ == b.exception_;
   }
@@ -104,10 +126,14 @@ class exit_reason {
   std::string own_message() const {
     switch (kind_) {
       case kind::normal: return "normal";
-      case kind::shutdown: return "shutdown";
+      case kind::shutdown: return exception_ ? "shutdown: " + text_of_exception() : "shutdown";
       case kind::killed: return "killed";
       case kind::error: break;
     }
+    return text_of_exception();
+  }
+
+  std::string text_of_exception() const {
     try {
       std::rethrow_exception(exception_);
     } catch (const std::exception& error) {

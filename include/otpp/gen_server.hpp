@@ -21,6 +21,7 @@
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/gen_server/start_link.hpp>
+#include <otpp/gen_server/stop.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/timeout.hpp>

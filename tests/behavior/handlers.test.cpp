@@ -23,6 +23,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -415,7 +416,9 @@ TEST_CASE("handlers: a kill cancels a handler again that has withstood an exit s
   otpp::exit(server, otpp::exit_reason::shutdown()); // a second time, which lets it clean up
   settle(context);
   CHECK_FALSE(server.has_ended());
+  std::future<otpp::exit_reason> why = server.join(asio::use_future);
   otpp::kill(server);
   settle(context);
-  CHECK(server.has_ended());
+  REQUIRE(server.has_ended());
+  CHECK(why.get() == otpp::exit_reason::killed()); // which is what has ended it
 }

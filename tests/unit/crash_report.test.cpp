@@ -139,6 +139,7 @@ TEST_CASE("crash_report: a clean end makes none, any other does", "[crash_report
   const row rows[] = {
       {otpp::exit_reason::normal(), 0},
       {otpp::exit_reason::shutdown(), 0},
+      {otpp::exit_reason::shutdown("drained"), 0},
       {otpp::exit_reason::killed(), 1},
       {std::runtime_error("x"), 1}};
   for (const row& one : rows) {
@@ -174,6 +175,77 @@ TEST_CASE("crash_report: what a hook throws hurts nobody", "[crash_report]") {
     CHECK(error.code() == otpp::errc::exited);
     CHECK(text_of(error.reason().exception()) == "boom");
   });
+}
+
+namespace {
+
+// One whose state is shown, or cannot be.
+struct shown {
+  struct fail {
+    using reply_type = int;
+  };
+  struct forward {
+    using reply_type = int;
+    explicit forward(otpp::server_ref<shown> other) : to(std::move(other)) {}
+    otpp::server_ref<shown> to;
+  };
+  std::string init(std::string text) { return text; }
+  int handle_call(fail, std::string& text) {
+    text += " changed";
+    throw std::runtime_error("first line\nsecond line");
+  }
+  asio::awaitable<int> handle_call(forward request, std::string&) {
+    int answer = 0;
+    try {
+      answer = co_await otpp::call<fail>(request.to);
+    } catch (const otpp::error&) {
+    }
+    co_return answer;
+  }
+  void terminate(const otpp::exit_reason&, std::string& text) {
+    text.clear();
+    throw std::runtime_error("terminate, too");
+  }
+  static std::string format_status(const std::string& text) {
+    if (text.find("secret") != std::string::npos) {
+      throw std::runtime_error("not to be shown");
+    }
+    return '<' + text + '>';
+  }
+};
+
+} // namespace
+
+TEST_CASE("crash_report: says the state, the caller and both reasons, in one line", "[crash_report]") {
+  crash_log log;
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<shown>(otpp::named("shown"), "open");
+    auto asker = co_await otpp::start<shown>(otpp::named("asker"), "");
+    co_await otpp::call<shown::forward>(asker, server);
+    auto other = co_await otpp::start<shown>("secret");
+    co_await error_of(otpp::call<shown::fail>(other));
+    co_await code_of(asker.stop()); // only its terminate fails
+  });
+  REQUIRE(log.texts().size() == 3);
+  const std::string& text = log.texts()[0];
+  for (const char* part :
+       {"ended: terminate, too (while terminating: first line\\nsecond line)", "::fail from ",
+        ", called by \"asker\"", "; its state: <open changed>"}) {
+    CHECK(text.find(part) != std::string::npos);
+  }
+  CHECK(text.find('\n') == std::string::npos);
+  CHECK(log.texts()[1].find("; its state: format_status failed: not to be shown") != std::string::npos);
+  CHECK(log.texts()[1].find("called by") == std::string::npos); // a coroutine that is no process
+  CHECK(log.texts()[2].find("ended: terminate, too (while terminating: normal)") != std::string::npos);
+}
+
+TEST_CASE("crash_report: a long reason is cut, and hides nothing else", "[crash_report]") {
+  otpp::crash_report report(otpp::exit_reason(std::runtime_error(std::string(999, 'x') + "\u00E4" + "yz")));
+  report.callbacks = "kv_store";
+  report.state = "7\t8\x01";
+  CHECK(
+      report.text() == "otpp: server #0 (kv_store) ended: " + std::string(999, 'x') +
+                           " [and 4 bytes more]; its state: 7\\t8\\x01");
 }
 
 TEST_CASE("crash_report: the text has everything in one line", "[crash_report]") {

@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 
+#include <chrono>
 #include <exception>
 #include <set>
 #include <stdexcept>
@@ -54,5 +55,23 @@ TEST_CASE("error: carries the reason, and says all in words", "[error]") {
       CHECK(text.find(part) != std::string::npos);
     }
     CHECK(made.reason() == why);
+  }
+}
+
+TEST_CASE("error: a timeout says how long was waited", "[error]") {
+  using namespace std::chrono_literals;
+  struct row {
+    otpp::duration waited;
+    const char* text;
+  };
+  for (const row& one :
+       {row{5s, "otpp: call (waited 5 s): "}, row{1500ms, "(waited 1500 ms)"}, row{7us, "(waited 7 us)"},
+        row{-1s, "(waited 0 s)"}, row{otpp::infinite, "otpp: call: no answer"}}) {
+    try {
+      std::rethrow_exception(
+          otpp::detail::make_error(otpp::errc::timeout, "call", {}, {}, otpp::exit_reason(), one.waited));
+    } catch (const otpp::error& made) {
+      CHECK(std::string(made.what()).find(one.text) != std::string::npos);
+    }
   }
 }

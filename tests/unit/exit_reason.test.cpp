@@ -36,6 +36,26 @@ TEST_CASE("exit_reason: normal and shutdown are clean, nothing else is", "[exit_
   CHECK_FALSE(otpp::exit_reason(std::runtime_error("x")).is_clean());
 }
 
+TEST_CASE("exit_reason: a shutdown with a detail is clean, and not the plain one", "[exit_reason]") {
+  auto detail = std::make_exception_ptr(std::out_of_range("moved"));
+  otpp::exit_reason moved = otpp::exit_reason::shutdown(detail);
+  CHECK(moved.is_clean());
+  CHECK(moved.is_shutdown());
+  CHECK(moved.exception() == detail);
+  CHECK(moved.message() == "shutdown: moved");
+  CHECK(moved == otpp::exit_reason::shutdown(detail));
+  CHECK_FALSE(moved == otpp::exit_reason::shutdown());
+  CHECK_FALSE(moved == otpp::exit_reason(detail));
+  CHECK(otpp::exit_reason::shutdown("drained").message() == "shutdown: drained");
+  CHECK_THROWS_AS(
+      std::rethrow_exception(otpp::exit_reason::shutdown(std::out_of_range("far")).exception()),
+      std::out_of_range);
+  CHECK(otpp::exit_reason::shutdown(std::exception_ptr()) == otpp::exit_reason::shutdown());
+  CHECK(otpp::exit_reason::shutdown().is_shutdown());
+  CHECK_FALSE(otpp::exit_reason::normal().is_shutdown());
+  CHECK_FALSE(otpp::exit_reason(detail).is_shutdown());
+}
+
 TEST_CASE("exit_reason: an error keeps its exception and its text", "[exit_reason]") {
   auto error = std::make_exception_ptr(std::out_of_range("far away"));
   otpp::exit_reason reason = error;

@@ -167,7 +167,8 @@ void exit(Name, exit_reason) {
 }
 
 /// Ends a process with the reason `killed`, which cannot be trapped. If an exit signal has already canceled its
-/// handler, which has reset its cancellation state and waits again, cancels it once more. All else as `exit`.
+/// handler, which has reset its cancellation state and waits again, cancels it once more. Cuts a `terminate`
+/// short that waits. The reason is `killed` then, too, whatever the process was ending with. All else as `exit`.
 /// OTP's `exit(Pid, kill)`.
 inline void kill(const pid& target) {
   if (target) {

@@ -29,7 +29,7 @@ namespace otpp {
 /// When a supervisor restarts a child that has ended by itself.
 enum class restart_type : std::uint8_t {
   permanent, ///< Always.
-  transient, ///< Unless it ended with `normal` or `shutdown`.
+  transient, ///< Unless it ended with `normal` or `shutdown`, with a detail or without.
   temporary, ///< Never; its specification is dropped.
 };
 

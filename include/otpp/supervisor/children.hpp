@@ -91,7 +91,8 @@ auto terminate_child(Address supervisor, std::string id, Token&& token = {}) {
       std::move(supervisor), infinite, std::move(id), std::forward<Token>(token));
 }
 
-/// Shuts down a child of a `dynamic_supervisor`, which drops its specification.
+/// Shuts down a child of a `dynamic_supervisor`, which drops its specification. Has no effect if the process
+/// has ended. Fails with `errc::not_found` for one that runs and is not its child.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto terminate_child(Address supervisor, pid who, Token&& token = {}) {
   return otpp::call_for<detail::terminate_process_request>(

@@ -35,6 +35,9 @@ class dynamic_spec {
  public:
   dynamic_spec() noexcept {}
 
+  /// As for `supervisor_spec`: the supervisor should not run.
+  dynamic_spec(ignore_t) noexcept : is_ignored_(true) {}
+
   /// As `supervisor_spec::intensity`.
   template <detail::timeout_like Duration>
   dynamic_spec& intensity(std::size_t restarts, Duration period) & {
@@ -64,6 +67,7 @@ class dynamic_spec {
  private:
   friend struct dynamic_supervisor;
 
+  bool is_ignored_ = false;
   std::size_t intensity_ = 1;
   duration period_ = std::chrono::seconds(5);
   bool shuts_down_ahead_ = false;
@@ -90,15 +94,18 @@ struct dynamic_supervisor {
       detail::start_child_request, detail::terminate_process_request, detail::which_children_request,
       detail::count_children_request>;
 
-  state_type init(const dynamic_spec& spec) {
+  init_result<state_type> init(const dynamic_spec& spec) {
+    if (spec.is_ignored_) {
+      return ignore;
+    }
     detail::become_supervisor();
-    return {
+    return state_type(
         detail::restart_budget(spec.intensity_, spec.period_), spec.most_, spec.shuts_down_ahead_,
         [](duration delay, detail::restart_retry what) {
           send_after(delay, self<dynamic_supervisor>(), what);
-        }};
+        });
   }
-  state_type init() { return init(dynamic_spec()); }
+  init_result<state_type> init() { return init(dynamic_spec()); }
 
   asio::awaitable<outcome<>> handle_info(exit_signal signal, state_type& children) {
     return children.ended(std::move(signal));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/util/hook.hpp>
+#include <otpp/detail/util/one_line.hpp>
 #include <otpp/exit_reason.hpp>
 
 #include <cstdint>
@@ -29,22 +30,25 @@ struct supervisor_report {
   std::string child;      ///< The child's id.
   std::string process;    ///< The child's name and id; empty if it never ran.
   exit_reason reason;     ///< Why the child ended, or was not started.
+  bool is_known = false;  ///< A crash report has told of this end, so that it is not printed a second time.
 
   supervisor_report(kind w, std::string s, std::string c, std::string p, exit_reason r)
       : what(w), supervisor(std::move(s)), child(std::move(c)), process(std::move(p)), reason(std::move(r)) {}
 
-  /// Returns the report as one line.
+  /// Returns the report as one line. Control characters are escaped, and long texts are cut.
   std::string text() const {
-    std::string line = "otpp: supervisor " + supervisor + ": child \"" + child + '"';
-    if (!process.empty()) {
-      line += " (" + process + ')';
+    std::string shown = '"' + child + '"';
+    if (!process.empty() && process != shown) {
+      shown += " (" + process + ')';
     }
+    std::string line = detail::one_line("otpp: supervisor " + supervisor + ": child " + shown);
+    std::string why = detail::one_line(reason.message());
     switch (what) {
-      case kind::child_terminated: return line + " ended: " + reason.message();
-      case kind::start_error: return line + " was not started: " + reason.message();
-      case kind::shutdown_error: return line + " was shut down, and ended: " + reason.message();
+      case kind::child_terminated: return line + " ended: " + why;
+      case kind::start_error: return line + " was not started: " + why;
+      case kind::shutdown_error: return line + " was shut down, and ended: " + why;
       case kind::overdue: return line + " did not shut down in time, and was killed";
-      case kind::gave_up: return line + " ended too often; the supervisor ends: " + reason.message();
+      case kind::gave_up: return line + " ended too often; the supervisor ends: " + why;
     }
     return line;
   }
@@ -55,7 +59,7 @@ struct supervisor_report {
 using supervisor_hook = std::function<void(const supervisor_report&)>;
 
 /// Sets the function that receives the reports of supervisors, and returns the previous one. An empty hook
-/// restores the default, which prints one line on stderr.
+/// restores the default, which prints one line on stderr, except for an end of which a crash report has told.
 ///
 /// @par Thread safety
 /// Safe from any thread.

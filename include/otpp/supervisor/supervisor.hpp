@@ -61,13 +61,16 @@ struct supervisor {
       detail::start_child_request, detail::restart_child_request, detail::terminate_child_request,
       detail::delete_child_request, detail::which_children_request, detail::count_children_request>;
 
-  asio::awaitable<state_type> init(supervisor_spec spec) {
+  asio::awaitable<init_result<state_type>> init(supervisor_spec spec) {
+    if (spec.is_ignored_) {
+      co_return init_result<state_type>(ignore);
+    }
     detail::become_supervisor();
     state_type children(std::move(spec), [](duration delay, detail::restart_retry what) {
       send_after(delay, self<supervisor>(), what);
     });
     co_await children.start_all();
-    co_return children;
+    co_return init_result<state_type>(std::move(children));
   }
 
   asio::awaitable<outcome<>> handle_info(exit_signal signal, state_type& children) {
@@ -98,7 +101,7 @@ struct supervisor {
 };
 
 /// Starts a supervisor, like `otpp::start<otpp::supervisor>`. OTP's `supervisor:start_link`, without the
-/// link.
+/// link. A specification that is `otpp::ignore` is not started: `errc::ignored`.
 inline asio::awaitable<server_ref<supervisor>> start_supervisor(supervisor_spec spec) {
   return otpp::start<supervisor>(std::move(spec));
 }

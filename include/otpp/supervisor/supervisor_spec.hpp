@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/util/moment.hpp>
+#include <otpp/outcome.hpp>
 #include <otpp/supervisor/child_spec.hpp>
 #include <otpp/timeout.hpp>
 
@@ -16,6 +17,8 @@
 #pragma GCC visibility push(default)
 
 namespace otpp {
+
+struct supervisor;
 
 namespace detail {
 class supervised;
@@ -55,8 +58,13 @@ class supervisor_spec {
  public:
   explicit supervisor_spec(strategy which = one_for_one) noexcept : strategy_(which) {}
 
+  /// Says that the supervisor should not run: `start` fails with `errc::ignored`, and starts no child. Under another
+  /// supervisor it is a child that has no process. OTP's `ignore`, from `init/1`.
+  supervisor_spec(ignore_t) noexcept : strategy_(one_for_one), is_ignored_(true) {}
+
   /// Sets how many restarts within `period` are allowed. With more, the supervisor and its children end, with
-  /// the reason `shutdown`. A failure counts once, however many children are restarted because of it.
+  /// the reason `shutdown`. A failure counts once, however many children are restarted because of it. With a
+  /// period that is not longer than zero `start` throws std::invalid_argument.
   template <detail::timeout_like Duration>
   supervisor_spec& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;
@@ -91,6 +99,7 @@ class supervisor_spec {
 
  private:
   friend class detail::supervised;
+  friend struct supervisor;
   friend int run(supervisor_spec spec);
 
   std::vector<child_spec> children_;
@@ -99,6 +108,7 @@ class supervisor_spec {
   strategy strategy_;
   auto_shutdown auto_shutdown_ = auto_shutdown::never;
   bool shuts_down_ahead_ = false;
+  bool is_ignored_ = false;
   std::shared_ptr<bool> gave_up_; // for run()
 };
 

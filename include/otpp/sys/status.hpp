@@ -78,7 +78,7 @@ auto get_status(Address to, Rest&&... rest) {
         result.is_traced = watch && watch->hook;
         result.queue_length = server.count_queue();
         result.statistics = detail::statistics_of(server);
-        result.state = server.show_state();
+        result.state = server.show_state(true);
         return result;
       },
       std::forward<Rest>(rest)...);

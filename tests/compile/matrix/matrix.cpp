@@ -3,16 +3,16 @@
 // Every verb with every kind of address and every kind of token. Compiling is the test.
 //
 //                                               server_ref  server_name  pid  string  via  via.as<>  resolvable
-// call, call_for, cast, send, try_cast, try_send,
+// call, call_for, cast, send, try_cast, try_send, stop,
 // send_request, multi_call, broadcast,
 // send_after, send_interval, get_status, suspend,
 // resume, trace, statistics, the supervisors'       yes         yes      yes   yes    yes    yes       yes
 // inspect, replace_state                            yes         yes       -     -      -     yes     if typed
-// stop, join, monitor, link, unlink, exit, kill     yes          -       yes    -      -      -         -
+// .stop, .join, monitor, link, unlink, exit, kill   yes          -       yes    -      -      -         -
 // wait_for_name                                      -           -        -    yes     -      -         -
 //
-// What is refused, and with which sentence, is in compile/fail: inspect_without_a_type and *_of_a_name. stop and join
-// are members, which the other addresses do not have.
+// What is refused, and with which sentence, is in compile/fail: inspect_without_a_type and *_of_a_name. The members
+// stop and join are those of a process; the other addresses do not have them.
 
 #include <otpp/all.hpp>
 
@@ -280,6 +280,14 @@ struct replace_state : of_typed {
     ends<void, T>([&] { return otpp::replace_state(to, [](int& state) { ++state; }, 1s, token); });
   }
 };
+struct stop : of_any {
+  template <class A, class T>
+  static void use(const A& to, T token) {
+    ends<void, T>([&] { return otpp::stop(to, token); });
+    ends<void, T>([&] { return otpp::stop(to, otpp::exit_reason::shutdown(), token); });
+    ends<void, T>([&] { return otpp::stop(to, otpp::exit_reason::normal(), 1s, token); });
+  }
+};
 struct stop_and_join : of_process {
   template <class A, class T>
   static void use(const A& to, T token) {
@@ -320,7 +328,7 @@ struct children : of_supervisor {
 
 using verbs = types<
     call, call_without_token, cast, send, try_cast_and_send, send_request, multi_call, broadcast, timers,
-    get_status, suspend_and_resume, trace, statistics, inspect, replace_state, stop_and_join, signals,
+    get_status, suspend_and_resume, trace, statistics, inspect, replace_state, stop, stop_and_join, signals,
     wait_for_name, children>;
 
 // ---- all of them ----

@@ -14,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"
 #include "support/error_of.hpp"
+#include "support/event.hpp"
 #include "support/relative.hpp"
 #include "support/run.hpp"
 #include "support/until.hpp"
@@ -24,6 +25,7 @@
 #include <asio/use_future.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +36,12 @@
 // What erlang(3) says of link, unlink and exit.
 
 namespace {
+
+// Ends when the event happens.
+struct slow_to_end {
+  event init(event when) { return when; }
+  asio::awaitable<void> terminate(const otpp::exit_reason&, event& when) { co_await when.wait(); }
+};
 
 struct tied {
   journal said;
@@ -68,6 +76,19 @@ TEST_CASE("link: an end that is not normal ends the other, without terminate") {
     CHECK(why == otpp::exit_reason::shutdown());
     CHECK(two.said.text().empty());
     CHECK(two.other_said.text() == "terminate:shutdown");
+  });
+}
+
+TEST_CASE("link: a shutdown with a detail ends the other, with the detail") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    tied two = co_await start_linked(end_it);
+    otpp::exit_reason drained = otpp::exit_reason::shutdown("drained");
+    co_await leave(two, drained);
+    otpp::exit_reason why = co_await two.server.join();
+    CHECK(why == drained);
+    CHECK(two.said.text().empty());
+    CHECK(log.texts().empty());
   });
 }
 
@@ -198,6 +219,19 @@ TEST_CASE("link: exit and kill") {
       co_await until([&] { return left != nullptr; });
       CHECK(said.text() == "wait cancelled");
       CHECK(text_of(left).find("killed") != std::string::npos);
+    }
+    SECTION("a kill that comes while terminate runs cuts it short, and is the reason") {
+      event never;
+      auto server = co_await otpp::start<slow_to_end>(never);
+      std::exception_ptr stopped;
+      server.stop(otpp::exit_reason::shutdown(), [&](std::exception_ptr error) { stopped = error; });
+      co_await until([&] { return never.is_awaited(); });
+      otpp::kill(server);
+      otpp::exit_reason why = co_await server.join();
+      CHECK(why == otpp::exit_reason::killed());
+      CHECK_FALSE(why.previous()); // what terminate throws when it is cancelled does not count
+      co_await until([&] { return stopped != nullptr; });
+      CHECK(text_of(stopped).find("(reason: killed)") != std::string::npos);
     }
     SECTION("to nobody, or to one that has ended, nothing happens") {
       auto server = co_await otpp::start<relative>(said, end_it);

@@ -60,8 +60,13 @@ TEST_CASE("dynamic_supervisor: start_child, terminate_child, which_children, cou
     CHECK(children.size() == 2);
     co_await otpp::terminate_child(top, a);
     CHECK(all->take() == "+a+b-a");
-    std::error_code code = co_await code_of(otpp::terminate_child(top, a));
+    co_await otpp::terminate_child(top, a); // which has ended: fine
+    auto other = co_await otpp::start<member>(all, "o");
+    std::error_code code = co_await code_of(otpp::terminate_child(top, other));
     CHECK(code == otpp::errc::not_found);
+    CHECK_FALSE(other.has_ended());
+    co_await other.stop();
+    CHECK(all->take() == "+o-o");
     otpp::child_counts counts = co_await otpp::count_children(top);
     CHECK((counts.specs == 1 && counts.active == 1 && counts.workers == 1 && counts.supervisors == 0));
     all->failures["a"] = 1;
@@ -74,7 +79,7 @@ TEST_CASE("dynamic_supervisor: start_child, terminate_child, which_children, cou
   });
 }
 
-TEST_CASE("dynamic_supervisor: max_children") {
+TEST_CASE("dynamic_supervisor: max_children, a period that cannot be, and ignore") {
   supervisor_log log;
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
@@ -85,6 +90,11 @@ TEST_CASE("dynamic_supervisor: max_children") {
     co_await otpp::terminate_child(top, a);
     co_await otpp::start_child(top, named_child(all, "b"));
     co_await top.stop();
+    std::exception_ptr failure =
+        co_await failure_of(otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec().intensity(1, -1s)));
+    CHECK(text_of(failure).find("must be longer than zero") != std::string::npos);
+    code = co_await code_of(otpp::start<otpp::dynamic_supervisor>(otpp::dynamic_spec(otpp::ignore)));
+    CHECK(code == otpp::errc::ignored);
   });
 }
 
@@ -144,9 +154,14 @@ TEST_CASE("dynamic_supervisor: simple_one_for_one_shutdown, all are told at once
     co_await otpp::start_child(top, otpp::child<stubborn>("k", all, "k").shutdown(otpp::brutal_kill));
     co_await otpp::start_child(top, otpp::child<member>("a", all, "a"));
     all->take();
+    std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     auto begin = w.now();
     co_await top.stop();
     CHECK(w.now() - begin == 300ms);
+    for (const otpp::child_info& one : children) {
+      otpp::exit_reason why = co_await one.who.join();
+      CHECK(why == (one.id == "a" ? otpp::exit_reason::shutdown() : otpp::exit_reason::killed()));
+    }
     std::string said = all->take();
     CHECK(said.substr(4, 2) == "-t"); // a and k first, in some order
     CHECK(all->alive.empty());

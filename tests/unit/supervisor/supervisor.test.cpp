@@ -6,6 +6,7 @@
 #include <otpp/supervisor/dynamic_supervisor.hpp>
 #include <otpp/testing.hpp>
 
+#include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
 #include "support/crash_log.hpp"
 #include "support/error_of.hpp"
@@ -112,7 +113,7 @@ TEST_CASE("supervisor: sup_start_error_return, what was started is ended, and th
   CHECK(log.has(report_kind::start_error));
 }
 
-TEST_CASE("supervisor: duplicate ids and permanent significant children are refused") {
+TEST_CASE("supervisor: duplicate ids, permanent significant children and a period of zero are refused") {
   auto all = std::make_shared<family>();
   in_a_world([&](world&) -> asio::awaitable<void> {
     auto twice = otpp::supervisor_spec().add(one(all, "a")).add(one(all, "a"));
@@ -123,6 +124,9 @@ TEST_CASE("supervisor: duplicate ids and permanent significant children are refu
     failure = co_await failure_of(otpp::start_supervisor(wrong));
     CHECK(text_of(failure).find("cannot be significant") != std::string::npos);
     CHECK(all->take().empty());
+    auto never = otpp::supervisor_spec().intensity(1, 0s);
+    failure = co_await failure_of(otpp::start_supervisor(never));
+    CHECK(text_of(failure).find("must be longer than zero") != std::string::npos);
   });
   CHECK_THROWS_AS(
       otpp::temporary_child<member>("a", all, "a").restart(otpp::permanent), std::invalid_argument);
@@ -143,7 +147,7 @@ TEST_CASE("supervisor: one_for_one, permanent_normal, permanent_abnormal") {
     co_await top.stop();
   });
   CHECK(log.texts().size() >= 1);
-  CHECK(log.texts()[0].find("child \"b\" (\"b\") ended: boom") != std::string::npos);
+  CHECK(log.texts()[0].find("child \"b\" ended: boom") != std::string::npos);
 }
 
 TEST_CASE("supervisor: transient_normal, transient_abnormal, temporary_normal, temporary_abnormal") {
@@ -293,6 +297,15 @@ TEST_CASE("supervisor: child_adm") {
     CHECK(all->take() == "+a-a");
     code = co_await code_of(otpp::start_child(top, one(all, "a")));
     CHECK(code == otpp::errc::already_present);
+    co_await otpp::start_child(top, one(all, "r").backoff(1s, 1s));
+    co_await lose(top, "r");
+    code = co_await code_of(otpp::start_child(top, one(all, "r")));
+    CHECK(code == otpp::errc::already_present); // it is being restarted
+    code = co_await code_of(otpp::restart_child(top, "r"));
+    CHECK(code == otpp::errc::running);
+    co_await otpp::terminate_child(top, "r");
+    co_await otpp::delete_child(top, "r");
+    CHECK(all->take() == "+r-r");
     otpp::pid again = co_await otpp::restart_child(top, "a");
     CHECK((again && again != a));
     co_await otpp::terminate_child(top, "a");
@@ -346,6 +359,38 @@ TEST_CASE("supervisor: sup_start_ignore, a child that is ignored is kept, and ha
   });
 }
 
+TEST_CASE("supervisor: ignore, a supervisor that is not to run starts no child") {
+  supervisor_log log;
+  auto all = std::make_shared<family>();
+  in_a_world([&](world&) -> asio::awaitable<void> {
+    otpp::supervisor_spec none = otpp::ignore;
+    none.add(one(all, "a"));
+    std::error_code code = co_await code_of(otpp::start_supervisor(otpp::named("none"), none));
+    CHECK(code == otpp::errc::ignored);
+    CHECK_FALSE(otpp::whereis<otpp::supervisor>("none"));
+    top_ref top = co_await otpp::start_supervisor(
+        otpp::supervisor_spec().add(otpp::child<otpp::supervisor>("n", none)));
+    otpp::child_counts counts = co_await otpp::count_children(top);
+    CHECK((counts.specs == 1 && counts.active == 0));
+    co_await top.stop();
+    CHECK(all->take().empty());
+  });
+  CHECK(log.texts().empty());
+}
+
+TEST_CASE("supervisor: a shutdown with a detail is a clean end of a transient child") {
+  supervisor_log log;
+  auto all = std::make_shared<family>();
+  in_a_world([&](world&) -> asio::awaitable<void> {
+    top_ref top =
+        co_await otpp::start_supervisor(otpp::supervisor_spec().add(one(all, "t").restart(otpp::transient)));
+    co_await lose(top, "t", otpp::exit_reason::shutdown("drained"));
+    CHECK(all->take() == "+t-t");
+    co_await top.stop();
+  });
+  CHECK(log.texts().empty());
+}
+
 TEST_CASE("supervisor: a coroutine is a child") {
   supervisor_log log;
   auto all = std::make_shared<family>();
@@ -390,9 +435,12 @@ TEST_CASE("supervisor: a child that takes too long is killed, and reported") {
             .add(one(all, "a"))
             .add(otpp::child<stubborn>("s", all, "s").shutdown(300ms))
             .add(otpp::child<stubborn>("k", all, "k").shutdown(otpp::brutal_kill)));
+    std::vector<otpp::child_info> children = co_await otpp::which_children(top);
     auto begin = w.now();
     co_await top.stop();
     CHECK(w.now() - begin == 300ms); // the one that is killed took none
+    otpp::exit_reason why = co_await children[1].who.join();
+    CHECK(why == otpp::exit_reason::killed());
     CHECK(all->take() == "+a+s+k-k-s-a");
   });
   REQUIRE(log.texts().size() == 1);
@@ -627,6 +675,28 @@ struct interrupts_the_program {
 };
 
 } // namespace
+
+TEST_CASE("supervisor: an end is told in one line, by the crash report or by the supervisor") {
+  std::string text;
+  {
+    captured_stderr output;
+    auto all = std::make_shared<family>();
+    in_a_world([&](world&) -> asio::awaitable<void> {
+      top_ref top =
+          co_await otpp::start_supervisor(otpp::named("top"), abc(all, otpp::one_for_one).intensity(9, 5s));
+      co_await lose(top, "b");
+      auto killed = otpp::whereis<member>("c");
+      otpp::kill(*killed);
+      co_await killed->join();
+      co_await failure_of(otpp::which_children(top));
+      co_await top.stop();
+    });
+    text = output.text();
+  }
+  CHECK(text.find("otpp: server \"b\" (member) ended: boom") == 0);
+  CHECK(text.find("\notpp: supervisor \"top\": child \"c\" ended: killed\n") != std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}
 
 TEST_CASE("supervisor: run makes a whole program of a tree") {
   supervisor_log log;

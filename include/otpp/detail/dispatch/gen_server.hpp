@@ -120,7 +120,9 @@ class gen_server final : public server_core {
   static void open_never(server_core&, envelope& item) { item.discard_message(); }
 
   static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
-  std::string show_state() override { return detail::show_state(callbacks_, state()); }
+  std::string show_state(bool or_type) override {
+    return or_type || formats_status<Callbacks> ? detail::show_state(callbacks_, state()) : std::string();
+  }
   const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
   std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
 
@@ -352,7 +354,7 @@ class gen_server final : public server_core {
       default: break;
     }
     std::exception_ptr why = access::reason(result).exception();
-    if (!why) {
+    if (!why || access::reason(result).is_clean()) {
       why = make_error(errc::exited, "start", {}, describe(), access::reason(result));
     }
     fail_start(hold, std::move(why));

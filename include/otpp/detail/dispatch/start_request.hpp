@@ -71,7 +71,7 @@ class start_request : public envelope, public answer_slot<server_ref<Callbacks>>
 
   // The starter gets the error of a failed init once the name is free again.
   void write_end(const exit_reason& reason) noexcept override {
-    if (!failure) {
+    if (!failure && !reason.is_clean()) {
       failure = reason.exception(); // there was no memory to run init
     }
     this->write_error(failure ? std::move(failure) : this->say(errc::exited, reason));

@@ -135,12 +135,10 @@ class reply_slot : public task, public waiter {
     return answer_local(here, fill);
   }
 
-  // Answers with an error, unless the slot is decided, and releases the server half.
+  // Answer with an error, unless the slot is decided, and release the server half.
   bool fail(std::exception_ptr error) noexcept {
     return answer_with([&]() noexcept { error_ = std::move(error); });
   }
-
-  // Answers with one of the library's errors, unless the slot is decided, and releases the server half.
   bool fail(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
     return answer_with([&]() noexcept { error_ = say(code, reason); });
   }
@@ -157,7 +155,8 @@ class reply_slot : public task, public waiter {
   // Returns one of the library's errors, with the names of this operation and its server.
   std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
     try {
-      return make_error(code, operation(), message(), server ? server->describe() : std::string(), reason);
+      return make_error(
+          code, operation(), message(), server ? server->describe() : std::string(), reason, timeout);
     } catch (...) {
       return std::current_exception();
     }
@@ -173,6 +172,7 @@ class reply_slot : public task, public waiter {
   // Returns the process whose handler is itself waiting, and so cannot continue before the completion; else
   // null, as for a coroutine that the handler has spawned.
   process* waiting_handler() const noexcept { return waiting_handler_; }
+  process* caller() const noexcept { return process_.get(); } // the process in which it is resumed, or null
 
   // Returns true if the handler that waits is one of this very server, and would wait for itself.
   bool is_inside(const process& target) const noexcept { return waiting_handler_ == &target; }

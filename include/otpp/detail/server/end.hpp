@@ -15,6 +15,7 @@
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/hook.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -25,6 +26,8 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -36,17 +39,16 @@ namespace otpp::detail {
 // (end_at_once()). Only a server that is stopped runs `terminate`.
 
 // Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
-// waits. A `kill` cancels a handler again that has withstood an earlier signal.
+// waits. A `kill` cancels a handler again that has withstood an earlier signal, and is then the reason.
 inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
-  if (!(killed_by_signal() && signal.is_kill)) {
-    if (!follows_exit_signals() || signal.is_void() || mailbox_.is_closed()) {
-      return;
-    }
-    cause_ = end_cause::exit_signal;
-    reason_ = signal.reason;
-    last_message_ = {};
-    last_where_ = {};
+  bool is_due = follows_exit_signals() || (killed_by_signal() && signal.is_kill);
+  if (!is_due || signal.is_void() || mailbox_.is_closed()) {
+    return;
   }
+  cause_ = end_cause::exit_signal;
+  reason_ = signal.reason;
+  last_message_ = {};
+  last_where_ = {};
   if (coroutine_ && coroutine_->is_busy()) {
     try {
       coroutine_->cancel();
@@ -67,14 +69,38 @@ inline void server_core::begin_end() noexcept {
   }
   if (had_started && cause_ == end_cause::stopped) {
     hand_out_if_it_blocks();
+    keep_shown_state();
     run_terminate(reason_);
+  }
+}
+
+// An exit signal that cuts `terminate` short is the reason, whatever `terminate` throws then.
+inline void server_core::terminate_failed(std::exception_ptr error) noexcept {
+  if (cause_ == end_cause::stopped) {
+    reason_ = access::after(exit_reason(std::move(error)), reason_);
   }
 }
 
 // Called when `terminate` has completed.
 inline void server_core::end() noexcept {
+  keep_shown_state();
   destroy_state();
   end_without_state();
+}
+
+inline bool server_core::is_reported() const noexcept {
+  return has_run_ && cause_ == end_cause::stopped && !reason_.is_clean();
+}
+
+// Called before `terminate`, which may take the state apart, and after it, because it may have failed.
+inline void server_core::keep_shown_state() noexcept {
+  if (is_reported() && !shown_state_) {
+    try {
+      shown_state_ = std::make_unique<const std::string>(show_state(false));
+    } catch (...) {
+      // Without memory the report does not show it.
+    }
+  }
 }
 
 // The order of the end. The state has been destroyed by now. So the end is never visible before the names are
@@ -182,8 +208,7 @@ inline void server_core::answer_last() noexcept {
 // Reports a crash, and how many casts and infos were dropped, after whatever end. The end by an exit signal is no crash:
 // the sender of the signal knows the reason. While its context is being destroyed nothing is reported.
 inline void server_core::report(std::size_t dropped) noexcept {
-  bool has_crashed = has_run_ && cause_ == end_cause::stopped && !reason_.is_clean();
-  if (!has_crashed && (dropped == 0 || cause_ == end_cause::context_destroyed)) {
+  if (!is_reported() && (dropped == 0 || cause_ == end_cause::context_destroyed)) {
     return;
   }
   crash_report said(reason_);
@@ -195,6 +220,16 @@ inline void server_core::report(std::size_t dropped) noexcept {
   said.message = last_message_;
   said.where = last_where_;
   said.dropped = dropped;
+  said.state = shown_state_ ? std::string_view(*shown_state_) : std::string_view();
+  std::string caller;
+  try {
+    if (const process* waiting = last_reply_ ? last_reply_->caller() : nullptr) {
+      caller = waiting->describe();
+    }
+  } catch (...) {
+    // Without memory the report does not name it.
+  }
+  said.caller = caller;
   hook<crash_report>::tell(said);
 }
 

@@ -14,7 +14,6 @@
 #include <otpp/detail/server/name_registrations.hpp>
 #include <otpp/detail/server/observation.hpp>
 #include <otpp/detail/server/open_calls.hpp>
-#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
@@ -137,8 +136,9 @@ class server_core : public process {
   void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
   bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
 
-  // Returns true if `init` has ever succeeded. Called by the process itself, or after its end.
+  // Has `init` ever succeeded? Does a crash report tell of the end? By the process itself, or after its end.
   bool has_run() const noexcept { return has_run_; }
+  bool is_reported() const noexcept;
 
   // Returns true while an exit signal may end it, or has. Called by the process itself.
   bool killed_by_signal() const noexcept { return cause_ == end_cause::exit_signal; }
@@ -158,8 +158,8 @@ class server_core : public process {
   // Returns how many messages are queued. O(n) in the number of queued items.
   std::size_t count_queue() noexcept { return mailbox_.count_all(); }
 
-  // Returns the state as text, in the form that the callbacks class chooses.
-  virtual std::string show_state() = 0;
+  // Returns the state as text, in the form that the callbacks class chooses; else its type, or nothing.
+  virtual std::string show_state(bool or_type) = 0;
 
   // For a receiver, which keeps its messages in the mailbox and takes out the first that matches.
   mailbox& queue() noexcept { return mailbox_; }
@@ -305,9 +305,7 @@ class server_core : public process {
     life_ = life::running;
     has_run_ = true;
   }
-  void terminate_failed(std::exception_ptr error) noexcept {
-    reason_ = access::after(exit_reason(std::move(error)), reason_);
-  }
+  void terminate_failed(std::exception_ptr error) noexcept;
 
  private:
   friend class handler_coroutine;
@@ -349,6 +347,7 @@ class server_core : public process {
   void begin_end() noexcept;
   void end() noexcept;
   void end_without_state() noexcept;
+  void keep_shown_state() noexcept;
   void report(std::size_t dropped) noexcept;
   void drop_late(envelope& item) noexcept;
   void tell_list(intrusive_list<reply_slot>& list) noexcept;
@@ -393,7 +392,8 @@ class server_core : public process {
   exit_reason reason_ = exit_reason::normal();
   std::string_view last_message_; // the message whose handler ended the server
   source_location last_where_;
-  reply_slot* last_reply_ = nullptr; // the call that is answered at the end
+  std::unique_ptr<const std::string> shown_state_; // for the crash report
+  reply_slot* last_reply_ = nullptr;               // the call that is answered at the end
   const std::unique_ptr<std::string> name_;
 };
 

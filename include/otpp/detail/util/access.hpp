@@ -40,6 +40,12 @@ struct access {
     return reason.after(replaced);
   }
 
+  // exit_reason: its text, without that of the reason that it replaces.
+  template <class Reason>
+  static auto own_message(const Reason& reason) {
+    return reason.own_message();
+  }
+
   // outcome, init_result, stopping, failure: what a handler has returned.
   template <class Outcome>
   static auto kind(const Outcome& outcome) noexcept {

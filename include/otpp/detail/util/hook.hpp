@@ -43,7 +43,7 @@ class hook {
       }
       if (listener) {
         (*listener)(report);
-      } else {
+      } else if (!is_known(report)) {
         print(stderr, report);
       }
     } catch (...) {
@@ -58,6 +58,15 @@ class hook {
 
  private:
   hook() = default;
+
+  // Returns true if a report of another type has said the same.
+  static bool is_known(const Report& report) noexcept {
+    if constexpr (requires { report.is_known; }) {
+      return report.is_known;
+    } else {
+      return false;
+    }
+  }
 
   // Never destroyed: a server may crash while the program's static objects are being destroyed.
   static hook& instance() {

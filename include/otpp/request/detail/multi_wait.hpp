@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <exception>
 #include <iterator>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -128,7 +129,8 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public
  private:
   std::exception_ptr late(const open_request<reply>& one) const noexcept {
     try {
-      return make_error(errc::timeout, operation(), message(), one.asked() ? one.asked()->describe() : "");
+      std::string whom = one.asked() ? one.asked()->describe() : std::string();
+      return make_error(errc::timeout, operation(), message(), whom, exit_reason(), this->timeout);
     } catch (...) {
       return std::current_exception();
     }

@@ -62,6 +62,9 @@ class dynamic_children : private child_table {
   asio::awaitable<outcome<void>> terminate(pid who) {
     auto found = children_.find(who.id());
     if (found == children_.end()) {
+      if (who && who.has_ended()) {
+        co_return outcome<void>(); // what was asked for; whose child it was is not known any more
+      }
       co_return outcome<void>(refuse(errc::not_found, "terminate_child", who.describe()));
     }
     child_record one = std::move(found->second);

@@ -64,10 +64,10 @@ inline asio::awaitable<void> await_end(const child_spec& spec, pid who, duration
     co_await join_within(who, infinite);
     co_return;
   }
-  bool is_expected = is_killed_at_once(spec)
-                         ? *why == exit_reason::killed() || why->is_clean()
-                         : *why == exit_reason::shutdown() ||
-                               (*why == exit_reason::normal() && spec.restart() != restart_type::permanent);
+  bool is_expected =
+      is_killed_at_once(spec)
+          ? *why == exit_reason::killed() || why->is_clean()
+          : *why == exit_reason::shutdown() || (why->is_clean() && spec.restart() != restart_type::permanent);
   if (!is_expected) {
     report(supervisor_report::kind::shutdown_error, spec.id(), who, *why);
   }

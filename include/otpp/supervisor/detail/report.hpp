@@ -3,6 +3,8 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/hook.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/process/self.hpp>
@@ -19,8 +21,12 @@ namespace otpp::detail {
 inline void report(
     supervisor_report::kind what, std::string child, const pid& who, const exit_reason& reason) noexcept {
   try {
-    hook<supervisor_report>::tell(supervisor_report(
-        what, self().describe(), std::move(child), who ? who.describe() : std::string(), reason));
+    supervisor_report said(
+        what, self().describe(), std::move(child), who ? who.describe() : std::string(), reason);
+    bool is_of_an_end =
+        what == supervisor_report::kind::child_terminated || what == supervisor_report::kind::shutdown_error;
+    said.is_known = is_of_an_end && who && who.has_ended() && access::core(who)->is_reported();
+    hook<supervisor_report>::tell(said);
   } catch (...) {
     // Without memory nothing is reported.
   }

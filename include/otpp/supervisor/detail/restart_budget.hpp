@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <stdexcept>
 
 #pragma GCC visibility push(default)
 
@@ -16,7 +17,12 @@ namespace otpp::detail {
 // Counts the restarts within the period.
 class restart_budget {
  public:
-  restart_budget(std::size_t intensity, duration period) noexcept : intensity_(intensity), period_(period) {}
+  // Throws std::invalid_argument for a period in which nothing can be counted.
+  restart_budget(std::size_t intensity, duration period) : intensity_(intensity), period_(period) {
+    if (period <= duration::zero()) {
+      throw std::invalid_argument("otpp: the period of a supervisor's intensity must be longer than zero");
+    }
+  }
 
   // Counts one restart. Returns false if that is too many.
   bool take(deadline::time_point now) {

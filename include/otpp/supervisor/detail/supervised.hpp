@@ -146,7 +146,7 @@ class supervised : private child_table {
   asio::awaitable<outcome<pid>> add(child_spec spec) {
     std::size_t i = find(spec.id());
     if (i != children_.size()) {
-      errc why = children_[i].is_active() ? errc::already_started : errc::already_present;
+      errc why = children_[i].who ? errc::already_started : errc::already_present;
       co_return outcome<pid>(refuse(why, "start_child", spec.id()));
     }
     inherit(spec);

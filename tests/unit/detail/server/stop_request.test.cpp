@@ -5,6 +5,7 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
+#include <otpp/gen_server/stop.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/request.hpp>
@@ -267,6 +268,41 @@ TEST_CASE("stop: of a server that has ended it is no_process", "[stop]") {
     CHECK(error == otpp::errc::no_process);
     error = co_await code_of(server.stop(otpp::exit_reason::normal(), 1s));
     CHECK(error == otpp::errc::no_process);
+  });
+}
+
+TEST_CASE("stop: by any address, as a verb of its own", "[stop]") {
+  run([]() -> asio::awaitable<void> {
+    crash_log crashes;
+    otpp::registry names;
+    journal said;
+    event go_on;
+    go_on.happen();
+    for (int way = 0; way != 6; ++way) {
+      otpp::options how = way == 4 ? otpp::named("s").in(names) : otpp::named("s");
+      auto server = co_await otpp::start<dying>(how, said, go_on, false);
+      otpp::pid who = server;
+      pending<void> done;
+      switch (way) {
+        case 0: co_await otpp::stop("s"); break;
+        case 1: co_await otpp::stop(std::string("s"), otpp::exit_reason::shutdown()); break;
+        case 2: co_await otpp::stop(otpp::server_name<dying>("s"), otpp::exit_reason::normal(), 5s); break;
+        case 3: co_await otpp::stop(who, otpp::exit_reason(boom()), otpp::infinite); break;
+        case 4: co_await otpp::stop(otpp::via<otpp::registry, dying>(names, "s")); break;
+        default: otpp::stop(server, done.token()); co_await done.get();
+      }
+      CHECK(who.has_ended());
+    }
+    CHECK(said.text().find("terminate:shutdown") != std::string::npos);
+    std::error_code code = co_await code_of(otpp::stop("s"));
+    CHECK(code == otpp::errc::no_process);
+    code = co_await code_of(otpp::stop(otpp::pid(), otpp::exit_reason::shutdown(), 1s));
+    CHECK(code == otpp::errc::no_process);
+    auto other = co_await otpp::start<counter>(otpp::named("s"), 1);
+    code = co_await code_of(otpp::stop(otpp::server_name<dying>("s")));
+    CHECK(code == otpp::errc::bad_message);
+    CHECK_FALSE(other.has_ended());
+    co_await otpp::stop("s");
   });
 }
 

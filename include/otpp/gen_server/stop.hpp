@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/address.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
+#include <otpp/detail/reply/initiate.hpp>
+#include <otpp/detail/reply/operation.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/stop_request.hpp>
+#include <otpp/detail/util/moment.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/use_awaitable.hpp>
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#pragma GCC visibility push(default)
+
+namespace otpp {
+
+namespace detail {
+
+// As initiate_stop, of what an address means, which may be nobody.
+struct initiate_stop_at : initiation {
+  template <class Handler>
+  void operator()(Handler&& handler, destination target, exit_reason reason, duration timeout) {
+    if (!target.error) {
+      initiate_stop()(std::forward<Handler>(handler), std::move(target.server), std::move(reason), timeout);
+      return;
+    }
+    using request = operation<stop_request, void, std::decay_t<Handler>>;
+    server_core* nobody = nullptr;
+    unregistered<request> stop =
+        make_operation<request>(std::forward<Handler>(handler), nobody, nobody, std::move(reason));
+    if (stop) {
+      refuse(std::move(stop), std::move(target.error));
+    }
+  }
+};
+
+} // namespace detail
+
+/// Asks a server to end, and waits for the end: as `server_ref::stop`, of any address, such as a name. OTP's
+/// `gen_server:stop/1,3`.
+///
+/// A handler that ends its own server returns `otpp::stop()` or `otpp::stop(reason)`, which are no verbs.
+///
+/// @param to       The server: any `address`. A name is looked up before this returns.
+/// @param reason   The reason that `terminate` gets; `normal` by default.
+/// @param timeout  How long to wait; forever by default. After a timeout the server still ends.
+/// @param token    A completion token.
+///
+/// @par Completion signature
+/// `void(std::exception_ptr)`
+///
+/// @par Errors
+/// - `errc::no_process`: no process has that name, or the server has ended.
+/// - `errc::bad_message`: a `server_name` or a `via` names a server with other callbacks.
+/// - as `server_ref::stop`.
+///
+/// @par Cancellation
+/// As `server_ref::stop`.
+///
+/// @par Thread safety
+/// Safe from any thread.
+///
+/// @par Lifetime
+/// As for `call`.
+///
+/// @par Example
+/// @code
+/// co_await otpp::stop("counter", otpp::exit_reason::shutdown(), 1s);
+/// @endcode
+template <address Address, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+auto stop(Address to, exit_reason reason, Duration timeout, Token&& token = {}) {
+  return detail::initiate<void>(
+      detail::initiate_stop_at(), std::forward<Token>(token),
+      detail::resolve(std::move(to), detail::purpose{"stop"}), std::move(reason), detail::saturate(timeout));
+}
+template <address Address, class Token = asio::use_awaitable_t<>>
+  requires(!detail::timeout_like<Token>)
+auto stop(Address to, exit_reason reason, Token&& token = {}) {
+  return otpp::stop(std::move(to), std::move(reason), infinite, std::forward<Token>(token));
+}
+template <address Address, class Token = asio::use_awaitable_t<>>
+  requires(!std::convertible_to<Token, exit_reason>)
+auto stop(Address to, Token&& token = {}) {
+  return otpp::stop(std::move(to), exit_reason::normal(), infinite, std::forward<Token>(token));
+}
+
+} // namespace otpp
+
+#pragma GCC visibility pop
