@@ -115,7 +115,8 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// - `errc::no_process`: no process has that name, or the server has ended.
 /// - `errc::exited`: the server ended before it answered; `error::reason()` says why.
 /// - `errc::timeout`: no answer within five seconds, or the given time. The server still handles the message;
-/// its late answer is dropped.
+/// its late answer is dropped. At a full mailbox the call waits for room, within the same time; a message that
+/// has found none by then is not handled.
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
 /// - `errc::calling_self`: a handler called its own server, which would never complete.
 /// - `errc::deadlock`: a handler called a server that waits for this one, inside a handler of its own,

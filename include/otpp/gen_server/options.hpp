@@ -49,8 +49,11 @@ class options {
   }
   options on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
-  /// Sets how many messages the mailbox holds; zero, the default, means any number. Library messages do not
-  /// count.
+  /// Sets how many messages the mailbox holds; zero, the default, means any number.
+  ///
+  /// While it is full, `call`, `send_request`, `multi_call`, `cast` and `send` wait for room; `try_cast`, `try_send`,
+  /// `broadcast`, `pg::cast` and `pg::send` do not send. What the library sends takes no room, and is
+  /// taken always: timers, `stop`, exit signals, `down`, `group_change`, the functions of `sys`, and answers.
   options& mailbox_limit(std::size_t messages) & {
     limit_ = messages;
     return *this;
