@@ -130,7 +130,7 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 ///
 /// @par Cancellation
 /// All types end the wait with `asio::error::operation_aborted`. As with a timeout, the server still handles
-/// the message.
+/// the message. `call || timer` may drop an answer that has come, as `||` drops what is second; `call_for` returns it.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never inside

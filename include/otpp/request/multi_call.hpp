@@ -39,7 +39,8 @@ namespace otpp {
 /// `errc::calling_self` for a handler's own server.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`, and abandon the requests.
+/// All types end the wait with `asio::error::operation_aborted`, and abandon the requests. `multi_call || timer` may drop
+/// all answers; with `timeout` there are those that have come.
 ///
 /// @par Thread safety
 /// As `call`.
