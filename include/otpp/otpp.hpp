@@ -10,6 +10,7 @@
 
 #include <otpp/crash_report.hpp>
 #include <otpp/gen_server.hpp>
+#include <otpp/mailbox_report.hpp>
 #include <otpp/process.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/registry/wait_for_name.hpp>

@@ -9,6 +9,7 @@
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/timeout.hpp>
 
+#include <concepts>
 #include <optional>
 #include <utility>
 
@@ -52,6 +53,48 @@ class timer_ref {
   detail::intrusive_ptr<detail::timer_core> timer_;
 };
 
+/// The period of an interval, for `send_interval` with other than the default.
+///
+/// @par Example
+/// @code
+/// otpp::send_interval<sample>(otpp::every(10ms).even_if_queued(), recorder);
+/// @endcode
+class every {
+ public:
+  template <detail::timeout_like Duration>
+  explicit constexpr every(Duration period) noexcept {
+    again_.period = detail::saturate(period);
+  }
+
+  /// Sends a tick even if the last one is still in the mailbox. A server that is slower than its ticks then has more and
+  /// more of them in its mailbox, as in OTP.
+  constexpr every& even_if_queued() & noexcept {
+    again_.even_if_queued = true;
+    return *this;
+  }
+  constexpr every even_if_queued() && noexcept { return even_if_queued(); }
+
+ private:
+  friend struct detail::access;
+
+  constexpr const detail::repetition& again() const noexcept { return again_; }
+
+  detail::repetition again_;
+};
+
+namespace detail {
+
+template <class T>
+concept period_like = timeout_like<T> || std::same_as<T, every>;
+
+constexpr repetition repetition_of(const every& period) noexcept { return access::again(period); }
+template <timeout_like Duration>
+constexpr repetition repetition_of(Duration period) noexcept {
+  return repetition_of(every(period));
+}
+
+} // namespace detail
+
 /// Sends a message to a server's `handle_info` when the time has come; builds it in place. OTP's
 /// `erlang:send_after/3,4`.
 ///
@@ -60,11 +103,11 @@ class timer_ref {
 /// it as soon as the server's context runs; `otpp::infinite` never sends it.
 ///
 /// A timer for a `server_ref` or a `pid` ends with its server. Any other address is resolved when the time
-/// has come, as OTP does with a name: the process that has the name then gets the message, and if there is
-/// none, or its server does not take the message, it is dropped. Such a timer belongs to the context of the
-/// handler that sets it, or of the coroutine that a verb resumed last on this thread; otherwise to the
-/// context of the server that has the name now. It goes with that context, wherever the server is that has the
-/// name by then; a timer that must not is set for a `server_ref`. A running timer counts as outstanding work of its context.
+/// has come, as OTP does with a name: the process that has the name then gets the message, be it the successor
+/// of the server that has set the timer, and if there is none, or its server does not take the message, it is dropped.
+/// Such a timer belongs to the context of the handler that sets it, or of the coroutine that a verb resumed last on this
+/// thread; otherwise to the context of the server that has the name now. It goes with that context, wherever the
+/// server is that has the name by then; a timer that must not is set for a `server_ref`. A running timer counts as outstanding work of its context.
 /// O(log n) with n timers in the context.
 ///
 /// @param when  A duration from now, or a time of the steady clock. OTP's `[{abs, true}]`.
@@ -94,14 +137,14 @@ class timer_ref {
 template <class Message, detail::moment_like Moment, class Address, class... Args>
 timer_ref send_after(Moment when, Address to, Args&&... args) {
   return detail::access::make<timer_ref>(detail::set_timer_in_place<false, Message>(
-      when, duration::zero(), std::move(to), std::forward<Args>(args)...));
+      when, detail::repetition(), std::move(to), std::forward<Args>(args)...));
 }
 
 /// Sends an existing message after a time.
 template <detail::moment_like Moment, address Address, class Message>
 timer_ref send_after(Moment when, Address to, Message&& message) {
-  return detail::access::make<timer_ref>(
-      detail::set_timer_with<false>(when, duration::zero(), std::move(to), std::forward<Message>(message)));
+  return detail::access::make<timer_ref>(detail::set_timer_with<false>(
+      when, detail::repetition(), std::move(to), std::forward<Message>(message)));
 }
 
 /// Sends a message to a server's `handle_info` periodically, first after one period; builds it in place.
@@ -111,11 +154,20 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 /// drift: each is due one period after the previous one was due, however late that came. Ticks that are late
 /// by a whole period are skipped, so that there is no burst after a pause.
 ///
-/// It continues until it is cancelled, its server ends, or, if it was set for a name, its context is
-/// destroyed. All else as `send_after`.
+/// At most one tick is in the mailbox: one that is due while the last one still waits there is left out, so that a
+/// server that is slower than its ticks does not fall behind. In OTP they pile up; `every(period).even_if_queued()` does
+/// that. Neither is an error.
+///
+/// It continues until it is cancelled, or its server ends. That is so for every address: an interval for a name, or
+/// for another address that may mean someone else later, ends with the process that it means when it is set, so that a
+/// server that sets one in `init` does not leave it behind when it is restarted. Each tick is sent to the process that
+/// the address means then, which differs only if a name is given away by a server that lives on. All else as `send_after`.
+///
+/// @param period  Between two ticks, and before the first: a duration, or an `every`.
 ///
 /// @par Errors
-/// As `send_after`; `std::invalid_argument` if the period is not longer than zero.
+/// As `send_after`; `std::invalid_argument` if the period is not longer than zero; `errc::no_process` for a name that
+/// no process has, `errc::bad_message` if its server does not take the message.
 ///
 /// @par Thread safety
 /// As `send_after`. The copies are made on the context's threads, without a lock held.
@@ -127,33 +179,33 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 ///   return state{ticks};
 /// }
 /// @endcode
-template <class Message, detail::timeout_like Period, class Address, class... Args>
+template <class Message, detail::period_like Period, class Address, class... Args>
 timer_ref send_interval(Period period, Address to, Args&&... args) {
-  duration each = detail::saturate(period);
-  return detail::access::make<timer_ref>(
-      detail::set_timer_in_place<true, Message>(each, each, std::move(to), std::forward<Args>(args)...));
+  return detail::access::make<timer_ref>(detail::set_timer_in_place<true, Message>(
+      detail::repetition_of(period).period, detail::repetition_of(period), std::move(to),
+      std::forward<Args>(args)...));
 }
 
 /// Sends an existing message periodically.
-template <detail::timeout_like Period, address Address, class Message>
+template <detail::period_like Period, address Address, class Message>
 timer_ref send_interval(Period period, Address to, Message&& message) {
-  duration each = detail::saturate(period);
-  return detail::access::make<timer_ref>(
-      detail::set_timer_with<true>(each, each, std::move(to), std::forward<Message>(message)));
+  return detail::access::make<timer_ref>(detail::set_timer_with<true>(
+      detail::repetition_of(period).period, detail::repetition_of(period), std::move(to),
+      std::forward<Message>(message)));
 }
 
 /// Sends a message periodically, first at a time of the steady clock, from which the others are counted.
-template <class Message, detail::time_like Time, detail::timeout_like Period, class Address, class... Args>
+template <class Message, detail::time_like Time, detail::period_like Period, class Address, class... Args>
 timer_ref send_interval(Time first, Period period, Address to, Args&&... args) {
   return detail::access::make<timer_ref>(detail::set_timer_in_place<true, Message>(
-      first, detail::saturate(period), std::move(to), std::forward<Args>(args)...));
+      first, detail::repetition_of(period), std::move(to), std::forward<Args>(args)...));
 }
 
 /// Sends an existing message periodically, first at a time of the steady clock.
-template <detail::time_like Time, detail::timeout_like Period, address Address, class Message>
+template <detail::time_like Time, detail::period_like Period, address Address, class Message>
 timer_ref send_interval(Time first, Period period, Address to, Message&& message) {
   return detail::access::make<timer_ref>(detail::set_timer_with<true>(
-      first, detail::saturate(period), std::move(to), std::forward<Message>(message)));
+      first, detail::repetition_of(period), std::move(to), std::forward<Message>(message)));
 }
 
 } // namespace otpp

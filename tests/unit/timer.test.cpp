@@ -6,11 +6,19 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
+#include <otpp/address/via.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/receive.hpp>
+#include <otpp/process/self.hpp>
+#include <otpp/process/spawn.hpp>
+#include <otpp/registry/registry.hpp>
 #include <otpp/registry/wait_for_name.hpp>
+#include <otpp/sys/inspect.hpp>
+#include <otpp/sys/suspend.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"
+#include "support/error_of.hpp"
 #include "support/probe.hpp"
 #include "support/scribe.hpp"
 
@@ -27,6 +35,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -302,6 +311,159 @@ TEST_CASE("timer: a name is looked up when the time has come", "[timer]") {
     dismiss(one, successor);
     one.run();
     CHECK(second.text() == "typed text outside");
+  });
+}
+
+// As an address of a user's own.
+struct whoever {
+  otpp::registry* names;
+  otpp::pid resolve() const { return names->find("ann"); }
+};
+
+TEST_CASE("timer: an interval for a name ends with the process that had it", "[timer]") {
+  in_one_world([](world& one) {
+    otpp::registry names;
+    journal first;
+    journal second;
+    auto server = hire(one, first, otpp::named("ann").in(names));
+    std::vector<otpp::timer_ref> ticks;
+    act(one, [&]() -> asio::awaitable<void> {
+      otpp::register_name("timer-ann", server);
+      ticks.push_back(otpp::send_interval<post_office::note>(10ms, "timer-ann", "text"));
+      ticks.push_back(otpp::send_interval<post_office::note>(
+          10ms, otpp::server_name<post_office>("ann", names), "typed"));
+      ticks.push_back(otpp::send_interval<post_office::note>(10ms, otpp::via(names, "ann"), "via"));
+      ticks.push_back(otpp::send_interval<post_office::note>(10ms, whoever{&names}, "own"));
+      co_return;
+    });
+    one.run_for(15ms);
+    CHECK(first.text().size() == std::string("text typed via own").size());
+    dismiss(one, server);
+    hire(one, second, otpp::named("ann").in(names));
+    for (const otpp::timer_ref& each : ticks) {
+      CHECK_FALSE(each.remaining());
+    }
+    auto before = one.now();
+    one.run(); // nothing is left that it would wait for
+    CHECK(one.now() == before);
+    CHECK(second.text().empty());
+  });
+}
+
+TEST_CASE("timer: each tick for a name is sent to the process that has it", "[timer]") {
+  in_one_world([](world& one) {
+    journal first;
+    journal second;
+    auto server = hire(one, first, otpp::named("timer-passed-on"));
+    auto other = hire(one, second);
+    otpp::timer_ref ticks = otpp::send_interval<post_office::note>(10ms, "timer-passed-on", "t");
+    one.run_for(15ms);
+    otpp::unregister_name("timer-passed-on");
+    one.run_for(10ms); // nobody has it
+    otpp::register_name("timer-passed-on", other);
+    one.run_for(10ms);
+    CHECK(first.text() == "t");
+    CHECK(second.text() == "t");
+    dismiss(one, server);
+    CHECK_FALSE(ticks.remaining());
+  });
+}
+
+TEST_CASE("timer: an interval for a name that nobody has is refused", "[timer]") {
+  in_one_world([](world& one) {
+    auto server = hire(one, journal(), otpp::named("timer-tick"));
+    act(one, []() -> asio::awaitable<void> { // a handler's or a verb's context does not make up for it
+      co_await otpp::wait_for_name<post_office>("timer-tick", 1s);
+      std::error_code nobody;
+      std::error_code untaken;
+      try {
+        otpp::send_interval<post_office::note>(1s, "timer-nobody", "x");
+      } catch (const otpp::error& error) {
+        nobody = error.code();
+      }
+      try {
+        otpp::send_interval<post_office::unlisted>(1s, "timer-tick", "x");
+      } catch (const otpp::error& error) {
+        untaken = error.code();
+      }
+      CHECK(nobody == otpp::errc::no_process);
+      CHECK(untaken == otpp::errc::bad_message);
+    });
+  });
+}
+
+TEST_CASE("timer: at most one tick of an interval waits in the mailbox", "[timer]") {
+  in_one_world([](world& one) {
+    std::atomic<int> objects{0};
+    journal said;
+    auto server = hire(one, said);
+    post_office::parcel pattern(objects, 3); // one goes into the timer
+    otpp::timer_ref rare = otpp::send_interval(10ms, server, pattern);
+    otpp::timer_ref others = otpp::send_interval<post_office::note>(11ms, server, "t");
+    otpp::timer_ref all =
+        otpp::send_interval<post_office::note>(otpp::every(12ms).even_if_queued(), server, "all");
+    act(one, [server]() -> asio::awaitable<void> { co_await otpp::suspend(server); });
+    one.run_for(37ms);
+    CHECK(objects == 3); // what is left out is not copied
+    act(one, [server]() -> asio::awaitable<void> { co_await otpp::resume(server); });
+    CHECK(said.text() == "parcel t all all all");
+    CHECK(all.cancel() == 11ms);
+    one.run_for(7ms);
+    CHECK(said.text() == "parcel t all all all parcel t"); // and was not counted as an error
+    CHECK(rare.cancel());
+    CHECK(others.cancel());
+    CHECK(objects == 1);
+  });
+}
+
+TEST_CASE("timer: a tick may wait while the last one is handled", "[timer]") {
+  struct slow {
+    struct tick {};
+    int init(journal) { return 0; }
+    asio::awaitable<void> handle_info(tick, int& n) {
+      ++n;
+      co_await code_of(otpp::wait_for_name<post_office>("timer-nobody", 25ms));
+    }
+  };
+  in_one_world([](world& one) {
+    std::optional<otpp::server_ref<slow>> started;
+    act(one, [&]() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<slow>(journal());
+      started = server;
+    });
+    otpp::timer_ref ticks = otpp::send_interval<slow::tick>(otpp::every(10ms), *started);
+    one.run_for(100ms);
+    int handled = 0;
+    act(one, [&]() -> asio::awaitable<void> {
+      ticks.cancel();
+      handled = co_await otpp::inspect(*started, [](const int& n) { return n; });
+    });
+    one.run_for(50ms);
+    CHECK(handled == 5); // at 10, 35, 60, 85 and, already queued, 110 ms
+  });
+}
+
+TEST_CASE("timer: of an interval for a spawned process one tick waits to be received", "[timer]") {
+  in_one_world([](world& one) {
+    std::atomic<int> objects{0};
+    post_office::parcel pattern(objects, 9);
+    std::string seen;
+    act(one, [&]() -> asio::awaitable<void> {
+      auto body = [](std::string& said, post_office::parcel& what) -> asio::awaitable<void> {
+        otpp::timer_ref ticks = otpp::send_interval(10ms, otpp::self(), what);
+        for (int n = 0; n != 2; ++n) {
+          co_await code_of(otpp::receive<post_office::note>(25ms));
+          post_office::parcel first = co_await otpp::receive<post_office::parcel>(0ms);
+          said += "p";
+        }
+        std::error_code none = co_await code_of(otpp::receive<post_office::parcel>(0ms));
+        said += none == otpp::errc::timeout ? "-" : "p";
+      };
+      co_await otpp::spawn(body(seen, pattern));
+    });
+    one.run_for(100ms);
+    CHECK(seen == "pp-");
+    CHECK(objects == 1);
   });
 }
 

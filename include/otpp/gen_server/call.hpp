@@ -115,7 +115,8 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// - `errc::no_process`: no process has that name, or the server has ended.
 /// - `errc::exited`: the server ended before it answered; `error::reason()` says why.
 /// - `errc::timeout`: no answer within five seconds, or the given time. The server still handles the message;
-/// its late answer is dropped.
+/// its late answer is dropped. At a full mailbox the call waits for room, within the same time; a message that
+/// has found none by then is not handled.
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
 /// - `errc::calling_self`: a handler called its own server, which would never complete.
 /// - `errc::deadlock`: a handler called a server that waits for this one, inside a handler of its own,
@@ -129,7 +130,7 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 ///
 /// @par Cancellation
 /// All types end the wait with `asio::error::operation_aborted`. As with a timeout, the server still handles
-/// the message.
+/// the message. `call || timer` may drop an answer that has come, as `||` drops what is second; `call_for` returns it.
 ///
 /// @par Thread safety
 /// Safe from any thread, and from inside any handler. The caller is resumed on its own executor, never inside

@@ -49,9 +49,12 @@ class options {
   }
   options on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
-  /// Sets how many messages the mailbox holds; zero, the default, means any number. Who finds it full waits for room
-  /// (`cast`, `call`). Messages of the library, such as a `stop` or a `down`, do not count, and always have room; but they
-  /// are handled after what waits for room already.
+  /// Sets how many messages the mailbox holds; zero, the default, means any number.
+  ///
+  /// While it is full, `call`, `send_request`, `multi_call`, `cast` and `send` wait for room; `try_cast`, `try_send`,
+  /// `broadcast`, `pg::cast` and `pg::send` do not send. What the library sends takes no room, and is
+  /// taken always: timers, `stop`, exit signals, `down`, `group_change`, the functions of `sys`, and answers. But it is
+  /// handled after what waits for room already.
   options& mailbox_limit(std::size_t messages) & {
     limit_ = messages;
     return *this;

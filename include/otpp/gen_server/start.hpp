@@ -45,7 +45,8 @@ namespace otpp {
 ///
 /// @par Cancellation
 /// All types cancel an `init` that is a coroutine; the start completes when `init` has, with its exception,
-/// usually `asio::error::operation_aborted`. If `init` ignores the cancellation, the server is started.
+/// usually `asio::error::operation_aborted`. If `init` ignores the cancellation, the server is started. `start || timer`
+/// may drop the reference of a server that has started, which runs on.
 ///
 /// @par Thread safety
 /// Safe from any thread.

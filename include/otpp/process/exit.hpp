@@ -132,7 +132,7 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 /// A process that does not trap exits ends with the reason at once: the messages in its mailbox are not
 /// handled, a handler that waits is cancelled (`asio::cancellation_type::terminal`), and its `terminate` is
 /// not run. The reason `normal` only ends a process that sends it to itself. A process that traps exits gets
-/// an `exit_signal` message. A function handler is never interrupted, and neither is a coroutine that ignores
+/// an `exit_signal` message, which needs no room in a mailbox with a limit. A function handler is never interrupted, and neither is a coroutine that ignores
 /// the cancellation: the process ends when the handler returns. As in every coroutine of Asio, each wait after a
 /// cancellation fails at once, until `asio::this_coro::reset_cancellation_state()`; a loop that catches
 /// everything and goes on waiting therefore never ends, and leaves its thread to nobody. The cancellation is

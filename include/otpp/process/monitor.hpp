@@ -113,7 +113,8 @@ class monitor_relation final : public relation {
 /// already ended. OTP's `monitor(process, Pid)`.
 ///
 /// Must be called inside a callback, or in the body of a spawned coroutine. A plain coroutine awaits
-/// `target.join()` instead, which returns the reason without a message.
+/// `target.join()` instead, which returns the reason without a message. The message needs no room in a mailbox with a
+/// limit.
 ///
 /// @returns  An identifier that is unique to this monitor.
 ///

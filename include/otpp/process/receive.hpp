@@ -37,8 +37,13 @@ namespace otpp {
 /// - `errc::no_process`: the caller is not the body of such a process.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`; no message is lost. `stop`, an exit signal
-/// to the process, and the end of its body have the same effect.
+/// All types end the wait with `asio::error::operation_aborted`; no message is lost: one that has come by then is
+/// returned. `stop`, an exit signal to the process, and the end of its body have the same effect.
+///
+/// But `receive<M>() || timer` loses messages, by Asio's doing: if both are over before the coroutine goes on, `||`
+/// keeps the result of one, and drops that of the other. `receive<M>(timeout)` returns the message, or leaves it in
+/// the mailbox. To wait for something else beside a message, have that sent as a message, too, as
+/// `send_after` does, and receive either: `receive<M, other>()` takes one, and the other stays in the mailbox.
 ///
 /// @par Thread safety
 /// Affects the process whose body calls it.

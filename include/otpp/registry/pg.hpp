@@ -151,8 +151,9 @@ class pg {
   /// Returns the groups that have members, sorted. `pg:which_groups/0`.
   std::vector<std::string> which_groups() const { return scope_->keys(); }
 
-  /// Casts a copy of a message to each member, without waiting, and returns how many have taken it. As with
-  /// any address other than a `server_ref`, the member's `messages` must list the message.
+  /// Casts a copy of a message to each member, without waiting, and returns how many have taken it: a member
+  /// whose mailbox is full gets none. As with any address other than a `server_ref`, the member's `messages` must
+  /// list the message.
   template <message M>
     requires std::copy_constructible<M>
   std::size_t cast(std::string_view group, const M& content) const {
@@ -177,8 +178,8 @@ class pg {
   /// Sends a server a `group_change` for each process that joins or leaves from now on, in order, and returns
   /// the present members. `pg:monitor/1`.
   ///
-  /// It lasts until `demonitor` or the server's end. If there is no memory for a message, that message is not
-  /// sent.
+  /// It lasts until `demonitor` or the server's end. The messages need no room in a mailbox with a limit. If there
+  /// is no memory for a message, that message is not sent.
   template <class Callbacks>
   monitored_group monitor(std::string_view group, const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());

@@ -40,7 +40,8 @@ namespace otpp {
 /// never come, and which are not asked.
 ///
 /// @par Cancellation
-/// All types end the wait with `asio::error::operation_aborted`, and abandon the requests.
+/// All types end the wait with `asio::error::operation_aborted`, and abandon the requests. `multi_call || timer` may drop
+/// all answers; with `timeout` there are those that have come.
 ///
 /// @par Thread safety
 /// As `call`.

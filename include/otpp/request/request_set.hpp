@@ -130,7 +130,9 @@ class request_set {
   /// during the wait of a handler comes too late to prevent a report of a deadlock.
   ///
   /// @par Cancellation
-  /// All types end the wait with `asio::error::operation_aborted`. All requests stay in the set.
+  /// All types end the wait with `asio::error::operation_aborted`. All requests stay in the set. But `next() || timer` may
+  /// drop a response that was taken out, and its label, as `||` drops what is second; `next(timeout)` returns it, or
+  /// leaves it in the set.
   ///
   /// @par Thread safety
   /// Distinct sets: safe.

@@ -80,7 +80,8 @@ class request_handle {
   /// - `std::logic_error`: there is no request, or its answer was taken. OTP's `no_request`.
   ///
   /// @par Cancellation
-  /// All types end the wait with `asio::error::operation_aborted`; the request stays open.
+  /// All types end the wait with `asio::error::operation_aborted`; the request stays open. But `wait() || timer` may
+  /// drop an answer that was taken, as `||` drops what is second; `wait(timeout)` returns it, or leaves it in the request.
   ///
   /// @par Thread safety
   /// Distinct handles: safe.

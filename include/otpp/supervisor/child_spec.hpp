@@ -3,8 +3,10 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
+#include <otpp/address/via.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/gen_server/options.hpp>
+#include <otpp/registry/registry.hpp>
 #include <otpp/supervisor/detail/child_maker.hpp>
 #include <otpp/timeout.hpp>
 
@@ -14,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -157,7 +160,41 @@ class child_spec {
   }
   child_spec on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
-  /// Sets name, executor and mailbox limit at once, as for `start`.
+  /// Registers the name in this registry instead of the global one. It must outlive the supervisor.
+  child_spec& in(registry& names) & {
+    options how = this->how();
+    return start_options(std::move(how).in(names));
+  }
+  child_spec in(registry& names) && { return std::move(in(names)); }
+
+  /// Registers the name in a registry of any class, which must outlive the supervisor.
+  template <name_registry Names>
+    requires(!std::same_as<Names, registry>)
+  child_spec& in(Names& names) & {
+    options how = this->how();
+    return start_options(std::move(how).in(names));
+  }
+  template <name_registry Names>
+    requires(!std::same_as<Names, registry>)
+  child_spec in(Names& names) && {
+    return std::move(in(names));
+  }
+
+  /// Sets how many messages the child's mailbox holds; zero, the default, means any number.
+  child_spec& mailbox_limit(std::size_t messages) & {
+    options how = this->how();
+    return start_options(std::move(how).mailbox_limit(messages));
+  }
+  child_spec mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
+
+  /// Says that the child's handlers block their thread, as `options::may_block` does.
+  child_spec& may_block() & {
+    options how = this->how();
+    return start_options(std::move(how).may_block());
+  }
+  child_spec may_block() && { return std::move(may_block()); }
+
+  /// Sets all of these at once, as for `start`; replaces what was set before.
   child_spec& start_options(options how) & {
     how_ = std::make_shared<const options>(std::move(how));
     return *this;

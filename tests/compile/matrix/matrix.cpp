@@ -232,6 +232,8 @@ struct timers : of_any {
     one = otpp::send_interval<server::tell>(at, 1s, to, 1);
     one = otpp::send_interval(1s, to, message);
     one = otpp::send_interval(at, 1s, to, message);
+    one = otpp::send_interval<server::tell>(otpp::every(1s), to, 1);
+    one = otpp::send_interval(at, otpp::every(1s).even_if_queued(), to, message);
   }
 };
 struct get_status : of_any {

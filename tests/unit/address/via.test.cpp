@@ -4,6 +4,7 @@
 
 #include <otpp/otpp.hpp>
 #include <otpp/request/multi_call.hpp>
+#include <otpp/supervisor.hpp>
 #include <otpp/sys.hpp>
 #include <otpp/timer.hpp>
 
@@ -174,6 +175,28 @@ TEST_CASE("via: a timer asks the registry when the time has come") {
     CHECK(kept == 1);
     co_await first.stop();
     co_await second.stop();
+  });
+}
+
+TEST_CASE("via: a supervisor gives its children names in a registry of any class") {
+  run([&]() -> asio::awaitable<void> {
+    plain_names names;
+    otpp::supervisor_hook quiet = otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
+    otpp::child_spec ann = otpp::child<counter>("c", 3).named("ann").in(names);
+    otpp::supervisor_spec tree = otpp::supervisor_spec().add(ann);
+    auto top = co_await otpp::start_supervisor(tree);
+    CHECK_FALSE(otpp::whereis<counter>("ann"));
+    int three = co_await otpp::call<counter::get>(otpp::via(names, "ann"));
+    CHECK(three == 3);
+    otpp::pid first = names.find("ann");
+    otpp::kill(first);
+    co_await first.join();
+    co_await otpp::which_children(top);
+    three = co_await otpp::call<counter::get>(otpp::via(names, "ann"));
+    CHECK(three == 3);
+    co_await top.stop();
+    CHECK(names.size() == 0);
+    otpp::set_supervisor_hook(quiet);
   });
 }
 

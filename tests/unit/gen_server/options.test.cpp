@@ -6,8 +6,17 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/start.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/registry/pg.hpp>
+#include <otpp/request/multi_call.hpp>
+#include <otpp/timer.hpp>
 
 #include "support/catch.hpp"
+#include "support/pending.hpp"
+#include "support/run.hpp"
+#include "support/scribe.hpp"
+#include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
@@ -20,6 +29,7 @@
 #include <system_error>
 #include <thread>
 #include <type_traits>
+#include <vector>
 
 static_assert(!std::is_aggregate_v<otpp::options>); // GCC 12 destroys those twice in a co_await expression
 
@@ -53,6 +63,32 @@ TEST_CASE("options: can be said in one breath, or one by one", "[options]") {
 
 namespace {
 
+// Is held up by its first message, and writes down what comes afterwards.
+struct hoarder {
+  struct hold {
+    event until;
+    otpp::pid other;
+  };
+  struct item {
+    std::string word;
+  };
+  using messages = otpp::message_list<item>;
+
+  journal init(journal said) {
+    otpp::trap_exit();
+    return said;
+  }
+  asio::awaitable<void> handle_cast(hold request, journal&) {
+    otpp::monitor(request.other);
+    co_await request.until.wait();
+  }
+  void handle_cast(item m, journal& said) { said.add(m.word); }
+  void handle_info(item m, journal& said) { said.add(m.word); }
+  void handle_info(otpp::group_change, journal& said) { said.add("group_change"); }
+  void handle_info(otpp::down, journal& said) { said.add("down"); }
+  void handle_info(otpp::exit_signal, journal& said) { said.add("exit_signal"); }
+};
+
 struct witness {
   struct note {
     bool* noted;
@@ -85,6 +121,44 @@ struct busy {
 };
 
 } // namespace
+
+TEST_CASE("options: a full mailbox takes what the library sends, and nothing else", "[options]") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    event go_on;
+    otpp::pg groups;
+    auto other = co_await otpp::start<hoarder>(journal());
+    auto server = co_await otpp::start<hoarder>(otpp::options().mailbox_limit(1), said);
+    std::vector<otpp::server_ref<hoarder>> all{server};
+    groups.join("all", server);
+    groups.monitor("all", server);
+    co_await otpp::cast<hoarder::hold>(server, go_on, other);
+    co_await until([&] { return go_on.is_awaited(); });
+    CHECK(otpp::try_cast<hoarder::item>(server, "first"));
+
+    hoarder::item refused{"refused"};
+    CHECK_FALSE(otpp::try_cast(server, refused));
+    CHECK_FALSE(otpp::try_send(server, refused));
+    CHECK(otpp::broadcast<hoarder::item>(all, "refused") == 0);
+    CHECK(groups.cast("all", refused) == 0);
+    CHECK(groups.send("all", refused) == 0);
+
+    groups.join("all", server);
+    otpp::exit(server, otpp::exit_reason::shutdown());
+    co_await other.stop();
+    otpp::timer_ref timer = otpp::send_after<hoarder::item>(std::chrono::seconds(0), server, "timer");
+    co_await until([&] { return !timer.remaining(); });
+    auto now = std::chrono::steady_clock::now();
+    otpp::timer_ref ticks = otpp::send_interval<hoarder::item>(now, std::chrono::hours(2), server, "tick");
+    co_await until([&] { return ticks.remaining() > std::chrono::hours(1); });
+    pending<> stopped;
+    server.stop(stopped.token());
+    CHECK(said.text().empty());
+    go_on.happen();
+    co_await stopped.get();
+    CHECK(said.text() == "first group_change exit_signal down timer tick");
+  });
+}
 
 TEST_CASE("options: what a server that may block wakes does not wait for its handler", "[options]") {
   for (bool blocks : {false, true}) {

@@ -10,8 +10,11 @@
 #include <otpp/process/exit.hpp>
 #include <otpp/process/link.hpp>
 #include <otpp/process/receive.hpp>
+#include <otpp/process/self.hpp>
 #include <otpp/registry/registry.hpp>
+#include <otpp/registry/wait_for_name.hpp>
 #include <otpp/testing.hpp>
+#include <otpp/timer.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"
@@ -290,6 +293,35 @@ TEST_CASE("pid: is made from a reference, and back") {
     CHECK_FALSE(otpp::pid());
     CHECK(otpp::pid().has_ended());
   });
+}
+
+// What is to be said in place of `receive<word>() || timer`, which loses the word if both come at the same time.
+TEST_CASE("spawn: no message is lost beside something else that is received", "[explorer]") {
+  using namespace otpp::testing;
+  report seen = explore(orders::all(2), [](world& one) {
+    journal said;
+    one.spawn("client", [=]() -> asio::awaitable<void> {
+      auto body = [](journal out) -> asio::awaitable<void> {
+        otpp::send_after<done>(1ms, otpp::self());
+        std::variant<word, done> first = co_await otpp::receive<word, done>();
+        if (std::holds_alternative<word>(first)) {
+          co_await otpp::receive<done>();
+          out.add("word done");
+        } else {
+          co_await otpp::receive<word>();
+          out.add("done word");
+        }
+      };
+      otpp::pid process = co_await otpp::spawn(body(said));
+      co_await code_of(otpp::wait_for_name<counter>("spawn-nobody", 1ms));
+      co_await otpp::send<word>(process, "");
+      co_await process.join();
+    });
+    one.run();
+    one.check(said.text() == "word done" || said.text() == "done word", "one is lost");
+  });
+  CHECK(seen.is_complete);
+  CHECK(seen.schedules > 10);
 }
 
 TEST_CASE("spawn: no message is lost between a timeout and a receive", "[explorer]") {

@@ -132,6 +132,30 @@ TEST_CASE("supervisor: duplicate ids, permanent significant children and a perio
       otpp::temporary_child<member>("a", all, "a").restart(otpp::permanent), std::invalid_argument);
 }
 
+TEST_CASE("supervisor: a child has the options of start, at every start") {
+  supervisor_log log;
+  otpp::registry names;
+  auto all = std::make_shared<family>();
+  in_a_world([&](world&) -> asio::awaitable<void> {
+    otpp::child_spec spec = otpp::child<member>("a", all, "a").mailbox_limit(1);
+    spec.named("kept").in(names).may_block();
+    otpp::supervisor_spec tree = otpp::supervisor_spec().add(spec);
+    top_ref top = co_await otpp::start_supervisor(tree);
+    for (int start = 0; start != 2; ++start) {
+      auto found = otpp::whereis<member>("kept", names);
+      REQUIRE(found);
+      CHECK_FALSE(otpp::whereis<member>("kept"));
+      CHECK(otpp::try_cast<member::crash>(*found));
+      CHECK_FALSE(otpp::try_cast<member::crash>(*found));
+      co_await found->join();
+      if (start == 0) {
+        co_await otpp::which_children(top);
+      }
+    }
+    co_await top.join(); // one restart is the default
+  });
+}
+
 TEST_CASE("supervisor: one_for_one, permanent_normal, permanent_abnormal") {
   supervisor_log log;
   auto all = std::make_shared<family>();

@@ -178,13 +178,14 @@ class gen_server final : public server_core {
     static_assert(check_plain_result<Returned>());
     handles(&detail::type_name<M>);
     envelope_ptr hold(&item);
-    auto& plain = static_cast<plain_message<M>&>(item);
+    auto& plain = static_cast<message_envelope<M>&>(item);
     if constexpr (is_awaitable<Returned>) {
       try {
         run_job(handler_coroutine::job_of<gen_server>::make(
             *this, std::move(hold),
             [this, invoke](envelope_ptr& mine) {
-              return invoke(callbacks_, std::move(static_cast<plain_message<M>&>(*mine).content()), state());
+              return invoke(
+                  callbacks_, std::move(static_cast<message_envelope<M>&>(*mine).content()), state());
             },
             [this]<class... Result>(envelope_ptr& mine, Result&&... result) {
               this->go_on(std::move(result)..., mine->message_type(), mine->where());

@@ -21,10 +21,12 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/type_name.hpp>
+#include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
 #include <otpp/timeout.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <concepts>
 #include <exception>
 #include <mutex>
@@ -38,6 +40,12 @@
 
 namespace otpp::detail {
 
+// When a timer fires again: after each period, or never if that is zero.
+struct repetition {
+  duration period{};
+  bool even_if_queued = false; // otherwise at most one of its messages is in a mailbox
+};
+
 // A message that is to be sent later, once or periodically.
 //
 // It is armed in the deadline heap of one context. Until it fires for the last time, is cancelled or its
@@ -46,10 +54,9 @@ namespace otpp::detail {
 // from claim_expired() to the end of expire(), and otherwise to the thread that ends it.
 class timer_core : public deadline, public owned_timer, public counted<timer_core> {
  public:
-  // Without an `owner` it lives as long as the context of the lane. A period of zero means that it fires
-  // once.
-  timer_core(intrusive_ptr<lane> here, server_core* owner, duration period)
-      : lane_(std::move(here)), owner_(owner), period_(period) {
+  // Without an `owner` it lives as long as the context of the lane.
+  timer_core(intrusive_ptr<lane> here, server_core* owner, repetition again)
+      : lane_(std::move(here)), owner_(owner), period_(again.period), even_if_queued_(again.even_if_queued) {
     if (owner) {
       relations::of(*owner);
     }
@@ -100,7 +107,16 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
     return is_alive_ ? std::optional(left_at(now)) : std::nullopt;
   }
 
+  // A tick that was sent is in a mailbox, or has left it. Set by the thread that fires the timer, and reset by
+  // whoever takes the tick out.
+  void tick_is_queued(bool is) noexcept { is_tick_queued_.store(is, std::memory_order_relaxed); }
+
  protected:
+  // Returns true if the tick that is due is left out, because the last one is still queued.
+  bool leaves_out_tick() const noexcept {
+    return !even_if_queued_ && is_tick_queued_.load(std::memory_order_relaxed);
+  }
+
   // Sends the message. Never called concurrently with itself, nor under a lock.
   virtual void deliver() noexcept = 0;
 
@@ -202,9 +218,45 @@ class timer_core : public deadline, public owned_timer, public counted<timer_cor
   const intrusive_ptr<lane> lane_;
   server_core* const owner_; // alive as long as this is in its list
   const duration period_;
+  const bool even_if_queued_;
+  std::atomic<bool> is_tick_queued_{false};
   time_point at_;
   bool is_alive_ = false;
   bool is_firing_ = false;
+};
+
+// A tick of an interval in transit, which tells its timer when it leaves the mailbox: when its handler begins, or when it
+// is destroyed.
+template <class M>
+class tick_message final : public message_envelope<M>, public cached_memory {
+ public:
+  tick_message(envelope::opener how, M&& content, source_location where, intrusive_ptr<timer_core> from)
+      : message_envelope<M>(&open_tick, std::move(content), where), handle_(how), from_(std::move(from)) {
+    from_->tick_is_queued(true);
+  }
+
+  void fail_unhandled(server_core&, const exit_reason&) noexcept override { delete this; }
+  void discard_message() noexcept override { delete this; }
+  bool is_lost_silently() const noexcept override { return true; }
+
+ private:
+  ~tick_message() override { leave(); }
+
+  static void open_tick(server_core& server, envelope& item) {
+    auto& self = static_cast<tick_message&>(item);
+    self.leave();
+    self.handle_(server, item);
+  }
+
+  void leave() noexcept {
+    if (from_) {
+      from_->tick_is_queued(false);
+      from_ = {};
+    }
+  }
+
+  const envelope::opener handle_;
+  intrusive_ptr<timer_core> from_; // until it has left the mailbox
 };
 
 // A timer with its types. A single-shot timer has its message allocated in advance; an interval copies its
@@ -214,25 +266,22 @@ class timer_of final : public timer_core, public cached_memory {
  public:
   template <class Content>
   timer_of(
-      intrusive_ptr<lane> here, server_core* owner, duration period, Address to, source_location where,
+      intrusive_ptr<lane> here, server_core* owner, repetition again, Address to, source_location where,
       Content&& content)
-      : timer_core(std::move(here), owner, period), to_(std::move(to)), where_(where) {
+      : timer_core(std::move(here), owner, again), to_(std::move(to)), where_(where) {
     if constexpr (Repeats) {
       kept_.emplace(std::forward<Content>(content));
     } else {
-      kept_ = make(std::forward<Content>(content));
+      kept_.reset(new plain_message<M>(nullptr, std::forward<Content>(content), where_));
     }
   }
   ~timer_of() override = default;
 
  private:
-  using kept_message = plain_message_ptr<M>;
-
-  kept_message make(M&& content) const {
-    return kept_message(new plain_message<M>(nullptr, std::move(content), where_));
-  }
-
   void deliver() noexcept override {
+    if (leaves_out_tick()) {
+      return;
+    }
     destination goal =
         resolve_for<server_core::verb::info, M>(Address(*to_), purpose()); // errors are not reported
     if (!goal.server) {
@@ -240,17 +289,19 @@ class timer_of final : public timer_core, public cached_memory {
     }
     if constexpr (Repeats) {
       try {
-        post(goal, make(M(*kept_)));
+        post(
+            goal,
+            envelope_ptr(new tick_message<M>(goal.open, M(*kept_), where_, intrusive_ptr<timer_core>(this))));
       } catch (...) {
         // A message that cannot be copied is skipped: there is no caller to tell.
       }
     } else {
-      post(goal, std::move(kept_));
+      kept_->opens_by(goal.open);
+      post(goal, envelope_ptr(kept_.release()));
     }
   }
 
-  static void post(const destination& goal, kept_message what) noexcept {
-    what->opens_by(goal.open);
+  static void post(const destination& goal, envelope_ptr what) noexcept {
     if (goal.server->template send<&mailbox::push_library_message>(*what) == mailbox::result::taken) {
       what.release();
     }
@@ -263,19 +314,22 @@ class timer_of final : public timer_core, public cached_memory {
 
   std::optional<Address> to_;
   source_location where_;
-  std::conditional_t<Repeats, std::optional<M>, kept_message> kept_;
+  std::conditional_t<Repeats, std::optional<M>, plain_message_ptr<M>> kept_;
 };
 
-// Sets a timer. A timer for a process is owned by that process, so a missing process is reported now. A timer
-// for a name is owned by the calling server, or else by the server that has the name now.
+// Sets a timer. One for a process is owned by that process, so a missing process is reported now. So is an interval for
+// a name: as in OTP it ends with the process that has the name now, although each tick is sent to the process that has
+// it then. A single message for a name has no owner; its context is the caller's, or else that of the process that has the
+// name now.
 template <bool Repeats, class M, class Address>
 intrusive_ptr<timer_core> make_timer(
-    moment first, duration period, Address to, source_location where, M&& content) {
+    moment first, repetition again, Address to, source_location where, M&& content) {
   using timer = timer_of<M, Address, Repeats>;
   constexpr std::string_view verb = Repeats ? "send_interval" : "send_after";
   intrusive_ptr<lane> here;
   destination target;
-  if constexpr (process_address<Address>) {
+  constexpr bool is_owned = Repeats || process_address<Address>;
+  if constexpr (is_owned) {
     target = resolve_for<server_core::verb::info, M>(Address(to), {verb, &type_name<M>});
   } else if (turn* current = turn::current()) {
     here = intrusive_ptr<lane>(&current->here());
@@ -288,49 +342,49 @@ intrusive_ptr<timer_core> make_timer(
   if (!here) {
     here = target.server->get_lane();
   }
-  server_core* owner = process_address<Address> ? target.server.get() : nullptr; // kept alive by `to`
+  server_core* owner = is_owned ? target.server.get() : nullptr; // kept alive by `target`
   intrusive_ptr<timer_core> made(
-      new timer(std::move(here), owner, period, std::move(to), where, std::forward<M>(content)));
+      new timer(std::move(here), owner, again, std::move(to), where, std::forward<M>(content)));
   made->start(first);
   return made;
 }
 
 template <bool Repeats, class M, class Address, class Make>
-intrusive_ptr<timer_core> set_timer(moment first, duration period, Address&& to, Make make) {
+intrusive_ptr<timer_core> set_timer(moment first, repetition again, Address&& to, Make make) {
   static_assert(
       !Repeats || std::copy_constructible<M>,
       "otpp: send_interval sends a copy each time, so that its message must be copyable");
   if constexpr (
       check_sent<server_core::verb::info, M, Address>() && (!Repeats || std::copy_constructible<M>)) {
-    if (Repeats && period <= duration::zero()) {
+    if (Repeats && again.period <= duration::zero()) {
       throw std::invalid_argument("otpp: send_interval needs a period that is longer than zero");
     }
     source_location where;
     if constexpr (requires { to.where(); }) {
       where = to.where();
     }
-    return make_timer<Repeats, M>(first, period, kept_address<Address>(std::move(to)), where, make());
+    return make_timer<Repeats, M>(first, again, kept_address<Address>(std::move(to)), where, make());
   } else {
     return {};
   }
 }
 
 template <bool Repeats, class M, class Address, class... Args>
-intrusive_ptr<timer_core> set_timer_in_place(moment first, duration period, Address&& to, Args&&... args) {
+intrusive_ptr<timer_core> set_timer_in_place(moment first, repetition again, Address&& to, Args&&... args) {
   static_assert(makes<M, Args...>, "otpp: the message cannot be made from these arguments");
   if constexpr (makes<M, Args...>) {
     return set_timer<Repeats, M>(
-        first, period, std::move(to), [&] { return make_message<M>(std::forward<Args>(args)...); });
+        first, again, std::move(to), [&] { return make_message<M>(std::forward<Args>(args)...); });
   } else {
     return {};
   }
 }
 
 template <bool Repeats, class Address, class Message>
-intrusive_ptr<timer_core> set_timer_with(moment first, duration period, Address&& to, Message&& content) {
+intrusive_ptr<timer_core> set_timer_with(moment first, repetition again, Address&& to, Message&& content) {
   using M = std::decay_t<Message>;
   return set_timer<Repeats, M>(
-      first, period, std::move(to), [&] { return M(std::forward<Message>(content)); });
+      first, again, std::move(to), [&] { return M(std::forward<Message>(content)); });
 }
 
 } // namespace otpp::detail

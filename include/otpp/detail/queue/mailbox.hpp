@@ -215,6 +215,21 @@ class mailbox {
     return queued_messages([](const envelope&) {});
   }
 
+  // Like count_all(), but changes nothing, and stops counting at `most`.
+  std::size_t count_up_to(std::size_t most) const noexcept {
+    std::size_t number = 0;
+    for (const envelope* item = aside_; item && number < most; item = item->next_envelope()) {
+      ++number;
+    }
+    queue_.visit([&](const queued& item) {
+      number += item.what() == queued::kind::message && number < most ? 1u : 0u;
+      return number < most;
+    });
+    return number;
+  }
+
+  bool has_limit() const noexcept { return counter() && counter()->limit != 0; }
+
   // Takes the first item, of either kind: for a receiver that cannot receive a message now.
   queued* pop_any() noexcept { return queue_.pop(); }
 

@@ -130,6 +130,25 @@ class mpsc_queue {
     return result;
   }
 
+  // Calls `visit` with each node, in no order, until it returns false. Nothing is taken.
+  template <class Visit>
+  void visit(Visit visit) const noexcept {
+    const Node* at = front_;
+    while (at && visit(*at)) {
+      at = at->next;
+    }
+    if (at) {
+      return;
+    }
+    at = head_.load(std::memory_order_acquire);
+    if (at == parked() || at == barred()) {
+      return;
+    }
+    while (at && visit(*at)) {
+      at = at->next;
+    }
+  }
+
   bool empty() const noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
     return !front_ && (head == nullptr || head == parked() || head == barred());

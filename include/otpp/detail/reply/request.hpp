@@ -53,15 +53,40 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
 template <class M>
 inline constexpr bool is_news = false;
 
-// A cast or an info in transit.
+// An envelope with a message that gets no answer.
 template <message M>
-class plain_message final : public envelope, public cached_memory {
+class message_envelope : public envelope {
  public:
-  plain_message(envelope::opener how, M&& content, source_location where)
-      : envelope(how), content_(std::move(content)), where_(where) {}
-
   M& content() noexcept { return content_; }
   const M& content() const noexcept { return content_; }
+
+  const std::type_info* news() const noexcept final { return is_news<M> ? &typeid(M) : nullptr; }
+  bool is_void() const noexcept final {
+    if constexpr (is_news<M>) {
+      return content_.is_void();
+    } else {
+      return false;
+    }
+  }
+  std::string_view message_type() const noexcept final { return type_name<M>(); }
+  source_location where() const noexcept final { return where_; }
+
+ protected:
+  message_envelope(envelope::opener how, M&& content, source_location where)
+      : envelope(how), content_(std::move(content)), where_(where) {}
+  ~message_envelope() override = default;
+
+ private:
+  M content_;
+  source_location where_;
+};
+
+// A cast or an info in transit.
+template <message M>
+class plain_message final : public message_envelope<M>, public cached_memory {
+ public:
+  plain_message(envelope::opener how, M&& content, source_location where)
+      : message_envelope<M>(how, std::move(content), where) {}
 
   void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
     if (sender_) {
@@ -76,16 +101,6 @@ class plain_message final : public envelope, public cached_memory {
     delete this;
   }
   bool is_lost_silently() const noexcept override { return !sender_; }
-  const std::type_info* news() const noexcept override { return is_news<M> ? &typeid(M) : nullptr; }
-  bool is_void() const noexcept override {
-    if constexpr (is_news<M>) {
-      return content_.is_void();
-    } else {
-      return false;
-    }
-  }
-  std::string_view message_type() const noexcept override { return type_name<M>(); }
-  source_location where() const noexcept override { return where_; }
 
   bool put_in_line() noexcept override {
     bool may = !may_wait_ || may_wait_->may_wait_for_room();
@@ -106,8 +121,6 @@ class plain_message final : public envelope, public cached_memory {
  private:
   ~plain_message() override = default;
 
-  M content_;
-  source_location where_;
   answer_slot<void>* may_wait_ = nullptr;
   answer_slot<void>* sender_ = nullptr; // set while it waits for room
 };

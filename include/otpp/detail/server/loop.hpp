@@ -78,6 +78,7 @@ inline void server_core::run_loop() noexcept {
       continue;
     }
     if (turn_->is_spent()) {
+      observation_.has_taken(turn::limit, mailbox_, *this);
       waits_for_ = waits_for::turn; // so that other handlers on this thread can run
       return;
     }
@@ -149,7 +150,10 @@ inline void server_core::accept(envelope& item) noexcept {
   relations* its = related();
   if (mailbox_.is_closed()) {
     drop_late(item);
-  } else if (its && its->body) {
+    return;
+  }
+  observation_.has_taken(1, mailbox_, *this);
+  if (its && its->body) {
     its->body->accept(item);
   } else {
     mailbox_.put_aside(item);

@@ -3,15 +3,22 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/util/hook.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/mailbox_report.hpp>
 #include <otpp/sys/server_statistics.hpp>
 #include <otpp/sys/trace_event.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -88,6 +95,15 @@ class observation {
   void handles_nothing() noexcept { handles(&no_message); }
   void sleeps() noexcept { handles(nullptr); }
 
+  // Called when the process has taken this many messages, or nearly so. From time to time it looks at how many are
+  // queued, rather than count them where they are sent.
+  void has_taken(int messages, const mailbox& queue, const process& who) noexcept {
+    until_look_ -= messages;
+    if (until_look_ <= 0) [[unlikely]] {
+      look_at(queue, who);
+    }
+  }
+
   // The functions below are called only while is_on().
 
   void begin_handler(const process& who) noexcept {
@@ -135,6 +151,29 @@ class observation {
   }
 
  private:
+  // Reports a mailbox that has become long. The shorter the queue, the later it looks again, so that looking costs a few
+  // steps for each message even at a queue that is nearly long enough.
+  OTPP_NOINLINE void look_at(const mailbox& queue, const process& who) noexcept {
+    constexpr std::size_t latest = 100'000;
+    const std::size_t most = long_mailbox.load(std::memory_order_relaxed);
+    until_look_ = latest;
+    if (is_reported_ || most == 0 || queue.has_limit()) {
+      return;
+    }
+    const std::size_t number = queue.count_up_to(most + 1);
+    if (number <= most) {
+      until_look_ = static_cast<std::int32_t>((std::min)(latest, (std::max)(most - number, most / 8 + 1)));
+      return;
+    }
+    is_reported_ = true;
+    try {
+      const std::size_t all = queue.count_up_to((std::numeric_limits<std::size_t>::max)());
+      hook<mailbox_report>::tell(mailbox_report(who.describe(), who.id(), all));
+    } catch (...) {
+      // Without memory nothing is reported.
+    }
+  }
+
   static bool is_traced(const process& who) noexcept {
     return who.get_lane()->simulated() && who.get_lane()->simulated()->is_traced();
   }
@@ -164,6 +203,8 @@ class observation {
   }
 
   bool is_on_;
+  bool is_reported_ = false;
+  std::int32_t until_look_ = 256;                // how many messages may be taken until then
   std::atomic<type_namer> current_{&no_message}; // null while the process sleeps
   std::unique_ptr<observer> observer_;
 };

@@ -91,6 +91,12 @@ struct access {
     how.add_name_of(server);
   }
 
+  // every: when a timer fires again.
+  template <class Period>
+  static constexpr const auto& again(const Period& period) noexcept {
+    return period.again();
+  }
+
   // registry: names for what has no pid yet, and those who wait for a name.
   template <class Names, class Text, class Server>
   static void add(Names& names, const Text& name, Server& server) {

@@ -71,7 +71,7 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
  private:
   template <class One>
   static opinion fits_as(const envelope& item) noexcept {
-    auto* plain = dynamic_cast<const plain_message<One>*>(&item);
+    auto* plain = dynamic_cast<const message_envelope<One>*>(&item);
     if (!plain) {
       return opinion::no;
     }
@@ -80,7 +80,7 @@ class receive_request : public answer_slot<received_t<M...>>, public inbox::wait
 
   template <class One>
   bool write_as(envelope& item) noexcept {
-    auto* plain = dynamic_cast<plain_message<One>*>(&item);
+    auto* plain = dynamic_cast<message_envelope<One>*>(&item);
     if (plain) {
       this->emplace(std::move(plain->content()));
     }

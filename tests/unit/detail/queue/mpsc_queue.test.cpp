@@ -52,6 +52,32 @@ TEST_CASE("mpsc_queue: what goes in comes out in the same order", "[mpsc_queue]"
   CHECK(queue.empty());
 }
 
+TEST_CASE("mpsc_queue: each node can be visited where it is", "[mpsc_queue]") {
+  mpsc_queue<entry> queue(true);
+  std::vector<entry> nodes(5);
+  int seen = 0;
+  auto count_to = [&](int most) {
+    seen = 0;
+    queue.visit([&](const entry&) { return ++seen != most; });
+    return seen;
+  };
+  CHECK(count_to(9) == 0); // parked
+  for (std::size_t n : {0u, 1u, 2u}) {
+    queue.push(&nodes[n]);
+  }
+  CHECK(count_to(9) == 3);
+  CHECK(queue.pop() == &nodes[0]); // the others are taken with it
+  CHECK(count_to(9) == 2);
+  queue.push(&nodes[3]);
+  queue.push(&nodes[4]);
+  CHECK(count_to(9) == 4);
+  CHECK(count_to(2) == 2);
+  CHECK(count_to(3) == 3);
+  CHECK(queue.pop() == &nodes[1]); // nothing was taken, or moved
+  queue.bar();
+  CHECK(count_to(9) == 0);
+}
+
 TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only that", "[mpsc_queue]") {
   mpsc_queue<entry> queue(true);
   entry a, b, c;
