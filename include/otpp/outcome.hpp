@@ -119,6 +119,11 @@ enum class outcome_kind : std::uint8_t { value, no_reply, stop, fail, ignore };
 /// `fail(error)`; and may also say what to do next. In `handle_cast`, `handle_info` and `handle_continue` it
 /// is `outcome<>`, where a default-constructed one means that the server continues.
 ///
+/// It does not know the server whose handler returns it, so that the compiler cannot tell whether that has a handler for
+/// what `then` and `timeout` are given: the server looks for the overload whose message is of just this type. If the
+/// handler is a template, it takes what the class lists in `messages`. A server without such a handler ends with
+/// `errc::bad_message`, and the text names the handler and the message.
+///
 /// @par Example
 /// @code
 /// otpp::outcome<int> handle_call(take, state& s) {

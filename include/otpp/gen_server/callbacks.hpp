@@ -206,14 +206,23 @@ concept terminates = requires(Callbacks& callbacks, const exit_reason& reason, s
   callbacks.terminate(reason, state);
 };
 
-// The type of the last parameter of a handler: `Parameters` says which come before it (check.hpp).
+// A callback: the type of its last parameter, where `Parameters` says which come before it (check.hpp); and whether it
+// accepts an argument, be that a message or not.
 struct in_handle_info {
   template <class Callbacks, class Parameters>
   using last = typename decltype(Parameters::last(&Callbacks::handle_info))::type;
+  template <class Callbacks, class M>
+  static constexpr bool accepts = requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+    callbacks.handle_info(std::move(m), state);
+  };
 };
 struct in_handle_continue {
   template <class Callbacks, class Parameters>
   using last = typename decltype(Parameters::last(&Callbacks::handle_continue))::type;
+  template <class Callbacks, class M>
+  static constexpr bool accepts = requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+    callbacks.handle_continue(std::move(m), state);
+  };
 };
 
 // The two handlers of the messages that a server sends itself.
