@@ -71,7 +71,7 @@ class gen_server final : public server_core {
   template <class M>
   static void open_cast(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
-    static_assert(check_state_parameter<in_handle_cast, Callbacks, M>());
+    static_assert(check_handler<in_handle_cast, Callbacks, M>());
     using returned = decltype(self.callbacks_.handle_cast(std::declval<M>(), self.state()));
     self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
       return callbacks.handle_cast(std::move(content), state);
@@ -81,7 +81,7 @@ class gen_server final : public server_core {
   template <class M>
   static void open_info(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
-    static_assert(check_state_parameter<in_handle_info, Callbacks, M>());
+    static_assert(check_handler<in_handle_info, Callbacks, M>());
     using returned = decltype(self.callbacks_.handle_info(std::declval<M>(), self.state()));
     self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
       return callbacks.handle_info(std::move(content), state);
@@ -250,7 +250,7 @@ class gen_server final : public server_core {
     bool found = false;
     auto run = [&]<class M>(std::type_identity<M>) {
       if constexpr (Handler::template takes<M>) {
-        static_assert(check_state_parameter<typename Handler::where, Callbacks, M>());
+        static_assert(check_handler<typename Handler::where, Callbacks, M>());
         if (!found && message.type() == typeid(M)) {
           found = true;
           handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& content, State& state) {
