@@ -6,6 +6,7 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <new>
@@ -27,11 +28,14 @@ inline const char* what_of(const std::exception& error) noexcept {
   return text ? text : "an exception without a text";
 }
 
+template <class T>
+concept text = std::convertible_to<const T&, std::string_view> && !std::same_as<T, std::nullptr_t>;
+
 } // namespace detail
 
 /// Why a server ended: normally, on shutdown, killed, or with an error.
 ///
-/// Converts implicitly from an exception object or a `std::exception_ptr`. Cheap to copy. Corresponds to
+/// Converts implicitly from an exception object, a `std::exception_ptr`, or a text. Cheap to copy. Corresponds to
 /// Erlang's `normal`, `shutdown`, `killed` and any other term.
 ///
 /// @par Thread safety
@@ -76,6 +80,10 @@ class exit_reason {
   exit_reason(Exception&& error)
       : kind_(kind::error), exception_(std::make_exception_ptr(std::forward<Exception>(error))) {}
 
+  /// An error of this text: a `std::runtime_error`.
+  template <detail::text Text>
+  exit_reason(const Text& text) : exit_reason(std::runtime_error(std::string(std::string_view(text)))) {}
+
   /// Returns true for `normal()` and `shutdown()`, also with a detail: such an end is not a failure, and is not
   /// reported.
   bool is_clean() const noexcept { return kind_ == kind::normal || is_shutdown(); }
@@ -104,6 +112,10 @@ class exit_reason {
   friend bool operator==(const exit_reason& a, const exit_reason& b) noexcept {
     return a.kind_ == b.kind_ && a.exception_ == b.exception_;
   }
+
+  /// Compare `message()` with a text: a reason that is made of one equals no other.
+  template <detail::text Text>
+  friend bool operator==(const exit_reason&, const Text&) = delete;
 
   /// Prints `message()`.
   template <class Stream>

@@ -5,6 +5,7 @@
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/moment.hpp>
+#include <otpp/detail/util/narrowing.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
 
@@ -12,6 +13,8 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -45,6 +48,16 @@ struct no_value {
 template <class T>
 using stored_t = std::conditional_t<std::is_void_v<T>, no_value, T>;
 
+template <class Value, class Reply>
+consteval bool check_answer() {
+  static_assert(
+      !loses<std::decay_t<Value>, Reply>(),
+      "otpp: the answer's type cannot keep this value: a fraction is given for an integer, or a number for "
+      "one of "
+      "smaller range or other sign; where that is meant, static_cast it");
+  return true;
+}
+
 } // namespace detail
 
 /// The result of `stop(...)`: the server ends after this handler. Has a constructor, so that it is not an
@@ -70,6 +83,8 @@ class stopping {
 /// Ends the server after this handler. A caller that was not answered gets `errc::exited`.
 ///
 /// OTP's `{stop, Reason, State}`.
+///
+/// @param reason  A named reason, an exception, or a text.
 inline stopping<> stop(exit_reason reason = exit_reason::normal()) { return stopping<>(std::move(reason)); }
 
 /// Ends the server after this handler, and answers the call with `value` after the end: `terminate` has run,
@@ -102,6 +117,11 @@ failure fail(Exception&& error) {
 /// Answers a call with an exception that was caught earlier.
 inline failure fail(std::exception_ptr error) noexcept { return failure(std::move(error)); }
 
+/// Answers a call with a `std::runtime_error` of this text.
+inline failure fail(const std::string& text) {
+  return failure(std::make_exception_ptr(std::runtime_error(text)));
+}
+
 /// Answers a call with an error code, which the caller gets as a `std::system_error`.
 inline failure fail(std::error_code code) {
   return failure(std::make_exception_ptr(std::system_error(code)));
@@ -118,6 +138,11 @@ enum class outcome_kind : std::uint8_t { value, no_reply, stop, fail, ignore };
 /// Converts from a value (the answer), `no_reply`, `stop()`, `stop(reason)`, `stop(reason, value)` or
 /// `fail(error)`; and may also say what to do next. In `handle_cast`, `handle_info` and `handle_continue` it
 /// is `outcome<>`, where a default-constructed one means that the server continues.
+///
+/// It does not know the server whose handler returns it, so that the compiler cannot tell whether that has a handler for
+/// what `then` and `timeout` are given: the server looks for the overload whose message is of just this type. If the
+/// handler is a template, it takes what the class lists in `messages`. A server without such a handler ends with
+/// `errc::bad_message`, and the text names the handler and the message.
 ///
 /// @par Example
 /// @code
@@ -141,7 +166,9 @@ class outcome {
     requires(
         !std::is_void_v<Reply> && std::convertible_to<U, Reply> &&
         !std::same_as<std::remove_cvref_t<U>, outcome>)
-  outcome(U&& value) : value_(std::in_place, std::forward<U>(value)) {}
+  outcome(U&& value) : value_(std::in_place, std::forward<U>(value)) {
+    static_assert(detail::check_answer<U, Reply>());
+  }
 
   /// Does not answer now.
   outcome(no_reply_t) noexcept : kind_(detail::outcome_kind::no_reply) {}
@@ -152,6 +179,7 @@ class outcome {
   outcome(stopping<U> stop)
       : kind_(detail::outcome_kind::stop), reason_(std::move(detail::access::reason(stop))) {
     if constexpr (!std::is_void_v<U>) {
+      static_assert(detail::check_answer<U, detail::stored_t<Reply>>());
       value_.emplace(std::move(*detail::access::value(stop)));
     }
   }

@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 
+#include <concepts>
 #include <exception>
 #include <sstream>
 #include <stdexcept>
@@ -76,6 +77,15 @@ struct mute_exception : std::exception {
   const char* what() const noexcept override { return nullptr; }
 };
 } // namespace
+
+TEST_CASE("exit_reason: a text is an error, and equals no other", "[exit_reason]") {
+  otpp::exit_reason reason = "tired";
+  CHECK(reason.message() == "tired");
+  CHECK_FALSE(reason.is_clean());
+  CHECK_THROWS_AS(std::rethrow_exception(reason.exception()), std::runtime_error);
+  CHECK(otpp::exit_reason(std::string("full")).message() == "full");
+  CHECK_FALSE(std::equality_comparable_with<otpp::exit_reason, std::string>);
+}
 
 TEST_CASE("exit_reason: an exception may have no text at all", "[exit_reason]") {
   CHECK(otpp::exit_reason(mute_exception()).message() == "an exception without a text");

@@ -2,13 +2,18 @@
 
 #include <otpp/message.hpp>
 
+#include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/util/borrows.hpp>
+#include <otpp/detail/util/narrowing.hpp>
 
 #include "support/catch.hpp"
 #include "support/counter.hpp"
 
 #include <any>
 #include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -255,4 +260,61 @@ TEST_CASE("message: what is said of a type decides, for a message and for a memb
   CHECK(otpp::detail::message_borrows<says_that_it_does>());
   CHECK(refused<says_that_it_does>);
   CHECK(refused<std::optional<says_that_it_does>>);
+}
+
+// ---- what is lost where a message is made ----
+
+namespace {
+
+template <class T>
+struct with_member {
+  T value;
+};
+struct nested {
+  with_member<int> first;
+  int second;
+};
+struct made_of_int {
+  explicit made_of_int(int) {}
+};
+struct made_of_fraction {
+  template <std::floating_point T>
+  explicit made_of_fraction(T) {}
+};
+struct made_of_anything {
+  template <class T>
+  explicit made_of_anything(T) {}
+};
+
+template <class M, class... Args>
+constexpr bool loses = otpp::detail::loses_arguments<otpp::detail::is_made_of<M>::template these, Args...>();
+
+} // namespace
+
+static_assert(loses<int, double>);
+static_assert(
+    loses<with_member<int>, double> && loses<with_member<int>, const float&> &&
+    loses<with_member<bool>, double>);
+static_assert(
+    loses<with_member<int>, long> && loses<with_member<int>, unsigned> &&
+    loses<with_member<std::size_t>, long>);
+static_assert(loses<nested, int, double> && loses<nested, double, int>);
+static_assert(loses<made_of_int, double> && loses<with_member<std::optional<int>>, double>);
+static_assert(
+    !loses<with_member<int>, int> && !loses<with_member<int>, char> && !loses<with_member<long>, unsigned>);
+static_assert(
+    !loses<with_member<std::size_t>, int> && !loses<with_member<std::uint16_t>, int>); // what a literal is
+static_assert(
+    !loses<with_member<double>, int> && !loses<with_member<float>, double> &&
+    !loses<with_member<double>, std::size_t>);
+static_assert(
+    !loses<with_member<std::string>, const char (&)[3]> && !loses<std::string, const char*, std::size_t>);
+static_assert(
+    !loses<with_member<std::any>, double> && !loses<with_member<std::variant<double, std::string>>, double>);
+static_assert(!loses<made_of_fraction, double> && !loses<made_of_anything, double>);
+
+TEST_CASE("message: what is made of numbers keeps them", "[message]") {
+  CHECK(otpp::detail::make_message<with_member<std::size_t>>(5).value == 5);
+  CHECK(otpp::detail::make_message<with_member<float>>(0.5).value == 0.5F);
+  CHECK(otpp::detail::make_message<std::string>(std::size_t(2), 'x') == "xx"); // a constructor, no list
 }

@@ -62,15 +62,20 @@ TEST_CASE("outcome: stops, with or without a value", "[outcome]") {
   CHECK(access::value(with_value) == 5);
   otpp::outcome<int> with_error = otpp::stop(std::runtime_error("bad"));
   CHECK(access::reason(with_error).message() == "bad");
+  otpp::outcome<int> with_text = otpp::stop("tired", 5);
+  CHECK(access::reason(with_text).message() == "tired");
+  CHECK_FALSE(access::reason(with_text).is_clean());
 }
 
-TEST_CASE("outcome: fails with an exception, a pointer to one, or a code", "[outcome]") {
+TEST_CASE("outcome: fails with an exception, a pointer to one, a text, or a code", "[outcome]") {
   otpp::outcome<int> made = otpp::fail(std::out_of_range("far"));
   CHECK(access::kind(made) == outcome_kind::fail);
   CHECK_THROWS_AS(std::rethrow_exception(access::error(made)), std::out_of_range);
   auto error = std::make_exception_ptr(1);
   otpp::outcome<> kept = otpp::fail(error);
   CHECK(access::error(kept) == error);
+  otpp::outcome<int> text = otpp::fail("no luck");
+  CHECK_THROWS_AS(std::rethrow_exception(access::error(text)), std::runtime_error);
   otpp::outcome<int> code = otpp::fail(std::make_error_code(std::errc::io_error));
   try {
     std::rethrow_exception(access::error(code));

@@ -222,6 +222,16 @@ inline void pause_briefly() noexcept {
 #define OTPP_INLINE inline
 #endif
 
+// A friend function of a class template that is no template itself, for each specialization another one. GCC warns that
+// this may not be what was meant.
+#if defined(__GNUC__) && !defined(__clang__)
+#define OTPP_PLAIN_FRIEND(...)                                                               \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wnon-template-friend\"") \
+      __VA_ARGS__ _Pragma("GCC diagnostic pop")
+#else
+#define OTPP_PLAIN_FRIEND(...) __VA_ARGS__
+#endif
+
 } // namespace detail
 } // namespace otpp
 

@@ -81,6 +81,8 @@ auto call_with(Address&& to, Message&& content, duration timeout, Token&& token)
   static_assert(check_temporary<Message, Token>());
   if constexpr (check_sent<server_core::verb::call, M, Address>()) {
     return start_call(std::move(to), timeout, M(std::forward<Message>(content)), std::forward<Token>(token));
+  } else {
+    return refused_call<M>();
   }
 }
 
@@ -92,6 +94,8 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
           return start_call(std::move(to), timeout, std::move(content), std::forward<Token>(token));
         },
         std::forward<Args>(args)...);
+  } else {
+    return refused_call<M>();
   }
 }
 
@@ -105,8 +109,9 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// completes, exactly once.
 ///
 /// @param to    The server: any `address`.
-/// @param args  The arguments from which the message is constructed. If it cannot be constructed from all of
-/// them, the last is a completion token.
+/// @param args  The arguments from which the message is constructed: its members, or those of a constructor. If it
+/// cannot be constructed from all of them, the last is a completion token. A fraction for an integer, or a number for
+/// one of smaller range, does not compile; an `int` may become any number, as a literal may.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`; for `void`, `void(std::exception_ptr)`

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/util/borrows.hpp>
+#include <otpp/detail/util/narrowing.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
@@ -99,6 +100,13 @@ consteval bool names_terminate() {
   }
 }
 
+// Is there an init, and can its state type be seen?
+template <class Callbacks>
+consteval bool shows_init() {
+  return names_init<Callbacks>() &&
+         (requires { typename Callbacks::state_type; } || requires { signature_of(&Callbacks::init); });
+}
+
 template <class Callbacks>
 consteval auto find_state() {
   if constexpr (requires { typename Callbacks::state_type; }) {
@@ -117,8 +125,9 @@ consteval auto find_state() {
         "server's state");
     static_assert(
         !names_init<Callbacks>(),
-        "otpp: init is overloaded or a template, so that its state type cannot be seen: add `using "
-        "state_type = ...;` to the callbacks class");
+        "otpp: init is overloaded or a template, or it is not public, so that its state type cannot be seen: "
+        "make it "
+        "public, or add `using state_type = ...;` to the callbacks class");
     return std::type_identity<int>();
   }
 }
@@ -166,11 +175,11 @@ consteval bool call_result_fits() {
     return std::is_same_v<returned, outcome<reply>>;
   } else if constexpr (calls_with_caller<Callbacks, M>) {
     return std::is_void_v<returned> || std::is_same_v<returned, no_reply_t> ||
-           std::is_convertible_v<returned, reply>;
+           (std::is_convertible_v<returned, reply> && !loses<returned, reply>());
   } else if constexpr (std::is_void_v<reply>) {
     return std::is_void_v<returned>;
   } else {
-    return std::is_convertible_v<returned, reply>;
+    return std::is_convertible_v<returned, reply> && !loses<returned, reply>();
   }
 }
 
@@ -206,14 +215,27 @@ concept terminates = requires(Callbacks& callbacks, const exit_reason& reason, s
   callbacks.terminate(reason, state);
 };
 
-// The type of the last parameter of a handler: `Parameters` says which come before it (check.hpp).
+// A callback: the type of its last parameter, where `Parameters` says which come before it (overloads.hpp); and whether it
+// accepts an argument, be that a message or not.
 struct in_handle_info {
   template <class Callbacks, class Parameters>
   using last = typename decltype(Parameters::last(&Callbacks::handle_info))::type;
+  template <class Callbacks, class M, class Parameters>
+  using last_of = typename decltype(Parameters::last(&Callbacks::template handle_info<M>))::type;
+  template <class Callbacks, class M>
+  static constexpr bool accepts = requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+    callbacks.handle_info(std::forward<M>(m), state);
+  };
 };
 struct in_handle_continue {
   template <class Callbacks, class Parameters>
   using last = typename decltype(Parameters::last(&Callbacks::handle_continue))::type;
+  template <class Callbacks, class M, class Parameters>
+  using last_of = typename decltype(Parameters::last(&Callbacks::template handle_continue<M>))::type;
+  template <class Callbacks, class M>
+  static constexpr bool accepts = requires(Callbacks& callbacks, M&& m, state_t<Callbacks>& state) {
+    callbacks.handle_continue(std::forward<M>(m), state);
+  };
 };
 
 // The two handlers of the messages that a server sends itself.

@@ -10,6 +10,8 @@
 
 #include <concepts>
 #include <exception>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -58,6 +60,7 @@ class caller {
   template <class Value>
     requires(!std::is_void_v<Reply> && std::convertible_to<Value, detail::stored_t<Reply>>)
   bool reply(Value&& value) noexcept {
+    static_assert(detail::check_answer<Value, Reply>());
     return finish([&](detail::answer_slot<Reply>& slot) { return slot.answer(std::forward<Value>(value)); });
   }
 
@@ -75,6 +78,9 @@ class caller {
   bool fail(Exception&& error) noexcept {
     return fail(std::make_exception_ptr(std::forward<Exception>(error)));
   }
+
+  /// Answers with a `std::runtime_error` of this text. Returns true if the call was still waiting.
+  bool fail(const std::string& text) { return fail(std::runtime_error(text)); }
 
   /// Answers with an exception that was caught earlier.
   bool fail(std::exception_ptr error) noexcept {

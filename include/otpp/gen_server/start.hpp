@@ -65,8 +65,9 @@ auto start(options how, Args&&... args) {
   using state [[maybe_unused]] = state_t<Callbacks>;
   constexpr bool fits = detail::fits_with_trailing_token<detail::inits<Callbacks>::template with, Args...>();
   static_assert(
-      fits || !detail::names_init<Callbacks>(),
+      fits || !detail::shows_init<Callbacks>(), // else state_t has said so
       "otpp: init does not take these arguments; start passes what it gets on to init");
+  static_assert(detail::check_init_arguments<Callbacks, Args...>());
   if constexpr (fits) {
     return detail::with_trailing_token<detail::inits<Callbacks>::template with>(
         asio::use_awaitable,
@@ -75,6 +76,8 @@ auto start(options how, Args&&... args) {
               std::move(how), std::forward<Token>(token), std::forward<Rest>(rest)...);
         },
         std::forward<Args>(args)...);
+  } else {
+    return detail::refused<server_ref<Callbacks>>();
   }
 }
 

@@ -37,7 +37,7 @@ class call_handler {
   using request = call_request<M>;
   using reply = reply_t<M>;
   using returned = call_result_t<callbacks, M>;
-  static_assert(check_call_state_parameter<callbacks, M>());
+  static_assert(check_call_handler<callbacks, M>());
 
  public:
   explicit call_handler(Server& server) noexcept : server_(&server) {}

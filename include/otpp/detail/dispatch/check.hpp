@@ -4,16 +4,21 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/narrowing.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/callbacks.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <type_traits>
+#include <utility>
 
 #pragma GCC visibility push(default)
 
@@ -22,9 +27,12 @@
 
 namespace otpp::detail {
 
-// Why a message cannot be sent, in the order in which a user would fix the causes.
+// ---- a message that cannot be sent ----
+
+// Why it cannot, in the order in which a user would fix the causes.
 enum class misfit : std::uint8_t {
   none,
+  not_awaited,
   not_an_address,
   immovable,
   dangling,
@@ -32,37 +40,104 @@ enum class misfit : std::uint8_t {
   without_state,
   without_handle_call,
   wrong_reply_type,
+  wrong_caller,
   without_handle_cast,
   without_handle_info,
+  by_reference,
+  ambiguous,
+  wrong_state,
+  not_public,
+  for_call,
+  for_cast,
+  for_send,
 };
+
+// Does another verb reach a handler for this message?
+template <class Callbacks, class M>
+consteval misfit find_verb(misfit otherwise) {
+  if constexpr (handles_call<Callbacks, M>) {
+    return misfit::for_call;
+  } else if constexpr (handles_cast<Callbacks, M>) {
+    return misfit::for_cast;
+  } else if constexpr (handles_info<Callbacks, M>) {
+    return misfit::for_send;
+  } else {
+    return otherwise;
+  }
+}
+
+// Precondition: the callback cannot be called with this message.
+template <class Callback, class Callbacks, class M>
+consteval misfit why_not_taken(misfit absent) {
+  constexpr std::size_t found = count_overloads<Callback, Callbacks, M>();
+  if constexpr (Callback::template accepts<Callbacks, M&>) {
+    return misfit::by_reference;
+  } else if constexpr (found > 1) {
+    return misfit::ambiguous;
+  } else if constexpr (found == 1) {
+    return misfit::wrong_state;
+  } else if constexpr (is_noted<Callback, Callbacks, M>()) {
+    return misfit::not_public;
+  } else {
+    return find_verb<Callbacks, M>(absent);
+  }
+}
+
+template <class Callbacks, class M>
+consteval misfit why_not_called() {
+  if constexpr (handles_call<Callbacks, M>) {
+    return call_result_fits<Callbacks, M>() ? misfit::none : misfit::wrong_reply_type;
+  } else if constexpr (calls_without_state<Callbacks, M>) {
+    return misfit::without_state;
+  } else if constexpr (in_handle_call::accepts_caller<Callbacks, M>) {
+    return misfit::wrong_caller;
+  } else if constexpr (count_overloads<in_handle_call, Callbacks, M, caller<reply_t<M>>>() > 1) {
+    return misfit::ambiguous;
+  } else {
+    return why_not_taken<in_handle_call, Callbacks, M>(misfit::without_handle_call);
+  }
+}
 
 template <server_core::verb Verb, class M, class Address>
 consteval misfit why_not() {
-  if constexpr (!address<Address>) {
+  if constexpr (is_awaitable<Address>) {
+    return misfit::not_awaited;
+  } else if constexpr (!address<Address>) {
     return misfit::not_an_address;
   } else if constexpr (!message<M>) {
     return misfit::immovable;
   } else if constexpr (message_borrows<M>()) {
     return misfit::dangling;
   } else if constexpr (Verb == server_core::verb::call && !call_message<M>) {
-    return misfit::without_reply_type;
+    if constexpr (is_typed_address<Address>) {
+      return find_verb<callbacks_of<Address>, M>(misfit::without_reply_type);
+    } else {
+      return misfit::without_reply_type;
+    }
   } else if constexpr (!is_typed_address<Address>) {
     return misfit::none; // the server reports the rest
+  } else if constexpr (Verb == server_core::verb::call) {
+    return why_not_called<callbacks_of<Address>, M>();
   } else if constexpr (Verb == server_core::verb::cast) {
-    return handles_cast<callbacks_of<Address>, M> ? misfit::none : misfit::without_handle_cast;
-  } else if constexpr (Verb == server_core::verb::info) {
-    return handles_info<callbacks_of<Address>, M> ? misfit::none : misfit::without_handle_info;
-  } else if constexpr (handles_call<callbacks_of<Address>, M>) {
-    return call_result_fits<callbacks_of<Address>, M>() ? misfit::none : misfit::wrong_reply_type;
-  } else if constexpr (calls_without_state<callbacks_of<Address>, M>) {
-    return misfit::without_state;
+    if constexpr (handles_cast<callbacks_of<Address>, M>) {
+      return misfit::none;
+    } else {
+      return why_not_taken<in_handle_cast, callbacks_of<Address>, M>(misfit::without_handle_cast);
+    }
+  } else if constexpr (handles_info<callbacks_of<Address>, M>) {
+    return misfit::none;
   } else {
-    return misfit::without_handle_call;
+    return why_not_taken<in_handle_info, callbacks_of<Address>, M>(misfit::without_handle_info);
   }
 }
 
 template <misfit Why>
 consteval bool check_misfit() {
+  static_assert(
+      Why != misfit::not_awaited,
+      "otpp: this is no address but an operation that nobody has awaited: write `co_await "
+      "otpp::start<...>(...)`, in a "
+      "coroutine; in main, give that coroutine to otpp::run");
   static_assert(
       Why != misfit::not_an_address,
       "otpp: this is no address: a verb takes a server_ref, a server_name, a pid, a string, a via, or a "
@@ -99,7 +174,44 @@ consteval bool check_misfit() {
       Why != misfit::without_handle_info,
       "otpp: no handle_info for this message: add `void handle_info(Message, State&)` to the callbacks "
       "class");
+  static_assert(
+      Why != misfit::wrong_caller,
+      "otpp: handle_call takes the otpp::caller of another answer: it takes "
+      "otpp::caller<Message::reply_type>");
+  static_assert(
+      Why != misfit::by_reference,
+      "otpp: the handler takes the message by non-const reference: it takes `Message`, `const Message&` or "
+      "`Message&&`");
+  static_assert(
+      Why != misfit::ambiguous,
+      "otpp: two handlers fit this message equally well, as one by value and one by reference do: remove "
+      "one");
+  static_assert(
+      Why != misfit::wrong_state,
+      "otpp: the handler for this message does not fit: it takes (Message, State&), where State is what init "
+      "returns");
+  static_assert(
+      Why != misfit::not_public,
+      "otpp: the handler for this message is not public: the library calls it from outside of the class");
+  static_assert(
+      Why != misfit::for_call, "otpp: this message is for otpp::call: the server handles it in handle_call");
+  static_assert(
+      Why != misfit::for_cast,
+      "otpp: this message is for otpp::cast: the server handles it in handle_cast, and it has no answer");
+  static_assert(
+      Why != misfit::for_send,
+      "otpp: this message is for otpp::send: the server handles it in handle_info, and it has no answer");
   return Why == misfit::none;
+}
+
+// What a verb for call returns where the message cannot be sent.
+template <class M>
+auto refused_call() {
+  if constexpr (call_message<M>) {
+    return refused<reply_t<M>>();
+  } else {
+    return refused<anything>();
+  }
 }
 
 // Can this message be sent there by this verb?
@@ -140,37 +252,37 @@ consteval bool check_plain_result() {
 
 // ---- a state by value: it compiles, and what the callback changes is forgotten ----
 
-// The type of the last parameter, of the one overload that takes these before it. Templates are not looked at.
-template <class... Before>
-struct parameters {
-  template <class C, class R, class Last>
-  static std::type_identity<Last> last(R (C::*)(Before..., Last));
-  template <class C, class R, class Last>
-  static std::type_identity<Last> last(R (C::*)(Before..., Last) const);
-  template <class R, class Last>
-  static std::type_identity<Last> last(R (*)(Before..., Last));
-};
-
-struct in_handle_call {
-  template <class Callbacks, class Parameters>
-  using last = typename decltype(Parameters::last(&Callbacks::handle_call))::type;
-};
-struct in_handle_cast {
-  template <class Callbacks, class Parameters>
-  using last = typename decltype(Parameters::last(&Callbacks::handle_cast))::type;
-};
-struct in_terminate {
-  template <class Callbacks, class Parameters>
-  using last = typename decltype(Parameters::last(&Callbacks::terminate))::type;
-};
+// Does what a callback changes in such a parameter stay there? A part of the state does, if it is copied, and so does
+// a number that is made of a number.
+template <class Last, class State>
+consteval bool copies_state() {
+  constexpr bool are_numbers = (std::is_arithmetic_v<Last> || std::is_enum_v<Last>) &&
+                               (std::is_arithmetic_v<State> || std::is_enum_v<State>);
+  if constexpr (std::is_reference_v<Last>) {
+    return std::is_rvalue_reference_v<Last>; // of a temporary
+  } else if constexpr (std::is_same_v<Last, State> || std::is_base_of_v<Last, State>) {
+    return !std::is_empty_v<Last>;
+  } else {
+    return are_numbers;
+  }
+}
 
 template <class Callback, class Callbacks, class... Before>
 consteval bool copies_state_after() {
-  if constexpr (requires { typename Callback::template last<Callbacks, parameters<Before...>>; }) {
-    using last = typename Callback::template last<Callbacks, parameters<Before...>>;
-    using state = state_t<Callbacks>;
-    return std::is_same_v<last, state> ? !std::is_empty_v<state>
-                                       : std::is_arithmetic_v<last> && std::is_arithmetic_v<state>;
+  if constexpr (has_overload<Callback, Callbacks, Before...>) {
+    return copies_state<
+        typename Callback::template last<Callbacks, parameters<Before...>>, state_t<Callbacks>>();
+  } else {
+    return false;
+  }
+}
+
+// The same for the template that takes the message by whatever type, `template <class M> ... (M, State&)`.
+template <class Callback, class Callbacks, class M, class... Before>
+consteval bool template_copies_state_after() {
+  if constexpr (requires { typename Callback::template last_of<Callbacks, M, parameters<Before...>>; }) {
+    return copies_state<
+        typename Callback::template last_of<Callbacks, M, parameters<Before...>>, state_t<Callbacks>>();
   } else {
     return false;
   }
@@ -182,18 +294,42 @@ consteval bool check_state_parameter() {
       !copies_state_after<Callback, Callbacks, First, Rest...>() &&
           !copies_state_after<Callback, Callbacks, First&&, Rest...>() &&
           !copies_state_after<Callback, Callbacks, First&, Rest...>() &&
-          !copies_state_after<Callback, Callbacks, const First&, Rest...>(),
+          !copies_state_after<Callback, Callbacks, const First&, Rest...>() &&
+          !template_copies_state_after<Callback, Callbacks, First, First, Rest...>() &&
+          !template_copies_state_after<Callback, Callbacks, First, First&&, Rest...>() &&
+          !template_copies_state_after<Callback, Callbacks, First, const First&, Rest...>(),
       "otpp: a callback takes the state by value, so that what it changes there is forgotten: it takes "
       "`State&`, or `const State&` if it only looks");
   return true;
 }
 
+// ---- a message of a derived class, for a handler that takes a base class by value ----
+
+template <class Callback, class Callbacks, class M, class... Rest, class... Noted>
+consteval bool slices(std::type_identity<message_list<Noted...>>) {
+  return ((std::is_base_of_v<Noted, M> && has_overload<Callback, Callbacks, Noted, Rest...>) || ...);
+}
+
+// All that is checked of the handler that takes M, and Rest before the state.
+template <class Callback, class Callbacks, class M, class... Rest>
+consteval bool check_handler() {
+  if constexpr (std::is_class_v<M> && count_overloads<Callback, Callbacks, M, Rest...>() == 0) {
+    static_assert(
+        !slices<Callback, Callbacks, M, Rest...>(
+            std::type_identity<typename overloads<Callback, Callbacks>::types>()),
+        "otpp: this message would be sliced: the handler takes a base class of it by value; it takes `const "
+        "Base&` or "
+        "`Base&&`, or there is a handler for this very message");
+  }
+  return check_state_parameter<Callback, Callbacks, M, Rest...>();
+}
+
 template <class Callbacks, class M>
-consteval bool check_call_state_parameter() {
+consteval bool check_call_handler() {
   if constexpr (calls_with_caller<Callbacks, M>) {
-    return check_state_parameter<in_handle_call, Callbacks, M, caller<reply_t<M>>>();
+    return check_handler<in_handle_call, Callbacks, M, caller<reply_t<M>>>();
   } else {
-    return check_state_parameter<in_handle_call, Callbacks, M>();
+    return check_handler<in_handle_call, Callbacks, M>();
   }
 }
 

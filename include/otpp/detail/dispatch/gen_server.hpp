@@ -5,6 +5,7 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/dispatch/call_handler.hpp>
 #include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/next_action.hpp>
@@ -70,7 +71,7 @@ class gen_server final : public server_core {
   template <class M>
   static void open_cast(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
-    static_assert(check_state_parameter<in_handle_cast, Callbacks, M>());
+    static_assert(check_handler<in_handle_cast, Callbacks, M>());
     using returned = decltype(self.callbacks_.handle_cast(std::declval<M>(), self.state()));
     self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
       return callbacks.handle_cast(std::move(content), state);
@@ -80,7 +81,7 @@ class gen_server final : public server_core {
   template <class M>
   static void open_info(server_core& core, envelope& item) {
     auto& self = static_cast<gen_server&>(core);
-    static_assert(check_state_parameter<in_handle_info, Callbacks, M>());
+    static_assert(check_handler<in_handle_info, Callbacks, M>());
     using returned = decltype(self.callbacks_.handle_info(std::declval<M>(), self.state()));
     self.template handle_plain<M, returned>(item, [](Callbacks& callbacks, M&& content, State& state) {
       return callbacks.handle_info(std::move(content), state);
@@ -128,22 +129,20 @@ class gen_server final : public server_core {
 
   envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
     envelope::opener found = nullptr;
-    if constexpr (requires { typename Callbacks::messages; }) {
-      each_listed(std::type_identity<typename Callbacks::messages>(), [&]<class M>(std::type_identity<M>) {
-        if (typeid(M) != type) {
-          return;
-        }
-        if constexpr (handles_call<Callbacks, M>) {
-          found = kind == verb::call ? &open_call<M> : found;
-        }
-        if constexpr (handles_cast<Callbacks, M>) {
-          found = kind == verb::cast ? &open_cast<M> : found;
-        }
-        if constexpr (handles_info<Callbacks, M>) {
-          found = kind == verb::info ? &open_info<M> : found;
-        }
-      });
-    }
+    each_listed_by<Callbacks>([&]<class M>(std::type_identity<M>) {
+      if (typeid(M) != type) {
+        return;
+      }
+      if constexpr (handles_call<Callbacks, M>) {
+        found = kind == verb::call ? &open_call<M> : found;
+      }
+      if constexpr (handles_cast<Callbacks, M>) {
+        found = kind == verb::cast ? &open_cast<M> : found;
+      }
+      if constexpr (handles_info<Callbacks, M>) {
+        found = kind == verb::info ? &open_info<M> : found;
+      }
+    });
     if (kind == verb::info) {
       if constexpr (handles_info<Callbacks, down>) {
         found = type == typeid(down) ? &open_info<down> : found;
@@ -247,14 +246,14 @@ class gen_server final : public server_core {
   void go_on(Other&&, std::string_view, source_location) noexcept {
   } // no_reply, or check_plain_result() has reported it
 
-  // An outcome does not carry the type of its message, so the type is looked up: it is the handler's
-  // parameter if the handler is not overloaded, otherwise one of the listed messages.
+  // An outcome does not know the server whose handler returns it, nor does the server know what an outcome carries, so
+  // that the message meets its handler at run time: among the types for which there is an overload.
   template <class Handler>
   void run_own(erased_message& message) noexcept {
     bool found = false;
     auto run = [&]<class M>(std::type_identity<M>) {
       if constexpr (Handler::template takes<M>) {
-        static_assert(check_state_parameter<typename Handler::where, Callbacks, M>());
+        static_assert(check_handler<typename Handler::where, Callbacks, M>());
         if (!found && message.type() == typeid(M)) {
           found = true;
           handle_own(*static_cast<M*>(message.get()), [](Callbacks& callbacks, M&& content, State& state) {
@@ -263,12 +262,9 @@ class gen_server final : public server_core {
         }
       }
     };
-    if constexpr (requires { Handler::signature(); }) {
-      run(std::type_identity<typename decltype(Handler::signature())::first>());
-    }
-    each_candidate(run);
+    each_taken<Handler, Callbacks>(run);
     if (!found) {
-      refuse_own(Handler::name);
+      refuse_own(Handler::name, message.name());
     }
   }
 
@@ -285,7 +281,7 @@ class gen_server final : public server_core {
         return callbacks.handle_info(std::move(m), state);
       });
     } else {
-      refuse_own("handle_info(otpp::timeout, State&)");
+      refuse_own("handle_info", "otpp::timeout");
     }
   }
 
@@ -308,12 +304,8 @@ class gen_server final : public server_core {
   }
 
   // A handler left a message for its own server, which has no handler for it.
-  void refuse_own(std::string_view handler) noexcept {
-    request_end(exit_reason(make_error(
-        errc::bad_message,
-        std::string(handler) + ": no handler for a message of its own (where it is overloaded, list the "
-                               "message in `using messages = otpp::message_list<...>`)",
-        {}, describe())));
+  void refuse_own(std::string_view handler, std::string_view message) noexcept {
+    request_end(exit_reason(make_error(errc::bad_message, handler, message, describe())));
   }
 
   // ---- init ----
@@ -377,20 +369,6 @@ class gen_server final : public server_core {
   void destroy_state() noexcept override {
     if (std::exchange(has_state_, false)) {
       state().~State();
-    }
-  }
-
-  // ---- the messages that the callbacks class lists ----
-
-  template <class... Messages, class Visit>
-  static void each_listed(std::type_identity<message_list<Messages...>>, [[maybe_unused]] Visit visit) {
-    (visit(std::type_identity<Messages>()), ...);
-  }
-
-  template <class Visit>
-  static void each_candidate(Visit visit) {
-    if constexpr (requires { typename Callbacks::messages; }) {
-      each_listed(std::type_identity<typename Callbacks::messages>(), visit);
     }
   }
 

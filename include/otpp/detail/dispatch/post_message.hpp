@@ -183,6 +183,8 @@ auto post_in_place(Address&& to, Args&&... args) {
           return post<Verb, M>(std::move(target), std::move(item), std::forward<Token>(token));
         },
         std::forward<Args>(args)...);
+  } else {
+    return refused<void>();
   }
 }
 
@@ -194,6 +196,8 @@ auto post_message(Address&& to, Message&& content, Token&& token) {
     destination target = resolve_for<Verb, M>(std::move(to));
     auto item = make_plain_message<M>(target, M(std::forward<Message>(content)));
     return post<Verb, M>(std::move(target), std::move(item), std::forward<Token>(token));
+  } else {
+    return refused<void>();
   }
 }
 
@@ -222,6 +226,8 @@ bool try_post_to(const borrowed_ref<Callbacks>& to, Args&&... args) noexcept {
              return plain_message_ptr<M>(new plain_message<M>(
                  opener_of<Verb, M, Callbacks>(), make_message<M>(std::forward<Args>(args)...), to.where()));
            });
+  } else {
+    return false;
   }
 }
 
@@ -232,6 +238,8 @@ bool try_post(Address&& to, Args&&... args) noexcept {
     return target.server && try_send_to(*target.server, [&] {
              return make_plain_message<M>(target, make_message<M>(std::forward<Args>(args)...));
            });
+  } else {
+    return false;
   }
 }
 

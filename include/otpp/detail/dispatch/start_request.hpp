@@ -22,6 +22,7 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/narrowing.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/options.hpp>
@@ -52,6 +53,19 @@ struct inits {
         requires(Callbacks& callbacks, std::decay_t<Args>&&... args) { callbacks.init(std::move(args)...); };
   };
 };
+
+// Does init keep these arguments, of which the last may be a token?
+template <class Callbacks, class... Args>
+consteval bool check_init_arguments() {
+  if constexpr (inits<Callbacks>::template with<Args...>::value) {
+    static_assert(
+        !loses_arguments<inits<Callbacks>::template with, Args...>(),
+        "otpp: init cannot keep an argument: a fraction is given for an integer, or a number for one of "
+        "smaller range "
+        "or other sign; where that is meant, static_cast it");
+  }
+  return true;
+}
 
 // A server that is being started: the arguments of init, and the slot for the starter.
 template <class Callbacks, class... Args>

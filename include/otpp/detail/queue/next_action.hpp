@@ -3,11 +3,13 @@
 #pragma once
 
 #include <otpp/detail/util/moment.hpp>
+#include <otpp/detail/util/type_name.hpp>
 #include <otpp/message.hpp>
 #include <otpp/timeout.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -22,6 +24,7 @@ class erased_message {
  public:
   virtual ~erased_message() = default;
   virtual const std::type_info& type() const noexcept = 0;
+  virtual std::string_view name() const noexcept = 0;
   virtual void* get() noexcept = 0;
 };
 
@@ -30,6 +33,7 @@ class erased final : public erased_message {
  public:
   explicit erased(M&& message) : message_(std::move(message)) {}
   const std::type_info& type() const noexcept override { return typeid(M); }
+  std::string_view name() const noexcept override { return type_name<M>(); }
   void* get() noexcept override { return std::addressof(message_); }
 
  private:

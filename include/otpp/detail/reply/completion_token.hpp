@@ -67,6 +67,18 @@ consteval bool check_token() {
   return fits_token<R, Token>() && has_default;
 }
 
+// Of the type that a verb returns where the compiler has reported a mistake, so that it has no more to report.
+struct anything {
+  template <class T>
+  operator T() const noexcept {
+    std::terminate();
+  }
+};
+template <class R>
+asio::awaitable<R> refused() {
+  return {};
+}
+
 // Asio's coroutines move an answer in places where an exception would leave its event loop. So an answer whose
 // move may throw is awaited in a std::unique_ptr: `await_boxed` takes it out, and throws in the caller.
 template <class R, class Token>
@@ -96,6 +108,8 @@ auto initiate(Initiation initiation, Token&& token, Args&&... args) {
   } else if constexpr (check_token<R, Token>()) {
     return asio::async_initiate<Token, completion_signature_t<R>>(
         std::move(initiation), token, std::forward<Args>(args)...);
+  } else {
+    return refused<R>();
   }
 }
 

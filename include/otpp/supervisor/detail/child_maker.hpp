@@ -111,6 +111,7 @@ consteval bool check_child() {
   constexpr bool fits = inits<Callbacks>::template with<Args...>::value;
   static_assert(check_callbacks<Callbacks>());
   static_assert(fits, "otpp: init does not take these arguments; child passes what it gets on to init");
+  static_assert(check_init_arguments<Callbacks, Args...>());
   return fits;
 }
 

@@ -27,6 +27,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <any>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -548,6 +549,45 @@ struct deaf { // no handle_info, no handle_continue
   otpp::outcome<int> handle_call(wait, int&) { return otpp::outcome<int>(1).timeout(0s); }
 };
 
+// Has several handlers for messages of its own, and lists none of them.
+struct many_own {
+  struct by_value {};
+  struct by_reference {};
+  struct by_rvalue {
+    std::unique_ptr<int> only;
+  };
+  struct slow {};
+  struct go {
+    using reply_type = void;
+  };
+
+  otpp::init_result<journal> init(journal said) {
+    return otpp::init_result<journal>(std::move(said)).then(std::string("a text"));
+  }
+  otpp::outcome<void> handle_call(go, const journal&) { return otpp::outcome<void>().then(by_value()); }
+
+  otpp::outcome<> handle_continue(by_value, const journal& said) {
+    said.add("by value");
+    return otpp::outcome<>().then(by_reference());
+  }
+  otpp::outcome<> handle_continue(const by_reference&, const journal& said) const {
+    said.add("by reference");
+    return otpp::outcome<>().then(by_rvalue{std::make_unique<int>(1)});
+  }
+  static otpp::outcome<> handle_continue(by_rvalue&&, const journal& said) {
+    said.add("by rvalue");
+    return otpp::outcome<>().timeout(1ms, slow());
+  }
+  void handle_continue(std::string m, const journal& said) { said.add(m); }
+
+  void handle_info(counter::reset, const journal&) {}
+  void handle_info(std::any, const journal&) {} // made of everything
+  asio::awaitable<otpp::outcome<>> handle_info(slow, const journal& said) {
+    said.add("slow");
+    co_return otpp::stop();
+  }
+};
+
 } // namespace
 
 static_assert(!otpp::handles_info<deaf, counter::reset>);
@@ -573,13 +613,24 @@ TEST_CASE("loop: a message to itself without a handler ends the server, and says
     int answer = co_await otpp::call<deaf::go>(first);
     otpp::exit_reason why = co_await first.join();
     CHECK(answer == 1);
-    CHECK(why.message().find("handle_continue") != std::string::npos);
+    CHECK(why.message().find("handle_continue of int at ") != std::string::npos);
     auto second = co_await otpp::start<deaf>();
     answer = co_await otpp::call<deaf::wait>(second);
     why = co_await second.join();
     CHECK(answer == 1);
-    CHECK(why.message().find("handle_info") != std::string::npos);
+    CHECK(why.message().find("handle_info of otpp::timeout at ") != std::string::npos);
     CHECK(reports.texts().size() == 2);
+  });
+}
+
+TEST_CASE("loop: a message to itself finds its overload, which no list has to name", "[loop]") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await otpp::start<many_own>(said);
+    co_await otpp::call<many_own::go>(server);
+    otpp::exit_reason why = co_await server.join();
+    CHECK(why.is_clean());
+    CHECK(said.text() == "a text by value by reference by rvalue slow");
   });
 }
 
