@@ -6,10 +6,11 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/testing/client.hpp>
+#include <otpp/testing/context.hpp>
 #include <otpp/testing/detail/foreign_timers.hpp>
-#include <otpp/testing/detail/lane_timers.hpp>
 #include <otpp/testing/detail/ready_handler.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
@@ -38,45 +39,6 @@
 
 namespace otpp::testing {
 
-class world;
-
-/// An execution context whose handlers are run by a world, in the order that the world chooses.
-///
-/// Use it wherever an `io_context` can be used, but do not call `run` and similar functions, which are the
-/// world's. The world does not wait for real I/O, such as a socket, when nothing else is left to do. The
-/// context may be destroyed before its world, also in `world::may`, like an `io_context` whose servers are
-/// running.
-class context final : public asio::io_context, private otpp::detail::virtual_time {
- public:
-  class executor_type;
-
-  explicit context(world& owner);
-  ~context();
-
-  executor_type get_executor() noexcept;
-
- private:
-  friend class world;
-
-  using time_point = std::chrono::steady_clock::time_point;
-
-  std::optional<time_point> next() const noexcept {
-    std::optional<time_point> ours = timers_.earliest();
-    return !ours || (wake_foreign_ && *wake_foreign_ < *ours) ? wake_foreign_ : ours;
-  }
-
-  time_point now() const noexcept override;
-  void wake_at(otpp::detail::lane& here, time_point at) override { timers_.arm(here, at); }
-  void do_not_wake(otpp::detail::lane& here) noexcept override { timers_.disarm(here); }
-  int turn_limit() const noexcept override;
-  bool is_traced() const noexcept override;
-  void trace(std::string what_happened) override;
-
-  world* world_;
-  detail::lane_timers timers_;
-  std::optional<time_point> wake_foreign_;
-};
-
 /// One run of a scenario: its contexts, its clients and its virtual time, all on one thread.
 ///
 /// Time stands still while any event is ready, and then jumps to the next timer, so a test of an hour's
@@ -104,15 +66,16 @@ class world {
   context& main_context() { return *main_; }
   context::executor_type get_executor() noexcept;
 
-  /// Spawns a coroutine on the main context, or another, and stores the function that creates it, so that its
-  /// captures live as long as the world. The scenario fails if the coroutine ends by an exception, unless it
-  /// was cancelled, and if it has not ended when the scenario has, unless its context was destroyed.
-  template <class Coroutine>
-  client& spawn(std::string name, Coroutine coroutine) {
-    return spawn_on(*main_, std::move(name), std::move(coroutine));
+  /// Spawns a coroutine on the main context, or another: a function that creates it, which is stored, so that its
+  /// captures live as long as the world, or the `asio::awaitable<void>` itself. The scenario fails if the
+  /// coroutine ends by an exception, unless it was cancelled, and if it has not ended when the scenario has,
+  /// unless its context was destroyed.
+  template <class Body>
+  client& spawn(std::string name, Body body) {
+    return spawn_on(*main_, std::move(name), std::move(body));
   }
-  template <class Coroutine>
-  client& spawn_on(context& where, std::string name, Coroutine coroutine);
+  template <class Body>
+  client& spawn_on(context& where, std::string name, Body body);
 
   /// Allows an action at any one step from now on, or never: for example an operator who stops a server, a
   /// cancellation, or the destruction of a context. It runs between two steps, on no executor.
@@ -178,6 +141,7 @@ class world {
 
   static constexpr std::uint64_t step_limit = 100'000;
 
+  client& add(context& where, std::unique_ptr<client> made, asio::awaitable<void> coroutine);
   template <class Function>
   void post(const context& where, Function&& function);
   void run_until(time_point end);
@@ -204,33 +168,6 @@ class world {
   std::optional<context> main_;
 };
 
-/// The executor of a testing context. It never runs anything before `execute` returns.
-class context::executor_type {
- public:
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-    return asio::execution::blocking.never;
-  }
-  executor_type require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
-
-  template <class Function>
-  void execute(Function&& function) const {
-    world_->post(*context_, std::forward<Function>(function));
-  }
-
-  friend bool operator==(const executor_type& a, const executor_type& b) noexcept {
-    return a.context_ == b.context_;
-  }
-  friend bool operator!=(const executor_type& a, const executor_type& b) noexcept { return !(a == b); }
-
- private:
-  friend class context;
-  executor_type(world& owner, context& where) noexcept : world_(&owner), context_(&where) {}
-
-  world* world_;
-  context* context_;
-};
-
 // ---- implementation ----
 
 inline context::context(world& owner) : asio::io_context(1), world_(&owner) {
@@ -253,6 +190,11 @@ inline bool context::is_traced() const noexcept { return world_->is_traced_; }
 inline void context::trace(std::string what_happened) { world_->write(std::move(what_happened)); }
 
 template <class Function>
+void context::executor_type::execute(Function&& function) const {
+  world_->post(*context_, std::forward<Function>(function));
+}
+
+template <class Function>
 void world::post(const context& where, Function&& function) {
   // As after the end of any context, the posted function is destroyed.
   if (std::find(contexts_.begin(), contexts_.end(), &where) != contexts_.end()) {
@@ -261,14 +203,25 @@ void world::post(const context& where, Function&& function) {
   }
 }
 
-template <class Coroutine>
-client& world::spawn_on(context& where, std::string name, Coroutine coroutine) {
-  auto kept = std::make_unique<detail::client_of<Coroutine>>(std::move(name), std::move(coroutine));
-  detail::client_of<Coroutine>& made = *kept;
+template <class Body>
+client& world::spawn_on(context& where, std::string name, Body body) {
+  if constexpr (!detail::check_client<Body>()) {
+    return *clients_.front();
+  } else if constexpr (otpp::detail::kind_of_body<Body>() == otpp::detail::body_kind::coroutine) {
+    return add(where, std::make_unique<client>(std::move(name)), std::move(body));
+  } else {
+    auto kept = std::make_unique<detail::client_of<Body>>(std::move(name), std::move(body));
+    asio::awaitable<void> coroutine = kept->made_by();
+    return add(where, std::move(kept), std::move(coroutine));
+  }
+}
+
+inline client& world::add(context& where, std::unique_ptr<client> kept, asio::awaitable<void> coroutine) {
+  client& made = *kept;
   made.home_ = &where;
   clients_.push_back(std::move(kept));
   asio::co_spawn(
-      asio::any_io_executor(where.get_executor()), made.coroutine(),
+      asio::any_io_executor(where.get_executor()), std::move(coroutine),
       asio::bind_cancellation_slot(made.signal_.slot(), [this, &made](std::exception_ptr error) {
         made.ended_ = true;
         made.error_ = std::move(error);

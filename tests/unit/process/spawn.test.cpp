@@ -348,3 +348,42 @@ TEST_CASE("spawn: a body that traps exits is told of its parent's end, and goes 
     CHECK(said.text() == "parent: boom done");
   });
 }
+
+namespace {
+
+// Spawns the coroutine of a lambda that has gone when it runs. It uses what the lambda has captured.
+template <class Verb>
+auto say_later(journal said, const std::string& what, Verb verb) {
+  auto body = [said, what]() -> asio::awaitable<void> {
+    co_await otpp::receive<done>();
+    journal out = said;
+    out.add(what);
+  };
+  return verb(body);
+}
+
+} // namespace
+
+TEST_CASE("spawn: a function is kept until the coroutine that it starts has ended") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::pid one = co_await say_later(said, "one", [](auto& body) { return otpp::spawn(body); });
+    otpp::pid two = co_await say_later(
+        said, "two", [](auto& body) { return otpp::spawn(otpp::named("spawn two"), body); });
+    auto parent = [said]() -> asio::awaitable<void> {
+      otpp::pid three = co_await say_later(said, "three", [](auto& body) { return otpp::spawn_link(body); });
+      auto four = co_await say_later(said, "four", [](auto& body) { return otpp::spawn_monitor(body); });
+      co_await otpp::send<done>(three);
+      co_await three.join();
+      co_await otpp::send<done>(four.server);
+      co_await otpp::receive<otpp::down>();
+    };
+    co_await otpp::send<done>(one);
+    co_await one.join();
+    co_await otpp::send<done>(two);
+    co_await two.join();
+    otpp::pid last = co_await otpp::spawn(parent);
+    co_await last.join();
+    CHECK(said.text() == "one two three four");
+  });
+}

@@ -281,3 +281,17 @@ TEST_CASE("testing: what never ends is found out") {
   });
   CHECK(std::string(failure.what()).find("no end after") != std::string::npos);
 }
+
+TEST_CASE("explore: a client is a function, or the coroutine itself") {
+  explore(orders::fifo(), [](world& one) {
+    auto ends = std::make_shared<int>(0);
+    auto body = [ends]() -> asio::awaitable<void> {
+      co_await asio::post(asio::use_awaitable);
+      ++*ends;
+    };
+    one.spawn("ann", body);
+    one.spawn("bob", body());
+    one.run();
+    one.check(*ends == 2, "a client has not run");
+  });
+}
