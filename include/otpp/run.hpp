@@ -8,6 +8,7 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/run/detail/interrupts.hpp>
 #include <otpp/run/detail/stop_all.hpp>
+#include <otpp/run/stop_all.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -63,7 +64,7 @@ asio::awaitable<void> run_main(
   co_await run_body(std::move(body), status, interrupted);
   // A signal that arrives now must not prevent the servers from ending in order.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await stop_all(std::move(program));
+  co_await detail::stop_all(std::move(program));
 }
 
 template <class T>
