@@ -7,7 +7,6 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_type.hpp>
 
-#include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -44,7 +43,6 @@ class client {
   const context* home_ = nullptr;
   bool cancelled_ = false;
   bool ended_ = false;
-  std::exception_ptr error_;
 };
 
 namespace detail {

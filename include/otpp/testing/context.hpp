@@ -7,6 +7,7 @@
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/testing/detail/lane_timers.hpp>
+#include <otpp/timeout.hpp>
 
 #include <asio/io_context.hpp>
 
@@ -48,6 +49,7 @@ class context final : public asio::io_context, private otpp::detail::virtual_tim
   time_point now() const noexcept override;
   void wake_at(otpp::detail::lane& here, time_point at) override { timers_.arm(here, at); }
   void do_not_wake(otpp::detail::lane& here) noexcept override { timers_.disarm(here); }
+  duration timeout_of(duration given) const noexcept override;
   int turn_limit() const noexcept override;
   bool is_traced() const noexcept override;
   void trace(std::string what_happened) override;

@@ -89,7 +89,8 @@ class world {
   }
   bool has_main_context() const noexcept { return main_.has_value(); }
 
-  /// Runs until nothing is ready and no timer is armed. Rethrows an exception that has ended a client.
+  /// Runs until nothing is ready and no timer is armed, or until a client has ended by an exception, which is
+  /// rethrown.
   void run() { run_until((time_point::max)()); }
 
   /// Runs first in, first out: for the parts before and after the one that is to be explored.
@@ -125,6 +126,10 @@ class world {
   /// started.
   void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
 
+  /// Sets the timeout of the calls that name none, in this world: a minute of virtual time costs nothing, and
+  /// five seconds may be less than a scenario's servers take. `otpp::infinite` is allowed.
+  void set_default_timeout(duration timeout) noexcept { default_timeout_ = timeout; }
+
   /// Runs everything that is left, and fails if a client has failed, or waits forever. Called by `explore`.
   void finish();
 
@@ -156,6 +161,8 @@ class world {
   schedule& decides_;
   bool is_traced_;
   bool is_explored_ = true;
+  std::exception_ptr failure_; // by which a client has ended
+  duration default_timeout_ = default_timeout;
   int turn_limit_ = 1;
   time_point begin_ = std::chrono::steady_clock::now();
   time_point now_ = begin_;
@@ -185,6 +192,9 @@ inline context::executor_type context::get_executor() noexcept { return {*world_
 inline context::executor_type world::get_executor() noexcept { return main_->get_executor(); }
 
 inline context::time_point context::now() const noexcept { return world_->now_; }
+inline duration context::timeout_of(duration given) const noexcept {
+  return given == otpp::detail::unsaid_timeout ? world_->default_timeout_ : given;
+}
 inline int context::turn_limit() const noexcept { return world_->turn_limit_; }
 inline bool context::is_traced() const noexcept { return world_->is_traced_; }
 inline void context::trace(std::string what_happened) { world_->write(std::move(what_happened)); }
@@ -224,22 +234,22 @@ inline client& world::add(context& where, std::unique_ptr<client> kept, asio::aw
       asio::any_io_executor(where.get_executor()), std::move(coroutine),
       asio::bind_cancellation_slot(made.signal_.slot(), [this, &made](std::exception_ptr error) {
         made.ended_ = true;
-        made.error_ = std::move(error);
-        note(made.name_ + (made.error_ ? " fails" : " ends"));
+        note(made.name_ + (error ? " fails" : " ends"));
+        if (!failure_ && !made.cancelled_) {
+          failure_ = std::move(error);
+        }
       }));
   return made;
 }
 
 inline void world::run_until(time_point end) {
-  while (step(end)) {
+  while (!failure_ && step(end)) { // what goes on forever would hide the cause
+  }
+  if (failure_) {
+    std::rethrow_exception(failure_);
   }
   if (end != (time_point::max)()) {
     now_ = end;
-  }
-  for (const std::unique_ptr<client>& one : clients_) {
-    if (one->error_ && !one->cancelled_) {
-      std::rethrow_exception(one->error_);
-    }
   }
 }
 

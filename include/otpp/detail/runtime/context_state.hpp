@@ -178,8 +178,8 @@ class context_state : public counted<context_state> {
     if (after.is_absolute) {
       return not_too_early(deadline::time_point(after.count));
     }
-    return after.count == infinite ? (deadline::time_point::max)()
-                                   : not_too_early(deadline_after(after.count, now()));
+    duration count = virtual_time_ ? virtual_time_->timeout_of(after.count) : after.count;
+    return count == infinite ? (deadline::time_point::max)() : not_too_early(deadline_after(count, now()));
   }
 
   bool is_over(moment after) const noexcept {

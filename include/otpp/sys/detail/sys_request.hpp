@@ -126,7 +126,7 @@ auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, To
 template <class Act, class Address, class Token = asio::use_awaitable_t<>>
   requires(!timeout_like<Token>)
 auto ask_sys(std::string_view verb, Address&& to, Act act, Token&& token = {}) {
-  return ask_sys(verb, std::move(to), std::move(act), default_timeout, std::forward<Token>(token));
+  return ask_sys(verb, std::move(to), std::move(act), unsaid_timeout, std::forward<Token>(token));
 }
 
 // A process that is one coroutine has no loop that could run the action.
