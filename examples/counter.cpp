@@ -28,7 +28,7 @@ asio::awaitable<void> client() {
   co_await server.stop();
 }
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 // [counter]
 
 // Output:

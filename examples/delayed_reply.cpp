@@ -63,7 +63,7 @@ asio::awaitable<void> clients() {
   co_await server.join(); // until it has ended, whatever the cause
 }
 
-int main() { return otpp::run(clients()); }
+int main() { return otpp::run(clients); }
 
 // Output:
 // Quick operation: completed

@@ -48,7 +48,7 @@ asio::awaitable<void> client() {
 }
 // [names]
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 
 // Output:
 // Reading: 20

@@ -92,7 +92,7 @@ asio::awaitable<void> use_the_store() {
 }
 // [main]
 
-int main() { return otpp::run(use_the_store()); } // stops what still lives
+int main() { return otpp::run(use_the_store); } // stops what still lives
 
 // Output:
 // Name: Alice

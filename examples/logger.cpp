@@ -50,7 +50,7 @@ asio::awaitable<void> client() {
 }
 // [client]
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 
 // Output:
 // Logged: Application started

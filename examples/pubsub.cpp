@@ -59,7 +59,7 @@ asio::awaitable<void> publisher() {
   co_await watching.stop();
 }
 
-int main() { return otpp::run(publisher()); }
+int main() { return otpp::run(publisher); }
 
 // Output:
 // readers of weather: 1

@@ -75,7 +75,7 @@ asio::awaitable<void> client() {
 
 int main() {
   otpp::set_crash_hook(print_crash); // instead of one line on stderr
-  return otpp::run(client());
+  return otpp::run(client);
 }
 
 // Output:

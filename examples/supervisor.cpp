@@ -60,7 +60,7 @@ asio::awaitable<void> client() {
 int main() {
   otpp::set_crash_hook([](const otpp::crash_report&) {}); // the supervisor's report will do
   otpp::set_supervisor_hook(print_report);                // instead of one line on stderr
-  return otpp::run(client());
+  return otpp::run(client);
 }
 
 // Output:

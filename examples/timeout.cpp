@@ -53,7 +53,7 @@ asio::awaitable<void> client() {
 }
 // [client]
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 
 // Output:
 // Request timed out

@@ -69,7 +69,7 @@ asio::awaitable<void> client() {
 
 int main() {
   otpp::set_crash_hook([](const otpp::crash_report&) {});
-  return otpp::run(client());
+  return otpp::run(client);
 }
 
 // Output:

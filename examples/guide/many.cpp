@@ -72,7 +72,7 @@ asio::awaitable<void> client() {
   co_await look_into(counters[2]);
 }
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 
 // Output:
 // 15

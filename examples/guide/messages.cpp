@@ -44,7 +44,7 @@ asio::awaitable<void> client() {
 }
 // [client]
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 
 // Output:
 // count: 1

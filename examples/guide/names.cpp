@@ -69,7 +69,7 @@ asio::awaitable<void> both() {
   co_await with_another_registry();
 }
 
-int main() { return otpp::run(both()); }
+int main() { return otpp::run(both); }
 
 // Output:
 // count: 3

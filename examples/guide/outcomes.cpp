@@ -65,7 +65,7 @@ asio::awaitable<void> client() {
 
 int main() {
   otpp::set_crash_hook([](const otpp::crash_report&) {}); // instead of one line on stderr
-  return otpp::run(client());
+  return otpp::run(client);
 }
 
 // Output:

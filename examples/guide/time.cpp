@@ -83,7 +83,7 @@ asio::awaitable<void> client() {
   std::cout << "the unused one has ended: " << reason << '\n';
 }
 
-int main() { return otpp::run(client()); }
+int main() { return otpp::run(client); }
 
 // Output:
 // reached 3

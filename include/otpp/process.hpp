@@ -6,8 +6,10 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/join_all.hpp>
 #include <otpp/process/link.hpp>
 #include <otpp/process/monitor.hpp>
+#include <otpp/process/process_ref.hpp>
 #include <otpp/process/receive.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/process/spawn.hpp>

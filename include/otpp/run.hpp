@@ -4,9 +4,11 @@
 
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/run/detail/interrupts.hpp>
 #include <otpp/run/detail/stop_all.hpp>
+#include <otpp/run/stop_all.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -62,7 +64,23 @@ asio::awaitable<void> run_main(
   co_await run_body(std::move(body), status, interrupted);
   // A signal that arrives now must not prevent the servers from ending in order.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await stop_all(std::move(program));
+  co_await detail::stop_all(std::move(program));
+}
+
+template <class T>
+int run_program(asio::awaitable<T> body);
+
+template <class Body>
+consteval bool check_program() {
+  if constexpr (!check_body<Body>()) {
+    return false;
+  } else {
+    using result = body_result_t<Body>;
+    constexpr bool is_status = std::is_void_v<result> || std::is_same_v<result, int>;
+    static_assert(
+        is_status, "otpp: a program is a coroutine that returns nothing, or its exit status, an int");
+    return is_status;
+  }
 }
 
 } // namespace detail
@@ -79,22 +97,35 @@ asio::awaitable<void> run_main(
 /// SIGINT and SIGTERM cancel the coroutine, and so end the program in the same order; a second signal ends it
 /// at once. The actions that the program had set for them are in force again when this returns.
 ///
+/// @param body  The coroutine, an `asio::awaitable` of void or int; or a function object without parameters that
+///              returns one, which is kept until the coroutine has ended, as for `spawn`.
+///
 /// Returns the coroutine's int if it has one, otherwise 0; 1 if an exception escapes it, which is printed on
 /// stderr.
 ///
 /// @par Example
 /// @code
-/// int main() { return otpp::run(client()); }
+/// int main() { return otpp::run(client); }
 /// @endcode
+template <class Body>
+int run(Body&& body) {
+  if constexpr (detail::check_program<Body>()) {
+    return detail::run_program(detail::coroutine_of(std::forward<Body>(body)));
+  } else {
+    return EXIT_FAILURE;
+  }
+}
+
+// ---- implementation ----
+
 template <class T>
-  requires(std::is_void_v<T> || std::is_same_v<T, int>)
-int run(asio::awaitable<T> body) {
+int detail::run_program(asio::awaitable<T> body) {
   int status = EXIT_FAILURE;
   bool interrupted = false;
   asio::io_context context(1);
   asio::cancellation_signal cancel;
-  detail::interrupts interrupts(context);
-  detail::intrusive_ptr<detail::context_state> program = detail::context_state::of(context.get_executor());
+  interrupts signals(context);
+  intrusive_ptr<context_state> program = context_state::of(context.get_executor());
   program->become_program();
   auto on_signal = [&](auto& again, std::error_code error) -> void {
     if (error) {
@@ -105,11 +136,11 @@ int run(asio::awaitable<T> body) {
       return;
     }
     cancel.emit(asio::cancellation_type::terminal);
-    interrupts.async_wait([&](std::error_code next, int) { again(again, next); });
+    signals.async_wait([&](std::error_code next, int) { again(again, next); });
   };
-  interrupts.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
+  signals.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
   asio::co_spawn(
-      context, detail::run_main(std::move(body), status, interrupted, std::move(program)),
+      context, run_main(std::move(body), status, interrupted, std::move(program)),
       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {
         if (error) {
           status = EXIT_FAILURE;

@@ -14,6 +14,14 @@ using duration = std::chrono::steady_clock::duration;
 /// The default timeout of a call: five seconds, as in OTP.
 inline constexpr duration default_timeout = std::chrono::seconds(5);
 
+namespace detail {
+
+// The timeout of a verb that was given none. It can be told from five seconds that were: a simulated context may have
+// another default (testing::world::set_default_timeout).
+inline constexpr duration unsaid_timeout = default_timeout + std::chrono::nanoseconds(1);
+
+} // namespace detail
+
 /// Waits forever. OTP's `infinity`.
 inline constexpr duration infinite = (duration::max)();
 

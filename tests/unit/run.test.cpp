@@ -16,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -77,6 +78,16 @@ TEST_CASE("run: a coroutine's int is the exit status", "[run]") {
   int zero = otpp::run([]() -> asio::awaitable<int> { co_return 0; }());
   CHECK(seven == 7);
   CHECK(zero == 0);
+}
+
+TEST_CASE("run: a function that starts the coroutine is kept until that has ended", "[run]") {
+  int plain = otpp::run(open_house);
+  int status = otpp::run([held = std::make_unique<int>(7)]() -> asio::awaitable<int> {
+    co_await asio::post(asio::use_awaitable);
+    co_return *held;
+  });
+  CHECK(plain == 0);
+  CHECK(status == 7);
 }
 
 TEST_CASE("run: an exception that escapes is printed and gives 1", "[run]") {

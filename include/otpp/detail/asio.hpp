@@ -20,6 +20,10 @@
 #error "otpp needs asio::any_io_executor::target_type: compile without ASIO_NO_TYPEID"
 #elif defined(ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
 #error "otpp needs the executors of the standard's proposals: compile without ASIO_USE_TS_EXECUTOR_AS_DEFAULT"
+#elif defined(BOOST_ASIO_DETAIL_CONFIG_HPP) && BOOST_VERSION >= 107400 && BOOST_VERSION < 107700
+// These put asio_prefer_fn and others into the global namespace, as Asio itself does (asio#874).
+#error \
+    "Boost.Asio of Boost 1.74 to 1.76 cannot be in one translation unit with standalone Asio, which otpp needs: take Boost 1.77 or later, or keep the two in translation units of their own (docs/compilers.md)"
 #endif
 
 #include <asio/any_io_executor.hpp>

@@ -155,7 +155,7 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 /// @see call_for for another timeout; cast for a message that needs no answer.
 template <class Message, class Address, class... Args>
 auto call(Address to, Args&&... args) {
-  return detail::call_in_place<Message>(std::move(to), default_timeout, std::forward<Args>(args)...);
+  return detail::call_in_place<Message>(std::move(to), detail::unsaid_timeout, std::forward<Args>(args)...);
 }
 
 /// Sends a server a request and waits at most `timeout` for its answer; builds the message in place.
@@ -197,7 +197,7 @@ template <address Address, class Message, class Token = asio::use_awaitable_t<>>
   requires(!detail::timeout_like<Token>)
 auto call(Address to, Message&& message, Token&& token = {}) {
   return detail::call_with(
-      std::move(to), std::forward<Message>(message), default_timeout, std::forward<Token>(token));
+      std::move(to), std::forward<Message>(message), detail::unsaid_timeout, std::forward<Token>(token));
 }
 
 template <

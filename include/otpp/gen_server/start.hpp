@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/address/server_ref.hpp>
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/start_request.hpp>
 #include <otpp/detail/util/trailing_token.hpp>
@@ -72,7 +73,7 @@ auto start(options how, Args&&... args) {
     return detail::with_trailing_token<detail::inits<Callbacks>::template with>(
         asio::use_awaitable,
         [&]<class Token, class... Rest>(Token&& token, Rest&&... rest) {
-          return detail::start_server<Callbacks>(
+          return detail::start_server<Callbacks, server_ref<Callbacks>>(
               std::move(how), std::forward<Token>(token), std::forward<Rest>(rest)...);
         },
         std::forward<Args>(args)...);

@@ -54,12 +54,12 @@ auto start_link(Args&&... args) {
 }
 
 /// The result of `start_monitor`.
-template <class Callbacks>
+template <class Callbacks, class Ref = server_ref<Callbacks>>
 struct monitored {
   monitored() noexcept = default;
-  monitored(server_ref<Callbacks> s, monitor_ref m) noexcept : server(std::move(s)), ref(std::move(m)) {}
+  monitored(Ref s, monitor_ref m) noexcept : server(std::move(s)), ref(std::move(m)) {}
 
-  server_ref<Callbacks> server;
+  Ref server;
   monitor_ref ref;
 };
 

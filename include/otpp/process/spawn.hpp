@@ -3,6 +3,10 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/start_request.hpp>
+#include <otpp/detail/reply/completion_token.hpp>
+#include <otpp/detail/util/access.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/gen_server/start.hpp>
@@ -10,13 +14,16 @@
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process/detail/inbox.hpp>
+#include <otpp/process/detail/result.hpp>
 #include <otpp/process/monitor.hpp>
+#include <otpp/process/process_ref.hpp>
 #include <otpp/process/self.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -61,6 +68,54 @@ struct spawned {
   void handle_info(M, state_type&) {}
 };
 
+namespace detail {
+
+// Can this body be spawned with this token? If not, the compiler says why.
+template <class Body, class Token>
+consteval bool check_spawned() {
+  if constexpr (!check_body<Body>()) {
+    return false;
+  } else {
+    using result = body_result_t<Body>;
+    constexpr bool is_kept = std::is_void_v<result> || std::is_object_v<result>;
+    static_assert(
+        is_kept, "otpp: what a process returns is kept until it is joined, so that it must be a value");
+    if constexpr (is_use_awaitable<std::decay_t<Token>>) {
+      return check_function<Body>() && is_kept;
+    } else {
+      return is_kept;
+    }
+  }
+}
+
+template <class Body, class Token>
+auto start_spawned(options how, Body&& body, Token&& token) {
+  using result = body_result_t<Body>;
+  if constexpr (std::is_void_v<result>) {
+    return start_server<spawned, server_ref<spawned>>(
+        std::move(how), std::forward<Token>(token), coroutine_of(std::forward<Body>(body)));
+  } else {
+    return start_server<spawned, process_ref<result>>(
+        std::move(how), std::forward<Token>(token),
+        returning_body<result>::run(coroutine_of(std::forward<Body>(body))));
+  }
+}
+
+// A class template for the same reason as handler_coroutine::job_of.
+template <class Ref>
+struct monitored_start {
+  static asio::awaitable<monitored<spawned, Ref>> run(asio::awaitable<Ref> starting) {
+    Ref server = co_await std::move(starting);
+    monitor_ref ref = monitor(server);
+    co_return monitored<spawned, Ref>(std::move(server), std::move(ref));
+  }
+};
+
+template <class Body>
+concept not_options = !std::is_same_v<std::remove_cvref_t<Body>, options>;
+
+} // namespace detail
+
 /// Makes a coroutine a process: it has a `pid`, links, monitors, and a mailbox of any message type. Erlang's
 /// `spawn/1`.
 ///
@@ -70,11 +125,15 @@ struct spawned {
 /// cancel the operation that the body awaits (`asio::cancellation_type::terminal`).
 ///
 /// @param how   Name, executor and mailbox limit, as for `start`.
-/// @param body  The coroutine.
+/// @param body  The coroutine, an `asio::awaitable`; or a function object without parameters that returns
+///              one. Its copy is kept until the coroutine has ended, so that a lambda may capture what its
+///              coroutine uses; the coroutine that a temporary lambda has returned would outlive its captures.
+///              On GCC before 13 a lambda with captures in a `co_await` expression must have a name.
 /// @param token  A completion token.
 ///
 /// @par Completion signature
-/// `void(std::exception_ptr, otpp::server_ref<otpp::spawned>)`, when the body is about to begin.
+/// `void(std::exception_ptr, otpp::server_ref<otpp::spawned>)`, when the body is about to begin; with a
+/// `process_ref<T>` in its place if the coroutine returns a `T`, which `process_ref::join` then completes with.
 ///
 /// @par Errors
 /// `errc::name_taken`, `errc::no_process` as `start`.
@@ -91,37 +150,45 @@ struct spawned {
 ///
 /// @par Example
 /// @code
-/// otpp::pid printer = co_await otpp::spawn(otpp::named("printer"), print_lines());
+/// otpp::pid printer = co_await otpp::spawn(otpp::named("printer"), print_lines);
 /// co_await otpp::send<line>(printer, "hello");
 /// @endcode
-template <class Token = asio::use_awaitable_t<>>
-auto spawn(options how, asio::awaitable<void> body, Token&& token = {}) {
-  return otpp::start<spawned>(std::move(how), std::move(body), std::forward<Token>(token));
+template <class Body, class Token = asio::use_awaitable_t<>>
+auto spawn(options how, Body&& body, Token&& token = {}) {
+  if constexpr (detail::check_spawned<Body, Token>()) {
+    return detail::start_spawned(std::move(how), std::forward<Body>(body), std::forward<Token>(token));
+  }
 }
 
 /// Spawns a process without a name, on the executor of the caller. All else as above.
-template <class Token = asio::use_awaitable_t<>>
-auto spawn(asio::awaitable<void> body, Token&& token = {}) {
-  return otpp::spawn(options(), std::move(body), std::forward<Token>(token));
+template <detail::not_options Body, class Token = asio::use_awaitable_t<>>
+auto spawn(Body&& body, Token&& token = {}) {
+  return otpp::spawn(options(), std::forward<Body>(body), std::forward<Token>(token));
 }
 
 /// Spawns a process that is linked with this one. Erlang's `spawn_link/1`. Must be called inside a callback
 /// or another process's body. When this process ends, an exit signal ends the spawned one; if that traps
 /// exits, it receives an `exit_signal` instead, and goes on until its body returns.
-template <class Token = asio::use_awaitable_t<>>
-auto spawn_link(options how, asio::awaitable<void> body, Token&& token = {}) {
-  return otpp::start_link<spawned>(std::move(how), std::move(body), std::forward<Token>(token));
+template <class Body, class Token = asio::use_awaitable_t<>>
+auto spawn_link(options how, Body&& body, Token&& token = {}) {
+  if constexpr (detail::check_spawned<Body, Token>()) {
+    return detail::start_spawned(
+        detail::access::link_to(std::move(how), self()), std::forward<Body>(body),
+        std::forward<Token>(token));
+  }
 }
-template <class Token = asio::use_awaitable_t<>>
-auto spawn_link(asio::awaitable<void> body, Token&& token = {}) {
-  return otpp::spawn_link(options(), std::move(body), std::forward<Token>(token));
+template <detail::not_options Body, class Token = asio::use_awaitable_t<>>
+auto spawn_link(Body&& body, Token&& token = {}) {
+  return otpp::spawn_link(options(), std::forward<Body>(body), std::forward<Token>(token));
 }
 
 /// Spawns a process that this one monitors. Erlang's `spawn_monitor/1`.
-// A template for the same reason as `spawned`.
-template <class Process = spawned>
-asio::awaitable<monitored<Process>> spawn_monitor(asio::awaitable<void> body) {
-  return otpp::start_monitor<Process>(options(), std::move(body));
+template <class Body>
+auto spawn_monitor(Body&& body) {
+  if constexpr (detail::check_spawned<Body, asio::use_awaitable_t<>>()) {
+    auto starting = detail::start_spawned(options(), std::forward<Body>(body), asio::use_awaitable);
+    return detail::monitored_start<typename decltype(starting)::value_type>::run(std::move(starting));
+  }
 }
 
 } // namespace otpp

@@ -4,6 +4,7 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/address/via.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/registry/registry.hpp>
@@ -261,7 +262,7 @@ child_spec child(std::string id, Args&&... args) {
 }
 
 /// Specifies a coroutine as a child. `make` is called at each start, and returns the body, an
-/// `asio::awaitable<void>`, which runs as with `spawn`. On GCC before 13 a lambda with captures must not be a
+/// `asio::awaitable<void>`, which runs as with `spawn`; `make` is kept until the last of them has ended. On GCC before 13 a lambda with captures must not be a
 /// temporary in an expression with `co_await`: assign it, or the specification, to a variable first.
 ///
 /// @par Example
@@ -274,6 +275,15 @@ child_spec child(std::string id, Factory&& make) {
   return child_spec(
       std::move(id),
       std::make_shared<const detail::coroutine_maker<std::decay_t<Factory>>>(std::forward<Factory>(make)));
+}
+
+template <class T>
+child_spec child(std::string id, asio::awaitable<T>) {
+  static_assert(
+      !detail::is_coroutine<asio::awaitable<T>>,
+      "otpp: a child is started again and again, and a coroutine runs once: pass the function that starts "
+      "it");
+  return child_spec(std::move(id), nullptr);
 }
 
 /// Specifies a server that is started once and never restarted: its arguments are moved, and need not be

@@ -2,11 +2,13 @@
 
 #pragma once
 
+#include <otpp/detail/util/coroutine_body.hpp>
+
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_type.hpp>
 
-#include <exception>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -41,18 +43,29 @@ class client {
   const context* home_ = nullptr;
   bool cancelled_ = false;
   bool ended_ = false;
-  std::exception_ptr error_;
 };
 
 namespace detail {
 
 // A client, with the function that created its coroutine, because the coroutine uses that function's
 // captures.
-template <class Coroutine>
+template <class Function>
 struct client_of final : client {
-  client_of(std::string name, Coroutine made_by) : client(std::move(name)), coroutine(std::move(made_by)) {}
-  Coroutine coroutine;
+  client_of(std::string name, Function function) : client(std::move(name)), made_by(std::move(function)) {}
+  Function made_by;
 };
+
+template <class Body>
+consteval bool check_client() {
+  if constexpr (!otpp::detail::check_body<Body>()) {
+    return false;
+  } else {
+    constexpr bool is_void = std::is_void_v<otpp::detail::body_result_t<Body>>;
+    static_assert(
+        is_void, "otpp: a client of a world is a coroutine that returns nothing: asio::awaitable<void>");
+    return is_void;
+  }
+}
 
 } // namespace detail
 } // namespace otpp::testing

@@ -6,6 +6,7 @@
 // <otpp/otpp.hpp>.
 
 #include <otpp/exit_reason.hpp>
+#include <otpp/testing/detail/fold_trace.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/testing/world.hpp>
 
@@ -29,7 +30,8 @@ struct report {
 
 /// Thrown by `explore`: a schedule in which the scenario failed.
 ///
-/// Its text says what failed, how to replay that schedule, and which events it had.
+/// Its text says what failed, how to replay that schedule, and which events it had: at most forty lines from the
+/// beginning and forty from the end, where what repeats is said once.
 class exploration_failed : public std::runtime_error {
  public:
   exploration_failed(const std::string& text, std::string replay)
@@ -127,9 +129,7 @@ report explore(orders which, Scenario&& scenario) {
     again.next();
     world traced(again, true);
     std::exception_ptr second = detail::run_schedule(traced, scenario);
-    for (const std::string& line : traced.trace()) {
-      text += line + '\n';
-    }
+    text += detail::folded_trace(traced.trace()).text();
     text += second ? "" : "It did not fail when it was run again: it depends on more than the schedule.\n";
     if (said.empty()) {
       std::fprintf(stderr, "%s", text.c_str());

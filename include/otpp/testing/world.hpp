@@ -6,10 +6,11 @@
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/lane.hpp>
 #include <otpp/detail/runtime/virtual_time.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/testing/client.hpp>
+#include <otpp/testing/context.hpp>
 #include <otpp/testing/detail/foreign_timers.hpp>
-#include <otpp/testing/detail/lane_timers.hpp>
 #include <otpp/testing/detail/ready_handler.hpp>
 #include <otpp/testing/schedule.hpp>
 #include <otpp/timeout.hpp>
@@ -38,45 +39,6 @@
 
 namespace otpp::testing {
 
-class world;
-
-/// An execution context whose handlers are run by a world, in the order that the world chooses.
-///
-/// Use it wherever an `io_context` can be used, but do not call `run` and similar functions, which are the
-/// world's. The world does not wait for real I/O, such as a socket, when nothing else is left to do. The
-/// context may be destroyed before its world, also in `world::may`, like an `io_context` whose servers are
-/// running.
-class context final : public asio::io_context, private otpp::detail::virtual_time {
- public:
-  class executor_type;
-
-  explicit context(world& owner);
-  ~context();
-
-  executor_type get_executor() noexcept;
-
- private:
-  friend class world;
-
-  using time_point = std::chrono::steady_clock::time_point;
-
-  std::optional<time_point> next() const noexcept {
-    std::optional<time_point> ours = timers_.earliest();
-    return !ours || (wake_foreign_ && *wake_foreign_ < *ours) ? wake_foreign_ : ours;
-  }
-
-  time_point now() const noexcept override;
-  void wake_at(otpp::detail::lane& here, time_point at) override { timers_.arm(here, at); }
-  void do_not_wake(otpp::detail::lane& here) noexcept override { timers_.disarm(here); }
-  int turn_limit() const noexcept override;
-  bool is_traced() const noexcept override;
-  void trace(std::string what_happened) override;
-
-  world* world_;
-  detail::lane_timers timers_;
-  std::optional<time_point> wake_foreign_;
-};
-
 /// One run of a scenario: its contexts, its clients and its virtual time, all on one thread.
 ///
 /// Time stands still while any event is ready, and then jumps to the next timer, so a test of an hour's
@@ -104,15 +66,16 @@ class world {
   context& main_context() { return *main_; }
   context::executor_type get_executor() noexcept;
 
-  /// Spawns a coroutine on the main context, or another, and stores the function that creates it, so that its
-  /// captures live as long as the world. The scenario fails if the coroutine ends by an exception, unless it
-  /// was cancelled, and if it has not ended when the scenario has, unless its context was destroyed.
-  template <class Coroutine>
-  client& spawn(std::string name, Coroutine coroutine) {
-    return spawn_on(*main_, std::move(name), std::move(coroutine));
+  /// Spawns a coroutine on the main context, or another: a function that creates it, which is stored, so that its
+  /// captures live as long as the world, or the `asio::awaitable<void>` itself. The scenario fails if the
+  /// coroutine ends by an exception, unless it was cancelled, and if it has not ended when the scenario has,
+  /// unless its context was destroyed.
+  template <class Body>
+  client& spawn(std::string name, Body body) {
+    return spawn_on(*main_, std::move(name), std::move(body));
   }
-  template <class Coroutine>
-  client& spawn_on(context& where, std::string name, Coroutine coroutine);
+  template <class Body>
+  client& spawn_on(context& where, std::string name, Body body);
 
   /// Allows an action at any one step from now on, or never: for example an operator who stops a server, a
   /// cancellation, or the destruction of a context. It runs between two steps, on no executor.
@@ -126,7 +89,8 @@ class world {
   }
   bool has_main_context() const noexcept { return main_.has_value(); }
 
-  /// Runs until nothing is ready and no timer is armed. Rethrows an exception that has ended a client.
+  /// Runs until nothing is ready and no timer is armed, or until a client has ended by an exception, which is
+  /// rethrown.
   void run() { run_until((time_point::max)()); }
 
   /// Runs first in, first out: for the parts before and after the one that is to be explored.
@@ -162,6 +126,10 @@ class world {
   /// started.
   void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
 
+  /// Sets the timeout of the calls that name none, in this world: a minute of virtual time costs nothing, and
+  /// five seconds may be less than a scenario's servers take. `otpp::infinite` is allowed.
+  void set_default_timeout(duration timeout) noexcept { default_timeout_ = timeout; }
+
   /// Runs everything that is left, and fails if a client has failed, or waits forever. Called by `explore`.
   void finish();
 
@@ -178,6 +146,7 @@ class world {
 
   static constexpr std::uint64_t step_limit = 100'000;
 
+  client& add(context& where, std::unique_ptr<client> made, asio::awaitable<void> coroutine);
   template <class Function>
   void post(const context& where, Function&& function);
   void run_until(time_point end);
@@ -192,6 +161,8 @@ class world {
   schedule& decides_;
   bool is_traced_;
   bool is_explored_ = true;
+  std::exception_ptr failure_; // by which a client has ended
+  duration default_timeout_ = default_timeout;
   int turn_limit_ = 1;
   time_point begin_ = std::chrono::steady_clock::now();
   time_point now_ = begin_;
@@ -202,33 +173,6 @@ class world {
   std::vector<std::unique_ptr<detail::ready_handler>> ready_;
   std::vector<std::string> trace_;
   std::optional<context> main_;
-};
-
-/// The executor of a testing context. It never runs anything before `execute` returns.
-class context::executor_type {
- public:
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-    return asio::execution::blocking.never;
-  }
-  executor_type require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
-
-  template <class Function>
-  void execute(Function&& function) const {
-    world_->post(*context_, std::forward<Function>(function));
-  }
-
-  friend bool operator==(const executor_type& a, const executor_type& b) noexcept {
-    return a.context_ == b.context_;
-  }
-  friend bool operator!=(const executor_type& a, const executor_type& b) noexcept { return !(a == b); }
-
- private:
-  friend class context;
-  executor_type(world& owner, context& where) noexcept : world_(&owner), context_(&where) {}
-
-  world* world_;
-  context* context_;
 };
 
 // ---- implementation ----
@@ -248,9 +192,17 @@ inline context::executor_type context::get_executor() noexcept { return {*world_
 inline context::executor_type world::get_executor() noexcept { return main_->get_executor(); }
 
 inline context::time_point context::now() const noexcept { return world_->now_; }
+inline duration context::timeout_of(duration given) const noexcept {
+  return given == otpp::detail::unsaid_timeout ? world_->default_timeout_ : given;
+}
 inline int context::turn_limit() const noexcept { return world_->turn_limit_; }
 inline bool context::is_traced() const noexcept { return world_->is_traced_; }
 inline void context::trace(std::string what_happened) { world_->write(std::move(what_happened)); }
+
+template <class Function>
+void context::executor_type::execute(Function&& function) const {
+  world_->post(*context_, std::forward<Function>(function));
+}
 
 template <class Function>
 void world::post(const context& where, Function&& function) {
@@ -261,32 +213,43 @@ void world::post(const context& where, Function&& function) {
   }
 }
 
-template <class Coroutine>
-client& world::spawn_on(context& where, std::string name, Coroutine coroutine) {
-  auto kept = std::make_unique<detail::client_of<Coroutine>>(std::move(name), std::move(coroutine));
-  detail::client_of<Coroutine>& made = *kept;
+template <class Body>
+client& world::spawn_on(context& where, std::string name, Body body) {
+  if constexpr (!detail::check_client<Body>()) {
+    return *clients_.front();
+  } else if constexpr (otpp::detail::kind_of_body<Body>() == otpp::detail::body_kind::coroutine) {
+    return add(where, std::make_unique<client>(std::move(name)), std::move(body));
+  } else {
+    auto kept = std::make_unique<detail::client_of<Body>>(std::move(name), std::move(body));
+    asio::awaitable<void> coroutine = kept->made_by();
+    return add(where, std::move(kept), std::move(coroutine));
+  }
+}
+
+inline client& world::add(context& where, std::unique_ptr<client> kept, asio::awaitable<void> coroutine) {
+  client& made = *kept;
   made.home_ = &where;
   clients_.push_back(std::move(kept));
   asio::co_spawn(
-      asio::any_io_executor(where.get_executor()), made.coroutine(),
+      asio::any_io_executor(where.get_executor()), std::move(coroutine),
       asio::bind_cancellation_slot(made.signal_.slot(), [this, &made](std::exception_ptr error) {
         made.ended_ = true;
-        made.error_ = std::move(error);
-        note(made.name_ + (made.error_ ? " fails" : " ends"));
+        note(made.name_ + (error ? " fails" : " ends"));
+        if (!failure_ && !made.cancelled_) {
+          failure_ = std::move(error);
+        }
       }));
   return made;
 }
 
 inline void world::run_until(time_point end) {
-  while (step(end)) {
+  while (!failure_ && step(end)) { // what goes on forever would hide the cause
+  }
+  if (failure_) {
+    std::rethrow_exception(failure_);
   }
   if (end != (time_point::max)()) {
     now_ = end;
-  }
-  for (const std::unique_ptr<client>& one : clients_) {
-    if (one->error_ && !one->cancelled_) {
-      std::rethrow_exception(one->error_);
-    }
   }
 }
 

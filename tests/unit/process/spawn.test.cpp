@@ -8,7 +8,9 @@
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/join_all.hpp>
 #include <otpp/process/link.hpp>
+#include <otpp/process/process_ref.hpp>
 #include <otpp/process/receive.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/registry/registry.hpp>
@@ -36,6 +38,7 @@
 #include <unordered_set>
 #include <utility>
 #include <variant>
+#include <vector>
 
 using namespace std::chrono_literals;
 
@@ -414,5 +417,147 @@ TEST_CASE("spawn: a mailbox that is full of what nobody receives yet keeps no ne
     otpp::exit(process, otpp::exit_reason::shutdown());
     co_await process.join();
     CHECK(said.text() == "shutdown 1 a b");
+  });
+}
+
+namespace {
+
+// Spawns the coroutine of a lambda that has gone when it runs. It uses what the lambda has captured.
+template <class Verb>
+auto say_later(journal said, const std::string& what, Verb verb) {
+  auto body = [said, what]() -> asio::awaitable<void> {
+    co_await otpp::receive<done>();
+    journal out = said;
+    out.add(what);
+  };
+  return verb(body);
+}
+
+} // namespace
+
+TEST_CASE("spawn: a function is kept until the coroutine that it starts has ended") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    otpp::pid one = co_await say_later(said, "one", [](auto& body) { return otpp::spawn(body); });
+    otpp::pid two = co_await say_later(
+        said, "two", [](auto& body) { return otpp::spawn(otpp::named("spawn two"), body); });
+    auto parent = [said]() -> asio::awaitable<void> {
+      otpp::pid three = co_await say_later(said, "three", [](auto& body) { return otpp::spawn_link(body); });
+      auto four = co_await say_later(said, "four", [](auto& body) { return otpp::spawn_monitor(body); });
+      co_await otpp::send<done>(three);
+      co_await three.join();
+      co_await otpp::send<done>(four.server);
+      co_await otpp::receive<otpp::down>();
+    };
+    co_await otpp::send<done>(one);
+    co_await one.join();
+    co_await otpp::send<done>(two);
+    co_await two.join();
+    otpp::pid last = co_await otpp::spawn(parent);
+    co_await last.join();
+    CHECK(said.text() == "one two three four");
+  });
+}
+
+namespace {
+
+asio::awaitable<std::string> repeat() {
+  word one = co_await otpp::receive<word>();
+  if (one.text.empty()) {
+    throw boom();
+  }
+  co_return one.text + one.text;
+}
+
+asio::awaitable<std::unique_ptr<int>> make_seven() { co_return std::make_unique<int>(7); }
+
+} // namespace
+
+TEST_CASE("process_ref: join returns what the coroutine has returned, each time") {
+  run([]() -> asio::awaitable<void> {
+    otpp::process_ref<std::string> process = co_await otpp::spawn(otpp::named("repeat"), repeat);
+    std::string told;
+    process.join([&](std::exception_ptr, std::string value) { told = std::move(value); });
+    co_await otpp::send<word>(process, "ab"); // an address as any other
+    std::string first = co_await process.join();
+    std::string second = co_await process.join();
+    CHECK(first == "abab");
+    CHECK(second == "abab");
+    otpp::exit_reason why = co_await otpp::pid(process).join();
+    CHECK(why == otpp::exit_reason::normal());
+    co_await until([&] { return !told.empty(); });
+    CHECK(told == "abab");
+    CHECK(process.has_ended());
+  });
+}
+
+TEST_CASE("process_ref: a value that cannot be copied goes to one join") {
+  run([]() -> asio::awaitable<void> {
+    otpp::process_ref<std::unique_ptr<int>> process = co_await otpp::spawn(make_seven());
+    std::unique_ptr<int> value = co_await process.join();
+    CHECK(*value == 7);
+    std::error_code code = co_await code_of(process.join());
+    CHECK(code == otpp::errc::exited);
+  });
+}
+
+TEST_CASE("process_ref: join throws what the coroutine has thrown, or says why there is no value") {
+  run([]() -> asio::awaitable<void> {
+    crash_log log;
+    auto parent = []() -> asio::awaitable<std::string> {
+      auto child = co_await otpp::spawn_monitor(repeat);
+      co_await otpp::send<word>(child.server, "");
+      otpp::down end = co_await otpp::receive<otpp::down>();
+      std::string thrown;
+      try {
+        co_await child.server.join();
+      } catch (const boom& error) {
+        thrown = error.what();
+      }
+      co_return thrown + " " + end.reason.message();
+    };
+    auto process = co_await otpp::spawn(parent);
+    std::string text = co_await process.join();
+    CHECK(text == "boom boom");
+    auto killed = co_await otpp::spawn(repeat);
+    otpp::kill(killed);
+    std::error_code code = co_await code_of(killed.join());
+    CHECK(code == otpp::errc::exited);
+    code = co_await code_of(otpp::process_ref<std::string>().join());
+    CHECK(code == otpp::errc::no_process);
+  });
+}
+
+TEST_CASE("join_all: returns all reasons, in order") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    std::vector<otpp::server_ref<otpp::spawned>> all;
+    for (int i = 0; i != 3; ++i) {
+      auto one = co_await otpp::spawn(write_down(said));
+      all.push_back(one);
+    }
+    otpp::exit(all[1], otpp::exit_reason::shutdown());
+    co_await otpp::send<done>(all[2]);
+    co_await otpp::send<done>(all[0]);
+    std::vector<otpp::exit_reason> reasons = co_await otpp::join_all(all);
+    REQUIRE(reasons.size() == 3);
+    CHECK(reasons[0] == otpp::exit_reason::normal());
+    CHECK(reasons[1] == otpp::exit_reason::shutdown());
+    CHECK(reasons[2] == otpp::exit_reason::normal());
+    bool is_told = false;
+    otpp::join_all(all, [&](std::exception_ptr error, std::vector<otpp::exit_reason> again) {
+      is_told = !error && again == reasons;
+    });
+    co_await until([&] { return is_told; });
+    std::vector<otpp::pid> nobody{all[0], otpp::pid()};
+    std::error_code code = co_await code_of(otpp::join_all(nobody));
+    CHECK(code == otpp::errc::no_process);
+    auto self = co_await otpp::spawn([]() -> asio::awaitable<bool> {
+      std::vector<otpp::pid> me{otpp::self()};
+      std::error_code why = co_await code_of(otpp::join_all(me));
+      co_return why == otpp::errc::calling_self;
+    });
+    bool is_refused = co_await self.join();
+    CHECK(is_refused);
   });
 }

@@ -794,3 +794,24 @@ TEST_CASE("supervisor: a child that is shut down ahead begins nothing new") {
     });
   }
 }
+
+TEST_CASE("supervisor: a child's function is kept as long as a coroutine of it runs") {
+  in_a_world([](world&) -> asio::awaitable<void> {
+    auto held = std::make_shared<int>(7);
+    std::weak_ptr<int> seen = held;
+    auto make = [held]() -> asio::awaitable<void> {
+      co_await otpp::receive<int>();
+      *held = 8;
+    };
+    held.reset();
+    otpp::child_spec spec = otpp::child("body", std::move(make)).restart(otpp::temporary).named("body");
+    top_ref top = co_await otpp::start_supervisor(otpp::supervisor_spec().add(std::move(spec)));
+    spec = otpp::child<member>("other", nullptr, "other"); // the moved-from one keeps nothing
+    REQUIRE_FALSE(seen.expired());
+    otpp::server_ref<otpp::spawned> body = *otpp::whereis<otpp::spawned>("body");
+    co_await otpp::send<int>(body, 1);
+    co_await body.join();
+    co_await top.stop();
+    CHECK(seen.expired());
+  });
+}

@@ -11,10 +11,13 @@
 #include "support/catch.hpp"
 #include "support/counter.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -280,4 +283,101 @@ TEST_CASE("testing: what never ends is found out") {
     });
   });
   CHECK(std::string(failure.what()).find("no end after") != std::string::npos);
+}
+
+TEST_CASE("explore: a client is a function, or the coroutine itself") {
+  explore(orders::fifo(), [](world& one) {
+    auto ends = std::make_shared<int>(0);
+    auto body = [ends]() -> asio::awaitable<void> {
+      co_await asio::post(asio::use_awaitable);
+      ++*ends;
+    };
+    one.spawn("ann", body);
+    one.spawn("bob", body());
+    one.run();
+    one.check(*ends == 2, "a client has not run");
+  });
+}
+
+namespace {
+
+// A server with an interval, which goes on forever.
+struct refilled {
+  struct refill {};
+  struct take {
+    using reply_type = int;
+  };
+  int init() {
+    otpp::send_interval<refill>(100ms, otpp::self<refilled>());
+    return 0;
+  }
+  int handle_call(take, int& tokens) { return tokens; }
+  void handle_info(refill, int& tokens) { ++tokens; }
+};
+
+// A server that never answers.
+struct silent {
+  struct ask {
+    using reply_type = int;
+  };
+  std::vector<otpp::caller<int>> init() { return {}; }
+  void handle_call(ask, otpp::caller<int> from, std::vector<otpp::caller<int>>& kept) {
+    kept.push_back(std::move(from));
+  }
+};
+
+} // namespace
+
+TEST_CASE("explore: a client's exception is the failure, beside a server that never stops") {
+  exploration_failed failure = failure_of(orders::fifo(), [](world& one) {
+    one.spawn("client", []() -> asio::awaitable<void> {
+      co_await otpp::start<refilled>();
+      throw std::runtime_error("the cause");
+    });
+    one.run();
+  });
+  std::string text = failure.what();
+  CHECK(text.starts_with("the cause\nin schedule 1;"));
+}
+
+TEST_CASE("explore: of a long schedule what repeats is folded, and the beginning and the end are shown") {
+  exploration_failed failure = failure_of(orders::fifo(), [](world& one) {
+    one.spawn("client", []() -> asio::awaitable<void> { co_await otpp::start<refilled>(); });
+    one.run_for(1000s); // 10,000 intervals
+    for (int i = 0; i != 200; ++i) {
+      one.note("note " + std::to_string(i));
+    }
+    one.fail("too long");
+  });
+  std::string text = failure.what();
+  CHECK(text.starts_with("too long\n"));
+  CHECK(std::count(text.begin(), text.end(), '\n') <= 2 + 40 + 1 + 40);
+  CHECK(text.find("times more, until step") != std::string::npos);
+  CHECK(text.find("lines are left out here") != std::string::npos);
+  CHECK(text.find("note 199\n") != std::string::npos);
+}
+
+TEST_CASE("world: the timeout of calls that name none can be set") {
+  explore(orders::fifo(), [](world& one) {
+    one.set_default_timeout(1min);
+    auto seen = std::make_shared<std::vector<otpp::duration>>();
+    auto body = [&one, seen]() -> asio::awaitable<void> {
+      otpp::server_ref<silent> server = co_await otpp::start<silent>();
+      for (bool is_said : {false, true}) {
+        auto begin = one.now();
+        try {
+          if (is_said) {
+            co_await otpp::call_for<silent::ask>(server, 5s);
+          } else {
+            co_await otpp::call<silent::ask>(server);
+          }
+        } catch (const otpp::error&) {
+        }
+        seen->push_back(one.now() - begin);
+      }
+    };
+    one.spawn("client", body);
+    one.run();
+    one.check(*seen == std::vector<otpp::duration>{1min, 5s}, "the default is another");
+  });
 }

@@ -330,7 +330,7 @@ class gen_server final : public server_core {
   void begin(unanswered<Request>& hold) noexcept {
     has_state_ = true;
     initialized();
-    hold.release().answer(access::make<server_ref<Callbacks>>(intrusive_ptr<server_core>(this)));
+    hold.release().answer(access::make<typename Request::ref_type>(intrusive_ptr<server_core>(this)));
   }
 
   template <class Request>

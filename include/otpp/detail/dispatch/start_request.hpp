@@ -67,10 +67,12 @@ consteval bool check_init_arguments() {
   return true;
 }
 
-// A server that is being started: the arguments of init, and the slot for the starter.
-template <class Callbacks, class... Args>
-class start_request : public envelope, public answer_slot<server_ref<Callbacks>> {
+// A server that is being started: the arguments of init, and the slot for the starter, who gets a Ref.
+template <class Callbacks, class Ref, class... Args>
+class start_request : public envelope, public answer_slot<Ref> {
  public:
+  using ref_type = Ref;
+
   start_request(envelope::opener how, std::tuple<Args...>&& args) : envelope(how), args_(std::move(args)) {}
 
   decltype(auto) init(Callbacks& callbacks) {
@@ -139,13 +141,13 @@ inline context_state* program_of(const asio::any_io_executor& starters, context_
   return context.is_program() ? &context : nullptr;
 }
 
-template <class Callbacks, class... Args>
+template <class Callbacks, class Ref, class... Args>
 struct initiate_start : initiation {
   template <class Handler>
   void operator()(Handler&& handler, options&& how, std::tuple<Args...>&& args) {
     using handler_type = std::decay_t<Handler>;
-    using request_base = start_request<Callbacks, Args...>;
-    using request = operation<request_base, server_ref<Callbacks>, handler_type>;
+    using request_base = start_request<Callbacks, Ref, Args...>;
+    using request = operation<request_base, Ref, handler_type>;
     using server_type = gen_server<Callbacks>;
 
     const intrusive_ptr<lane>& given = access::home(how);
@@ -224,10 +226,10 @@ struct initiate_start : initiation {
   }
 };
 
-template <class Callbacks, class Token, class... Args>
+template <class Callbacks, class Ref, class Token, class... Args>
 auto start_server(options&& how, Token&& token, Args&&... args) {
-  return initiate<server_ref<Callbacks>>(
-      initiate_start<Callbacks, std::decay_t<Args>...>(), std::forward<Token>(token), std::move(how),
+  return initiate<Ref>(
+      initiate_start<Callbacks, Ref, std::decay_t<Args>...>(), std::forward<Token>(token), std::move(how),
       std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...));
 }
 

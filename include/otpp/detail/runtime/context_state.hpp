@@ -47,6 +47,7 @@ class context_state : public counted<context_state> {
  public:
   // Returns the state of the context behind an executor, and creates it at its first use.
   static intrusive_ptr<context_state> of(const asio::any_io_executor& executor);
+  static intrusive_ptr<context_state> of(asio::execution_context& context);
 
   // ---- the gate ----
 
@@ -177,8 +178,8 @@ class context_state : public counted<context_state> {
     if (after.is_absolute) {
       return not_too_early(deadline::time_point(after.count));
     }
-    return after.count == infinite ? (deadline::time_point::max)()
-                                   : not_too_early(deadline_after(after.count, now()));
+    duration count = virtual_time_ ? virtual_time_->timeout_of(after.count) : after.count;
+    return count == infinite ? (deadline::time_point::max)() : not_too_early(deadline_after(count, now()));
   }
 
   bool is_over(moment after) const noexcept {
@@ -390,7 +391,10 @@ inline intrusive_ptr<context_state> context_state::of(const asio::any_io_executo
   // our shutdown() ends the server. We nevertheless create no timer here to prevent that: it would make an
   // io_context wait in epoll, from which waking a thread is more expensive, even in programs that use neither
   // timers nor sockets.
-  auto& context = asio::query(executor, asio::execution::context);
+  return of(asio::query(executor, asio::execution::context));
+}
+
+inline intrusive_ptr<context_state> context_state::of(asio::execution_context& context) {
   return asio::use_service<context_service>(context).context();
 }
 

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/deadline_heap.hpp>
+#include <otpp/timeout.hpp>
 
 #include <asio/execution_context.hpp>
 
@@ -27,6 +28,9 @@ class virtual_time {
   // for the same lane. Called under the context's lock.
   virtual void wake_at(lane& here, deadline::time_point at) = 0;
   virtual void do_not_wake(lane& here) noexcept = 0;
+
+  // Returns how long a wait lasts that was given this timeout: another default in place of unsaid_timeout.
+  virtual duration timeout_of(duration given) const noexcept = 0;
 
   // Returns how many messages and resumptions one turn may run. With 1, each is posted on its own and may
   // therefore run after any other handler that is ready.

@@ -51,6 +51,15 @@ class receiver {
   ~receiver() = default;
 };
 
+// What the coroutine of a process has returned (process/detail/result.hpp).
+class kept_result {
+ public:
+  kept_result() = default;
+  kept_result(const kept_result&) = delete;
+  kept_result& operator=(const kept_result&) = delete;
+  virtual ~kept_result() = default;
+};
+
 // What only few processes need: monitors and links, timers, calls that wait for the end, and exit signals. It
 // is created at its first use, and lives until the process is destroyed.
 //
@@ -220,6 +229,9 @@ class relations {
   exit_signals incoming;
   receiver* body = nullptr; // what takes all messages; by the process itself
   std::uint64_t parent = 0; // see parent_of(); written before the process is launched, like the next one
+
+  // By the process itself, before it ends; then by whoever joins it.
+  std::unique_ptr<kept_result> result;
 
   // The context of the otpp::run whose end is to stop this process, if it runs on another one; otherwise null.
   intrusive_ptr<context_state> program;

@@ -127,11 +127,12 @@ struct initiate_stop : initiation {
 
 // A join with a `patience` comes from a supervisor that has already told the server to end; it is never
 // refused as a deadlock.
-struct initiate_join : initiation {
+template <class Request, class R>
+struct initiate_wait_for_end : initiation {
   template <class Handler>
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, std::optional<duration> patience = std::nullopt) {
-    using request = operation<join_request, exit_reason, std::decay_t<Handler>>;
+    using request = operation<Request, R, std::decay_t<Handler>>;
     unregistered<request> join =
         make_operation<request>(std::forward<Handler>(handler), server.get(), server.get());
     if (!join) {
@@ -155,6 +156,8 @@ struct initiate_join : initiation {
     }
   }
 };
+
+struct initiate_join : initiate_wait_for_end<join_request, exit_reason> {};
 
 template <class Token>
 auto start_stop(

@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -14,8 +16,11 @@
 #include <otpp/exit_reason.hpp>
 #include <otpp/timeout.hpp>
 
+#include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/query.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -23,6 +28,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,13 +39,17 @@ namespace otpp::detail {
 // How long run() waits for each server to end; a supervisor's default is the same.
 inline constexpr duration shutdown_time = std::chrono::seconds(5);
 
-// The servers of a program that are still to be stopped: those on its own context, and those on other
-// contexts that were started from there (relations::program).
+// The servers that are still to be stopped: those of one context, and, at the end of a program, those on other
+// contexts that were started from its own (relations::program).
 class servers_left {
  public:
-  explicit servers_left(intrusive_ptr<context_state> program) noexcept : program_(std::move(program)) {}
+  enum class of : std::uint8_t { program, context };
 
-  bool is_at_home(const server_core& one) const noexcept { return &one.context() == program_.get(); }
+  // `is_run`: somebody runs the context, which is known if this is called there.
+  servers_left(intrusive_ptr<context_state> home, of whom, bool is_run) noexcept
+      : home_(std::move(home)), whom_(whom), is_run_(is_run) {}
+
+  bool is_at_home(const server_core& one) const noexcept { return is_run_ && is_here(one); }
 
   // Returns the newest. Servers that were started with a link are ended by their parents, and come only after
   // all others, if they outlive those. Returns null if none is left.
@@ -74,24 +84,28 @@ class servers_left {
     return intrusive_ptr<server_core>(static_cast<server_core*>(best.get()));
   }
 
+  bool is_here(const server_core& one) const noexcept { return &one.context() == home_.get(); }
+
   bool is_left(const server_core& one) const noexcept {
     relations* its = one.related();
-    bool is_ours = is_at_home(one) || (its && its->program == program_);
+    bool is_ours = is_here(one) || (whom_ == of::program && its && its->program == home_);
     return is_ours && std::find(given_up_.begin(), given_up_.end(), one.id()) == given_up_.end() &&
            std::none_of(
                stuck_.begin(), stuck_.end(), [&](const auto& each) { return each.get() == &one.context(); });
   }
 
-  intrusive_ptr<context_state> program_;
+  intrusive_ptr<context_state> home_;
+  of whom_;
+  bool is_run_;
   std::vector<std::uint64_t> given_up_;
   std::vector<intrusive_ptr<context_state>> stuck_;
 };
 
-// Stops the servers of a program, newest first, including any that are started meanwhile. A server that takes
-// too long is left to its context. A supervisor may take as long as its children may; but whether anybody runs
-// another context than the program's own, nobody knows, so that a supervisor there has to be seen at work.
-inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> program, duration within = shutdown_time) {
-  servers_left left(std::move(program));
+// Stops servers, newest first, including any that are started meanwhile. A server that takes too long is told to
+// `late`, and left to its context. A supervisor may take as long as its children may; but whether anybody runs
+// another context than this coroutine's own, nobody knows, so that a supervisor there has to be seen at work.
+template <class Late>
+asio::awaitable<void> stop_each(servers_left left, duration within, Late late) {
   while (intrusive_ptr<server_core> server = left.newest()) {
     relations* its = server->related();
     bool is_supervisor = its && its->supervises();
@@ -101,16 +115,46 @@ inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> program, dura
       co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
           initiate_stop(), asio::use_awaitable, server, exit_reason::shutdown(), patience);
     } catch (const error& e) {
+      if (e.code() == errc::calling_self || e.code() == errc::deadlock) {
+        throw; // it would be tried again forever
+      }
       bool is_late = e.code() == errc::timeout; // else it ended for another reason, which has been reported
       bool is_at_work = !server->is_starting() && !server->observed().is_asleep();
       if (!is_late || (is_supervisor && is_at_work)) {
         continue;
       }
-      std::fprintf(
-          stderr, "otpp: server %s did not end within 5 s; it is %s\n", server->describe().c_str(),
-          is_at_home ? "killed" : "left as it is");
+      late(*server, is_at_home);
       is_at_home || is_at_work ? left.give_up(*server) : left.give_up_all_beside(*server);
     }
+  }
+}
+
+// Stops the servers of a program.
+inline asio::awaitable<void> stop_all(intrusive_ptr<context_state> program, duration within = shutdown_time) {
+  auto print = [](const server_core& server, bool is_at_home) {
+    std::fprintf(
+        stderr, "otpp: server %s did not end within 5 s; it is %s\n", server.describe().c_str(),
+        is_at_home ? "killed" : "left as it is");
+  };
+  co_await stop_each(servers_left(std::move(program), servers_left::of::program, true), within, print);
+}
+
+// Stops the servers of a context.
+inline asio::awaitable<void> stop_context(intrusive_ptr<context_state> context, duration within) {
+  asio::any_io_executor mine = co_await asio::this_coro::executor;
+  const auto* serial = executor_target<serial_executor>(mine);
+  if (serial && &serial->owner()->context() == context.get()) {
+    std::string who = serial->owner()->describe();
+    std::rethrow_exception(make_error(errc::calling_self, "stop_all", {}, who));
+  }
+  bool is_run = &asio::query(mine, asio::execution::context) == &context->context();
+  std::string names;
+  auto note = [&names](const server_core& server, bool) {
+    names += (names.empty() ? "" : ", ") + server.describe();
+  };
+  co_await stop_each(servers_left(std::move(context), servers_left::of::context, is_run), within, note);
+  if (!names.empty()) {
+    std::rethrow_exception(make_error(errc::timeout, "stop_all", {}, names));
   }
 }
 

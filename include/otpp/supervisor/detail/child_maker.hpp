@@ -13,6 +13,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -93,17 +94,27 @@ class once_maker final : public child_maker {
 template <class Factory>
 class coroutine_maker final : public child_maker {
  public:
-  explicit coroutine_maker(Factory factory) : factory_(std::move(factory)) {}
+  explicit coroutine_maker(Factory factory) : factory_(std::make_shared<Factory>(std::move(factory))) {}
 
   asio::awaitable<pid> start(options how) const override {
-    asio::awaitable<server_ref<spawned>> starting = otpp::spawn_link(std::move(how), factory_());
+    asio::awaitable<server_ref<spawned>> starting = otpp::spawn_link(std::move(how), shared(factory_));
     server_ref<spawned> process = co_await std::move(starting);
     co_return pid(std::move(process));
   }
   std::string_view type_name() const noexcept override { return "coroutine"; }
 
  private:
-  mutable Factory factory_;
+  // Its coroutine may outlive this: that of a temporary child does, and one that a dead supervisor has left.
+  class shared {
+   public:
+    explicit shared(std::shared_ptr<Factory> factory) noexcept : factory_(std::move(factory)) {}
+    asio::awaitable<void> operator()() const { return (*factory_)(); }
+
+   private:
+    std::shared_ptr<Factory> factory_;
+  };
+
+  std::shared_ptr<Factory> factory_; // one for all starts
 };
 
 template <class Callbacks, class... Args>

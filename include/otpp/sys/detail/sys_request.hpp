@@ -15,6 +15,7 @@
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
@@ -113,17 +114,6 @@ struct initiate_sys : initiation {
   }
 };
 
-template <class Function>
-consteval bool check_function() {
-  static_assert(
-      !destroys_awaited_aggregates_twice || std::is_lvalue_reference_v<Function> ||
-          std::is_trivially_copyable_v<std::remove_cvref_t<Function>> ||
-          std::default_initializable<std::remove_cvref_t<Function>>,
-      "otpp: GCC before 13 destroys a lambda twice that is made inside a co_await expression and captures "
-      "more than references and numbers: name the function first, and pass the name");
-  return true;
-}
-
 template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
 auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, Token&& token = {}) {
   using R = std::invoke_result_t<Act&, server_core&>;
@@ -137,7 +127,7 @@ auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, To
 template <class Act, class Address, class Token = asio::use_awaitable_t<>>
   requires(!timeout_like<Token>)
 auto ask_sys(std::string_view verb, Address&& to, Act act, Token&& token = {}) {
-  return ask_sys(verb, std::move(to), std::move(act), default_timeout, std::forward<Token>(token));
+  return ask_sys(verb, std::move(to), std::move(act), unsaid_timeout, std::forward<Token>(token));
 }
 
 // A process that is one coroutine has no loop that could run the action.

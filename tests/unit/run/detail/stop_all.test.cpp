@@ -9,11 +9,15 @@
 
 #include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
+#include "support/error_of.hpp"
+#include "support/event.hpp"
+#include "support/run.hpp"
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/query.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
@@ -48,6 +52,20 @@ struct tenant {
     log_of_ends.push_back(name + ": " + why.message());
   }
 };
+
+// Takes its time.
+struct stubborn {
+  event init(event until) { return until; }
+  asio::awaitable<void> terminate(const otpp::exit_reason&, event& until) {
+    co_await until.wait();
+    log_of_ends.push_back("stubborn");
+  }
+};
+
+asio::awaitable<asio::execution_context*> own_context() {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  co_return &asio::query(executor, asio::execution::context);
+}
 
 otpp::options on(asio::thread_pool& pool) { return otpp::options().on(pool.get_executor()); }
 
@@ -139,4 +157,58 @@ TEST_CASE("stop_all: a context that nobody runs is waited for once", "[run]") {
   stuck.restart();
   stuck.run();
   CHECK(servers.back().has_ended()); // it had been told to
+}
+
+TEST_CASE(
+    "stop_all: the servers of one's own context are stopped in order, and run their terminate", "[run]") {
+  log_of_ends.clear();
+  run([]() -> asio::awaitable<void> {
+    asio::execution_context* mine = co_await own_context();
+    asio::thread_pool pool(1);
+    auto other = co_await otpp::start<tenant>(on(pool), std::string("of another context"));
+    co_await otpp::start<tenant>(otpp::options(), std::string("1"));
+    otpp::supervisor_spec spec;
+    spec.add(otpp::child<tenant>("child", std::string("child")).named("stop_all child"));
+    otpp::pid top = co_await otpp::start<otpp::supervisor>(std::move(spec));
+    co_await otpp::start<tenant>(otpp::options(), std::string("2"));
+    otpp::pid waits = co_await otpp::spawn([]() -> asio::awaitable<void> { co_await otpp::receive<int>(); });
+    co_await otpp::stop_all(*mine);
+    CHECK(log_of_ends == std::vector<std::string>{"2: shutdown", "1: shutdown"});
+    CHECK(top.has_ended());
+    CHECK(waits.has_ended());
+    CHECK_FALSE(otpp::whereis<tenant>("stop_all child"));
+    CHECK_FALSE(other.has_ended());
+    otpp::stop_all(pool, asio::use_future).get();
+    CHECK(other.has_ended());
+  });
+}
+
+TEST_CASE("stop_all: one that is late is named, and those before it are stopped all the same", "[run]") {
+  log_of_ends.clear();
+  run([]() -> asio::awaitable<void> {
+    asio::execution_context* mine = co_await own_context();
+    event go_on;
+    co_await otpp::start<tenant>(otpp::options(), std::string("1"));
+    otpp::pid late = co_await otpp::start<stubborn>(otpp::named("stop_all stubborn"), go_on);
+    std::exception_ptr failure = co_await failure_of(otpp::stop_all(*mine, 10ms));
+    CHECK(log_of_ends == std::vector<std::string>{"1: shutdown"});
+    CHECK(text_of(failure).find("stop_all stubborn") != std::string::npos);
+    CHECK_FALSE(late.has_ended());
+    go_on.happen();
+    co_await late.join();
+    CHECK(log_of_ends.back() == "stubborn");
+  });
+}
+
+TEST_CASE("stop_all: a server cannot stop its own context and wait for that", "[run]") {
+  log_of_ends.clear();
+  run([]() -> asio::awaitable<void> {
+    otpp::process_ref<bool> process = co_await otpp::spawn([]() -> asio::awaitable<bool> {
+      asio::execution_context* mine = co_await own_context();
+      std::error_code code = co_await code_of(otpp::stop_all(*mine));
+      co_return code == otpp::errc::calling_self;
+    });
+    bool is_refused = co_await process.join();
+    CHECK(is_refused);
+  });
 }
