@@ -28,10 +28,9 @@ struct worker {
 
   int init() { return 0; } // nothing to remember here
 
-  asio::awaitable<void> handle_call(
-      slow_operation, otpp::caller<std::string> caller, int&) {
-    auto executor = co_await asio::this_coro::executor; // the server's own
-    asio::co_spawn(executor, process_later(std::move(caller)), print_failure);
+  void handle_call(slow_operation, otpp::caller<std::string> caller, int&) {
+    // It runs on the server's own executor, and ends with the server.
+    otpp::co_spawn(process_later(std::move(caller)), print_failure);
   }
   std::string handle_call(quick_operation, int&) { return "completed"; }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
+#include <otpp/process/co_spawn.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/process/join_all.hpp>
 #include <otpp/process/link.hpp>

@@ -57,6 +57,18 @@
 
 #pragma GCC visibility push(default)
 
+#if defined(__SANITIZE_ADDRESS__)
+#define OTPP_HAS_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define OTPP_HAS_ASAN
+#endif
+#endif
+#if defined(OTPP_HAS_ASAN)
+extern "C" void __asan_poison_memory_region(const volatile void*, std::size_t);
+extern "C" void __asan_unpoison_memory_region(const volatile void*, std::size_t);
+#endif
+
 namespace asio::detail {
 template <class T, class Blocking>
 class promise_executor;
@@ -88,16 +100,22 @@ inline constexpr bool destroys_awaited_aggregates_twice = false;
 
 // Whether freed messages are kept for reuse (block_cache.hpp). Disabled if every block must come from the
 // heap, so that AddressSanitizer detects a use after free, or a test can fail each allocation.
-#if defined(OTPP_DISABLE_BLOCK_CACHE) || defined(__SANITIZE_ADDRESS__)
-inline constexpr bool keeps_freed_blocks = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if defined(OTPP_DISABLE_BLOCK_CACHE) || defined(OTPP_HAS_ASAN)
 inline constexpr bool keeps_freed_blocks = false;
 #else
 inline constexpr bool keeps_freed_blocks = true;
 #endif
+
+// Makes AddressSanitizer report every use of memory that stays allocated, but whose object has been destroyed. It
+// knows whole units of memory only.
+#if defined(OTPP_HAS_ASAN)
+inline constexpr std::size_t poison_unit = 8;
+inline void poison(void* memory, std::size_t size) noexcept { __asan_poison_memory_region(memory, size); }
+inline void unpoison(void* memory, std::size_t size) noexcept { __asan_unpoison_memory_region(memory, size); }
 #else
-inline constexpr bool keeps_freed_blocks = true;
+inline constexpr std::size_t poison_unit = 1;
+inline void poison(void*, std::size_t) noexcept {}
+inline void unpoison(void*, std::size_t) noexcept {}
 #endif
 
 // Submits a function to an executor. Asio 1.24 was the last version with the customization point; in earlier

@@ -15,6 +15,7 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/object_place.hpp>
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/callbacks.hpp>
@@ -356,26 +357,26 @@ class gen_server final : public server_core {
   // `terminate` is not called. The starter gets the error once the name is free again.
   template <class Request>
   void fail_start(unanswered<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
-    hold->failure = killed_by_signal() ? nullptr : why;
+    hold->failure = is_to_end() ? nullptr : why;
     request_end(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
     answer_at_end(hold.release(), false);
   }
 
   // ---- the state ----
 
-  void* place() noexcept { return static_cast<void*>(state_); }
-  State& state() noexcept { return *std::launder(reinterpret_cast<State*>(state_)); }
+  void* place() noexcept { return state_.memory(); }
+  State& state() noexcept { return state_.object(); }
 
   void destroy_state() noexcept override {
     if (std::exchange(has_state_, false)) {
-      state().~State();
+      state_.destroy(); // a coroutine may have kept a reference
     }
   }
 
   [[no_unique_address]] Callbacks callbacks_{};
   [[no_unique_address]] timeout timeout_message_{};
   bool has_state_ = false;
-  alignas(State) std::byte state_[sizeof(State)];
+  object_place<State> state_;
 };
 
 } // namespace otpp::detail

@@ -22,8 +22,8 @@ namespace otpp::detail {
 // It is what handlers see as `asio::this_coro::executor`. It wraps the executor on which the server runs,
 // which need not be a strand. It never runs a function before `execute` returns, except the start of the
 // handler coroutine within the server's own step. It does not count as outstanding work; a pending operation
-// does, and so does a handler that waits (handler_coroutine.hpp). A coroutine that a handler has spawned counts
-// only through the operation for which it waits.
+// does, and so does a handler that waits (handler_coroutine.hpp). A coroutine that a handler has spawned, with
+// otpp::co_spawn or Asio's, counts only through the operation for which it waits.
 //
 // @par Thread safety
 // Distinct objects: safe. Shared objects: safe.

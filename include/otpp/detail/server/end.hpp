@@ -12,6 +12,7 @@
 #include <otpp/detail/server/idle_timer.hpp>
 #include <otpp/detail/server/name_registrations.hpp>
 #include <otpp/detail/server/open_calls.hpp>
+#include <otpp/detail/server/owned_coroutine.hpp>
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -39,7 +40,8 @@ namespace otpp::detail {
 // (end_at_once()). Only a server that is stopped runs `terminate`.
 
 // Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
-// waits. A `kill` cancels a handler again that has withstood an earlier signal, and is then the reason.
+// waits. A `kill` cancels a handler again that has withstood an earlier signal, and the coroutines of the process; it
+// is then the reason.
 inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
   bool is_due = follows_exit_signals() || (killed_by_signal() && signal.is_kill);
   if (!is_due || signal.is_void() || mailbox_.is_closed()) {
@@ -49,6 +51,15 @@ inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept 
   reason_ = signal.reason;
   last_message_ = {};
   last_where_ = {};
+  if (waits_for_ == waits_for::coroutines) {
+    related()->coroutines.for_each([&](owned_coroutine& one) { one.cancel(signal.is_kill); });
+  } else {
+    wake_to_end();
+  }
+}
+
+// Called when the process is to end, and need not be in a step of its loop.
+inline void server_core::wake_to_end() noexcept {
   if (coroutine_ && coroutine_->is_busy()) {
     try {
       coroutine_->cancel();
@@ -68,6 +79,7 @@ inline void server_core::begin_end() noexcept {
     life_ = life::ending;
   }
   if (had_started && cause_ == end_cause::stopped) {
+    refuses_coroutines_ = false;
     hand_out_if_it_blocks();
     keep_shown_state();
     run_terminate(reason_);
@@ -243,6 +255,54 @@ inline void server_core::drop_late(envelope& item) noexcept {
   item.fail_unhandled(*this, reason_);
 }
 
+// ---- the coroutines that end with the server (owned_coroutine.hpp) ----
+
+// Returns true if there are any, after cancelling them: the server then waits until they are over. From here on, none
+// begins.
+inline bool server_core::end_coroutines() noexcept {
+  refuses_coroutines_ = true;
+  relations* its = related();
+  if (!its || its->coroutines.empty()) {
+    return false;
+  }
+  waits_for_ = waits_for::coroutines;
+  its->coroutines.for_each([](owned_coroutine& one) { one.cancel(false); });
+  return true;
+}
+
+// The server will run no more, and destroys no state to which a frame refers: the last frame does.
+inline void server_core::desert_state() noexcept {
+  relations* its = related();
+  if (!its) {
+    if (!coroutine_ || !coroutine_->desert()) {
+      destroy_state();
+    }
+    return;
+  }
+  while (owned_coroutine* one = its->coroutines.pop_front()) {
+    its->share_state();
+    if (!one->desert(reason_)) {
+      its->leave_state();
+    }
+    one->release();
+  }
+  its->share_state();
+  if (!coroutine_ || !coroutine_->desert()) {
+    its->leave_state();
+  }
+  leave_state();
+}
+
+// A frame that was deserted is destroyed; or the server has counted them.
+inline void server_core::leave_state() noexcept {
+  relations* its = related();
+  if (!its || its->leave_state()) {
+    destroy_state();
+  }
+}
+
+// ---- the end if nobody can run the server any more ----
+
 inline void server_core::on_executor_refused() noexcept {
   try {
     throw std::runtime_error("its executor refuses to run it");
@@ -270,9 +330,7 @@ inline void server_core::end_at_once(exit_reason reason) noexcept {
     coroutine_
         ->release_work(); // first, because the frame may be destroyed on another thread, and *coroutine_ with it
   }
-  if (!coroutine_ || !coroutine_->desert()) {
-    destroy_state(); // otherwise the frame of the waiting handler does it
-  }
+  desert_state();
   if (starter_) {
     std::exchange(starter_, nullptr)->fail_unhandled(*this, reason_);
   }

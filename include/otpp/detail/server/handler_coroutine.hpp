@@ -273,7 +273,7 @@ class handler_coroutine {
   void frame_destroyed() noexcept {
     job_.reset(); // first, because it refers to the state
     switch (state_.exchange(state::lost, std::memory_order_acq_rel)) {
-      case state::deserted: server_.destroy_state(); break;
+      case state::deserted: server_.leave_state(); break;
       case state::busy: server_.submit(loss_); break;
       case state::starting: break;        // run() handles it
       default: set(state::absent); break; // the next job starts another coroutine

@@ -43,6 +43,17 @@ inline server_core::server_core(
 
 inline server_core::~server_core() { delete related(); }
 
+template <class Request>
+void server_core::launch(Request& starter, turn* here) noexcept {
+  turn::access mine(here);
+  starter_ = &starter;
+  waits_for_ = waits_for::turn;
+  if (starter.is_turn_local() && !here->has_place_for(*get_lane())) {
+    here->register_one(starter); // another thread may run it first
+  }
+  activate(here && here->is_in(context()) ? here : nullptr);
+}
+
 // Runs until it has to wait: for a message, for the running handler, or for another turn. Any of these calls
 // it again.
 inline void server_core::run_loop() noexcept {
@@ -61,7 +72,9 @@ inline void server_core::run_loop() noexcept {
       }
     }
     if (life_ == life::ending) { // `terminate` has completed
-      end();
+      if (!end_coroutines()) {
+        end();
+      }
       return;
     }
     if (starter_) {
@@ -74,6 +87,9 @@ inline void server_core::run_loop() noexcept {
       continue;
     }
     if (cause_ != end_cause::none) {
+      if (end_coroutines()) {
+        return;
+      }
       begin_end();
       continue;
     }
@@ -257,7 +273,11 @@ inline void server_core::count_as_work() noexcept {
   }
 }
 
-inline void server_core::cancel_job() { coroutine_->cancel(); }
+inline void server_core::cancel_job() {
+  if (coroutine_) {
+    coroutine_->cancel();
+  }
+}
 
 inline void server_core::job_finished(std::exception_ptr error) noexcept {
   assert(is_running_here());

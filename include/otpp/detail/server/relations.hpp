@@ -24,6 +24,8 @@
 
 namespace otpp::detail {
 
+class owned_coroutine;
+
 // Something that ends with its server, such as a timer.
 class owned_timer {
  public:
@@ -226,6 +228,19 @@ class relations {
     }
   }
 
+  // ---- the state, to which coroutines refer whose context is being destroyed ----
+
+  // The count begins with the server's own part, which server_core::desert_state() leaves; if there were no relations
+  // then, that part is the handler's.
+  void share_state() noexcept { state_users_.fetch_add(1, std::memory_order_relaxed); }
+
+  // Returns true if this was the last: then the state is to be destroyed.
+  bool leave_state() noexcept { return state_users_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+
+  // The coroutines that end with the process (owned_coroutine.hpp). Used by the process itself, or the destruction of
+  // its context.
+  intrusive_list<owned_coroutine> coroutines;
+
   exit_signals incoming;
   receiver* body = nullptr; // what takes all messages; by the process itself
   std::uint64_t parent = 0; // see parent_of(); written before the process is launched, like the next one
@@ -261,6 +276,7 @@ class relations {
   intrusive_list<reply_slot> watchers_;
   std::uint32_t watcher_count_ = 0;
   std::uint32_t watcher_limit_ = 16;
+  std::atomic<std::uint32_t> state_users_{1};
   std::atomic<bool> supervises_{false};
   std::atomic<bool> is_hurried_{false};
 };

@@ -142,6 +142,7 @@ class server_core : public process {
 
   // Returns true while an exit signal may end it, or has. Called by the process itself.
   bool killed_by_signal() const noexcept { return cause_ == end_cause::exit_signal; }
+  bool is_to_end() const noexcept { return cause_ != end_cause::none; }
   bool follows_exit_signals() const noexcept { return cause_ < end_cause::exit_signal; }
 
   // Ends the process by a valid exit signal. Called by the process itself.
@@ -219,15 +220,7 @@ class server_core : public process {
   // Starts the loop, whose first message is the registered `starter`. Called once, by the thread that made
   // the server, inside the context or its gate. Messages sent to the name earlier are handled after it.
   template <class Request>
-  void launch(Request& starter, turn* here) noexcept {
-    turn::access mine(here);
-    starter_ = &starter;
-    waits_for_ = waits_for::turn;
-    if (starter.is_turn_local() && !here->has_place_for(*get_lane())) {
-      here->register_one(starter); // another thread may run it first
-    }
-    activate(here && here->is_in(context()) ? here : nullptr);
-  }
+  void launch(Request& starter, turn* here) noexcept;
 
   // Ends the server after the running handler, which was given `message`.
   void request_end(exit_reason reason, std::string_view message = {}, source_location where = {}) noexcept {
@@ -241,7 +234,7 @@ class server_core : public process {
 
   void expect_blocking() noexcept { may_block_ = true; } // before it is launched
   void hand_out_if_it_blocks() noexcept;
-  void cancel_job(); // the handler that waits
+  void cancel_job(); // the handler that waits, if one does
   bool is_handlers_own(const asio::cancellation_slot& slot, bool is_in_step) const noexcept override;
   bool is_starting() const noexcept { return life_ == life::starting; }
 
@@ -310,10 +303,11 @@ class server_core : public process {
  private:
   friend class handler_coroutine;
   friend class idle_timer;
+  friend class owned_coroutine;
   friend class relations;
 
   // What advance() waits for. If nothing, the process runs or has ended.
-  enum class waits_for : std::uint8_t { nothing, turn, message, handler, system_message };
+  enum class waits_for : std::uint8_t { nothing, turn, message, handler, system_message, coroutines };
 
   // Why the process is to end. Its value only increases.
   enum class end_cause : std::uint8_t { none, stopped, exit_signal, context_destroyed };
@@ -344,6 +338,7 @@ class server_core : public process {
   bool is_for_callbacks(const envelope& item) const noexcept;
   void act() noexcept;
   void count_as_work() noexcept; // the handler, which waits
+  void wake_to_end() noexcept;
   void begin_end() noexcept;
   void end() noexcept;
   void end_without_state() noexcept;
@@ -365,6 +360,10 @@ class server_core : public process {
   // used any more. Not called if the context is being destroyed.
   void job_lost() noexcept;
 
+  // The coroutines that end with the server (owned_coroutine.hpp), and the state to which they refer.
+  bool end_coroutines() noexcept;
+  void desert_state() noexcept;
+  void leave_state() noexcept;
   static bool is_refused(mailbox::result result) noexcept { return result == mailbox::result::closed; }
 
   // Tells `slot` that the server has ended, provided that `won` holds the claim.
@@ -387,6 +386,7 @@ class server_core : public process {
   bool has_run_ = false;
   std::atomic<bool> traps_exits_{false};
   bool last_reply_is_ready_ = false; // last_reply_ holds the answer
+  bool refuses_coroutines_ = false;  // it has begun to end them
   name_registrations registered_;    // guarded by the context's lock, like calls_
   open_calls calls_;
   exit_reason reason_ = exit_reason::normal();
