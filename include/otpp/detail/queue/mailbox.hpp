@@ -31,9 +31,8 @@ namespace otpp::detail {
 //
 // With a limit, a sender that finds the mailbox full waits for room. Messages of the library take no place, and their
 // senders never wait; but behind messages that wait for room they stand in the same line, because the same sender may
-// have sent those. The limit costs a mutex, which only a mailbox with a limit has.
-//
-// While messages wait, the mailbox is full. So the receiver will receive a message, and that moves the line.
+// have sent those. While messages wait, the mailbox is full, so that the receiver receives a message, which moves the
+// line. The limit costs a mutex, which only a mailbox with a limit has.
 class mailbox {
  public:
   enum class result {
@@ -227,7 +226,6 @@ class mailbox {
     });
     return number;
   }
-
   bool has_limit() const noexcept { return counter() && counter()->limit != 0; }
 
   // Takes the first item, of either kind: for a receiver that cannot receive a message now.
@@ -311,10 +309,7 @@ class mailbox {
       item.counted = true;
       return enqueue(item, who);
     }
-    if (!may_wait) {
-      return result::full;
-    }
-    if (!item.put_in_line()) {
+    if (!may_wait || !item.put_in_line()) {
       return result::full;
     }
     line.append(item);
