@@ -24,6 +24,7 @@
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -481,40 +482,48 @@ TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
     struct seen {
       int downs = 0;
       std::optional<otpp::monitor_ref> ref;
+      std::atomic<int>* handled = nullptr;
     };
-    seen init(bool traps) {
+    seen init(bool traps, std::atomic<int>* handled) {
       if (traps) {
         otpp::trap_exit();
       }
-      return {};
+      return {0, std::nullopt, handled};
     }
     void handle_call(tie m, seen& s) {
       otpp::link(m.who);
       s.ref = otpp::monitor(m.who);
     }
     void handle_cast(untie m, seen& s) {
+      ++*s.handled;
       otpp::unlink(m.who);
       otpp::demonitor(*s.ref);
     }
     void handle_info(otpp::down, seen& s) { ++s.downs; }
     void handle_info(otpp::exit_signal, seen&) {}
   };
+  std::atomic<int> accepted{0};
+  std::atomic<int> handled{0};
+  std::atomic<int> dropped{0};
+  auto count = [&](const otpp::crash_report& report) { dropped += static_cast<int>(report.dropped); };
+  auto hook = otpp::set_crash_hook(count);
   asio::thread_pool pool(3);
   for (int round = 0; round != 100; ++round) {
     std::vector<otpp::server_ref<quiet>> ring;
     for (int n = 0; n != 4; ++n) {
       ring.push_back(
-          otpp::start<quiet>(otpp::options().on(pool.get_executor()), n % 2 == 0, asio::use_future).get());
+          otpp::start<quiet>(otpp::options().on(pool.get_executor()), n % 2 == 0, &handled, asio::use_future)
+              .get());
     }
     for (std::size_t n = 0; n != 4; ++n) {
       otpp::call<quiet::tie>(ring[n], ring[(n + 1) % 4], asio::use_future).get();
     }
     std::thread other([&] {
       otpp::kill(ring[0]);
-      otpp::try_cast<quiet::untie>(ring[2], ring[3]);
+      accepted += otpp::try_cast<quiet::untie>(ring[2], ring[3]) ? 1 : 0;
       otpp::exit(ring[3], otpp::exit_reason::shutdown());
     });
-    otpp::try_cast<quiet::untie>(ring[3], ring[0]);
+    accepted += otpp::try_cast<quiet::untie>(ring[3], ring[0]) ? 1 : 0;
     otpp::exit(ring[1], otpp::exit_reason::shutdown());
     otpp::kill(ring[2]);
     other.join();
@@ -524,4 +533,6 @@ TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
     }
   }
   pool.join();
+  otpp::set_crash_hook(hook);
+  CHECK(accepted == handled + dropped);
 }

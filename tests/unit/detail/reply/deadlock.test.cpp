@@ -193,6 +193,8 @@ struct node {
   }
 
   asio::awaitable<void> handle_call(end_of m, town_ptr& all) {
+    co_await otpp::send<visit>(m.whom, std::string());
+    co_await code_of(otpp::wait_for_name<node>("nobody", 1s)); // meanwhile that one calls this one
     std::error_code code = co_await code_of(m.whom.stop());
     if (code == otpp::errc::deadlock) {
       all->alarms.emplace_back("stop");
@@ -476,7 +478,10 @@ TEST_CASE("deadlock: to stop a body that waits is no deadlock, because that ends
     auto all = std::make_shared<town>();
     one.spawn("first", [all]() -> asio::awaitable<void> {
       co_await start_node(all, "a");
-      auto body = []() -> asio::awaitable<void> { co_await ask<node::hop>("a", ""); };
+      auto body = []() -> asio::awaitable<void> {
+        co_await otpp::receive<node::visit>();
+        co_await ask<node::hop>("a", "");
+      };
       auto caller = co_await otpp::spawn(body());
       co_await code_of(otpp::call_for<node::end_of>(otpp::server_name<node>("a"), otpp::infinite, caller));
     });
