@@ -51,10 +51,10 @@ using stored_t = std::conditional_t<std::is_void_v<T>, no_value, T>;
 template <class Value, class Reply>
 consteval bool check_answer() {
   static_assert(
-      !loses<std::decay_t<Value>, Reply>(),
-      "otpp: the answer's type cannot keep this value: a fraction is given for an integer, or a number for "
-      "one of "
-      "smaller range or other sign; where that is meant, static_cast it");
+      !loses_fraction<std::decay_t<Value>, Reply>,
+      "otpp: the answer's type cannot keep this value: a fraction is given for an integer; where that is "
+      "meant, "
+      "static_cast it");
   return true;
 }
 

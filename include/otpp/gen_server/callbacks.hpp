@@ -175,11 +175,11 @@ consteval bool call_result_fits() {
     return std::is_same_v<returned, outcome<reply>>;
   } else if constexpr (calls_with_caller<Callbacks, M>) {
     return std::is_void_v<returned> || std::is_same_v<returned, no_reply_t> ||
-           (std::is_convertible_v<returned, reply> && !loses<returned, reply>());
+           (std::is_convertible_v<returned, reply> && !loses_fraction<returned, reply>);
   } else if constexpr (std::is_void_v<reply>) {
     return std::is_void_v<returned>;
   } else {
-    return std::is_convertible_v<returned, reply> && !loses<returned, reply>();
+    return std::is_convertible_v<returned, reply> && !loses_fraction<returned, reply>;
   }
 }
 

@@ -27,20 +27,29 @@ namespace detail {
 // As initiate_stop, of what an address means, which may be nobody.
 struct initiate_stop_at : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, destination target, exit_reason reason, duration timeout) {
+  void operator()(
+      Handler&& handler, destination target, exit_reason reason, duration timeout, bool is_ahead) {
     if (!target.error) {
-      initiate_stop()(std::forward<Handler>(handler), std::move(target.server), std::move(reason), timeout);
+      initiate_stop()(
+          std::forward<Handler>(handler), std::move(target.server), std::move(reason), timeout, is_ahead);
       return;
     }
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     server_core* nobody = nullptr;
     unregistered<request> stop =
-        make_operation<request>(std::forward<Handler>(handler), nobody, nobody, std::move(reason));
+        make_operation<request>(std::forward<Handler>(handler), nobody, nobody, std::move(reason), is_ahead);
     if (stop) {
       refuse(std::move(stop), std::move(target.error));
     }
   }
 };
+
+template <class Address, class Token>
+auto start_stop_at(Address to, exit_reason reason, duration timeout, bool is_ahead, Token&& token) {
+  return initiate<void>(
+      initiate_stop_at(), std::forward<Token>(token), resolve(std::move(to), purpose{"stop"}),
+      std::move(reason), timeout, is_ahead);
+}
 
 } // namespace detail
 
@@ -48,6 +57,8 @@ struct initiate_stop_at : initiation {
 /// `gen_server:stop/1,3`.
 ///
 /// A handler that ends its own server returns `otpp::stop()` or `otpp::stop(reason)`, which are no verbs.
+///
+/// With `otpp::ahead` it comes before what is queued, as there.
 ///
 /// @param to       The server: any `address`. A name is looked up before this returns.
 /// @param reason   The reason that `terminate` gets; `normal` by default.
@@ -76,20 +87,33 @@ struct initiate_stop_at : initiation {
 /// co_await otpp::stop("counter", otpp::exit_reason::shutdown(), 1s);
 /// @endcode
 template <address Address, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  requires(!detail::is_ahead_tag<Token>)
 auto stop(Address to, exit_reason reason, Duration timeout, Token&& token = {}) {
-  return detail::initiate<void>(
-      detail::initiate_stop_at(), std::forward<Token>(token),
-      detail::resolve(std::move(to), detail::purpose{"stop"}), std::move(reason), detail::saturate(timeout));
+  return detail::start_stop_at(
+      std::move(to), std::move(reason), detail::saturate(timeout), false, std::forward<Token>(token));
 }
 template <address Address, class Token = asio::use_awaitable_t<>>
-  requires(!detail::timeout_like<Token>)
+  requires(!detail::timeout_like<Token> && !detail::is_ahead_tag<Token>)
 auto stop(Address to, exit_reason reason, Token&& token = {}) {
   return otpp::stop(std::move(to), std::move(reason), infinite, std::forward<Token>(token));
 }
 template <address Address, class Token = asio::use_awaitable_t<>>
-  requires(!std::convertible_to<Token, exit_reason>)
+  requires(!std::convertible_to<Token, exit_reason> && !detail::is_ahead_tag<Token>)
 auto stop(Address to, Token&& token = {}) {
   return otpp::stop(std::move(to), exit_reason::normal(), infinite, std::forward<Token>(token));
+}
+template <address Address, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+auto stop(Address to, exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) {
+  return detail::start_stop_at(
+      std::move(to), std::move(reason), detail::saturate(timeout), true, std::forward<Token>(token));
+}
+template <address Address, class Token = asio::use_awaitable_t<>>
+auto stop(Address to, exit_reason reason, ahead_t, Token&& token = {}) {
+  return otpp::stop(std::move(to), std::move(reason), infinite, ahead, std::forward<Token>(token));
+}
+template <address Address, class Token = asio::use_awaitable_t<>>
+auto stop(Address to, ahead_t, Token&& token = {}) {
+  return otpp::stop(std::move(to), exit_reason::normal(), infinite, ahead, std::forward<Token>(token));
 }
 
 } // namespace otpp

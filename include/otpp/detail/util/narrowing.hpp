@@ -31,6 +31,11 @@ consteval bool loses() {
   }
 }
 
+// Does it lose a fraction? An answer is asked no more than this: it is written in a function whose type is known to its
+// author, as any other return value is.
+template <class From, class To>
+inline constexpr bool loses_fraction = std::is_floating_point_v<From> && std::is_integral_v<To>;
+
 // Can there be such a To?
 template <class From>
 inline constexpr bool may_be_lost = false;

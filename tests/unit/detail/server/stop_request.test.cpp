@@ -278,7 +278,7 @@ TEST_CASE("stop: by any address, as a verb of its own", "[stop]") {
     journal said;
     event go_on;
     go_on.happen();
-    for (int way = 0; way != 6; ++way) {
+    for (int way = 0; way != 9; ++way) {
       otpp::options how = way == 4 ? otpp::named("s").in(names) : otpp::named("s");
       auto server = co_await otpp::start<dying>(how, said, go_on, false);
       otpp::pid who = server;
@@ -289,6 +289,9 @@ TEST_CASE("stop: by any address, as a verb of its own", "[stop]") {
         case 2: co_await otpp::stop(otpp::server_name<dying>("s"), otpp::exit_reason::normal(), 5s); break;
         case 3: co_await otpp::stop(who, otpp::exit_reason(boom()), otpp::infinite); break;
         case 4: co_await otpp::stop(otpp::via<otpp::registry, dying>(names, "s")); break;
+        case 5: co_await otpp::stop("s", otpp::ahead); break;
+        case 6: co_await otpp::stop("s", otpp::exit_reason::shutdown(), otpp::ahead); break;
+        case 7: co_await otpp::stop("s", otpp::exit_reason::shutdown(), 5s, otpp::ahead); break;
         default: otpp::stop(server, done.token()); co_await done.get();
       }
       CHECK(who.has_ended());
