@@ -613,7 +613,7 @@ TEST_CASE("co_spawn: in every order of its steps, stop and kill, it ends before 
   CHECK(waits.schedules > 10);
   report nests = explore(orders::all(1), scenario(&own_another));
   CHECK(nests.is_complete);
-  report abandoned = explore(orders::all(2), scenario(&own_another, true));
+  report abandoned = explore(orders::all(1), scenario(&own_another, true));
   CHECK(abandoned.is_complete);
 }
 
