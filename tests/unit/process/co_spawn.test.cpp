@@ -290,7 +290,7 @@ struct counts_seconds {
 };
 
 // A state that everybody changes, without atomics.
-struct busy {
+struct busy_owner {
   struct own {};
   struct touch {};
 
@@ -664,14 +664,14 @@ TEST_CASE("co_spawn: on a pool it never runs at the same time as a handler, and 
   asio::thread_pool pool(4);
   constexpr int rounds = 20;
   for (int n = 0; n != rounds; ++n) {
-    std::future<otpp::server_ref<busy>> started =
-        otpp::start<busy>(otpp::options().on(pool.get_executor()), asio::use_future);
-    otpp::server_ref<busy> server = started.get();
+    std::future<otpp::server_ref<busy_owner>> started =
+        otpp::start<busy_owner>(otpp::options().on(pool.get_executor()), asio::use_future);
+    otpp::server_ref<busy_owner> server = started.get();
     for (int k = 0; k != 4; ++k) {
-      otpp::try_cast<busy::own>(server);
+      otpp::try_cast<busy_owner::own>(server);
     }
     for (int k = 0; k != 20; ++k) {
-      otpp::try_cast<busy::touch>(server);
+      otpp::try_cast<busy_owner::touch>(server);
     }
     n % 2 == 0 ? otpp::kill(server) : otpp::exit(server, otpp::exit_reason::shutdown());
     std::future<otpp::exit_reason> ended = server.join(asio::use_future);
@@ -683,11 +683,11 @@ TEST_CASE("co_spawn: on a pool it never runs at the same time as a handler, and 
 TEST_CASE("co_spawn: a pool that is destroyed destroys the coroutines before the state") {
   for (int n = 0; n != 10; ++n) {
     asio::thread_pool pool(2);
-    std::future<otpp::server_ref<busy>> started =
-        otpp::start<busy>(otpp::options().on(pool.get_executor()), asio::use_future);
-    otpp::server_ref<busy> server = started.get();
+    std::future<otpp::server_ref<busy_owner>> started =
+        otpp::start<busy_owner>(otpp::options().on(pool.get_executor()), asio::use_future);
+    otpp::server_ref<busy_owner> server = started.get();
     for (int k = 0; k != 4; ++k) {
-      otpp::try_cast<busy::own>(server);
+      otpp::try_cast<busy_owner::own>(server);
     }
     pool.stop();
   }

@@ -97,7 +97,8 @@ class coroutine_maker final : public child_maker {
   explicit coroutine_maker(Factory factory) : factory_(std::make_shared<Factory>(std::move(factory))) {}
 
   asio::awaitable<pid> start(options how) const override {
-    asio::awaitable<server_ref<spawned>> starting = otpp::spawn_link(std::move(how), shared(factory_));
+    shared function(factory_);
+    asio::awaitable<server_ref<spawned>> starting = otpp::spawn_link(std::move(how), function);
     server_ref<spawned> process = co_await std::move(starting);
     co_return pid(std::move(process));
   }
