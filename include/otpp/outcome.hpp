@@ -9,6 +9,8 @@
 #include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
 
+#include <asio/awaitable.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <exception>
@@ -52,10 +54,19 @@ template <class Value, class Reply>
 consteval bool check_answer() {
   static_assert(
       !loses_fraction<std::decay_t<Value>, Reply>,
-      "otpp: the answer's type cannot keep this value: a fraction is given for an integer; where that is "
-      "meant, "
-      "static_cast it");
+      "otpp: the answer's type cannot keep this value: a fraction is given for an integer; "
+      "where that is meant, static_cast it");
   return true;
+}
+
+template <class T>
+consteval bool refuse_operation() {
+  constexpr bool is_operation = std::is_void_v<T>; // never, and only known here
+  static_assert(
+      is_operation,
+      "otpp: a handler returns an operation that it does not await; to end its own server "
+      "for a reason in words it returns otpp::stop(otpp::exit_reason(\"words\"))");
+  return false;
 }
 
 } // namespace detail
@@ -84,7 +95,8 @@ class stopping {
 ///
 /// OTP's `{stop, Reason, State}`.
 ///
-/// @param reason  A named reason, an exception, or a text.
+/// @param reason  A named reason, an exception, or an `exit_reason` of a text. (With a text itself, `stop` is the verb that
+///                stops the server of that name.)
 inline stopping<> stop(exit_reason reason = exit_reason::normal()) { return stopping<>(std::move(reason)); }
 
 /// Ends the server after this handler, and answers the call with `value` after the end: `terminate` has run,
@@ -182,6 +194,13 @@ class outcome {
       static_assert(detail::check_answer<U, detail::stored_t<Reply>>());
       value_.emplace(std::move(*detail::access::value(stop)));
     }
+  }
+
+  /// Is refused with a sentence: `otpp::stop("text")` stops the server that has this name.
+  template <class T, class Executor>
+    requires(!std::convertible_to<asio::awaitable<T, Executor>, detail::stored_t<Reply>>)
+  outcome(asio::awaitable<T, Executor>) {
+    static_assert(detail::refuse_operation<asio::awaitable<T, Executor>>());
   }
 
   /// Answers with an exception.

@@ -62,7 +62,7 @@ TEST_CASE("outcome: stops, with or without a value", "[outcome]") {
   CHECK(access::value(with_value) == 5);
   otpp::outcome<int> with_error = otpp::stop(std::runtime_error("bad"));
   CHECK(access::reason(with_error).message() == "bad");
-  otpp::outcome<int> with_text = otpp::stop("tired", 5);
+  otpp::outcome<int> with_text = otpp::stop(otpp::exit_reason("tired"), 5);
   CHECK(access::reason(with_text).message() == "tired");
   CHECK_FALSE(access::reason(with_text).is_clean());
 }
