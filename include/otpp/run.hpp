@@ -124,7 +124,7 @@ int detail::run_program(asio::awaitable<T> body) {
   bool interrupted = false;
   asio::io_context context(1);
   asio::cancellation_signal cancel;
-  interrupts signals(context);
+  interrupts of_user(context);
   intrusive_ptr<context_state> program = context_state::of(context.get_executor());
   program->become_program();
   auto on_signal = [&](auto& again, std::error_code error) -> void {
@@ -136,9 +136,9 @@ int detail::run_program(asio::awaitable<T> body) {
       return;
     }
     cancel.emit(asio::cancellation_type::terminal);
-    signals.async_wait([&](std::error_code next, int) { again(again, next); });
+    of_user.async_wait([&](std::error_code next, int) { again(again, next); });
   };
-  signals.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
+  of_user.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
   asio::co_spawn(
       context, run_main(std::move(body), status, interrupted, std::move(program)),
       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {

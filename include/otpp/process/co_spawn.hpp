@@ -44,7 +44,8 @@ inline intrusive_ptr<server_core> owner_of_coroutine() {
 ///
 /// If the coroutine throws, the server ends as if a callback had thrown: with this exception as its reason, a crash
 /// report, and `terminate`. A callback that waits is cancelled. What a coroutine throws after its server has begun to
-/// end is dropped. With a completion token, the exception is given to that instead (below).
+/// end is dropped. If the operation for which it waits destroys it, the server ends as `killed`. With a completion
+/// token, the exception is given to that instead (below).
 ///
 /// Works in every process: in the callbacks of a server, in the body of a process that `spawn` has started, and in a
 /// coroutine that this has started, whose coroutines belong to the same process. What runs on other executors, such as
@@ -98,7 +99,8 @@ void co_spawn(Work&& work) {
 /// the state is destroyed.
 ///
 /// @par Errors
-/// What the coroutine throws; `asio::error::operation_aborted` if the server ends before it begins; `errc::exited` if
+/// Throws `errc::no_process`, as `co_spawn(work)`, from the call itself. To the token goes what the coroutine throws;
+/// `asio::error::operation_aborted` if the server ends before it begins; `errc::exited` if
 /// the server's context is destroyed.
 ///
 /// @par Cancellation

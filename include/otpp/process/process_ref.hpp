@@ -31,7 +31,7 @@ struct spawned;
 ///
 /// @par Lifetime
 /// May outlive the process and its context. The value is kept until the last reference to the process, of whatever
-/// kind, is destroyed.
+/// kind, is destroyed; so a coroutine that returns its own `pid` is never freed.
 template <class T>
 class process_ref : public server_ref<spawned> {
  public:

@@ -476,7 +476,7 @@ TEST_CASE("co_spawn: a kill cancels again what has withstood") {
     CHECK(!server.has_ended());
     otpp::kill(server);
     otpp::exit_reason why = co_await server.join();
-    CHECK(why == otpp::exit_reason::shutdown());
+    CHECK(why == otpp::exit_reason::killed());
     CHECK(said.text() == "withstood gone state");
   });
 }
@@ -708,3 +708,31 @@ TEST_CASE("co_spawn: AddressSanitizer reports who uses the state after the serve
   });
 }
 #endif
+
+namespace {
+
+struct late_owner {
+  struct state {
+    explicit state(journal where) : said(std::move(where)) {}
+    state(const state&) = delete;
+    ~state() {
+      std::shared_ptr<void> last(nullptr, [where = said](void*) mutable { where.add("gone"); });
+      otpp::co_spawn([last]() -> asio::awaitable<void> { co_return; });
+      last = nullptr;
+      said.add("state");
+    }
+    journal said;
+  };
+  state init(journal said) { return state(std::move(said)); }
+};
+
+} // namespace
+
+TEST_CASE("co_spawn: what the state's destructor starts is destroyed before the state") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await otpp::start<late_owner>(said);
+    co_await server.stop();
+    CHECK(said.text() == "gone state");
+  });
+}

@@ -44,10 +44,16 @@ class sending : public answer_slot<void> {
   // Where the cycle is described that a wait would close; until the message is sent.
   void tells(wait_cycle& where) noexcept { cycle_ = &where; }
 
-  // Sets the edge only now: up to here there might have been room.
+  // A spawned coroutine may receive in another one of its own, and so make room, while its body waits.
+  bool visit_awaited(awaited_visitor& visit) const noexcept override {
+    return visit.one(this->server, this->is_sure() && !this->server->opens_at_once());
+  }
+
+  // Sets the edge only now: up to here there might have been room. Elsewhere than in a step of the process, its
+  // context may go meanwhile, and the edge would stay.
   bool may_wait_for_room() noexcept override {
     process* from = this->waiting_handler();
-    if (!from) {
+    if (!from || !from->is_running_here()) {
       return true;
     }
     this->set_edge(*from);

@@ -41,16 +41,19 @@ namespace otpp::detail {
 
 // Ends the process by an exit signal: discards what the last handler asked for, and cancels a handler that
 // waits. A `kill` cancels a handler again that has withstood an earlier signal, and the coroutines of the process; it
-// is then the reason.
+// is then the reason. Another signal that comes while a crashed server waits for its coroutines does not hide the crash.
 inline void server_core::apply_exit_signal(const pending_exit& signal) noexcept {
   bool is_due = follows_exit_signals() || (killed_by_signal() && signal.is_kill);
   if (!is_due || signal.is_void() || mailbox_.is_closed()) {
     return;
   }
-  cause_ = end_cause::exit_signal;
-  reason_ = signal.reason;
-  last_message_ = {};
-  last_where_ = {};
+  bool has_crashed = cause_ == end_cause::stopped && !reason_.is_clean();
+  if (signal.is_kill || !has_crashed || waits_for_ != waits_for::coroutines) {
+    cause_ = end_cause::exit_signal;
+    reason_ = signal.reason;
+    last_message_ = {};
+    last_where_ = {};
+  }
   if (waits_for_ == waits_for::coroutines) {
     related()->coroutines.for_each([&](owned_coroutine& one) { one.cancel(signal.is_kill); });
   } else {
@@ -265,6 +268,7 @@ inline bool server_core::end_coroutines() noexcept {
   if (!its || its->coroutines.empty()) {
     return false;
   }
+  observation_.handles_nothing(); // though it does not sleep
   waits_for_ = waits_for::coroutines;
   its->coroutines.for_each([](owned_coroutine& one) { one.cancel(false); });
   return true;

@@ -58,8 +58,8 @@ class owned_coroutine : public task, public counted<owned_coroutine> {
 
   // Any thread; once. In a step of the server, the server owns the coroutine from here on.
   void start() noexcept {
-    if (server_->is_running_here() && !server_->refuses_coroutines_) {
-      enlist();
+    if (server_->is_running_here()) {
+      server_->refuses_coroutines_ ? refuse() : enlist();
     }
     submit();
   }
@@ -188,13 +188,18 @@ class owned_coroutine : public task, public counted<owned_coroutine> {
     server_->related()->coroutines.push_front(*this);
   }
 
+  // It will not begin. At once, because the state may be destroyed next.
+  void refuse() noexcept {
+    state_.store(state::gone, std::memory_order_relaxed);
+    destroy_work();
+  }
+
   void begin() noexcept {
-    if (!hook_.is_linked()) { // it was not started in a step of the server, or is refused
+    if (!hook_.is_linked()) { // it was not started in a step of the server
       server_->refuses_coroutines_ ? void(was_cancelled_ = true) : enlist();
     }
     if (was_cancelled_) {
-      state_.store(state::gone, std::memory_order_relaxed);
-      destroy_work();
+      refuse();
       conclude();
       return;
     }

@@ -245,8 +245,16 @@ class relations {
   receiver* body = nullptr; // what takes all messages; by the process itself
   std::uint64_t parent = 0; // see parent_of(); written before the process is launched, like the next one
 
-  // By the process itself, before it ends; then by whoever joins it.
-  std::unique_ptr<kept_result> result;
+  // By whoever joins the process, which has ended.
+  const std::unique_ptr<kept_result>& result() const noexcept { return result_; }
+
+  // By the coroutine of the process, which may run elsewhere while its context is being destroyed: then it is too late.
+  void keep_result(std::unique_ptr<kept_result> made) noexcept {
+    std::lock_guard lock(owner_.context().mutex());
+    if (owner_.life_ != server_core::life::ended) {
+      result_ = std::move(made);
+    }
+  }
 
   // The context of the otpp::run whose end is to stop this process, if it runs on another one; otherwise null.
   intrusive_ptr<context_state> program;
@@ -274,6 +282,7 @@ class relations {
   intrusive_list<node> nodes_;
   intrusive_list<owned_timer> timers_;
   intrusive_list<reply_slot> watchers_;
+  std::unique_ptr<kept_result> result_;
   std::uint32_t watcher_count_ = 0;
   std::uint32_t watcher_limit_ = 16;
   std::atomic<std::uint32_t> state_users_{1};

@@ -53,7 +53,7 @@ struct returning_body {
   static asio::awaitable<void> run(asio::awaitable<T> body) {
     relations& its = relations::of(*running_process("spawn"));
     T value = co_await std::move(body);
-    its.result = std::make_unique<result_of<T>>(std::move(value));
+    its.keep_result(std::make_unique<result_of<T>>(std::move(value)));
   }
 };
 
@@ -69,7 +69,7 @@ class result_request : public answer_slot<T> {
 
   void write_end(const exit_reason& reason) noexcept override {
     relations* its = static_cast<server_core&>(*this->server).related();
-    auto* kept = static_cast<result_of<T>*>(its->result.get());
+    auto* kept = static_cast<result_of<T>*>(its->result().get());
     if (kept && kept->give_to(*this)) {
       return;
     }

@@ -15,15 +15,18 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/query.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <string>
@@ -198,6 +201,38 @@ TEST_CASE("stop_all: one that is late is named, and those before it are stopped 
     co_await late.join();
     CHECK(log_of_ends.back() == "stubborn");
   });
+}
+
+namespace {
+
+struct slow_owner {
+  struct begin {
+    using reply_type = void;
+  };
+  using state_type = std::shared_ptr<std::atomic<bool>>;
+  state_type init(state_type is_over) { return is_over; }
+  void handle_call(begin, state_type& is_over) { otpp::co_spawn(wait_for(is_over)); }
+  static asio::awaitable<void> wait_for(state_type is_over) {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    while (!*is_over) {
+      co_await asio::post(asio::use_awaitable);
+    }
+  }
+};
+
+} // namespace
+
+TEST_CASE("stop_all: one whose coroutine is late keeps no other from its end", "[run]") {
+  log_of_ends.clear();
+  asio::thread_pool pool(1);
+  auto is_over = std::make_shared<std::atomic<bool>>(false);
+  otpp::start<tenant>(on(pool), std::string("1"), asio::use_future).get();
+  auto late = otpp::start<slow_owner>(on(pool), is_over, asio::use_future).get();
+  otpp::call<slow_owner::begin>(late, asio::use_future).get();
+  CHECK_THROWS_AS(otpp::stop_all(pool, 50ms, asio::use_future).get(), otpp::error);
+  CHECK(log_of_ends == std::vector<std::string>{"1: shutdown"});
+  *is_over = true;
+  late.join(asio::use_future).get();
 }
 
 TEST_CASE("stop_all: a server cannot stop its own context and wait for that", "[run]") {
