@@ -271,7 +271,7 @@ failing_shard() {
   done
   check '"v4"' get k
   exec 4>&-
-  grep -q 'child "shard-' "$work/err" || fail "no report: $(cat "$work/err")"
+  grep -q 'server "shard-' "$work/err" || fail "no report: $(cat "$work/err")"
   : >"$work/err"
   stop TERM
 }

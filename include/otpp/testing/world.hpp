@@ -146,7 +146,7 @@ class world {
 
   static constexpr std::uint64_t step_limit = 100'000;
 
-  client& add(context& where, std::unique_ptr<client> made, asio::awaitable<void> coroutine);
+  client& add(context& where, std::unique_ptr<client> kept, asio::awaitable<void> coroutine);
   template <class Function>
   void post(const context& where, Function&& function);
   void run_until(time_point end);

@@ -124,10 +124,12 @@ consteval misfit why_not() {
     } else {
       return why_not_taken<in_handle_cast, callbacks_of<Address>, M>(misfit::without_handle_cast);
     }
-  } else if constexpr (handles_info<callbacks_of<Address>, M>) {
-    return misfit::none;
   } else {
-    return why_not_taken<in_handle_info, callbacks_of<Address>, M>(misfit::without_handle_info);
+    if constexpr (handles_info<callbacks_of<Address>, M>) {
+      return misfit::none;
+    } else {
+      return why_not_taken<in_handle_info, callbacks_of<Address>, M>(misfit::without_handle_info);
+    }
   }
 }
 

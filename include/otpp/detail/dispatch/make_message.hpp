@@ -40,9 +40,7 @@ M make_message(Args&&... args) {
       !loses_arguments<is_made_of<M>::template these, Args...>(),
       "otpp: the message cannot keep an argument: a fraction is given for an integer, or a number for one of "
       "smaller range or other sign; where that is meant, static_cast it");
-  if constexpr (makes_in_braces<M, Args...>) {
-    return M{std::forward<Args>(args)...};
-  } else if constexpr (std::is_constructible_v<M, Args...>) {
+  if constexpr (std::is_constructible_v<M, Args...> && !makes_in_braces<M, Args...>) {
     return M(std::forward<Args>(args)...);
   } else {
     return M{std::forward<Args>(args)...};

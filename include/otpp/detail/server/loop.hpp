@@ -64,12 +64,7 @@ inline void server_core::run_loop() noexcept {
     }
     kept_.reset();
     if (relations* its = related(); its && follows_exit_signals()) {
-      if (pending_exit* signal = its->incoming.oldest()) {
-        apply_exit_signal(*signal); // before what was sent earlier, as in OTP
-      }
-      if (its->is_hurried() && !starter_) [[unlikely]] {
-        open_ahead(*its);
-      }
+      take_what_goes_ahead(*its);
     }
     if (life_ == life::ending) { // `terminate` has completed
       if (!end_coroutines()) {
@@ -116,6 +111,15 @@ inline void server_core::run_loop() noexcept {
     take(*item);
     hand_out_if_it_blocks();
     item->open(*this);
+  }
+}
+
+inline void server_core::take_what_goes_ahead(relations& its) noexcept {
+  if (pending_exit* signal = its.incoming.oldest()) {
+    apply_exit_signal(*signal); // before what was sent earlier, as in OTP
+  }
+  if (its.is_hurried() && !starter_) [[unlikely]] {
+    open_ahead(its);
   }
 }
 

@@ -162,7 +162,7 @@ class observation {
     }
     const std::size_t number = queue.count_up_to(most + 1);
     if (number <= most) {
-      until_look_ = static_cast<std::int32_t>((std::min)(latest, (std::max)(most - number, most / 8 + 1)));
+      until_look_ = static_cast<std::int32_t>((std::min)(latest, (std::max)(most - number, (most / 8) + 1)));
       return;
     }
     is_reported_ = true;

@@ -331,6 +331,7 @@ class server_core : public process {
 
   void run_loop() noexcept;
   envelope* next_message() noexcept;
+  void take_what_goes_ahead(relations& its) noexcept;
   void open_ahead(relations& its) noexcept;
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;

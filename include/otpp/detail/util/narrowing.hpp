@@ -24,10 +24,8 @@ consteval bool loses() {
     return false;
   } else if constexpr (std::is_floating_point_v<From> || std::is_floating_point_v<To>) {
     return !std::is_floating_point_v<To>;
-  } else if constexpr (std::is_same_v<decltype(+std::declval<From>()), int>) {
-    return false;
   } else {
-    return !requires(From number) { To{number}; };
+    return !std::is_same_v<decltype(+std::declval<From>()), int> && !requires(From number) { To{number}; };
   }
 }
 

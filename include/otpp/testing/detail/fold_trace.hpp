@@ -43,7 +43,7 @@ class folded_trace {
     std::string result;
     for (std::size_t i = 0; i != lines_.size(); ++i) {
       if (i == shown && lines_.size() > 2 * shown) {
-        std::size_t left_out = lines_.size() - 2 * shown;
+        std::size_t left_out = lines_.size() - (2 * shown);
         result += "  " + std::to_string(left_out) + " lines are left out here\n";
         i += left_out;
       }
