@@ -182,16 +182,31 @@ TEST_CASE("dynamic_supervisor: a temporary_child takes what cannot be copied") {
   });
 }
 
+namespace {
+
+struct forgetful {
+  int init(const std::shared_ptr<int>&) { return 0; }
+};
+
+} // namespace
+
 TEST_CASE("dynamic_supervisor: the start arguments of a temporary child are forgotten") {
   supervisor_log log;
   in_a_world([&](world&) -> asio::awaitable<void> {
     dynamic_ref top = co_await otpp::start<otpp::dynamic_supervisor>();
     auto shared = std::make_shared<int>(0);
-    auto make = [shared]() -> asio::awaitable<void> { co_await otpp::receive<member::crash>(); };
-    otpp::child_spec spec = otpp::child("body", make).restart(otpp::temporary);
+    otpp::child_spec spec = otpp::child<forgetful>("server", shared).restart(otpp::temporary);
     co_await otpp::start_child(top, std::move(spec));
     co_await otpp::which_children(top);
-    CHECK(shared.use_count() == 2); // here, and in `make`
+    CHECK(shared.use_count() == 1);
+    auto make = [shared]() -> asio::awaitable<void> { co_await otpp::receive<member::crash>(); };
+    spec = otpp::child("body", make).restart(otpp::temporary);
+    otpp::pid body = co_await otpp::start_child(top, std::move(spec));
+    CHECK(shared.use_count() == 3); // here, in `make`, and with the coroutine
+    otpp::kill(body);
+    co_await body.join();
+    co_await otpp::which_children(top);
+    CHECK(shared.use_count() == 2);
     co_await top.stop();
   });
 }

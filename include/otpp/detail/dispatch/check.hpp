@@ -312,13 +312,22 @@ consteval bool slices(std::type_identity<message_list<Noted...>>) {
   return ((std::is_base_of_v<Noted, M> && has_overload<Callback, Callbacks, Noted, Rest...>) || ...);
 }
 
+template <class Callback, class Callbacks, class M, class... Rest>
+consteval bool is_sliced() {
+  if constexpr (std::is_class_v<M> && count_overloads<Callback, Callbacks, M, Rest...>() == 0) {
+    return slices<Callback, Callbacks, M, Rest...>(
+        std::type_identity<typename overloads<Callback, Callbacks>::types>());
+  } else {
+    return false;
+  }
+}
+
 // All that is checked of the handler that takes M, and Rest before the state.
 template <class Callback, class Callbacks, class M, class... Rest>
 consteval bool check_handler() {
-  if constexpr (std::is_class_v<M> && count_overloads<Callback, Callbacks, M, Rest...>() == 0) {
+  if constexpr (std::is_class_v<M>) {
     static_assert(
-        !slices<Callback, Callbacks, M, Rest...>(
-            std::type_identity<typename overloads<Callback, Callbacks>::types>()),
+        !is_sliced<Callback, Callbacks, M, Rest...>(),
         "otpp: this message would be sliced: the handler takes a base class of it by value; it takes `const "
         "Base&` or "
         "`Base&&`, or there is a handler for this very message");

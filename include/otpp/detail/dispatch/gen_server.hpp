@@ -137,10 +137,11 @@ class gen_server final : public server_core {
       if constexpr (handles_call<Callbacks, M>) {
         found = kind == verb::call ? &open_call<M> : found;
       }
-      if constexpr (handles_cast<Callbacks, M>) {
+      // A class may list a message for one verb, and have a handler of a base class for another.
+      if constexpr (handles_cast<Callbacks, M> && !is_sliced<in_handle_cast, Callbacks, M>()) {
         found = kind == verb::cast ? &open_cast<M> : found;
       }
-      if constexpr (handles_info<Callbacks, M>) {
+      if constexpr (handles_info<Callbacks, M> && !is_sliced<in_handle_info, Callbacks, M>()) {
         found = kind == verb::info ? &open_info<M> : found;
       }
     });
@@ -253,7 +254,7 @@ class gen_server final : public server_core {
   void run_own(erased_message& message) noexcept {
     bool found = false;
     auto run = [&]<class M>(std::type_identity<M>) {
-      if constexpr (Handler::template takes<M>) {
+      if constexpr (Handler::template takes<M> && !is_sliced<typename Handler::where, Callbacks, M>()) {
         static_assert(check_handler<typename Handler::where, Callbacks, M>());
         if (!found && message.type() == typeid(M)) {
           found = true;
