@@ -95,7 +95,8 @@ endfunction()
 # otpp_add_compile_fail(<name> <message>)
 #
 # <name>.cpp must compile as it stands, and must fail with
-# <message>, word for word, once OTPP_MISTAKE is defined.
+# <message>, word for word, once OTPP_MISTAKE is defined. That it compiles is Clang's to see: it takes a sixth of g++'s
+# time, because its precompiled header has what the header instantiates.
 function(otpp_add_compile_fail name message)
   otpp_compile_command(command)
   set(umbrella ${CMAKE_CURRENT_BINARY_DIR}/umbrella.hpp)
@@ -103,21 +104,28 @@ function(otpp_add_compile_fail name message)
     # Parsing Asio is what costs, so it is done once. A compiler that cannot
     # use the precompiled file reads the header beside it instead.
     file(WRITE ${umbrella} "#include <otpp/otpp.hpp>\n")
-    add_test(
-      NAME compile_fail.umbrella
-      COMMAND ${command} -x c++-header ${umbrella} -o ${umbrella}.gch
-      COMMAND_EXPAND_LISTS
-    )
+    set(precompile -x c++-header ${umbrella} -o ${umbrella}.gch)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      set(precompile -fpch-instantiate-templates -x c++-header ${umbrella} -o ${umbrella}.pch)
+    endif()
+    add_test(NAME compile_fail.umbrella COMMAND ${command} ${precompile} COMMAND_EXPAND_LISTS)
     set_tests_properties(
       compile_fail.umbrella
       PROPERTIES FIXTURES_SETUP umbrella LABELS compile_fail TIMEOUT 120
     )
   endif()
+  set(include -include ${umbrella})
+  set(sees_that_it_compiles OFF)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    set(include -include-pch ${umbrella}.pch)
+    set(sees_that_it_compiles ON)
+  endif()
   add_test(
     NAME compile_fail.${name}
     COMMAND
-      ${CMAKE_COMMAND} -D "MESSAGE=${message}" -P ${PROJECT_SOURCE_DIR}/tools/compile_fail.cmake --
-      ${command} -include ${umbrella} -fsyntax-only
+      ${CMAKE_COMMAND} -D "MESSAGE=${message}" -D BOTH=${sees_that_it_compiles}
+      -P ${PROJECT_SOURCE_DIR}/tools/compile_fail.cmake --
+      ${command} ${include} -fsyntax-only
       ${CMAKE_CURRENT_SOURCE_DIR}/${name}.cpp
     COMMAND_EXPAND_LISTS
   )
