@@ -28,6 +28,8 @@
 #include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/io_context.hpp>
 
 #include <chrono>
@@ -545,9 +547,11 @@ TEST_CASE("join_all: returns all reasons, in order") {
     CHECK(reasons[1] == otpp::exit_reason::shutdown());
     CHECK(reasons[2] == otpp::exit_reason::normal());
     bool is_told = false;
-    otpp::join_all(all, [&](std::exception_ptr error, std::vector<otpp::exit_reason> again) {
+    asio::any_io_executor executor = co_await asio::this_coro::executor;
+    auto told = [&](std::exception_ptr error, std::vector<otpp::exit_reason> again) {
       is_told = !error && again == reasons;
-    });
+    };
+    otpp::join_all(all, asio::bind_executor(executor, told));
     co_await until([&] { return is_told; });
     std::vector<otpp::pid> nobody{all[0], otpp::pid()};
     std::error_code code = co_await code_of(otpp::join_all(nobody));
