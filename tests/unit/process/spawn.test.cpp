@@ -28,9 +28,9 @@
 #include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/io_context.hpp>
+#include <asio/this_coro.hpp>
 
 #include <chrono>
 #include <functional>

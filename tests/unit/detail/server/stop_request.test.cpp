@@ -22,9 +22,11 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <array>
@@ -202,7 +204,9 @@ TEST_CASE("stop: ahead, of servers that sleep, start, are suspended or have much
     co_await stopped.get();
     CHECK(reports.dropped() == 200);
     pending<otpp::server_ref<dying>> starting;
-    otpp::start<dying>(otpp::named("stop-ahead"), said, happened(), false, starting.token());
+    asio::any_io_executor executor = co_await asio::this_coro::executor; // not on the threads of the system's
+    otpp::start<dying>(
+        otpp::named("stop-ahead"), said, happened(), false, asio::bind_executor(executor, starting.token()));
     auto named = otpp::whereis<dying>("stop-ahead");
     REQUIRE(named);
     co_await named->stop(otpp::ahead);
