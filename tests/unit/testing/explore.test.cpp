@@ -361,7 +361,8 @@ TEST_CASE("world: the timeout of calls that name none can be set") {
   explore(orders::fifo(), [](world& one) {
     one.set_default_timeout(1min);
     auto seen = std::make_shared<std::vector<otpp::duration>>();
-    auto body = [&one, seen]() -> asio::awaitable<void> {
+    auto told = std::make_shared<std::string>();
+    auto body = [&one, seen, told]() -> asio::awaitable<void> {
       otpp::server_ref<silent> server = co_await otpp::start<silent>();
       for (bool is_said : {false, true}) {
         auto begin = one.now();
@@ -371,7 +372,8 @@ TEST_CASE("world: the timeout of calls that name none can be set") {
           } else {
             co_await otpp::call<silent::ask>(server);
           }
-        } catch (const otpp::error&) {
+        } catch (const otpp::error& late) {
+          *told += late.what();
         }
         seen->push_back(one.now() - begin);
       }
@@ -379,5 +381,8 @@ TEST_CASE("world: the timeout of calls that name none can be set") {
     one.spawn("client", body);
     one.run();
     one.check(*seen == std::vector<otpp::duration>{1min, 5s}, "the default is another");
+    for (const char* text : {"(waited 60 s)", "(waited 5 s)"}) {
+      one.check(told->find(text) != std::string::npos, "the error tells of another time");
+    }
   });
 }

@@ -155,8 +155,9 @@ class reply_slot : public task, public waiter {
   // Returns one of the library's errors, with the names of this operation and its server.
   std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
     try {
-      return make_error(
-          code, operation(), message(), server ? server->describe() : std::string(), reason, timeout);
+      std::string whom = server ? server->describe() : std::string();
+      duration waited = lane_ ? context().timeout_of(timeout) : timeout;
+      return make_error(code, operation(), message(), whom, reason, waited);
     } catch (...) {
       return std::current_exception();
     }
@@ -169,8 +170,7 @@ class reply_slot : public task, public waiter {
     discard();
   }
 
-  // Returns the process whose handler is itself waiting, and so cannot continue before the completion; else
-  // null, as for a coroutine that the handler has spawned.
+  // Returns the process whose handler itself waits here; else null, as for a coroutine that the handler has spawned.
   process* waiting_handler() const noexcept { return waiting_handler_; }
   process* caller() const noexcept { return process_.get(); } // the process in which it is resumed, or null
 

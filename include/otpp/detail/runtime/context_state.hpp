@@ -174,11 +174,12 @@ class context_state : public counted<context_state> {
     return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
 
+  duration timeout_of(duration given) const noexcept; // how long a wait lasts that was given this timeout
   deadline::time_point when_over(moment after) const noexcept {
     if (after.is_absolute) {
       return not_too_early(deadline::time_point(after.count));
     }
-    duration count = virtual_time_ ? virtual_time_->timeout_of(after.count) : after.count;
+    duration count = timeout_of(after.count);
     return count == infinite ? (deadline::time_point::max)() : not_too_early(deadline_after(count, now()));
   }
 

@@ -11,6 +11,7 @@
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/timeout.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/execution_context.hpp>
@@ -128,6 +129,13 @@ template <class Visit>
 void context_state::each_process(Visit visit) noexcept {
   std::lock_guard lock(mutex_);
   processes_.for_each_backward(std::move(visit));
+}
+
+inline duration context_state::timeout_of(duration given) const noexcept {
+  if (virtual_time_) {
+    return virtual_time_->timeout_of(given);
+  }
+  return given == unsaid_timeout ? default_timeout : given;
 }
 
 inline void context_state::sweep(lane& here) {
