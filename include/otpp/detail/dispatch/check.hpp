@@ -325,13 +325,10 @@ consteval bool is_sliced() {
 // All that is checked of the handler that takes M, and Rest before the state.
 template <class Callback, class Callbacks, class M, class... Rest>
 consteval bool check_handler() {
-  if constexpr (std::is_class_v<M>) {
-    static_assert(
-        !is_sliced<Callback, Callbacks, M, Rest...>(),
-        "otpp: this message would be sliced: the handler takes a base class of it by value; it takes `const "
-        "Base&` or "
-        "`Base&&`, or there is a handler for this very message");
-  }
+  static_assert(
+      !is_sliced<Callback, Callbacks, M, Rest...>(),
+      "otpp: this message would be sliced: the handler takes a base class of it by value; it takes `const "
+      "Base&` or `Base&&`, or there is a handler for this very message");
   return check_state_parameter<Callback, Callbacks, M, Rest...>();
 }
 

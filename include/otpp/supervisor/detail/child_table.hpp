@@ -71,8 +71,15 @@ class child_table {
   using later = void (*)(duration, restart_retry);
 
   // `send_later` sends the supervisor a message, so that it can serve other requests in the meantime.
-  child_table(restart_budget budget, later send_later)
-      : budget_(std::move(budget)), send_later_(send_later) {}
+  child_table(restart_budget budget, bool shuts_down_ahead, later send_later)
+      : budget_(std::move(budget)), send_later_(send_later), shuts_down_ahead_(shuts_down_ahead) {}
+
+  // What the supervisor's specification says of all its children.
+  void inherit(child_spec& spec) const noexcept {
+    if (shuts_down_ahead_) {
+      spec.shutdown(ahead);
+    }
+  }
 
   // Starts a child. If its `init` returned `ignore`, the child is nobody.
   static asio::awaitable<void> start(child_record& one) {
@@ -176,6 +183,7 @@ class child_table {
 
   restart_budget budget_;
   later send_later_;
+  bool shuts_down_ahead_;
 };
 
 } // namespace otpp::detail

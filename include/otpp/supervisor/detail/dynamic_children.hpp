@@ -33,15 +33,13 @@ namespace otpp::detail {
 class dynamic_children : private child_table {
  public:
   dynamic_children(restart_budget budget, std::size_t most, bool shuts_down_ahead, later send_later)
-      : child_table(std::move(budget), send_later), most_(most), shuts_down_ahead_(shuts_down_ahead) {}
+      : child_table(std::move(budget), shuts_down_ahead, send_later), most_(most) {}
 
   asio::awaitable<outcome<pid>> add(child_spec spec) {
     if (children_.size() >= most_) {
       co_return outcome<pid>(refuse(errc::max_children, "start_child", spec.id()));
     }
-    if (shuts_down_ahead_) {
-      spec.shutdown(ahead);
-    }
+    inherit(spec);
     child_record made(std::move(spec));
     std::exception_ptr against;
     if (made.spec.is_significant()) {
@@ -156,7 +154,6 @@ class dynamic_children : private child_table {
 
   std::unordered_map<std::uint64_t, child_record> children_;
   std::size_t most_;
-  bool shuts_down_ahead_;
 };
 
 } // namespace otpp::detail

@@ -45,10 +45,9 @@ class supervised : private child_table {
  public:
   // Throws std::invalid_argument for an invalid specification.
   supervised(supervisor_spec spec, later send_later)
-      : child_table(restart_budget(spec.intensity_, spec.period_), send_later),
+      : child_table(restart_budget(spec.intensity_, spec.period_), spec.shuts_down_ahead_, send_later),
         strategy_(spec.strategy_),
         auto_shutdown_(spec.auto_shutdown_),
-        shuts_down_ahead_(spec.shuts_down_ahead_),
         gave_up_(std::move(spec.gave_up_)) {
     std::set<std::string_view> ids;
     for (const child_spec& one : spec.children_) {
@@ -234,12 +233,6 @@ class supervised : private child_table {
     }
   }
 
-  void inherit(child_spec& spec) const noexcept {
-    if (shuts_down_ahead_) {
-      spec.shutdown(ahead);
-    }
-  }
-
   void check(const child_spec& spec) const {
     if (!spec.is_significant()) {
       return;
@@ -304,7 +297,6 @@ class supervised : private child_table {
   std::vector<child_record> children_;
   strategy strategy_;
   auto_shutdown auto_shutdown_;
-  bool shuts_down_ahead_;
   std::uint64_t last_retry_ = 0;
   std::shared_ptr<bool> gave_up_;
 };
