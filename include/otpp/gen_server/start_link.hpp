@@ -63,6 +63,20 @@ struct monitored {
   monitor_ref ref;
 };
 
+namespace detail {
+
+// A class template for the same reason as handler_coroutine::job_of.
+template <class Callbacks, class Ref>
+struct monitored_start {
+  static asio::awaitable<monitored<Callbacks, Ref>> run(asio::awaitable<Ref> starting) {
+    Ref server = co_await std::move(starting);
+    monitor_ref ref = monitor(server);
+    co_return monitored<Callbacks, Ref>(std::move(server), std::move(ref));
+  }
+};
+
+} // namespace detail
+
 /// Starts a server that this process monitors. OTP's `gen_server:start_monitor/3,4`.
 ///
 /// Equivalent to `start` followed by `monitor`. No end is missed: if the server has ended in between, `down`
@@ -72,9 +86,8 @@ struct monitored {
 /// As `start`, and `monitor`.
 template <class Callbacks, class... Args>
 asio::awaitable<monitored<Callbacks>> start_monitor(options how, Args... args) {
-  server_ref<Callbacks> server = co_await otpp::start<Callbacks>(std::move(how), std::move(args)...);
-  monitor_ref ref = monitor(server);
-  co_return monitored<Callbacks>(std::move(server), std::move(ref));
+  return detail::monitored_start<Callbacks, server_ref<Callbacks>>::run(
+      otpp::start<Callbacks>(std::move(how), std::move(args)...));
 }
 
 } // namespace otpp

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/process/detail/typed_coroutine.hpp>
@@ -76,13 +77,11 @@ inline intrusive_ptr<server_core> owner_of_coroutine() {
 ///
 /// void handle_cast(begin, state& s) { otpp::co_spawn(poll(s)); }
 /// @endcode
-template <class Work>
-  requires detail::coroutine_work<Work>
+template <detail::coroutine_body Work>
 void co_spawn(Work&& work) {
-  using kept = std::decay_t<Work>;
-  using coroutine = detail::typed_coroutine<kept>;
+  using coroutine = detail::typed_coroutine<detail::body_result_t<Work>>;
   detail::intrusive_ptr<coroutine> made(
-      new coroutine(detail::owner_of_coroutine(), kept(std::forward<Work>(work))));
+      new coroutine(detail::owner_of_coroutine(), detail::coroutine_of(std::forward<Work>(work))));
   made->start();
 }
 
@@ -106,13 +105,12 @@ void co_spawn(Work&& work) {
 /// @par Cancellation
 /// Every type of cancellation cancels the coroutine (`asio::cancellation_type::terminal`); the operation completes when
 /// that has ended.
-template <class Work, class Token>
-  requires detail::coroutine_work<Work>
+template <detail::coroutine_body Work, class Token>
 auto co_spawn(Work&& work, Token&& token) {
-  using kept = std::decay_t<Work>;
-  return detail::initiate<detail::work_result_t<kept>>(
-      detail::initiate_co_spawn<kept>(), std::forward<Token>(token), detail::owner_of_coroutine(),
-      kept(std::forward<Work>(work)));
+  using result = detail::body_result_t<Work>;
+  return detail::initiate<result>(
+      detail::initiate_co_spawn<result>(), std::forward<Token>(token), detail::owner_of_coroutine(),
+      detail::coroutine_of(std::forward<Work>(work)));
 }
 
 } // namespace otpp

@@ -101,16 +101,6 @@ auto start_spawned(options how, Body&& body, Token&& token) {
   }
 }
 
-// A class template for the same reason as handler_coroutine::job_of.
-template <class Ref>
-struct monitored_start {
-  static asio::awaitable<monitored<spawned, Ref>> run(asio::awaitable<Ref> starting) {
-    Ref server = co_await std::move(starting);
-    monitor_ref ref = monitor(server);
-    co_return monitored<spawned, Ref>(std::move(server), std::move(ref));
-  }
-};
-
 template <class Body>
 concept not_options = !std::is_same_v<std::remove_cvref_t<Body>, options>;
 
@@ -187,7 +177,8 @@ template <class Body>
 auto spawn_monitor(Body&& body) {
   if constexpr (detail::check_spawned<Body, asio::use_awaitable_t<>>()) {
     auto starting = detail::start_spawned(options(), std::forward<Body>(body), asio::use_awaitable);
-    return detail::monitored_start<typename decltype(starting)::value_type>::run(std::move(starting));
+    using ref = typename decltype(starting)::value_type;
+    return detail::monitored_start<spawned, ref>::run(std::move(starting));
   }
 }
 

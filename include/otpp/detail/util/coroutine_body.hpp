@@ -13,7 +13,7 @@
 
 #pragma GCC visibility push(default)
 
-// What run, spawn and the like take: a coroutine, or a function that starts one.
+// What run, spawn, co_spawn and the like take: a coroutine, or a function that starts one.
 
 namespace otpp::detail {
 
@@ -36,15 +36,17 @@ consteval body_kind kind_of_body() {
   }
 }
 
+template <class Body>
+concept coroutine_body = kind_of_body<Body>() != body_kind::none;
+
 // True if it is a body; else the compiler says what a body is.
 template <class Body>
 consteval bool check_body() {
-  constexpr bool is_body = kind_of_body<Body>() != body_kind::none;
   static_assert(
-      is_body,
+      coroutine_body<Body>,
       "otpp: this is no coroutine, and no function that starts one: pass an asio::awaitable (a named one by "
       "std::move), or a function object that takes no arguments and returns an asio::awaitable");
-  return is_body;
+  return coroutine_body<Body>;
 }
 
 // GCC 12 destroys `[copied] {...}` twice in `co_await verb([copied] {...})`, whatever the callee does.

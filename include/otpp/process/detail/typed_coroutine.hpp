@@ -25,23 +25,6 @@
 
 namespace otpp::detail {
 
-// What co_spawn takes, decayed: an awaitable, or a function without parameters that returns one.
-template <class Work>
-struct work_result {};
-template <class T>
-struct work_result<asio::awaitable<T>> {
-  using type = T;
-};
-template <class Work>
-  requires std::is_invocable_v<Work&>
-struct work_result<Work> : work_result<std::invoke_result_t<Work&>> {};
-
-template <class Work>
-concept coroutine_work = requires { typename work_result<std::decay_t<Work>>::type; };
-
-template <class Work>
-using work_result_t = typename work_result<std::decay_t<Work>>::type;
-
 // A wait for the result of a coroutine, which has the server half. To cancel the wait is to cancel the coroutine, and
 // the wait ends when that has ended.
 template <class T>
@@ -63,12 +46,11 @@ class coroutine_request : public answer_slot<T> {
   std::string_view operation() const noexcept override { return "co_spawn"; }
 };
 
-// A coroutine that ends with its server, with its types. The function that makes it is kept here, because the captures
-// of a lambda have to live as long as the coroutine that it makes.
-template <class Work, class T = work_result_t<Work>>
+// A coroutine that ends with its server, with its type.
+template <class T>
 class typed_coroutine final : public owned_coroutine {
  public:
-  typed_coroutine(intrusive_ptr<server_core> server, Work&& work)
+  typed_coroutine(intrusive_ptr<server_core> server, asio::awaitable<T>&& work)
       : owned_coroutine(std::move(server)), work_(std::move(work)) {}
 
   void give_result_to(server_half<coroutine_request<T>> who) noexcept {
@@ -79,7 +61,7 @@ class typed_coroutine final : public owned_coroutine {
  private:
   asio::awaitable<void> body([[maybe_unused]] owned_coroutine::frame_end end) override {
     try {
-      asio::awaitable<T> one = make();
+      asio::awaitable<T> one = std::move(*work_);
       if constexpr (std::is_void_v<T>) {
         co_await std::move(one);
         value_.emplace();
@@ -90,14 +72,6 @@ class typed_coroutine final : public owned_coroutine {
       this->has_returned_ = true;
     } catch (...) {
       this->error_ = std::current_exception();
-    }
-  }
-
-  asio::awaitable<T> make() {
-    if constexpr (std::is_invocable_v<Work&>) {
-      return (*work_)();
-    } else {
-      return std::move(*work_);
     }
   }
 
@@ -125,26 +99,25 @@ class typed_coroutine final : public owned_coroutine {
     }
   }
 
-  std::optional<Work> work_;
+  std::optional<asio::awaitable<T>> work_;
   std::optional<stored_t<T>> value_;
   server_half<coroutine_request<T>> result_for_;
   bool has_waiter_ = false;
 };
 
-template <class Work>
+template <class T>
 struct initiate_co_spawn : initiation {
   template <class Handler>
-  void operator()(Handler&& handler, intrusive_ptr<server_core> server, Work work) {
-    using result = work_result_t<Work>;
-    using request = operation<coroutine_request<result>, result, std::decay_t<Handler>>;
+  void operator()(Handler&& handler, intrusive_ptr<server_core> server, asio::awaitable<T> work) {
+    using request = operation<coroutine_request<T>, T, std::decay_t<Handler>>;
     unregistered<request> wait = make_operation<request>(std::forward<Handler>(handler), server.get());
     if (!wait) {
       return;
     }
-    intrusive_ptr<typed_coroutine<Work>> made;
+    intrusive_ptr<typed_coroutine<T>> made;
     std::exception_ptr why;
     try {
-      made = intrusive_ptr<typed_coroutine<Work>>(new typed_coroutine<Work>(server, std::move(work)));
+      made = intrusive_ptr<typed_coroutine<T>>(new typed_coroutine<T>(server, std::move(work)));
     } catch (...) {
       why = std::current_exception();
     }
