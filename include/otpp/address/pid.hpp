@@ -7,12 +7,9 @@
 #include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
-#include <otpp/exit_reason.hpp>
-#include <otpp/timeout.hpp>
 
 #include <asio/use_awaitable.hpp>
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,6 +20,12 @@
 #pragma GCC visibility push(default)
 
 namespace otpp {
+
+namespace detail {
+
+struct any_callbacks; // of a process whose callbacks do not matter
+
+} // namespace detail
 
 /// A reference to a process of any type: a server, or a coroutine that `spawn` has started. Erlang's pid.
 ///
@@ -76,36 +79,11 @@ class pid {
     return detail::start_join(core_, std::forward<Token>(token));
   }
 
-  /// Asks the process to end, and waits until it has: as `server_ref::stop`. A spawned coroutine is cancelled at once,
-  /// with `otpp::ahead` or without.
-  template <class Token = asio::use_awaitable_t<>>
-    requires(!std::convertible_to<Token, exit_reason> && !detail::is_ahead_tag<Token>)
-  auto stop(Token&& token = {}) const {
-    return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
-  }
-  template <class Token = asio::use_awaitable_t<>>
-    requires(!detail::timeout_like<Token> && !detail::is_ahead_tag<Token>)
-  auto stop(exit_reason reason, Token&& token = {}) const {
-    return stop(std::move(reason), infinite, std::forward<Token>(token));
-  }
-  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
-    requires(!detail::is_ahead_tag<Token>)
-  auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
-    return detail::start_stop(
-        core_, std::move(reason), detail::saturate(timeout), false, std::forward<Token>(token));
-  }
-  template <class Token = asio::use_awaitable_t<>>
-  auto stop(ahead_t, Token&& token = {}) const {
-    return stop(exit_reason::normal(), infinite, ahead, std::forward<Token>(token));
-  }
-  template <class Token = asio::use_awaitable_t<>>
-  auto stop(exit_reason reason, ahead_t, Token&& token = {}) const {
-    return stop(std::move(reason), infinite, ahead, std::forward<Token>(token));
-  }
-  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
-  auto stop(exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) const {
-    return detail::start_stop(
-        core_, std::move(reason), detail::saturate(timeout), true, std::forward<Token>(token));
+  /// Asks the process to end, and waits until it has: takes what `server_ref::stop` takes, and does the same. A spawned
+  /// coroutine is cancelled at once, with `otpp::ahead` or without.
+  template <class... Args>
+  auto stop(Args&&... args) const {
+    return detail::access::make<server_ref<detail::any_callbacks>>(core_).stop(std::forward<Args>(args)...);
   }
 
   friend bool operator==(const pid& a, const pid& b) noexcept { return a.core_ == b.core_; }

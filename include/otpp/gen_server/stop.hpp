@@ -4,9 +4,6 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
-#include <otpp/detail/reply/initiate.hpp>
-#include <otpp/detail/reply/operation.hpp>
-#include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/exit_reason.hpp>
@@ -15,7 +12,6 @@
 #include <asio/use_awaitable.hpp>
 
 #include <concepts>
-#include <type_traits>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -24,31 +20,12 @@ namespace otpp {
 
 namespace detail {
 
-// As initiate_stop, of what an address means, which may be nobody.
-struct initiate_stop_at : initiation {
-  template <class Handler>
-  void operator()(
-      Handler&& handler, destination target, exit_reason reason, duration timeout, bool is_ahead) {
-    if (!target.error) {
-      initiate_stop()(
-          std::forward<Handler>(handler), std::move(target.server), std::move(reason), timeout, is_ahead);
-      return;
-    }
-    using request = operation<stop_request, void, std::decay_t<Handler>>;
-    server_core* nobody = nullptr;
-    unregistered<request> stop =
-        make_operation<request>(std::forward<Handler>(handler), nobody, nobody, std::move(reason), is_ahead);
-    if (stop) {
-      refuse(std::move(stop), std::move(target.error));
-    }
-  }
-};
-
 template <class Address, class Token>
 auto start_stop_at(Address to, exit_reason reason, duration timeout, bool is_ahead, Token&& token) {
-  return initiate<void>(
-      initiate_stop_at(), std::forward<Token>(token), resolve(std::move(to), purpose{"stop"}),
-      std::move(reason), timeout, is_ahead);
+  destination target = resolve(std::move(to), purpose{"stop"});
+  return start_stop(
+      std::move(target.server), std::move(reason), timeout, is_ahead, std::forward<Token>(token),
+      std::move(target.error));
 }
 
 } // namespace detail

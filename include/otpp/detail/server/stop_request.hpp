@@ -98,11 +98,12 @@ class join_request : public answer_slot<exit_reason> {
   std::string_view operation() const noexcept override { return "join"; }
 };
 
+// Of nobody, `why_nobody` is the error, if somebody knows more.
 struct initiate_stop : initiation {
   template <class Handler>
   void operator()(
       Handler&& handler, intrusive_ptr<server_core> server, exit_reason reason, duration timeout,
-      bool is_ahead = false) {
+      bool is_ahead = false, std::exception_ptr why_nobody = nullptr) {
     using request = operation<stop_request, void, std::decay_t<Handler>>;
     unregistered<request> stop = make_operation<request>(
         std::forward<Handler>(handler), server.get(), server.get(), std::move(reason), is_ahead);
@@ -112,7 +113,7 @@ struct initiate_stop : initiation {
     stop->server = server;
     stop->timeout = timeout;
     if (!server) {
-      std::exception_ptr why = stop->refusal(errc::no_process, "nobody");
+      std::exception_ptr why = why_nobody ? std::move(why_nobody) : stop->refusal(errc::no_process, "nobody");
       refuse(std::move(stop), std::move(why));
     } else if (std::exception_ptr why = why_not_wait(*stop, *server)) {
       refuse(std::move(stop), std::move(why));
@@ -161,9 +162,11 @@ struct initiate_join : initiate_wait_for_end<join_request, exit_reason> {};
 
 template <class Token>
 auto start_stop(
-    intrusive_ptr<server_core> server, exit_reason reason, duration timeout, bool is_ahead, Token&& token) {
+    intrusive_ptr<server_core> server, exit_reason reason, duration timeout, bool is_ahead, Token&& token,
+    std::exception_ptr why_nobody = nullptr) {
   return initiate<void>(
-      initiate_stop(), std::forward<Token>(token), std::move(server), std::move(reason), timeout, is_ahead);
+      initiate_stop(), std::forward<Token>(token), std::move(server), std::move(reason), timeout, is_ahead,
+      std::move(why_nobody));
 }
 
 template <class Token>
