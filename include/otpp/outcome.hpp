@@ -6,6 +6,7 @@
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/detail/util/narrowing.hpp>
+#include <otpp/error.hpp> // first: g++ 12 says with -Wshadow that errc::no_reply shadows no_reply
 #include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
 
