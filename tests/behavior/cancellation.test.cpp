@@ -717,6 +717,10 @@ struct traveler {
     asio::io_context* to;
     using reply_type = int;
   };
+  struct visit {
+    asio::io_context* to;
+    using reply_type = void;
+  };
   struct borrow {
     asio::io_context* to;
     using reply_type = int;
@@ -746,6 +750,10 @@ struct traveler {
     counted_in frame(frames);
     co_await go_to(*m.to);
     co_return 7;
+  }
+  asio::awaitable<void> handle_call(visit m, int&) {
+    counted_in frame(frames);
+    co_await go_to(*m.to);
   }
   asio::awaitable<otpp::outcome<int>> handle_call(borrow m, otpp::caller<int> from, int&) {
     counted_in frame(frames);
@@ -811,6 +819,12 @@ TEST_CASE("cancellation: a handler that is cancelled elsewhere comes home, and i
     j.end_while_it_is_away();
     REQUIRE(answer.wait_for(10s) == std::future_status::ready);
     CHECK(answer.get() == 7);
+  }
+  SECTION("a call without a value") {
+    std::future<void> answer = otpp::call<traveler::visit>(*j.server, &j.elsewhere, asio::use_future);
+    j.end_while_it_is_away();
+    REQUIRE(answer.wait_for(10s) == std::future_status::ready);
+    answer.get();
   }
   SECTION("a call with its caller") {
     std::future<int> answer = otpp::call<traveler::borrow>(*j.server, &j.elsewhere, asio::use_future);

@@ -427,6 +427,7 @@ TEST_CASE("link: unlink takes back a signal that has become a message, and nothi
     struct part_with {
       otpp::pid other;
       bool was_linked;
+      bool was_unlinked;
       using reply_type = int;
     };
     struct next {
@@ -437,6 +438,10 @@ TEST_CASE("link: unlink takes back a signal that has become a message, and nothi
       return {};
     }
     asio::awaitable<int> handle_call(part_with m, std::vector<std::string>&) {
+      if (m.was_unlinked) {
+        otpp::link(m.other);
+        otpp::unlink(m.other);
+      }
       if (m.was_linked) {
         otpp::link(m.other);
       }
@@ -456,10 +461,11 @@ TEST_CASE("link: unlink takes back a signal that has become a message, and nothi
     }
   };
   bool was_linked = GENERATE(true, false);
+  bool was_unlinked = GENERATE(true, false); // an earlier link
   run([&]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<trapper>();
     otpp::pid other = co_await otpp::start<relative>(journal(), end_it);
-    co_await otpp::call<trapper::part_with>(server, other, was_linked);
+    co_await otpp::call<trapper::part_with>(server, other, was_linked, was_unlinked);
     std::vector<std::string> said;
     auto look = [&](const std::vector<std::string>& state) { said = state; };
     co_await otpp::inspect(server, look);

@@ -71,6 +71,17 @@ TEST_CASE("intrusive_fifo: takes out an element at any position", "[intrusive_fi
   CHECK(names_in_fifo(list) == "b");
 }
 
+TEST_CASE("intrusive_fifo: what comes next stands at the end, whichever was taken out", "[intrusive_fifo]") {
+  fifo_node a('a'), b('b'), c('c');
+  char taken = GENERATE('a', 'b');
+  intrusive_fifo<fifo_node> list;
+  list.push_back(a);
+  list.push_back(b);
+  list.take_first(named_as(taken));
+  list.push_back(c);
+  CHECK(names_in_fifo(list) == (taken == 'a' ? "bc" : "ac"));
+}
+
 TEST_CASE("intrusive_fifo: can be used again after it has been cleared", "[intrusive_fifo]") {
   intrusive_fifo<fifo_node> list;
   fifo_node a('a'), b('b');
