@@ -86,12 +86,14 @@ auto call_with(Address&& to, Message&& content, duration timeout, Token&& token)
   }
 }
 
-template <class M, class Address, class... Args>
-auto call_in_place(Address&& to, duration timeout, Args&&... args) {
-  if constexpr (check_sent<server_core::verb::call, M, Address>()) {
+template <class M, class Given, class... Args>
+auto call_in_place(Given&& to, duration timeout, Args&&... args) {
+  using address = std::decay_t<Given>;
+  if constexpr (check_sent<server_core::verb::call, M, address>()) {
     return make_and_send<M>(
         [&]<class Token>(M&& content, Token&& token) {
-          return start_call(std::move(to), timeout, std::move(content), std::forward<Token>(token));
+          return start_call(
+              address(std::forward<Given>(to)), timeout, std::move(content), std::forward<Token>(token));
         },
         std::forward<Args>(args)...);
   } else {
@@ -154,8 +156,9 @@ auto call_in_place(Address&& to, duration timeout, Args&&... args) {
 ///
 /// @see call_for for another timeout; cast for a message that needs no answer.
 template <class Message, class Address, class... Args>
-auto call(Address to, Args&&... args) {
-  return detail::call_in_place<Message>(std::move(to), detail::unsaid_timeout, std::forward<Args>(args)...);
+auto call(Address&& to, Args&&... args) {
+  return detail::call_in_place<Message>(
+      std::forward<Address>(to), detail::unsaid_timeout, std::forward<Args>(args)...);
 }
 
 /// Sends a server a request and waits at most `timeout` for its answer; builds the message in place.
@@ -171,9 +174,9 @@ auto call(Address to, Args&&... args) {
 /// int count = co_await otpp::call_for<counter::add>(server, 100ms, 5);
 /// @endcode
 template <class Message, class Address, detail::timeout_like Duration, class... Args>
-auto call_for(Address to, Duration timeout, Args&&... args) {
+auto call_for(Address&& to, Duration timeout, Args&&... args) {
   return detail::call_in_place<Message>(
-      std::move(to), detail::saturate(timeout), std::forward<Args>(args)...);
+      std::forward<Address>(to), detail::saturate(timeout), std::forward<Args>(args)...);
 }
 
 /// Calls a server with an existing message, followed by an optional timeout and an optional token.

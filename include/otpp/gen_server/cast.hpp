@@ -54,9 +54,9 @@ namespace otpp {
 /// co_await otpp::cast<logger::log>(server, "started");
 /// @endcode
 template <class Message, class Address, class... Args>
-auto cast(Address to, Args&&... args) {
+auto cast(Address&& to, Args&&... args) {
   return detail::post_in_place<detail::server_core::verb::cast, Message>(
-      std::move(to), std::forward<Args>(args)...);
+      std::forward<Address>(to), std::forward<Args>(args)...);
 }
 
 /// Casts an existing message. All else as above.

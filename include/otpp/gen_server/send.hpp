@@ -51,9 +51,9 @@ namespace otpp {
 /// co_await otpp::send<ticker::tick>(server);
 /// @endcode
 template <class Message, class Address, class... Args>
-auto send(Address to, Args&&... args) {
+auto send(Address&& to, Args&&... args) {
   return detail::post_in_place<detail::server_core::verb::info, Message>(
-      std::move(to), std::forward<Args>(args)...);
+      std::forward<Address>(to), std::forward<Args>(args)...);
 }
 
 /// Sends an existing message. All else as above.

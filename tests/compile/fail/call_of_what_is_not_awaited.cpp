@@ -2,8 +2,6 @@
 
 #include <otpp/otpp.hpp>
 
-#include <utility>
-
 struct counter {
   struct get {
     using reply_type = int;
@@ -15,10 +13,10 @@ struct counter {
 asio::awaitable<int> ask() {
 #ifdef OTPP_MISTAKE
   auto server = otpp::start<counter>();
-  int count = co_await otpp::call<counter::get>(std::move(server));
+  int count = co_await otpp::call<counter::get>(server);
 #else
   auto server = co_await otpp::start<counter>();
-  int count = co_await otpp::call<counter::get>(std::move(server));
+  int count = co_await otpp::call<counter::get>(server);
 #endif
   co_return count;
 }
