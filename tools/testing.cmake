@@ -41,19 +41,33 @@ endif()
 # unnamed namespaces must differ; those that cannot have that stand alone.
 option(OTPP_TEST_UNITY "Compile several test files at a time" ON)
 
+# A compiler takes up to 1.5 GB, so that no more of them run at a time than there is memory for.
+cmake_host_system_information(RESULT otpp_memory QUERY TOTAL_PHYSICAL_MEMORY) # in MiB
+math(EXPR otpp_compilers "${otpp_memory} / 1536")
+if(otpp_compilers LESS 1)
+  set(otpp_compilers 1)
+endif()
+set(OTPP_TEST_COMPILERS ${otpp_compilers} CACHE STRING "How many compilers may run at a time (with Ninja)")
+set_property(GLOBAL APPEND PROPERTY JOB_POOLS otpp_compilers=${OTPP_TEST_COMPILERS})
+set(CMAKE_JOB_POOL_COMPILE otpp_compilers)
+set(CMAKE_JOB_POOL_PRECOMPILE_HEADER otpp_compilers)
+
 # otpp_unite(<target> <how many> [<file that stands alone>...])
 function(otpp_unite target size)
   if(NOT OTPP_TEST_UNITY)
     return()
   endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # g++ 12 takes 3 GB for twelve files. It tidies up its heap from 1 GiB on, each time that it has grown by a fifth.
+    if(size GREATER 3)
+      set(size 3)
+    endif()
+    target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=1048576 --param=ggc-min-expand=20)
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # it takes the files for headers
+  endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${size})
   if(ARGN)
     set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  endif()
-  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # it takes the files for headers
-    # To tidy up its heap each time that it has grown by some MiB is a tenth of g++'s time: from 2 GiB on.
-    target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=2097152)
   endif()
 endfunction()
 
