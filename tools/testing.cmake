@@ -71,9 +71,10 @@ function(otpp_unite target size)
   endif()
 endfunction()
 
-# otpp_discover_tests(<target> [LABEL <label>] [TIMEOUT <seconds>]): a test for each TEST_CASE.
+# otpp_discover_tests(<target> [LABEL <label>] [TIMEOUT <seconds>] [ONLY <filter>] [PROCESSORS <number>]): a test for
+# each TEST_CASE that Catch2's filter selects. With two processors it runs alone in our presets.
 function(otpp_discover_tests target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT;ONLY;PROCESSORS" "")
   if(NOT arg_LABEL)
     set(arg_LABEL unit)
   endif()
@@ -85,7 +86,18 @@ function(otpp_discover_tests target)
   if(Catch2_VERSION VERSION_LESS 3)
     set(no_test_fails EXTRA_ARGS --warn NoTests)
   endif()
-  catch_discover_tests(${target} ${no_test_fails} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+  set(only "")
+  if(arg_ONLY)
+    set(only TEST_SPEC ${arg_ONLY})
+  endif()
+  set(processors "")
+  if(arg_PROCESSORS)
+    set(processors PROCESSORS ${arg_PROCESSORS})
+  endif()
+  catch_discover_tests(
+    ${target} ${only} ${no_test_fails}
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${processors}
+  )
 endfunction()
 
 # otpp_compile_command(<result>)

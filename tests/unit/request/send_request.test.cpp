@@ -17,11 +17,14 @@
 #include "support/scribe.hpp"
 #include "support/until.hpp"
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
@@ -487,14 +490,18 @@ TEST_CASE("send_request: of a set the first answer comes first, with its label",
 TEST_CASE("send_request: a set that is destroyed abandons its requests, and ends a wait", "[send_request]") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<desk>();
+    asio::any_io_executor here = co_await asio::this_coro::executor;
     ending replaced;
     ending ended;
     {
       otpp::request_set<int, int> set;
       set.add(1, otpp::send_request<desk::keep>(server, 1));
       set.add(2, otpp::send_request<desk::keep>(server, 2));
-      set.next([&](std::exception_ptr error, auto&&) { replaced.write(std::move(error)); });
-      set.next(1h, [&](std::exception_ptr error, auto&&) { ended.write(std::move(error)); });
+      set.next(asio::bind_executor(
+          here, [&](std::exception_ptr error, auto&&) { replaced.write(std::move(error)); }));
+      set.next(1h, asio::bind_executor(here, [&](std::exception_ptr error, auto&&) {
+                 ended.write(std::move(error));
+               }));
       co_await some_steps();
       otpp::request_set<int, int> moved = std::move(set);
       CHECK(moved.size() == 2);
