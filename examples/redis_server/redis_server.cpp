@@ -227,7 +227,6 @@ using executors = std::vector<asio::any_io_executor>;
 
 struct listener {
   struct accept {};
-  struct accepted { std::error_code error; tcp::socket socket; };
 
   struct state {
     tcp::acceptor acceptor;
@@ -237,30 +236,27 @@ struct listener {
   };
 
   otpp::init_result<state> init(tcp::endpoint where, executors threads, shard_names shards) {
-    otpp::trap_exit(); // whoever is being welcomed when it is to end still is
     tcp::acceptor acceptor(threads.front(), where);
     std::cout << "redis_server: listening on " << acceptor.local_endpoint() << std::endl;
     state begin{std::move(acceptor), std::move(threads), std::move(shards)};
     return otpp::init_result<state>(std::move(begin)).then(accept());
   }
 
-  // One client at a time, as a message: so that clients can come only while the listener runs.
-  void handle_continue(accept, state& s) {
-    auto& thread = s.threads[s.next_thread++ % s.threads.size()];
-    auto self = otpp::self<listener>();
-    s.acceptor.async_accept(thread, [self](std::error_code error, tcp::socket socket) {
-      otpp::try_send<accepted>(self, error, std::move(socket));
-    });
-  }
+  // It ends with the listener: clients can come only while that runs.
+  void handle_continue(accept, state& s) { otpp::co_spawn(accept_clients(s)); }
 
-  asio::awaitable<otpp::outcome<>> handle_info(accepted client, state& s) {
-    if (client.error) { // too many open files, most likely: wait until somebody has left
-      asio::steady_timer pause(s.acceptor.get_executor(), 100ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    } else {
-      co_await welcome(std::move(client.socket), s);
+  static asio::awaitable<void> accept_clients(state& s) {
+    while (true) {
+      tcp::socket socket(s.threads[s.next_thread++ % s.threads.size()]);
+      std::error_code error;
+      co_await s.acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
+      if (error) { // too many open files, most likely: wait until somebody has left
+        asio::steady_timer pause(s.acceptor.get_executor(), 100ms);
+        co_await pause.async_wait(asio::use_awaitable);
+      } else {
+        co_await welcome(std::move(socket), s);
+      }
     }
-    co_return otpp::outcome<>().then(accept());
   }
 
   static asio::awaitable<void> welcome(tcp::socket socket, state& s) {
@@ -269,7 +265,7 @@ struct listener {
         otpp::temporary_child<connection>("client", std::move(socket), s.shards).on(thread);
     try {
       co_await otpp::start_child("connections", client);
-    } catch (const std::exception& error) {
+    } catch (const otpp::error& error) {
       std::cerr << "redis_server: a client is turned away: " << error.what() << '\n';
     }
   }

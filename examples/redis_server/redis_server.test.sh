@@ -292,6 +292,18 @@ interrupted() {
   exec 6>&-
 }
 
+# Those who come while it ends are left, without a word.
+while_clients_come() {
+  where="SIGTERM while clients come"
+  start --threads 2 --shards 3
+  timeout 20 redis-benchmark -p "$port" -t set -k 0 -n 1000000 -q >/dev/null 2>&1 &
+  local load=$!
+  sleep 0.5
+  stop TERM
+  kill "$load" 2>/dev/null
+  wait "$load"
+}
+
 options
 for threads in 1 2; do
   for shards in 1 4; do
@@ -307,6 +319,7 @@ for threads in 1 2; do
 done
 failing_shard
 interrupted
+while_clients_come
 
 if ((failures > 0)); then
   echo "$failures failures"
