@@ -81,22 +81,17 @@ function(otpp_discover_tests target)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  if(NOT arg_PROCESSORS)
+    set(arg_PROCESSORS 1)
+  endif()
   # A name that finds no test must not pass: 2.13 has to be told so (a semicolon in a name was enough).
   set(no_test_fails "")
   if(Catch2_VERSION VERSION_LESS 3)
     set(no_test_fails EXTRA_ARGS --warn NoTests)
   endif()
-  set(only "")
-  if(arg_ONLY)
-    set(only TEST_SPEC ${arg_ONLY})
-  endif()
-  set(processors "")
-  if(arg_PROCESSORS)
-    set(processors PROCESSORS ${arg_PROCESSORS})
-  endif()
   catch_discover_tests(
-    ${target} ${only} ${no_test_fails}
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${processors}
+    ${target} TEST_SPEC ${arg_ONLY} ${no_test_fails}
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} PROCESSORS ${arg_PROCESSORS}
   )
 endfunction()
 

@@ -88,12 +88,12 @@ auto call_with(Address&& to, Message&& content, duration timeout, Token&& token)
 
 template <class M, class Given, class... Args>
 auto call_in_place(Given&& to, duration timeout, Args&&... args) {
-  using address = std::decay_t<Given>;
-  if constexpr (check_sent<server_core::verb::call, M, address>()) {
+  using kept = std::decay_t<Given>;
+  if constexpr (check_sent<server_core::verb::call, M, kept>()) {
     return make_and_send<M>(
         [&]<class Token>(M&& content, Token&& token) {
           return start_call(
-              address(std::forward<Given>(to)), timeout, std::move(content), std::forward<Token>(token));
+              kept(std::forward<Given>(to)), timeout, std::move(content), std::forward<Token>(token));
         },
         std::forward<Args>(args)...);
   } else {

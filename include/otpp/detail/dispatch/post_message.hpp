@@ -181,9 +181,9 @@ auto post(destination target, plain_message_ptr<M> item, Token&& token) {
 
 template <server_core::verb Verb, class M, class Given, class... Args>
 auto post_in_place(Given&& to, Args&&... args) {
-  using address = std::decay_t<Given>;
-  if constexpr (check_sent<Verb, M, address>()) {
-    destination target = resolve_for<Verb, M>(address(std::forward<Given>(to)));
+  using kept = std::decay_t<Given>;
+  if constexpr (check_sent<Verb, M, kept>()) {
+    destination target = resolve_for<Verb, M>(kept(std::forward<Given>(to)));
     return make_and_send<M>(
         [&]<class Token>(M&& content, Token&& token) {
           auto item = make_plain_message<M>(target, std::move(content));
