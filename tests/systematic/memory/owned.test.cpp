@@ -59,6 +59,7 @@ struct host {
 
 TEST_CASE("memory: a coroutine of a server runs, or the server is told", "[memory]") {
   SECTION("that nobody waits for") {
+    quiet no_reports;
     long count = fail_at_every_index([] {
       auto body = []() -> asio::awaitable<void> {
         auto server = co_await otpp::start<host>();

@@ -127,17 +127,6 @@ struct sleeper {
   }
 };
 
-class quiet {
- public:
-  quiet() : before_(otpp::set_crash_hook([](const otpp::crash_report&) {})) {}
-  quiet(const quiet&) = delete;
-  quiet& operator=(const quiet&) = delete;
-  ~quiet() { otpp::set_crash_hook(before_); }
-
- private:
-  otpp::crash_hook before_;
-};
-
 // The server has ended of bad_alloc, and says so to all.
 asio::awaitable<void> expect_ended(const thinker_ref& server) {
   std::exception_ptr error;

@@ -186,6 +186,18 @@ void in_context(Body& body) {
   expect(context.stopped(), "work is left over");
 }
 
+// Keeps crash reports off stderr while it lives.
+class quiet {
+ public:
+  quiet() : before_(otpp::set_crash_hook([](const otpp::crash_report&) {})) {}
+  quiet(const quiet&) = delete;
+  quiet& operator=(const quiet&) = delete;
+  ~quiet() { otpp::set_crash_hook(before_); }
+
+ private:
+  otpp::crash_hook before_;
+};
+
 // Starts a subject, lets `act` talk to it, and asks whether the server is as `act` has left it: an awaitable
 // of the sum that it must have.
 template <class Act>
