@@ -118,53 +118,91 @@ endfunction()
 # <name>.cpp must compile as it stands, and must fail with
 # <message>, word for word, once OTPP_MISTAKE is defined. That it compiles is Clang's to see: it takes a sixth of g++'s
 # time, because its precompiled header has what the header instantiates.
+#
+# Reading Asio and the library is what costs, so many cases are one translation unit, each in a namespace of its own.
+# A compiler says a sentence once where it does not depend on the types of the case, so those with the same message
+# are in different ones: the second of a message is in compile_fail.batch_1.
 function(otpp_add_compile_fail name message)
-  otpp_compile_command(command)
-  set(umbrella ${CMAKE_CURRENT_BINARY_DIR}/umbrella.hpp)
-  if(NOT TEST compile_fail.umbrella)
-    # Parsing Asio is what costs, so it is done once. A compiler that cannot
-    # use the precompiled file reads the header beside it instead.
-    file(WRITE ${umbrella} "#include <otpp/otpp.hpp>\n")
-    set(precompile -x c++-header ${umbrella} -o ${umbrella}.gch)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-      set(precompile -fpch-instantiate-templates -x c++-header ${umbrella} -o ${umbrella}.pch)
-    endif()
-    add_test(NAME compile_fail.umbrella COMMAND ${command} ${precompile} COMMAND_EXPAND_LISTS)
-    set_tests_properties(
-      compile_fail.umbrella
-      PROPERTIES FIXTURES_SETUP umbrella LABELS compile_fail TIMEOUT 120
-    )
+  string(MAKE_C_IDENTIFIER "${message}" key)
+  get_property(number GLOBAL PROPERTY otpp_cases_of_${key})
+  if(NOT number)
+    set(number 0)
   endif()
-  set(include -include ${umbrella})
-  set(sees_that_it_compiles OFF)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    set(include -include-pch ${umbrella}.pch)
-    set(sees_that_it_compiles ON)
+  math(EXPR next "${number} + 1")
+  set_property(GLOBAL PROPERTY otpp_cases_of_${key} ${next})
+
+  set(batch ${CMAKE_CURRENT_BINARY_DIR}/batch-${number})
+  if(NOT TEST compile_fail.batch_${number})
+    otpp_add_compile_fail_batch(${number} ${batch})
   endif()
+  # What the case includes must not be first included in its namespace.
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.cpp)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(STRINGS ${source} includes REGEX "^#include")
+  list(JOIN includes "\n" includes)
+  file(APPEND ${batch}.cpp "${includes}\nnamespace case_${name} {\n#include \"${source}\"\n}\n")
   add_test(
     NAME compile_fail.${name}
     COMMAND
-      ${CMAKE_COMMAND} -D "MESSAGE=${message}" -D BOTH=${sees_that_it_compiles}
-      -P ${PROJECT_SOURCE_DIR}/tools/compile_fail.cmake --
-      ${command} ${include} -fsyntax-only
-      ${CMAKE_CURRENT_SOURCE_DIR}/${name}.cpp
-    COMMAND_EXPAND_LISTS
+      ${CMAKE_COMMAND} -D SAID=${batch}.txt -D CASE=${name} -D COMPILER=${CMAKE_CXX_COMPILER_ID}
+      -D "MESSAGE=${message}" -P ${PROJECT_SOURCE_DIR}/tools/compile_fail.cmake
   )
   set_tests_properties(
     compile_fail.${name}
-    PROPERTIES FIXTURES_REQUIRED umbrella LABELS compile_fail TIMEOUT 120
+    PROPERTIES FIXTURES_REQUIRED compile_fail_${number} LABELS compile_fail TIMEOUT 120
   )
+endfunction()
+
+# otpp_add_compile_fail_batch(<number> <file, without its ending>): compiles <file>.cpp, to which the cases are
+# appended, and keeps what the compiler says in <file>.txt.
+function(otpp_add_compile_fail_batch number file)
+  file(WRITE ${file}.cpp "")
+  otpp_compile_command(command)
+  set(precompiled "")
+  set(both OFF)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    set(umbrella ${CMAKE_CURRENT_BINARY_DIR}/umbrella.hpp)
+    set(precompiled -ferror-limit=0 -include-pch ${umbrella}.pch)
+    set(both ON)
+    if(NOT TEST compile_fail.umbrella)
+      file(WRITE ${umbrella} "#include <otpp/otpp.hpp>\n")
+      add_test(
+        NAME compile_fail.umbrella
+        COMMAND ${command} -fpch-instantiate-templates -x c++-header ${umbrella} -o ${umbrella}.pch
+        COMMAND_EXPAND_LISTS
+      )
+      set_tests_properties(
+        compile_fail.umbrella
+        PROPERTIES FIXTURES_SETUP umbrella LABELS compile_fail TIMEOUT 120
+      )
+    endif()
+  endif()
+  add_test(
+    NAME compile_fail.batch_${number}
+    COMMAND
+      ${CMAKE_COMMAND} -D SAYS=${file}.txt -D BOTH=${both}
+      -P ${PROJECT_SOURCE_DIR}/tools/compile_fail.cmake --
+      ${command} ${precompiled} -fsyntax-only ${file}.cpp
+    COMMAND_EXPAND_LISTS
+  )
+  set_tests_properties(
+    compile_fail.batch_${number}
+    PROPERTIES FIXTURES_SETUP compile_fail_${number} LABELS compile_fail TIMEOUT 120
+  )
+  if(both)
+    set_tests_properties(compile_fail.batch_${number} PROPERTIES FIXTURES_REQUIRED umbrella)
+  endif()
 endfunction()
 
 # otpp_add_refused_option(<name> <option> <message>)
 #
-# With this option of the compiler the library must say <message>.
+# With this option of the compiler the library must say <message>, before any other error.
 function(otpp_add_refused_option name option message)
   otpp_compile_command(command)
   file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp "#include <otpp/otpp.hpp>\n")
   add_test(
     NAME compile_fail.option_${name}
-    COMMAND ${command} ${option} -fsyntax-only ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp
+    COMMAND ${command} ${option} -Wfatal-errors -fsyntax-only ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp
     COMMAND_EXPAND_LISTS
   )
   set_tests_properties(
