@@ -69,10 +69,33 @@ stop() { # <signal>
 
 cli() { timeout 20 redis-cli -p "$port" --no-raw "$@" 2>&1; }
 
-check() { # <expected> <command>...
-  local expected=$1
+# Notes a command and its reply; `answers` asks all of them of one redis-cli, which takes as long as
+# one command alone.
+asked=
+expected=
+expect() { # <expected> <command>...
+  expected+=$1$'\n'
   shift
-  same "$*" "$expected" "$(cli "$@")"
+  local word
+  for word; do
+    word=${word//$'\r'/\\r}
+    asked+="\"${word//$'\n'/\\n}\" "
+  done
+  asked+=$'\n'
+}
+
+answers() {
+  local got
+  got=$(cli <<<"$asked" | sed '/^([0-9.]*s)$/d') # how long it took, if that was long
+  [[ $got == "${expected%$'\n'}" ]] ||
+    fail "replies to"$'\n'"$asked$(diff <(printf '%s' "$expected") <(echo "$got"))"
+  asked=
+  expected=
+}
+
+check() { # <expected> <command>...
+  expect "$@"
+  answers
 }
 
 # Sends bytes, all at once, and prints what comes until the server closes: a line ends with "|".
@@ -95,62 +118,63 @@ ask() { # <descriptor> <line>: one inline command, one line of reply
 }
 
 commands() {
-  check 'OK' flushall
-  check 'PONG' ping
-  check '"hello"' ping hello
-  check '"a b"' echo 'a b'
+  expect 'OK' flushall
+  expect 'PONG' ping
+  expect '"hello"' ping hello
+  expect '"a b"' echo 'a b'
 
-  check 'OK' set k v
-  check '"v"' get k
-  check '(nil)' get nothing
-  check '"v"' GeT k
-  check 'OK' set k $'line\r\nbreak'
-  check '"line\r\nbreak"' get k
-  check 'OK' set '' ''
-  check '""' get ''
+  expect 'OK' set k v
+  expect '"v"' get k
+  expect '(nil)' get nothing
+  expect '"v"' GeT k
+  expect 'OK' set k $'line\r\nbreak'
+  expect '"line\r\nbreak"' get k
+  expect 'OK' set '' ''
+  expect '""' get ''
 
-  check '(nil)' set k other nx
-  check '(nil)' set new other xx
-  check 'OK' set k other xx
-  check 'OK' set new other nx
-  check '"other"' get k
+  expect '(nil)' set k other nx
+  expect '(nil)' set new other xx
+  expect 'OK' set k other xx
+  expect 'OK' set new other nx
+  expect '"other"' get k
 
-  check 'OK' set n 41
-  check '(integer) 42' incr n
-  check '(integer) 1' incr fresh
-  check '"1"' get fresh
-  check '(error) ERR value is not an integer or out of range' incr k
-  check 'OK' set n 9223372036854775806
-  check '(integer) 9223372036854775807' incr n
-  check '(error) ERR increment or decrement would overflow' incr n
-  check '"9223372036854775807"' get n
-  check 'OK' set n 9223372036854775808
-  check '(error) ERR value is not an integer or out of range' incr n
+  expect 'OK' set n 41
+  expect '(integer) 42' incr n
+  expect '(integer) 1' incr fresh
+  expect '"1"' get fresh
+  expect '(error) ERR value is not an integer or out of range' incr k
+  expect 'OK' set n 9223372036854775806
+  expect '(integer) 9223372036854775807' incr n
+  expect '(error) ERR increment or decrement would overflow' incr n
+  expect '"9223372036854775807"' get n
+  expect 'OK' set n 9223372036854775808
+  expect '(error) ERR value is not an integer or out of range' incr n
 
-  check '(integer) 5' dbsize
-  check '(integer) 4' exists k n nothing k fresh
-  check '(integer) 3' del k n nothing k fresh
-  check '(integer) 2' dbsize
-  check 'OK' flushall
-  check '(integer) 0' dbsize
+  expect '(integer) 5' dbsize
+  expect '(integer) 4' exists k n nothing k fresh
+  expect '(integer) 3' del k n nothing k fresh
+  expect '(integer) 2' dbsize
+  expect 'OK' flushall
+  expect '(integer) 0' dbsize
 
-  check '(error) ERR wrong number of arguments for '\''get'\'' command' get
-  check '(error) ERR wrong number of arguments for '\''set'\'' command' SET k
-  check '(error) ERR unknown command '\''foo'\'', with args beginning with: '\''a'\'' '\''b'\'' ' foo a b
-  check '(error) ERR syntax error' set k v nonsense
-  check '(error) ERR syntax error' set k v ex
-  check '(error) ERR syntax error' set k v nx xx
-  check '(error) ERR syntax error' set k v ex 1 px 1
-  check '(error) ERR invalid expire time in '\''set'\'' command' set k v ex 0
-  check '(error) ERR invalid expire time in '\''set'\'' command' set k v px -1
-  check '(error) ERR invalid expire time in '\''set'\'' command' set k v ex 9223372036854775807
-  check '(error) ERR value is not an integer or out of range' set k v ex soon
-  check '(integer) 0' dbsize
+  expect '(error) ERR wrong number of arguments for '\''get'\'' command' get
+  expect '(error) ERR wrong number of arguments for '\''set'\'' command' SET k
+  expect '(error) ERR unknown command '\''foo'\'', with args beginning with: '\''a'\'' '\''b'\'' ' foo a b
+  expect '(error) ERR syntax error' set k v nonsense
+  expect '(error) ERR syntax error' set k v ex
+  expect '(error) ERR syntax error' set k v nx xx
+  expect '(error) ERR syntax error' set k v ex 1 px 1
+  expect '(error) ERR invalid expire time in '\''set'\'' command' set k v ex 0
+  expect '(error) ERR invalid expire time in '\''set'\'' command' set k v px -1
+  expect '(error) ERR invalid expire time in '\''set'\'' command' set k v ex 9223372036854775807
+  expect '(error) ERR value is not an integer or out of range' set k v ex soon
+  expect '(integer) 0' dbsize
 
-  check 'OK' select 0
-  check '(error) ERR DB index is out of range' select 1
-  check $'1) "save"\n2) ""' config get save
-  check '(empty array)' command docs
+  expect 'OK' select 0
+  expect '(error) ERR DB index is out of range' select 1
+  expect $'1) "save"\n2) ""' config get save
+  expect '(empty array)' command docs
+  answers
 }
 
 is_expired() { [[ $(cli get "$1") == '(nil)' ]]; }
@@ -165,12 +189,21 @@ expiry() {
     'set x 1 ex 100\nttl x\nset x 1\nttl x\nexpire x 50\nttl x\nset x 2 keepttl\nttl x\nincr x\nttl x\nquit\n'
   check_raw '+OK|:100|+OK|:-1|+OK|' 'set t 1 px 100000\nttl t\nset t 2\nttl t\nquit\n'
   check_raw ':1|:0|$-1|+OK|' 'expire t -1\nexists t\nget t\nquit\n'
-  check_raw '+OK|$1|1|:1|+OK|' 'set soon 1 px 300\nget soon\ndel x\nquit\n'
-  eventually is_expired soon || fail "SET soon PX 300 never expired"
   for i in 1 2 3 4 5 6 7 8; do
     echo "set key$i 1 px 200"
   done | cli >/dev/null
+  check_raw '+OK|$1|1|:1|+OK|' 'set soon 1 px 300\nget soon\ndel x\nquit\n'
+  eventually is_expired soon || fail "SET soon PX 300 never expired"
   eventually is_empty || fail "DBSIZE goes on counting what has expired"
+}
+
+lines=20000
+many_increments() {
+  local i
+  for ((i = 0; i < lines; ++i)); do
+    printf '*2\r\n$4\r\nINCR\r\n$%d\r\nkey:%d\r\n' $((4 + ${#i})) "$i"
+    printf '*2\r\n$4\r\nINCR\r\n$3\r\nsum\r\n'
+  done
 }
 
 pipelining() {
@@ -181,11 +214,7 @@ pipelining() {
   check_raw '$3|foo|$0||+OK|' '*2\r\n$4\r\nECHO\r\n$3\r\nfoo\r\n\r\n\n*0\r\n*2\r\n$4\r\necho\r\n$0\r\n\r\nQUIT\r\nset k never\r\n'
   check '(nil)' get k
 
-  local i lines=20000
-  for ((i = 0; i < lines; ++i)); do
-    printf '*2\r\n$4\r\nINCR\r\n$%d\r\nkey:%d\r\n' $((4 + ${#i})) "$i"
-    printf '*2\r\n$4\r\nINCR\r\n$3\r\nsum\r\n'
-  done | timeout 60 redis-cli -p "$port" --pipe >"$work/pipe" 2>&1
+  timeout 60 redis-cli -p "$port" --pipe <"$work/increments" >"$work/pipe" 2>&1
   grep -q "errors: 0, replies: $((2 * lines))" "$work/pipe" || fail "--pipe: $(cat "$work/pipe")"
   check "\"$lines\"" get sum
   check "(integer) $((lines + 1))" dbsize
@@ -200,6 +229,9 @@ nonsense() {
   exec 4<>"/dev/tcp/127.0.0.1/$port" 5<>"/dev/tcp/127.0.0.1/$port"
   same "another client, before" '+PONG' "$(ask 4 ping)"
   printf '*2\r\n$3\r\nGET\r\n$1' >&5 # and one that has not finished
+  # One that goes on talking is not listened to, and not kept: it has a second to leave, see below.
+  exec 7<>"/dev/tcp/127.0.0.1/$port"
+  printf '*x\r\nset k never\r\n' >&7
 
   check_raw '-ERR Protocol error: invalid multibulk length|' '*x\r\n'
   check_raw '-ERR Protocol error: invalid multibulk length|' '*99999999\r\n'
@@ -211,12 +243,9 @@ nonsense() {
   check_raw '+PONG|+OK|-ERR Protocol error: invalid multibulk length|' 'ping\nset k w\n*-\r\nping\n'
   check_raw '-ERR Protocol error: too big inline request|' "$(printf '%070000d' 0)"
 
-  # One that goes on talking is not listened to, and not kept.
-  exec 3<>"/dev/tcp/127.0.0.1/$port"
-  printf '*x\r\nset k never\r\n' >&3
-  timeout 20 cat <&3 >/dev/null
-  eventually is_closed 3 || fail "a client that does not leave is kept"
-  exec 3>&-
+  timeout 20 cat <&7 >/dev/null
+  eventually is_closed 7 || fail "a client that does not leave is kept"
+  exec 7>&-
 
   same "another client, after" '$1' "$(ask 4 'get k')"
   printf '\r\nk\r\n' >&5
@@ -305,6 +334,7 @@ while_clients_come() {
 }
 
 options
+many_increments >"$work/increments"
 for threads in 1 2; do
   for shards in 1 4; do
     where="--threads $threads --shards $shards"
