@@ -8,6 +8,7 @@
 """
 
 import argparse
+import math
 import os
 import pathlib
 import shutil
@@ -156,18 +157,30 @@ def print_tables(compilers, asio, runs):
 
 
 def within_budget(compiler, asio, runs):
-    # The best of the runs: other programs can only make a compiler slower.
+    # The best of the runs: other programs can only make a compiler slower. So what keeps its budget at once needs no
+    # other run. Its unit always has two, before and after, because a slow one would let more pass.
     mode = "-c -O0"
-    costs = Costs(compiler, asio, [mode], ["<asio.hpp>", *BUDGETS], runs)
-    unit = costs.best(mode, "<asio.hpp>", "cpu")
-    print(f"{version(compiler)}: <asio.hpp> alone takes {unit:.2f} s")
-    good = True
+    unit = "<asio.hpp>"
+    best = {}
+
+    def measure(names):
+        costs = Costs(compiler, asio, [mode], names, 1)
+        for name in names:
+            best[name] = min(best.get(name, math.inf), costs.best(mode, name, "cpu"))
+
+    def over_budget():
+        return [name for name, budget in BUDGETS.items() if best[name] > budget * best[unit]]
+
+    measure([unit, *BUDGETS, unit])
+    for _ in range(runs - 1):
+        if over_budget():
+            measure([unit, *over_budget()])
+    print(f"{version(compiler)}: {unit} alone takes {best[unit]:.2f} s")
+    broken = over_budget()
     for name, budget in BUDGETS.items():
-        ratio = costs.best(mode, name, "cpu") / unit
-        kept = ratio <= budget
-        print(f"{name}: {ratio:.2f} times as long; the budget is {budget}{'' if kept else ': BROKEN'}")
-        good = good and kept
-    return good
+        ratio = best[name] / best[unit]
+        print(f"{name}: {ratio:.2f} times as long; the budget is {budget}{': BROKEN' if name in broken else ''}")
+    return not broken
 
 
 def main():
@@ -176,7 +189,7 @@ def main():
     )
     parser.add_argument("--compiler", action="append", help="g++ and clang++-19, where there, if not given")
     parser.add_argument("--asio", default=os.environ.get("OTPP_ASIO_INCLUDE_DIR", ""), help="its folder")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3, help="of each; with --budget, of one that is above it")
     parser.add_argument("--budget", action="store_true", help="fail if a ratio is above its budget")
     options = parser.parse_args()
 
