@@ -116,8 +116,8 @@ endfunction()
 # otpp_add_compile_fail(<name> <message>)
 #
 # <name>.cpp must compile as it stands, and must fail with
-# <message>, word for word, once OTPP_MISTAKE is defined. That it compiles is Clang's to see: it takes a sixth of g++'s
-# time, because its precompiled header has what the header instantiates.
+# <message>, word for word, once OTPP_MISTAKE is defined. That it compiles is Clang's to see: it costs little there,
+# because its precompiled header has what the header instantiates. g++'s would save nothing.
 #
 # Reading Asio and the library is what costs, so many cases are one translation unit, each in a namespace of its own.
 # A compiler says a sentence once where it does not depend on the types of the case, so those with the same message
@@ -215,6 +215,10 @@ endfunction()
 #
 # The target otpp_headers: every header of the library, on its own. What CMake has for it,
 # VERIFY_INTERFACE_HEADER_SETS, makes code of each, which takes twice as long.
+#
+# Also those that another header includes first: what the body of a template needs is looked for at the end of the
+# translation unit, where that other header may have brought it. And by g++: with Clang, Asio brings more of the standard
+# library, which hides what is not included.
 function(otpp_add_headers)
   otpp_compile_command(command)
   set(dir ${PROJECT_SOURCE_DIR}/include)
