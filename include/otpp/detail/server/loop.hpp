@@ -11,6 +11,7 @@
 #include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/idle_timer.hpp>
+#include <otpp/detail/server/lifecycle.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
@@ -76,6 +77,8 @@ inline void server_core::run_loop() noexcept {
       if (observation_.is_on()) {
         observation_.tell(*this, trace_event::kind::started);
       }
+      observation_.begins();
+      tell_started(*this);
       envelope* starter = std::exchange(starter_, nullptr);
       hand_out_if_it_blocks();
       killed_by_signal() ? starter->fail_unhandled(*this, reason_) : starter->open(*this);

@@ -6,7 +6,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
-#include <otpp/detail/util/hook.hpp>
+#include <otpp/detail/util/topic.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/mailbox_report.hpp>
 #include <otpp/sys/server_statistics.hpp>
@@ -90,6 +90,10 @@ class observation {
 
   // ---- the process ----
 
+  // Called when the process is about to run code of the user's for the first time.
+  void begins() noexcept { has_begun_ = true; }
+  bool has_begun() const noexcept { return has_begun_; }
+
   // Called when the handler of a message of this type starts.
   void handles(type_namer type) noexcept { current_.store(type, std::memory_order_relaxed); }
   void handles_nothing() noexcept { handles(&no_message); }
@@ -168,7 +172,7 @@ class observation {
     is_reported_ = true;
     try {
       const std::size_t all = queue.count_up_to((std::numeric_limits<std::size_t>::max)());
-      hook<mailbox_report>::tell(mailbox_report(who.describe(), who.id(), all));
+      topic<mailbox_report>::tell(mailbox_report(who.describe(), who.id(), all));
     } catch (...) {
       // Without memory nothing is reported.
     }
@@ -204,6 +208,7 @@ class observation {
 
   bool is_on_;
   bool is_reported_ = false;
+  bool has_begun_ = false;
   std::int32_t until_look_ = 256;                // how many messages may be taken until then
   std::atomic<type_namer> current_{&no_message}; // null while the process sleeps
   std::unique_ptr<observer> observer_;
