@@ -3,14 +3,19 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
+#include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/runtime/wait_edge.hpp>
 #include <otpp/detail/server/loop.hpp>
+#include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/copy_in_lock.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+
+#include <asio/execution_context.hpp>
 
 #include <algorithm>
 #include <array>
@@ -35,6 +40,15 @@ struct process_info {
   std::uint64_t parent = 0;                ///< The id of the process that started it with a link; else zero.
   std::optional<std::size_t> queue_length; ///< Messages that wait, if that is known: see `processes`.
   std::string_view current_message;        ///< The type of the message being handled; empty if there is none.
+  bool is_supervisor = false;              ///< It has children, or may have.
+  std::optional<std::size_t> mailbox_limit; ///< Nothing if its mailbox has none.
+  std::vector<std::uint64_t> links;         ///< The ids of the processes with which it is linked.
+  std::vector<std::uint64_t> monitors;      ///< The ids of those that it monitors.
+  std::vector<std::uint64_t> monitored_by;  ///< The ids of those that monitor it.
+  /// The ids of those for which its handler waits, if it certainly does: of several, the first eight. In a cycle of these
+  /// nobody goes on before a timeout (`errc::deadlock`).
+  std::vector<std::uint64_t> waits_for;
+  const asio::execution_context* context = nullptr; ///< On which it runs. It may have gone: do not follow it.
 };
 
 namespace detail {
@@ -64,6 +78,49 @@ inline std::vector<std::string> names_of(const server_core& server) {
   return result;
 }
 
+// Whom a handler waits for, copied while no slot can go.
+class awaited_ids final : public awaited_visitor {
+ public:
+  void operator()(const intrusive_ptr<process>& server, bool) noexcept override {
+    if (server && count_ != ids_.size()) {
+      ids_[count_++] = server->id();
+    }
+  }
+
+  std::vector<std::uint64_t> copy() const { return {ids_.data(), ids_.data() + count_}; }
+
+ private:
+  std::array<std::uint64_t, 8> ids_{};
+  std::size_t count_ = 0;
+};
+
+inline std::vector<std::uint64_t> awaited_by(server_core& server) {
+  awaited_ids found;
+  if (server.edge().slot()) { // else nobody has to wait for a look
+    wait_edge::look looking;
+    if (const reply_slot* slot = server.edge().slot()) {
+      slot->visit_awaited(found);
+    }
+  }
+  return found.copy();
+}
+
+inline void add_relations(process_info& to, relations& its) {
+  struct related {
+    std::uint64_t other;
+    bool is_link;
+    bool is_maker;
+  };
+  std::vector<related> all = copy_in_lock<related>([&](auto keep) {
+    relation::visit_all(its, [&](std::uint64_t other, bool is_link, bool is_maker) noexcept {
+      keep(related{other, is_link, is_maker});
+    });
+  });
+  for (const related& one : all) {
+    (one.is_link ? to.links : one.is_maker ? to.monitors : to.monitored_by).push_back(one.other);
+  }
+}
+
 inline process_info info_of(const intrusive_ptr<server_core>& server) {
   process_info result;
   result.who = access::make<pid>(server);
@@ -75,6 +132,15 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
     result.queue_length = lengths->now;
   }
   result.current_message = server->observed().current_message();
+  if (std::size_t limit = server->queue().limit()) {
+    result.mailbox_limit = limit;
+  }
+  if (relations* its = server->related()) {
+    result.is_supervisor = its->supervises();
+    add_relations(result, *its);
+  }
+  result.waits_for = awaited_by(*server);
+  result.context = &server->context().context();
   return result;
 }
 
@@ -89,6 +155,7 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// mailbox has a limit, and zero for a server that sleeps. For other servers it is not known, because
 /// counting would slow down every message; `get_status` asks the server itself. `current_message` is the type
 /// of the message whose handler runs or waits, or ran last if the server continued with the next message.
+/// A relation is listed from both ends for a moment after one of them has ended.
 ///
 /// @par Errors
 /// std::bad_alloc.

@@ -3,6 +3,7 @@
 #include <otpp/sys/processes.hpp>
 
 #include <otpp/otpp.hpp>
+#include <otpp/supervisor.hpp>
 #include <otpp/sys.hpp>
 
 #include "support/catch.hpp"
@@ -10,11 +11,15 @@
 #include "support/run.hpp"
 #include "support/until.hpp"
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <asio/query.hpp>
+#include <asio/this_coro.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <thread>
@@ -92,6 +97,98 @@ TEST_CASE("processes: the message that is handled, and the queue where it is kno
     CHECK(find(server)->queue_length == 1U);
     again.happen();
     co_await server.stop();
+  });
+}
+
+TEST_CASE("processes: links and monitors are listed, at both ends") {
+  struct relative {
+    struct tie {
+      otpp::pid linked;
+      otpp::pid watched;
+      using reply_type = int;
+    };
+    struct untie {
+      otpp::pid linked;
+      using reply_type = int;
+    };
+    otpp::monitor_ref init() { return {}; }
+    int handle_call(tie m, otpp::monitor_ref& ref) {
+      otpp::link(m.linked);
+      ref = otpp::monitor(m.watched);
+      return 0;
+    }
+    int handle_call(untie m, otpp::monitor_ref& ref) {
+      otpp::unlink(m.linked);
+      otpp::demonitor(ref);
+      return 0;
+    }
+  };
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<relative>();
+    auto linked = co_await otpp::start<sleeper>();
+    auto watched = co_await otpp::start<sleeper>();
+    using ids = std::vector<std::uint64_t>;
+    co_await otpp::call<relative::tie>(server, linked, watched);
+    CHECK(find(server)->links == ids{linked.id()});
+    CHECK(find(server)->monitors == ids{watched.id()});
+    CHECK(find(server)->monitored_by.empty());
+    CHECK(find(linked)->links == ids{server.id()});
+    CHECK(find(watched)->monitored_by == ids{server.id()});
+    CHECK(find(watched)->links.empty());
+    co_await otpp::call<relative::untie>(server, linked);
+    for (otpp::pid one : {otpp::pid(server), otpp::pid(linked), otpp::pid(watched)}) {
+      std::optional<otpp::process_info> info = find(one);
+      CHECK(info->links.empty());
+      CHECK(info->monitors.empty());
+      CHECK(info->monitored_by.empty());
+    }
+    co_await server.stop();
+    co_await linked.stop();
+    co_await watched.stop();
+  });
+}
+
+TEST_CASE("processes: whom a handler waits for is listed") {
+  struct asker {
+    struct ask {
+      otpp::server_ref<sleeper> whom;
+    };
+    int init() { return 0; }
+    asio::awaitable<void> handle_cast(ask m, int&) {
+      otpp::pid child = co_await otpp::call_for<sleeper::bear>(m.whom, otpp::infinite);
+      (void)child;
+    }
+  };
+  run([]() -> asio::awaitable<void> {
+    auto whom = co_await otpp::start<sleeper>();
+    auto server = co_await otpp::start<asker>();
+    event go_on;
+    co_await otpp::cast<sleeper::wait>(whom, go_on);
+    co_await until([&] { return go_on.is_awaited(); });
+    CHECK(find(server)->waits_for.empty());
+    co_await otpp::cast<asker::ask>(server, whom);
+    co_await until([&] { return !find(server)->waits_for.empty(); });
+    CHECK(find(server)->waits_for == std::vector<std::uint64_t>{whom.id()});
+    CHECK(find(whom)->waits_for.empty()); // for nobody
+    go_on.happen();
+    co_await until([&] { return find(server)->waits_for.empty(); });
+    co_await server.stop();
+    co_await whom.stop();
+  });
+}
+
+TEST_CASE("processes: what a process is, what its mailbox holds, and where it runs") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<sleeper>(otpp::options().mailbox_limit(3));
+    auto top = co_await otpp::start_supervisor(otpp::supervisor_spec());
+    CHECK(find(server)->mailbox_limit == 3U);
+    CHECK_FALSE(find(server)->is_supervisor);
+    CHECK_FALSE(find(top)->mailbox_limit);
+    CHECK(find(top)->is_supervisor);
+    asio::any_io_executor here = co_await asio::this_coro::executor;
+    CHECK(find(server)->context == &asio::query(here, asio::execution::context));
+    co_await server.stop();
+    co_await top.stop();
   });
 }
 

@@ -226,7 +226,7 @@ class mailbox {
     });
     return number;
   }
-  bool has_limit() const noexcept { return counter() && counter()->limit != 0; }
+  std::size_t limit() const noexcept { return counter() ? counter()->limit : 0; } // zero: none
 
   // Takes the first item, of either kind: for a receiver that cannot receive a message now.
   queued* pop_any() noexcept { return queue_.pop(); }

@@ -161,7 +161,7 @@ class observation {
     constexpr std::size_t latest = 100'000;
     const std::size_t most = long_mailbox.load(std::memory_order_relaxed);
     until_look_ = latest;
-    if (is_reported_ || most == 0 || queue.has_limit()) {
+    if (is_reported_ || most == 0 || queue.limit() != 0) {
       return;
     }
     const std::size_t number = queue.count_up_to(most + 1);
