@@ -59,7 +59,7 @@ function(check_include header line)
     complain(${header} "${line}: only ${door} may")
   elseif(line MATCHES "include <(iostream|regex)>")
     complain(${header} "${line}: too heavy for a header")
-  elseif(header STREQUAL platform)
+  elseif(header IN_LIST platform)
     # may include what its system has
   elseif(NOT line MATCHES "include <(asio/.+\\.hpp|[a-z0-9_]+)>")
     complain(${header} "${line}: only <otpp/...>, <asio/...> and the standard library")
