@@ -497,8 +497,9 @@ asio::awaitable<void> measure_children(int number) {
 }
 
 void children() {
-  otpp::set_crash_hook([](const otpp::crash_report&) {});
-  otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
+  otpp::subscription no_reports =
+      otpp::subscribe<otpp::supervisor_report>([](const otpp::supervisor_report&) {});
   print_header(
       "Many children of a dynamic supervisor",
       {"children", "start of each, ns", "bytes of each, the server's too", "restart of one, ns",

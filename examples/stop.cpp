@@ -56,11 +56,11 @@ asio::awaitable<void> stop_from_outside() {
 }
 // [outside]
 
-// [crash_hook]
+// [crash_reports]
 void print_crash(const otpp::crash_report& report) {
   std::cout << "  crash report: " << report.name << ", " << report.reason << '\n';
 }
-// [crash_hook]
+// [crash_reports]
 
 asio::awaitable<void> client() {
   std::cout << "stop\n";
@@ -74,7 +74,7 @@ asio::awaitable<void> client() {
 }
 
 int main() {
-  otpp::set_crash_hook(print_crash); // instead of one line on stderr
+  otpp::subscription crashes = otpp::subscribe<otpp::crash_report>(print_crash); // instead of one line on stderr
   return otpp::run(client);
 }
 

@@ -58,8 +58,9 @@ asio::awaitable<void> client() {
 // [client]
 
 int main() {
-  otpp::set_crash_hook([](const otpp::crash_report&) {}); // the supervisor's report will do
-  otpp::set_supervisor_hook(print_report);                // instead of one line on stderr
+  // The supervisor's report will do, and instead of one line on stderr.
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
+  otpp::subscription reports = otpp::subscribe<otpp::supervisor_report>(print_report);
   return otpp::run(client);
 }
 

@@ -67,8 +67,8 @@ asio::awaitable<void> client(asio::any_io_executor where) {
 // [pool]
 
 int main() {
-  otpp::set_crash_hook([](const otpp::crash_report&) {});
-  otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
+  otpp::subscription no_reports = otpp::subscribe<otpp::supervisor_report>([](const otpp::supervisor_report&) {});
   asio::thread_pool threads(2);
   int status = otpp::run(client(threads.get_executor()));
   threads.join();

@@ -68,7 +68,7 @@ asio::awaitable<void> client() {
 // [client]
 
 int main() {
-  otpp::set_crash_hook([](const otpp::crash_report&) {});
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
   return otpp::run(client);
 }
 

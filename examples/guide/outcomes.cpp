@@ -64,7 +64,8 @@ asio::awaitable<void> client() {
 // [client]
 
 int main() {
-  otpp::set_crash_hook([](const otpp::crash_report&) {}); // instead of one line on stderr
+  // Instead of one line on stderr.
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
   return otpp::run(client);
 }
 

@@ -4,13 +4,12 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/util/access.hpp>
-#include <otpp/detail/util/hook.hpp>
 #include <otpp/detail/util/one_line.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/subscription.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +22,9 @@ namespace otpp {
 /// OTP's crash report; OTP drops messages without a word.
 ///
 /// A message that was being sent at that very moment may be told of in a report of its own.
+///
+/// It goes to those who `subscribe` to it, before the end is reported to any process or caller; without any, it is one line
+/// on stderr.
 struct crash_report {
   std::string_view name;      ///< The name it was started with; empty if it has none.
   std::string_view callbacks; ///< The callbacks type.
@@ -70,16 +72,8 @@ struct crash_report {
   }
 };
 
-/// A function that receives crash reports. It is called on the server's thread, without a lock held, before
-/// the end is reported to any process or caller; its exceptions are swallowed.
-using crash_hook = std::function<void(const crash_report&)>;
-
-/// Sets the function that receives crash reports, and returns the previous one. An empty hook restores the
-/// default, which prints one line on stderr.
-///
-/// @par Thread safety
-/// Safe from any thread.
-inline crash_hook set_crash_hook(crash_hook hook) { return detail::hook<crash_report>::set(std::move(hook)); }
+template <>
+inline constexpr bool detail::is_report<crash_report> = true;
 
 } // namespace otpp
 

@@ -2,12 +2,11 @@
 
 #pragma once
 
-#include <otpp/detail/util/hook.hpp>
+#include <otpp/subscription.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <utility>
 
@@ -23,6 +22,8 @@ inline std::atomic<std::size_t> long_mailbox{100'000};
 
 /// Describes a server whose mailbox, which has no limit, has become long: it is sent more than it handles. OTP's
 /// `long_message_queue` of `erlang:system_monitor/2`.
+///
+/// It goes to those who `subscribe` to it; without any, it is one line on stderr.
 struct mailbox_report {
   std::string server;       ///< Its name, or `logger#7`.
   std::uint64_t id = 0;     ///< Unique in this program, never reused.
@@ -39,18 +40,8 @@ struct mailbox_report {
   }
 };
 
-/// A function that receives reports of long mailboxes. It is called on the server's thread, between two messages,
-/// without a lock held; its exceptions are swallowed.
-using mailbox_hook = std::function<void(const mailbox_report&)>;
-
-/// Sets the function that receives reports of long mailboxes, and returns the previous one. An empty hook restores
-/// the default, which prints one line on stderr.
-///
-/// @par Thread safety
-/// Safe from any thread.
-inline mailbox_hook set_mailbox_hook(mailbox_hook hook) {
-  return detail::hook<mailbox_report>::set(std::move(hook));
-}
+template <>
+inline constexpr bool detail::is_report<mailbox_report> = true;
 
 /// Sets with how many messages a mailbox without a limit is reported, and returns the previous number: 100,000 by
 /// default. Zero turns the reports off. Each server is reported once.

@@ -203,9 +203,7 @@ asio::awaitable<std::error_code> error_of(asio::awaitable<T> operation) {
 }
 
 struct quiet_crashes {
-  quiet_crashes() : before(otpp::set_crash_hook([](const otpp::crash_report&) {})) {}
-  ~quiet_crashes() { otpp::set_crash_hook(before); }
-  otpp::crash_hook before;
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
 };
 
 template <class Body>

@@ -266,7 +266,7 @@ TEST_CASE("gcc12: options and outcomes are no aggregates", "[gcc12]") {
   static_assert(!std::is_aggregate_v<decltype(otpp::fail(std::error_code()))>);
 
   // So that they may be made in a co_await expression.
-  auto hook = otpp::set_crash_hook([](const otpp::crash_report&) {});
+  otpp::subscription quiet = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
   run([]() -> asio::awaitable<void> {
     for (int n = 0; n != 3; ++n) {
       auto server = co_await otpp::start<kv_store>(
@@ -277,7 +277,7 @@ TEST_CASE("gcc12: options and outcomes are no aggregates", "[gcc12]") {
     }
     CHECK(alive == 0);
   });
-  otpp::set_crash_hook(hook);
+  quiet.end();
   CHECK(alive == 0);
 }
 

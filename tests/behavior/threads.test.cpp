@@ -606,9 +606,7 @@ asio::awaitable<void> close_servers(arena& place) {
 }
 
 struct quiet_crashes {
-  quiet_crashes() : before(otpp::set_crash_hook([](const otpp::crash_report&) {})) {}
-  ~quiet_crashes() { otpp::set_crash_hook(before); }
-  otpp::crash_hook before;
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
 };
 
 void storm(int threads, int rounds, unsigned seed) {

@@ -11,14 +11,9 @@
 // Keeps crash reports off stderr, and for the test to see, while it lives. For one thread.
 class crash_log {
  public:
-  crash_log()
-      : previous_(otpp::set_crash_hook([this](const otpp::crash_report& report) {
-          texts_.push_back(report.text());
-          dropped_ = report.dropped;
-        })) {}
+  crash_log() = default;
   crash_log(const crash_log&) = delete;
   crash_log& operator=(const crash_log&) = delete;
-  ~crash_log() { otpp::set_crash_hook(previous_); }
 
   const std::vector<std::string>& texts() const { return texts_; }
 
@@ -28,5 +23,8 @@ class crash_log {
  private:
   std::vector<std::string> texts_;
   std::size_t dropped_ = 0;
-  otpp::crash_hook previous_;
+  otpp::subscription reports_ = otpp::subscribe<otpp::crash_report>([this](const otpp::crash_report& report) {
+    texts_.push_back(report.text());
+    dropped_ = report.dropped;
+  });
 };

@@ -95,14 +95,9 @@ struct stubborn : member {
 // Keeps the reports of supervisors off stderr, and for the test to see, and those of crashes too.
 class supervisor_log {
  public:
-  supervisor_log()
-      : previous_(otpp::set_supervisor_hook([this](const otpp::supervisor_report& report) {
-          texts_.push_back(report.text());
-          kinds_.push_back(report.what);
-        })) {}
+  supervisor_log() = default;
   supervisor_log(const supervisor_log&) = delete;
   supervisor_log& operator=(const supervisor_log&) = delete;
-  ~supervisor_log() { otpp::set_supervisor_hook(previous_); }
 
   const std::vector<std::string>& texts() const { return texts_; }
   bool has(otpp::supervisor_report::kind what) const {
@@ -113,7 +108,11 @@ class supervisor_log {
   crash_log crashes_;
   std::vector<std::string> texts_;
   std::vector<otpp::supervisor_report::kind> kinds_;
-  otpp::supervisor_hook previous_;
+  otpp::subscription reports_ =
+      otpp::subscribe<otpp::supervisor_report>([this](const otpp::supervisor_report& report) {
+        texts_.push_back(report.text());
+        kinds_.push_back(report.what);
+      });
 };
 
 // Runs `body` in a world's time, first in, first out.

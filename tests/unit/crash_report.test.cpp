@@ -2,7 +2,7 @@
 
 #include <otpp/crash_report.hpp>
 
-#include <otpp/detail/util/hook.hpp>
+#include <otpp/detail/util/topic.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/start.hpp>
@@ -45,23 +45,12 @@ struct kept_report {
   bool was_told_of_end = false;
 };
 
-class hook {
- public:
-  explicit hook(otpp::crash_hook next) : previous_(otpp::set_crash_hook(std::move(next))) {}
-  hook(const hook&) = delete;
-  hook& operator=(const hook&) = delete;
-  ~hook() { otpp::set_crash_hook(previous_); }
-
- private:
-  otpp::crash_hook previous_;
-};
-
 } // namespace
 
 TEST_CASE("crash_report: says which server, why, and at which message", "[crash_report]") {
   kept_report kept;
   pending<int> answer;
-  hook set([&](const otpp::crash_report& report) {
+  otpp::subscription heard = otpp::subscribe<otpp::crash_report>([&](const otpp::crash_report& report) {
     ++kept.times;
     kept.name = report.name;
     kept.callbacks = report.callbacks;
@@ -98,7 +87,7 @@ TEST_CASE("crash_report: what any end has dropped is counted", "[crash_report]")
   for (const char* how : {"stop", "exit"}) {
     INFO(how);
     kept_report kept;
-    hook set([&](const otpp::crash_report& report) {
+    otpp::subscription heard = otpp::subscribe<otpp::crash_report>([&](const otpp::crash_report& report) {
       ++kept.times;
       kept.dropped += report.dropped;
       kept.reason = report.reason;
@@ -167,8 +156,9 @@ TEST_CASE("crash_report: a context that is destroyed under a server makes none",
   CHECK(reports.texts().empty());
 }
 
-TEST_CASE("crash_report: what a hook throws hurts nobody", "[crash_report]") {
-  hook set([](const otpp::crash_report&) { throw std::runtime_error("no paper"); });
+TEST_CASE("crash_report: what a subscriber throws hurts nobody", "[crash_report]") {
+  otpp::subscription heard = otpp::subscribe<otpp::crash_report>(
+      [](const otpp::crash_report&) { throw std::runtime_error("no paper"); });
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<scribe>(journal());
     otpp::error error = co_await error_of(otpp::call<scribe::crash>(server));
@@ -269,25 +259,10 @@ TEST_CASE("crash_report: a name with a zero in it does not end the line", "[cras
   report.name = name;
   std::FILE* file = std::tmpfile();
   REQUIRE(file);
-  otpp::detail::hook<otpp::crash_report>::print(file, report);
+  otpp::detail::topic<otpp::crash_report>::print(file, report);
   std::rewind(file);
   char line[200] = {};
   std::string said(line, std::fread(line, 1, sizeof(line), file));
   std::fclose(file);
   CHECK(said == report.text() + '\n');
-}
-
-TEST_CASE("crash_report: setting a hook returns the one before", "[crash_report]") {
-  int first = 0;
-  int second = 0;
-  otpp::crash_hook original = otpp::set_crash_hook([&](const otpp::crash_report&) { ++first; });
-  otpp::crash_hook before = otpp::set_crash_hook([&](const otpp::crash_report&) { ++second; });
-  REQUIRE(before);
-  before(otpp::crash_report(otpp::exit_reason::killed()));
-  CHECK(first == 1);
-  otpp::detail::hook<otpp::crash_report>::tell(otpp::crash_report(otpp::exit_reason::killed()));
-  CHECK(second == 1);
-  before = otpp::set_crash_hook(original);
-  before(otpp::crash_report(otpp::exit_reason::killed()));
-  CHECK(second == 2);
 }

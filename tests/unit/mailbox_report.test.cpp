@@ -29,19 +29,19 @@ class mailbox_log {
  public:
   explicit mailbox_log(std::size_t longest)
       : longest_(otpp::set_long_mailbox(longest)),
-        previous_(otpp::set_mailbox_hook([this](const otpp::mailbox_report& one) { all.push_back(one); })) {}
+        reports_(otpp::subscribe<otpp::mailbox_report>(
+            [this](const otpp::mailbox_report& one) { all.push_back(one); })) {}
   mailbox_log(const mailbox_log&) = delete;
   mailbox_log& operator=(const mailbox_log&) = delete;
-  ~mailbox_log() {
-    otpp::set_mailbox_hook(previous_);
-    otpp::set_long_mailbox(longest_);
-  }
+  ~mailbox_log() { otpp::set_long_mailbox(longest_); }
+
+  void stop_listening() { reports_.end(); }
 
   std::vector<otpp::mailbox_report> all;
 
  private:
   std::size_t longest_;
-  otpp::mailbox_hook previous_;
+  otpp::subscription reports_;
 };
 
 using scribe_ref = otpp::server_ref<scribe>;
@@ -121,7 +121,7 @@ TEST_CASE("mailbox_report: so are those that a spawned process does not receive"
 
 TEST_CASE("mailbox_report: by default one line is printed", "[mailbox_report]") {
   mailbox_log reports(100);
-  otpp::set_mailbox_hook(nullptr);
+  reports.stop_listening();
   captured_stderr written;
   run([&]() -> asio::awaitable<void> {
     scribe_ref server = co_await flood(otpp::named("long"), 400);

@@ -258,7 +258,7 @@ TEST_CASE("run: a signal_set of the program goes on", "[run]") {
 }
 
 TEST_CASE("run: a server that crashed before is no trouble", "[run]") {
-  auto hook = otpp::set_crash_hook([](const otpp::crash_report&) {});
+  otpp::subscription quiet = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
   ends.clear();
   int status = otpp::run([]() -> asio::awaitable<void> {
     co_await open_house();
@@ -271,7 +271,7 @@ TEST_CASE("run: a server that crashed before is no trouble", "[run]") {
     }
     CHECK(code == otpp::errc::exited);
   }());
-  otpp::set_crash_hook(hook);
+  quiet.end();
   CHECK(status == 0);
   CHECK(ends == std::vector<std::string>{"two: crash", "three: shutdown", "one: shutdown"});
 }

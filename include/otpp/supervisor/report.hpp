@@ -2,12 +2,11 @@
 
 #pragma once
 
-#include <otpp/detail/util/hook.hpp>
 #include <otpp/detail/util/one_line.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/subscription.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <utility>
 
@@ -16,6 +15,9 @@
 namespace otpp {
 
 /// A report of a supervisor. OTP's supervisor report.
+///
+/// It goes to those who `subscribe` to it; without any, it is one line on stderr, except for an end of which a crash report
+/// has told.
 struct supervisor_report {
   enum class kind : std::uint8_t {
     child_terminated, ///< A child has failed.
@@ -54,18 +56,8 @@ struct supervisor_report {
   }
 };
 
-/// A function that receives supervisor reports. It is called by the supervisor, without a lock held; its
-/// exceptions are swallowed.
-using supervisor_hook = std::function<void(const supervisor_report&)>;
-
-/// Sets the function that receives the reports of supervisors, and returns the previous one. An empty hook
-/// restores the default, which prints one line on stderr, except for an end of which a crash report has told.
-///
-/// @par Thread safety
-/// Safe from any thread.
-inline supervisor_hook set_supervisor_hook(supervisor_hook hook) {
-  return detail::hook<supervisor_report>::set(std::move(hook));
-}
+template <>
+inline constexpr bool detail::is_report<supervisor_report> = true;
 
 } // namespace otpp
 

@@ -293,8 +293,9 @@ int main(int argc, char** argv) {
   }
   seed_naps(how.seed);
   plant(how.fault);
-  otpp::set_crash_hook([](const otpp::crash_report&) { note(count::crashes); });
-  otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
+  otpp::subscription crashes =
+      otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) { note(count::crashes); });
+  otpp::subscription quiet = otpp::subscribe<otpp::supervisor_report>([](const otpp::supervisor_report&) {});
   // That of callbacks without an executor stays.
   auto stays = otpp::detail::context_state::of(asio::system_executor());
   auto begin = clock_type::now();

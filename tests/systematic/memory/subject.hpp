@@ -187,15 +187,8 @@ void in_context(Body& body) {
 }
 
 // Keeps crash reports off stderr while it lives.
-class quiet {
- public:
-  quiet() : before_(otpp::set_crash_hook([](const otpp::crash_report&) {})) {}
-  quiet(const quiet&) = delete;
-  quiet& operator=(const quiet&) = delete;
-  ~quiet() { otpp::set_crash_hook(before_); }
-
- private:
-  otpp::crash_hook before_;
+struct quiet {
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
 };
 
 // Starts a subject, lets `act` talk to it, and asks whether the server is as `act` has left it: an awaitable

@@ -907,7 +907,7 @@ explored run(otpp::testing::orders which, int turn_limit, scenario play, std::ui
 
 void explore(std::initializer_list<int> turn_limits, scenario play) {
   using otpp::testing::orders;
-  otpp::set_crash_hook(&crashed);
+  static otpp::subscription crashes = otpp::subscribe<otpp::crash_report>(&crashed);
 #if defined(OTPP_HAS_PLANTED_BUGS)
   otpp_planted_bug = planted_bug() ? std::atoi(planted_bug()) : 0;
 #endif

@@ -627,7 +627,7 @@ int main(int argc, char** argv) {
     mallopt(M_ARENA_MAX, 1);
   }
 #endif
-  otpp::set_crash_hook([](const otpp::crash_report& report) {
+  otpp::subscription crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report& report) {
     note(count::crashes);
     note(count::reported_dropped, static_cast<std::int64_t>(report.dropped));
   });

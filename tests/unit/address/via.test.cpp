@@ -181,7 +181,8 @@ TEST_CASE("via: a timer asks the registry when the time has come") {
 TEST_CASE("via: a supervisor gives its children names in a registry of any class") {
   run([&]() -> asio::awaitable<void> {
     plain_names names;
-    otpp::supervisor_hook quiet = otpp::set_supervisor_hook([](const otpp::supervisor_report&) {});
+    otpp::subscription quiet =
+        otpp::subscribe<otpp::supervisor_report>([](const otpp::supervisor_report&) {});
     otpp::child_spec ann = otpp::child<counter>("c", 3).named("ann").in(names);
     otpp::supervisor_spec tree = otpp::supervisor_spec().add(ann);
     auto top = co_await otpp::start_supervisor(tree);
@@ -196,7 +197,6 @@ TEST_CASE("via: a supervisor gives its children names in a registry of any class
     CHECK(three == 3);
     co_await top.stop();
     CHECK(names.size() == 0);
-    otpp::set_supervisor_hook(quiet);
   });
 }
 

@@ -512,7 +512,7 @@ TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
   std::atomic<int> handled{0};
   std::atomic<int> dropped{0};
   auto count = [&](const otpp::crash_report& report) { dropped += static_cast<int>(report.dropped); };
-  auto hook = otpp::set_crash_hook(count);
+  otpp::subscription counted = otpp::subscribe<otpp::crash_report>(count);
   asio::thread_pool pool(3);
   for (int round = 0; round != 100; ++round) {
     std::vector<otpp::server_ref<quiet>> ring;
@@ -539,6 +539,6 @@ TEST_CASE("link: threads end, link, unlink and monitor the same servers") {
     }
   }
   pool.join();
-  otpp::set_crash_hook(hook);
+  counted.end();
   CHECK(accepted == handled + dropped);
 }

@@ -97,12 +97,12 @@ class context_state : public counted<context_state> {
   template <class Wanted>
   intrusive_ptr<process> newest(Wanted wanted) noexcept;
 
-  // Calls `visit` under the lock with each living process, oldest first.
-  template <class Visit>
-  void each_process(Visit visit) noexcept;
+  // Calls `keep` under the lock with up to `most` living processes, oldest first, from the one that follows `after`, or
+  // from the oldest if that is null. Returns false if it is not listed any more.
+  template <class Keep>
+  bool slice(const process* after, std::size_t most, Keep keep) noexcept;
 
-  // Calls `visit` with the state of each context that has not been destroyed, under the lock of the global
-  // list.
+  // Calls `visit` with the state of each context that has not been destroyed, under the lock of the list.
   template <class Visit>
   static void each(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
@@ -168,11 +168,11 @@ class context_state : public counted<context_state> {
     post_sweep(sweep_due);
   }
 
-  // Returns the current time. Precondition of this and the next two: the thread is inside the context or its
-  // gate.
+  // Returns the current time. Precondition of this and the next ones: the thread is inside the context or its gate.
   deadline::time_point now() const noexcept {
     return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
+  deadline::time_point coarse_now() const noexcept; // earlier by some milliseconds
 
   duration timeout_of(duration given) const noexcept; // how long a wait lasts that was given this timeout
   deadline::time_point when_over(moment after) const noexcept {

@@ -10,6 +10,7 @@
 #include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/idle_timer.hpp>
+#include <otpp/detail/server/lifecycle.hpp>
 #include <otpp/detail/server/name_registrations.hpp>
 #include <otpp/detail/server/open_calls.hpp>
 #include <otpp/detail/server/owned_coroutine.hpp>
@@ -17,9 +18,9 @@
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
-#include <otpp/detail/util/hook.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/topic.hpp>
 #include <otpp/exit_reason.hpp>
 
 #include <cstddef>
@@ -141,9 +142,15 @@ inline void server_core::end_without_state() noexcept {
   envelope* left = mailbox_.close();
   std::size_t dropped = 0;
   for (envelope* item = left; item; item = item->next_envelope()) {
-    dropped += item->is_dropped_silently() ? 1u : 0u;
+    if (item->is_dropped_silently()) {
+      ++dropped;
+      tell_dropped(*this, *item);
+    }
   }
   report(dropped);
+  if (observation_.has_begun()) {
+    tell_ended(*this, reason_);
+  }
 
   // From here on nothing can be added to the lists.
   relations* its = nullptr;
@@ -245,7 +252,7 @@ inline void server_core::report(std::size_t dropped) noexcept {
     // Without memory the report does not name it.
   }
   said.caller = caller;
-  hook<crash_report>::tell(said);
+  topic<crash_report>::tell(said);
 }
 
 // A message was being sent while the mailbox was closed, and has come too late for the report.
@@ -253,6 +260,7 @@ inline void server_core::drop_late(envelope& item) noexcept {
   if (item.is_dropped_silently() && cause_ != end_cause::context_destroyed) {
     last_message_ = {};
     last_where_ = {};
+    tell_dropped(*this, item);
     report(1);
   }
   item.fail_unhandled(*this, reason_);

@@ -74,6 +74,17 @@ class relation : public counted<relation> {
     return found;
   }
 
+  // Calls `visit` under the lock for each relation: with the id of the other process, whether it is a link, and
+  // whether this process is the one that has made it.
+  template <class Visit>
+  static void visit_all(relations& its, Visit visit) noexcept {
+    its.find_node([&](relations::node& node) {
+      end& mine = static_cast<end&>(node);
+      visit(mine.whole.other(mine).who->id(), mine.whole.is_link_, &mine == &mine.whole.first_);
+      return false;
+    });
+  }
+
   // Called when the process has ended: notifies the other end of each of its relations.
   static void notify_all(relations& its, const exit_reason& reason) noexcept {
     while (relations::node* node = its.take_node()) {

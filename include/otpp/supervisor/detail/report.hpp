@@ -5,7 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
-#include <otpp/detail/util/hook.hpp>
+#include <otpp/detail/util/topic.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/supervisor/report.hpp>
@@ -26,7 +26,7 @@ inline void report(
     bool is_of_an_end =
         what == supervisor_report::kind::child_terminated || what == supervisor_report::kind::shutdown_error;
     said.is_known = is_of_an_end && who && who.has_ended() && access::core(who)->is_reported();
-    hook<supervisor_report>::tell(said);
+    topic<supervisor_report>::tell(said);
   } catch (...) {
     // Without memory nothing is reported.
   }

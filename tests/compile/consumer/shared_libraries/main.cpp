@@ -57,7 +57,7 @@ static asio::awaitable<void> end_all(const std::vector<otpp::pid>& all, const st
 }
 
 static asio::awaitable<int> client(std::vector<branch> branches) {
-  otpp::set_crash_hook([](const otpp::crash_report&) {});
+  otpp::subscription no_crashes = otpp::subscribe<otpp::crash_report>([](const otpp::crash_report&) {});
   std::vector<otpp::pid> all;
   std::set<std::uint64_t> ids;
   for (std::size_t n = 0; n != branches.size(); ++n) {
