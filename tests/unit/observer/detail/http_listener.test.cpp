@@ -124,10 +124,11 @@ class client {
   }
   // All that comes until the connection is closed.
   std::string rest() {
-    std::error_code ignored;
-    asio::read(socket_, asio::dynamic_buffer(input_), ignored);
+    asio::read(socket_, asio::dynamic_buffer(input_), ended_with_);
     return std::exchange(input_, {});
   }
+  // What rest() ended with.
+  std::error_code ended_with() const { return ended_with_; }
   std::string until(std::string_view end) {
     std::error_code ignored;
     std::size_t size = asio::read_until(socket_, asio::dynamic_buffer(input_), end, ignored);
@@ -142,6 +143,7 @@ class client {
   asio::io_context context_;
   tcp::socket socket_;
   std::string input_;
+  std::error_code ended_with_;
 };
 
 std::string ask(unsigned short port, std::string_view target, std::string_view fields = "") {
@@ -213,7 +215,10 @@ TEST_CASE("http_listener: what is refused hears why", "[observer]") {
   CHECK(has_status(ask(here.port(), "/", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), 400));
   CHECK(has_status(say(here.port(), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403));
   CHECK(has_status(ask(here.port(), "/", "Sec-Fetch-Site: cross-site\r\n"), 403));
-  CHECK(has_status(ask(here.port(), "/", "X: " + std::string(60000, 'a') + "\r\n"), 431));
+  client talkative(here.port());
+  talkative.get("/", "X: " + std::string(60000, 'a') + "\r\n");
+  CHECK(has_status(talkative.rest(), 431));
+  CHECK(talkative.ended_with() == asio::error::eof); // and not reset, for which others lose the response
   std::string posted = say(here.port(), "POST / HTTP/1.1" + host + "Content-Length: 3\r\n\r\nabc");
   CHECK(has_status(posted, 405));
   CHECK(has(posted, "Allow: GET\r\n"));
@@ -319,7 +324,10 @@ TEST_CASE("http_listener: a thousand connections do no harm", "[observer]") {
   setrlimit(RLIMIT_NOFILE, &more);
   bool has_room = more.rlim_cur == RLIM_INFINITY || more.rlim_cur > 1400;
   {
-    served here;
+    http_limits limits;
+    limits.head_time = 1h; // nobody leaves meanwhile
+    limits.rest_time = 1h;
+    served here(limits);
     std::vector<std::unique_ptr<client>> all;
     for (int i = 0; i != (has_room ? 1000 : 300); ++i) {
       all.push_back(std::make_unique<client>(here.port()));
@@ -329,7 +337,7 @@ TEST_CASE("http_listener: a thousand connections do no harm", "[observer]") {
       refused += has_status(all[i]->rest(), 503);
     }
     CHECK(refused == 64);
-    all.back()->rest(); // closed
+    CHECK(all.back()->rest().empty()); // just closed
     all.front()->get("/");
     CHECK(has_status(all.front()->rest(), 200));
     all.clear();
@@ -420,6 +428,7 @@ TEST_CASE("http_listener: too many streams are told to come again", "[observer]"
 TEST_CASE("http_listener: a stream that does not read is dropped", "[observer]") {
   http_limits limits;
   limits.stream_backlog = 200000;
+  limits.write_time = 1h; // what is dropped is dropped for its backlog
   served here(limits);
   client idle(here.port());
   client reading(here.port());
