@@ -203,14 +203,14 @@ std::string duration(double seconds) {
   }
   double minutes = std::floor(seconds / 60);
   if (minutes < 60) {
-    return format("%.0fm%02.0fs", minutes, std::floor(seconds - minutes * 60));
+    return format("%.0fm%02.0fs", minutes, std::floor(seconds - (minutes * 60)));
   }
   double hours = std::floor(minutes / 60);
   if (hours < 24) {
-    return format("%.0fh%02.0fm", hours, minutes - hours * 60);
+    return format("%.0fh%02.0fm", hours, minutes - (hours * 60));
   }
   double days = std::floor(hours / 24);
-  return format("%.0fd%02.0fh", days, hours - days * 24);
+  return format("%.0fd%02.0fh", days, hours - (days * 24));
 }
 
 std::string number(double value) {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -133,10 +133,8 @@ struct chosen_column {
 
 // As many columns as fit, those with the lowest ranks first; the flexible ones share what is left.
 std::vector<chosen_column> choose_columns(const state& now, std::size_t room) {
-  std::vector<std::size_t> by_rank;
-  for (std::size_t i = 0; i < table_columns.size(); ++i) {
-    by_rank.push_back(i);
-  }
+  std::vector<std::size_t> by_rank(table_columns.size());
+  std::iota(by_rank.begin(), by_rank.end(), std::size_t{0});
   auto rank = [&](std::size_t i) { return std::pair(i == now.sort ? -1 : table_columns[i].rank, i); };
   std::sort(by_rank.begin(), by_rank.end(), [&](std::size_t left, std::size_t right) {
     return rank(left) < rank(right);
