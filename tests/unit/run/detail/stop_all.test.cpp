@@ -57,7 +57,7 @@ struct tenant {
 };
 
 // Takes its time.
-struct slow_to_end {
+struct slow_to_stop {
   event init(event until) { return until; }
   asio::awaitable<void> terminate(const otpp::exit_reason&, event& until) {
     co_await until.wait();
@@ -192,7 +192,7 @@ TEST_CASE("stop_all: one that is late is named, and those before it are stopped 
     asio::execution_context* mine = co_await own_context();
     event go_on;
     co_await otpp::start<tenant>(otpp::options(), std::string("1"));
-    otpp::pid late = co_await otpp::start<slow_to_end>(otpp::named("stop_all stubborn"), go_on);
+    otpp::pid late = co_await otpp::start<slow_to_stop>(otpp::named("stop_all stubborn"), go_on);
     std::exception_ptr failure = co_await failure_of(otpp::stop_all(*mine, 10ms));
     CHECK(log_of_ends == std::vector<std::string>{"1: shutdown"});
     CHECK(text_of(failure).find("stop_all stubborn") != std::string::npos);
