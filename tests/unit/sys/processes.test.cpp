@@ -104,7 +104,7 @@ TEST_CASE("processes: the message that is handled, and the queue") {
 }
 
 TEST_CASE("processes: links and monitors are listed, at both ends") {
-  struct relative {
+  struct tied {
     struct tie {
       otpp::pid linked;
       otpp::pid watched;
@@ -127,18 +127,18 @@ TEST_CASE("processes: links and monitors are listed, at both ends") {
     }
   };
   run([]() -> asio::awaitable<void> {
-    auto server = co_await otpp::start<relative>();
+    auto server = co_await otpp::start<tied>();
     auto linked = co_await otpp::start<sleeper>();
     auto watched = co_await otpp::start<sleeper>();
     using ids = std::vector<std::uint64_t>;
-    co_await otpp::call<relative::tie>(server, linked, watched);
+    co_await otpp::call<tied::tie>(server, linked, watched);
     CHECK(find(server)->links == ids{linked.id()});
     CHECK(find(server)->monitors == ids{watched.id()});
     CHECK(find(server)->monitored_by.empty());
     CHECK(find(linked)->links == ids{server.id()});
     CHECK(find(watched)->monitored_by == ids{server.id()});
     CHECK(find(watched)->links.empty());
-    co_await otpp::call<relative::untie>(server, linked);
+    co_await otpp::call<tied::untie>(server, linked);
     for (otpp::pid one : {otpp::pid(server), otpp::pid(linked), otpp::pid(watched)}) {
       std::optional<otpp::process_info> info = find(one);
       CHECK(info->links.empty());
