@@ -7,8 +7,10 @@
 
 #pragma once
 
+#include <otpp/sys/counting.hpp>
 #include <otpp/sys/format_status.hpp>
 #include <otpp/sys/inspect.hpp>
+#include <otpp/sys/process_info.hpp>
 #include <otpp/sys/processes.hpp>
 #include <otpp/sys/server_statistics.hpp>
 #include <otpp/sys/statistics.hpp>

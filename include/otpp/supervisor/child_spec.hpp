@@ -9,6 +9,7 @@
 #include <otpp/gen_server/options.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/supervisor/detail/child_maker.hpp>
+#include <otpp/supervisor/supervision.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -29,17 +30,6 @@
 #pragma GCC visibility push(default)
 
 namespace otpp {
-
-/// When a supervisor restarts a child that has ended by itself.
-enum class restart_type : std::uint8_t {
-  permanent, ///< Always.
-  transient, ///< Unless it ended with `normal` or `shutdown`, with a detail or without.
-  temporary, ///< Never; its specification is dropped.
-};
-
-inline constexpr restart_type permanent = restart_type::permanent;
-inline constexpr restart_type transient = restart_type::transient;
-inline constexpr restart_type temporary = restart_type::temporary;
 
 /// The type of `brutal_kill`.
 struct brutal_kill_t {

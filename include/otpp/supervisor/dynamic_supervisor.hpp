@@ -98,7 +98,7 @@ struct dynamic_supervisor {
     if (spec.is_ignored_) {
       return ignore;
     }
-    detail::become_supervisor();
+    detail::become_supervisor({one_for_one, spec.intensity_, spec.period_, true});
     return state_type(
         detail::restart_budget(spec.intensity_, spec.period_), spec.most_, spec.shuts_down_ahead_,
         [](duration delay, detail::restart_retry what) {

@@ -65,7 +65,7 @@ struct supervisor {
     if (spec.is_ignored_) {
       co_return init_result<state_type>(ignore);
     }
-    detail::become_supervisor();
+    detail::become_supervisor({spec.strategy_, spec.intensity_, spec.period_, false});
     state_type children(std::move(spec), [](duration delay, detail::restart_retry what) {
       send_after(delay, self<supervisor>(), what);
     });

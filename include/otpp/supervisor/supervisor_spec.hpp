@@ -5,6 +5,7 @@
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/supervisor/child_spec.hpp>
+#include <otpp/supervisor/supervision.hpp>
 #include <otpp/timeout.hpp>
 
 #include <chrono>
@@ -23,17 +24,6 @@ struct supervisor;
 namespace detail {
 class supervised;
 } // namespace detail
-
-/// Which children a supervisor restarts when one of them fails.
-enum class strategy : std::uint8_t {
-  one_for_one,  ///< The child that failed.
-  one_for_all,  ///< All: the others are shut down first.
-  rest_for_one, ///< The child that failed, and those that were started after it.
-};
-
-inline constexpr strategy one_for_one = strategy::one_for_one;
-inline constexpr strategy one_for_all = strategy::one_for_all;
-inline constexpr strategy rest_for_one = strategy::rest_for_one;
 
 /// When a supervisor ends because its significant children have ended by themselves without being restarted.
 enum class auto_shutdown : std::uint8_t {

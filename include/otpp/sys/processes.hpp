@@ -2,28 +2,19 @@
 
 #pragma once
 
-#include <otpp/address/pid.hpp>
-#include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
-#include <otpp/detail/runtime/wait_edge.hpp>
-#include <otpp/detail/server/loop.hpp>
-#include <otpp/detail/server/relation.hpp>
-#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/copy_in_lock.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
-
-#include <asio/execution_context.hpp>
+#include <otpp/sys/process_info.hpp>
 
 #include <algorithm>
-#include <array>
+#include <concepts>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
+#include <functional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,145 +22,136 @@
 
 namespace otpp {
 
-/// What `processes` returns of one process. OTP's `process_info/1`.
-struct process_info {
-  pid who;
-  std::uint64_t id = 0;                    ///< `who.id()`
-  std::vector<std::string> names;          ///< All its registered names, in every registry.
-  std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
-  std::uint64_t parent = 0;                ///< The id of the process that started it with a link; else zero.
-  std::optional<std::size_t> queue_length; ///< Messages that wait, if that is known: see `processes`.
-  std::string_view current_message;        ///< The type of the message being handled; empty if there is none.
-  bool is_supervisor = false;              ///< It has children, or may have.
-  std::optional<std::size_t> mailbox_limit; ///< Nothing if its mailbox has none.
-  std::vector<std::uint64_t> links;         ///< The ids of the processes with which it is linked.
-  std::vector<std::uint64_t> monitors;      ///< The ids of those that it monitors.
-  std::vector<std::uint64_t> monitored_by;  ///< The ids of those that monitor it.
-  /// The ids of those for which its handler waits, if it certainly does: of several, the first eight. In a cycle of these
-  /// nobody goes on before a timeout (`errc::deadlock`).
-  std::vector<std::uint64_t> waits_for;
-  const asio::execution_context* context = nullptr; ///< On which it runs. It may have gone: do not follow it.
-};
-
 namespace detail {
 
-// A name, copied under a lock.
-class name_copy {
- public:
-  bool take(std::string_view text) noexcept {
-    size_ = (std::min)(text.size(), text_.size());
-    std::copy_n(text.begin(), size_, text_.begin());
-    return true;
-  }
-  std::string text() const { return std::string(text_.data(), size_); }
+using living = std::vector<intrusive_ptr<server_core>>;
 
- private:
-  std::array<char, 255> text_; // registry::longest_name
-  std::size_t size_ = 0;
-};
-
-inline std::vector<std::string> names_of(const server_core& server) {
-  std::vector<std::string> result;
-  name_copy one;
-  while (server.copy_name(result.size(), one)) {
-    result.push_back(one.text());
-  }
-  std::reverse(result.begin(), result.end()); // the list has the newest first
-  return result;
-}
-
-// Whom a handler waits for, copied while no slot can go.
-class awaited_ids final : public awaited_visitor {
- public:
-  void operator()(const intrusive_ptr<process>& server, bool) noexcept override {
-    if (server && count_ != ids_.size()) {
-      ids_[count_++] = server->id();
-    }
-  }
-
-  std::vector<std::uint64_t> copy() const { return {ids_.data(), ids_.data() + count_}; }
-
- private:
-  std::array<std::uint64_t, 8> ids_{};
-  std::size_t count_ = 0;
-};
-
-inline std::vector<std::uint64_t> awaited_by(server_core& server) {
-  awaited_ids found;
-  if (server.edge().slot()) { // else nobody has to wait for a look
-    wait_edge::look looking;
-    if (const reply_slot* slot = server.edge().slot()) {
-      slot->visit_awaited(found);
-    }
-  }
-  return found.copy();
-}
-
-inline void add_relations(process_info& to, relations& its) {
-  struct related {
-    std::uint64_t other;
-    bool is_link;
-    bool is_maker;
+// Adds those that follow the last of `known` that still lives, so that each is added once. Returns false if there are none.
+inline bool add_slice(context_state& context, living& known) {
+  constexpr std::size_t most = 256; // the lock is held for as long as these take
+  known.reserve(known.size() + most);
+  const std::size_t before = known.size();
+  auto keep = [&](process& one) noexcept {
+    known.emplace_back(static_cast<server_core*>(&one));
   };
-  std::vector<related> all = copy_in_lock<related>([&](auto keep) {
-    relation::visit_all(its, [&](std::uint64_t other, bool is_link, bool is_maker) noexcept {
-      keep(related{other, is_link, is_maker});
-    });
-  });
-  for (const related& one : all) {
-    (one.is_link ? to.links : one.is_maker ? to.monitors : to.monitored_by).push_back(one.other);
+  std::size_t at = before;
+  while (!context.slice(at != 0 ? known[at - 1].get() : nullptr, most, keep)) {
+    --at; // that one has ended meanwhile
   }
+  return known.size() != before;
 }
 
-inline process_info info_of(const intrusive_ptr<server_core>& server) {
-  process_info result;
-  result.who = access::make<pid>(server);
-  result.id = server->id();
-  result.names = names_of(*server);
-  result.type = server->type_name();
-  result.parent = relations::parent_of(*server);
-  if (auto lengths = server->queue_length()) {
-    result.queue_length = lengths->now;
+template <class Visit>
+void each_living(Visit visit) {
+  using context_ptr = intrusive_ptr<context_state>;
+  std::vector<context_ptr> contexts = copy_in_lock<context_ptr>([](auto keep) {
+    context_state::each([&](context_state& context) noexcept { keep(context_ptr(&context)); });
+  });
+  std::reverse(contexts.begin(), contexts.end()); // the newest context is listed first
+  for (const context_ptr& context : contexts) {
+    living known;
+    std::size_t seen = 0;
+    while (add_slice(*context, known)) {
+      for (; seen != known.size(); ++seen) {
+        visit(std::as_const(known[seen]));
+      }
+    }
   }
-  result.current_message = server->observed().current_message();
-  if (std::size_t limit = server->queue().limit()) {
-    result.mailbox_limit = limit;
-  }
-  if (relations* its = server->related()) {
-    result.is_supervisor = its->supervises();
-    add_relations(result, *its);
-  }
-  result.waits_for = awaited_by(*server);
-  result.context = &server->context().context();
-  return result;
 }
 
 } // namespace detail
+
+/// Calls a function with each living process of every context, those of one context in the order in which they were started.
+///
+/// Processes that start or end meanwhile may be visited or not; none is visited twice.
+///
+/// @param visit  `void(const otpp::process_view&)`. Called without a lock held.
+///
+/// @par Errors
+/// std::bad_alloc, and what the function throws.
+///
+/// @par Thread safety
+/// Safe from any thread, and from inside any handler.
+///
+/// @par Complexity
+/// Linear in the number of processes. A context's lock is held while 256 of them are listed, some ten microseconds: this
+/// does not delay messages, but a start, an end and a waiting call.
+///
+/// @par Example
+/// @code
+/// std::size_t queued = 0;
+/// otpp::visit_processes([&](const otpp::process_view& one) { queued += one.queue_length(); });
+/// @endcode
+template <std::invocable<const process_view&> Visit>
+void visit_processes(Visit visit) {
+  detail::each_living([&](const detail::intrusive_ptr<detail::server_core>& server) {
+    visit(detail::access::make<process_view>(server));
+  });
+}
+
+/// Returns the living processes that are first by a value, the largest first: as `etop` and `observer_cli` show them.
+///
+/// @param n   How many at most. Those of equal value are in the order in which they were started.
+/// @param by  Returns the value of an `otpp::process_view`, which is compared with `<`: a number, a string, a pair.
+///
+/// @par Complexity
+/// O(m log n) for m processes, of which only n are copied.
+///
+/// All else as `visit_processes`.
+///
+/// @par Example
+/// @code
+/// for (const otpp::process_info& one :
+///      otpp::top_processes(10, [](const otpp::process_view& each) { return each.queue_length(); })) {
+///   std::cout << one.who << ' ' << *one.queue_length << '\n';
+/// }
+/// @endcode
+template <std::invocable<const process_view&> Projection>
+std::vector<process_info> top_processes(std::size_t n, Projection by) {
+  using value = std::decay_t<std::invoke_result_t<Projection&, const process_view&>>;
+  struct entry {
+    value key;
+    std::size_t number;
+    detail::intrusive_ptr<detail::server_core> server;
+  };
+  auto is_before = [](const entry& a, const entry& b) {
+    return b.key < a.key || (!(a.key < b.key) && a.number < b.number);
+  };
+  std::vector<entry> best; // a heap, with the last of them at its front
+  std::size_t number = 0;
+  detail::each_living([&](const detail::intrusive_ptr<detail::server_core>& server) {
+    entry one{std::invoke(by, detail::access::make<process_view>(server)), number++, server};
+    if (best.size() == n) {
+      if (n == 0 || !is_before(one, best.front())) {
+        return;
+      }
+      std::pop_heap(best.begin(), best.end(), is_before);
+      best.pop_back();
+    }
+    best.push_back(std::move(one));
+    std::push_heap(best.begin(), best.end(), is_before);
+  });
+  std::sort_heap(best.begin(), best.end(), is_before);
+  std::vector<process_info> result;
+  result.reserve(best.size());
+  for (const entry& one : best) {
+    result.push_back(detail::access::make<process_view>(one.server).info());
+  }
+  return result;
+}
 
 /// Returns all living processes of every context, those of one context in the order in which they were
 /// started. OTP's `processes/0`, with the information of `process_info/1`.
 ///
 /// A snapshot, whose parts may be stale: by the time that it is read a process may have ended, and another
 /// may have started. `id`, `type` and `parent` never change; the names are those at that moment.
-/// `queue_length` is exact if messages are counted, which is so while `statistics` is on (sys.hpp) and if the
-/// mailbox has a limit, and zero for a server that sleeps. For other servers it is not known, because
-/// counting would slow down every message; `get_status` asks the server itself. `current_message` is the type
-/// of the message whose handler runs or waits, or ran last if the server continued with the next message.
-/// A relation is listed from both ends for a moment after one of them has ended.
-///
-/// @par Errors
-/// std::bad_alloc.
-///
-/// @par Thread safety
-/// Safe from any thread, and from inside any handler.
+/// `current_message` is the type of the message whose handler runs or waits, or ran last if the server continued with the next
+/// message. A relation is listed from both ends for a moment after one of them has ended.
 ///
 /// @par Lifetime
 /// The references in it keep no server alive. A context that is being destroyed is not included.
 ///
-/// @par Complexity
-/// Linear in the number of processes. A context's lock is held while its processes are counted: this does not
-/// delay messages, but a start, an end and a waiting call. Meant for people and tools, not for use with each
-/// message.
+/// All else as `visit_processes`, which copies nothing.
 ///
 /// @par Example
 /// @code
@@ -178,23 +160,8 @@ inline process_info info_of(const intrusive_ptr<server_core>& server) {
 /// }
 /// @endcode
 inline std::vector<process_info> processes() {
-  using context_ptr = detail::intrusive_ptr<detail::context_state>;
-  using server_ptr = detail::intrusive_ptr<detail::server_core>;
-  std::vector<context_ptr> contexts = detail::copy_in_lock<context_ptr>([](auto keep) {
-    detail::context_state::each(
-        [&](detail::context_state& context) noexcept { keep(context_ptr(&context)); });
-  });
-  std::reverse(contexts.begin(), contexts.end()); // the newest context is listed first
   std::vector<process_info> result;
-  for (const context_ptr& context : contexts) {
-    std::vector<server_ptr> servers = detail::copy_in_lock<server_ptr>([&](auto keep) {
-      context->each_process(
-          [&](detail::process& one) noexcept { keep(server_ptr(static_cast<detail::server_core*>(&one))); });
-    });
-    for (const server_ptr& server : servers) {
-      result.push_back(detail::info_of(server));
-    }
-  }
+  visit_processes([&](const process_view& one) { result.push_back(one.info()); });
   return result;
 }
 

@@ -16,13 +16,18 @@
 #include <asio/io_context.hpp>
 #include <asio/query.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -75,7 +80,7 @@ TEST_CASE("processes: what lives is listed, with its names, type and parent") {
   });
 }
 
-TEST_CASE("processes: the message that is handled, and the queue where it is known") {
+TEST_CASE("processes: the message that is handled, and the queue") {
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<sleeper>();
     co_await otpp::inspect(server, [](int) {});
@@ -86,16 +91,14 @@ TEST_CASE("processes: the message that is handled, and the queue where it is kno
     co_await otpp::cast<sleeper::wait>(server, go_on);
     co_await until([&] { return go_on.is_awaited(); });
     CHECK(find(server)->current_message.find("sleeper::wait") != std::string::npos);
-    CHECK_FALSE(find(server)->queue_length);
+    CHECK(find(server)->queue_length == 0U);
+    for (std::size_t n = 1; n != 4; ++n) {
+      co_await otpp::cast<sleeper::wait>(server, go_on);
+      CHECK(find(server)->queue_length == n); // has not been looked at, or is put aside
+    }
+    co_await until([&] { return otpp::processes().size() == 1; });
+    CHECK(find(server)->queue_length == 3U);
     go_on.happen();
-
-    co_await otpp::statistics(server, true);
-    event again;
-    co_await otpp::cast<sleeper::wait>(server, again);
-    co_await otpp::cast<sleeper::wait>(server, again);
-    co_await until([&] { return again.is_awaited(); });
-    CHECK(find(server)->queue_length == 1U);
-    again.happen();
     co_await server.stop();
   });
 }
@@ -211,4 +214,172 @@ TEST_CASE("processes: contexts may come and go while they are listed") {
   }
   others.join();
   CHECK(otpp::processes().empty());
+}
+
+TEST_CASE("processes: what is counted while anybody counts") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<sleeper>();
+    event first;
+    first.happen();
+    co_await otpp::cast<sleeper::wait>(server, first);
+    co_await otpp::inspect(server, [](int) {});
+    CHECK(find(server)->messages == 0);
+    CHECK(find(server)->longest_queue == 0);
+    CHECK_FALSE(find(server)->handling_for);
+
+    event go_on;
+    {
+      otpp::counting outer;
+      otpp::counting inner = std::move(outer);
+      for (int n = 0; n != 3; ++n) {
+        co_await otpp::cast<sleeper::wait>(server, go_on);
+      }
+      co_await until([&] { return go_on.is_awaited(); });
+      CHECK(find(server)->messages == 1);
+      CHECK(find(server)->longest_queue == 3);
+      std::optional<otpp::duration> once = find(server)->handling_for;
+      CHECK(once);
+      co_await until([&] { return find(server)->handling_for > once; });
+      CHECK(find(server)->in_handlers >= *find(server)->handling_for - std::chrono::milliseconds(20));
+    }
+    go_on.happen(); // a handler that is counted ends after the counting
+    co_await otpp::inspect(server, [](int) {});
+    CHECK_FALSE(find(server)->handling_for);
+    CHECK(find(server)->messages == 1); // the other two were handled unseen
+    CHECK(find(server)->in_handlers > otpp::duration::zero());
+    co_await server.stop();
+  });
+}
+
+TEST_CASE("processes: the age") {
+  run([]() -> asio::awaitable<void> {
+    auto before = std::chrono::steady_clock::now();
+    auto server = co_await otpp::start<sleeper>();
+    auto age = find(server)->started - before;
+    CHECK(age > -std::chrono::milliseconds(100)); // the coarse clock is late
+    CHECK(age < std::chrono::seconds(30));
+    co_await server.stop();
+  });
+}
+
+TEST_CASE("processes: each is visited once while others start and end") {
+  constexpr std::size_t most = 600; // several slices
+  run([&]() -> asio::awaitable<void> {
+    std::vector<otpp::server_ref<sleeper>> all;
+    for (std::size_t n = 0; n != most; ++n) {
+      all.push_back(co_await otpp::start<sleeper>());
+    }
+    std::vector<std::uint64_t> seen;
+    otpp::visit_processes([&](const otpp::process_view& one) { seen.push_back(one.id()); });
+    CHECK(seen.size() == most);
+    CHECK(std::is_sorted(seen.begin(), seen.end()));
+    CHECK(seen.front() == all.front().id());
+    for (auto& one : all) {
+      otpp::kill(one);
+    }
+    std::size_t left = 0;
+    co_await until([&] { return otpp::processes().empty(); });
+    otpp::visit_processes([&](const otpp::process_view&) { ++left; });
+    CHECK(left == 0);
+  });
+}
+
+TEST_CASE("processes: a visit goes on where what it has seen has ended") {
+  asio::thread_pool pool(1);
+  std::vector<otpp::server_ref<sleeper>> all;
+  for (std::size_t n = 0; n != 600; ++n) {
+    all.push_back(otpp::start<sleeper>(otpp::options().on(pool.get_executor()), asio::use_future).get());
+  }
+  auto end = [&](std::size_t first, std::size_t last) {
+    for (std::size_t n = first; n != last; ++n) {
+      otpp::kill(all[n]);
+    }
+    for (std::size_t n = first; n != last; ++n) {
+      while (!all[n].has_ended() || find(all[n])) {
+        std::this_thread::yield();
+      }
+    }
+  };
+  std::vector<std::uint64_t> seen;
+  otpp::visit_processes([&](const otpp::process_view& one) {
+    seen.push_back(one.id());
+    if (seen.size() == 256) { // of one slice the last half, then all
+      end(128, 256);
+    }
+    if (seen.size() == 512) {
+      end(0, 128);
+      end(256, 512);
+    }
+  });
+  CHECK(seen.size() == 600);
+  CHECK(std::is_sorted(seen.begin(), seen.end()));
+  end(512, 600);
+}
+
+TEST_CASE("processes: the first by a value") {
+  run([]() -> asio::awaitable<void> {
+    std::vector<otpp::server_ref<sleeper>> all;
+    event go_on;
+    for (int n = 0; n != 5; ++n) {
+      all.push_back(co_await otpp::start<sleeper>());
+    }
+    for (std::size_t n : {3u, 1u, 1u, 3u, 3u}) {
+      co_await otpp::cast<sleeper::wait>(all[n], go_on);
+    }
+    co_await until([&] { return go_on.is_awaited(); });
+    auto queue = [](const otpp::process_view& one) { return one.queue_length(); };
+    auto ids = [](const std::vector<otpp::process_info>& list) {
+      std::vector<std::uint64_t> result;
+      for (const otpp::process_info& one : list) {
+        result.push_back(one.id);
+      }
+      return result;
+    };
+    co_await until([&] { return otpp::top_processes(1, queue).front().queue_length == 2U; });
+    using list = std::vector<std::uint64_t>;
+    CHECK(ids(otpp::top_processes(3, queue)) == list{all[3].id(), all[1].id(), all[0].id()});
+    CHECK(ids(otpp::top_processes(9, queue)).size() == 5);
+    CHECK(otpp::top_processes(0, queue).empty());
+    auto newest = [](const otpp::process_view& one) { return one.id(); };
+    CHECK(ids(otpp::top_processes(2, newest)) == list{all[4].id(), all[3].id()});
+    go_on.happen();
+    for (auto& one : all) {
+      co_await one.stop();
+    }
+  });
+}
+
+TEST_CASE("processes: a supervisor says how it supervises, and whose children they are") {
+  run([]() -> asio::awaitable<void> {
+    auto tree = co_await otpp::start<otpp::supervisor>(
+        otpp::supervisor_spec(otpp::rest_for_one)
+            .add(otpp::child<sleeper>("first").named("first"))
+            .add(otpp::child<sleeper>("second").restart(otpp::temporary))
+            .intensity(3, std::chrono::seconds(7)));
+    std::optional<otpp::process_info> top = find(tree);
+    REQUIRE(top->supervises);
+    CHECK(top->is_supervisor);
+    CHECK_FALSE(top->child);
+    CHECK(top->supervises->how == otpp::rest_for_one);
+    CHECK(top->supervises->intensity == 3);
+    CHECK(top->supervises->period == std::chrono::seconds(7));
+    CHECK_FALSE(top->supervises->is_dynamic);
+
+    otpp::server_ref<sleeper> first = *otpp::whereis<sleeper>("first");
+    REQUIRE(find(first)->child);
+    CHECK(find(first)->child->id == "first");
+    CHECK(find(first)->child->position == 1);
+    CHECK(find(first)->child->restarts == 0);
+    CHECK_FALSE(find(first)->supervises);
+    otpp::kill(first);
+    co_await until([&] {
+      auto now = otpp::whereis<sleeper>("first");
+      return now && *now != first && find(*now) && find(*now)->child;
+    });
+    otpp::server_ref<sleeper> again = *otpp::whereis<sleeper>("first");
+    CHECK(find(again)->child->position == 1);
+    CHECK(find(again)->child->restarts == 1);
+    CHECK(find(again)->child->restart == otpp::permanent);
+    co_await tree.stop();
+  });
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -106,6 +107,12 @@ class mailbox {
     return lengths{counts->count, counts->longest};
   }
 
+  // Returns how many messages are queued, including those of the library, but not those that wait for room. The result
+  // may be stale. O(n) in what has been sent since the receiver has last looked, and at most O(most).
+  std::size_t count_up_to(std::size_t most) const noexcept {
+    return number_aside() + queue_.count_up_to(most);
+  }
+
   // Returns true if nothing is queued and the receiver is parked; messages put aside do not count. The result
   // may be stale.
   bool is_parked() const noexcept { return queue_.is_parked(); }
@@ -117,6 +124,7 @@ class mailbox {
     envelope* item = aside_;
     if (item) {
       aside_ = item->next_envelope();
+      set_aside(number_aside() - 1);
     } else {
       queued* first = queue_.front();
       if (!first || first->what() != queued::kind::message) {
@@ -166,6 +174,7 @@ class mailbox {
         if (last_aside_ == at) {
           last_aside_ = before;
         }
+        set_aside(number_aside() - 1);
         if (std::exchange(at->counted, false)) {
           admit_next();
         }
@@ -209,23 +218,6 @@ class mailbox {
     counts->longest = counts->count;
   }
 
-  // Returns how many messages are queued, including those of the library. O(n) in the number of queued items.
-  std::size_t count_all() noexcept {
-    return queued_messages([](const envelope&) {});
-  }
-
-  // Like count_all(), but changes nothing, and stops counting at `most`.
-  std::size_t count_up_to(std::size_t most) const noexcept {
-    std::size_t number = 0;
-    for (const envelope* item = aside_; item && number < most; item = item->next_envelope()) {
-      ++number;
-    }
-    queue_.visit([&](const queued& item) {
-      number += item.what() == queued::kind::message && number < most ? 1u : 0u;
-      return number < most;
-    });
-    return number;
-  }
   std::size_t limit() const noexcept { return counter() ? counter()->limit : 0; } // zero: none
 
   // Takes the first item, of either kind: for a receiver that cannot receive a message now.
@@ -240,9 +232,11 @@ class mailbox {
       aside_ = &item;
     }
     last_aside_ = &item;
+    set_aside(number_aside() + 1);
   }
 
   bool empty() const noexcept { return !aside_ && queue_.empty(); }
+  std::size_t number_held() const noexcept { return number_aside() + queue_.number_taken(); } // of what it has seen
 
   // Parks the receiver. Returns false if something has arrived. The next push wakes it or claims its role, so
   // after true the process must not be touched.
@@ -372,6 +366,7 @@ class mailbox {
     if (!aside_) {
       return rest;
     }
+    set_aside(0);
     last_aside_->next = rest;
     return std::exchange(aside_, nullptr);
   }
@@ -391,9 +386,13 @@ class mailbox {
 
   bound* counter() const noexcept { return bound_.load(std::memory_order_acquire); }
 
+  std::uint32_t number_aside() const noexcept { return number_aside_.load(std::memory_order_relaxed); }
+  void set_aside(std::uint32_t number) noexcept { number_aside_.store(number, std::memory_order_relaxed); }
+
   // What senders access comes first, then what the receiver accesses.
   std::atomic<bound*> bound_{nullptr}; // never reset once it is set
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint32_t> number_aside_{0}; // written by the receiver
   mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;
   envelope* last_aside_ = nullptr; // valid only if aside_ is set

@@ -4,9 +4,12 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/memory/op_storage.hpp>
+#include <otpp/detail/util/spin_mutex.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -38,7 +41,13 @@ enum class push_result : std::uint8_t {
 // A push by the consumer's own thread appends to the batch that it has taken, without any RMW, unless another
 // thread has pushed since: only then can head_ hold older nodes.
 //
-// Node needs a member `Node* next`. Nothing here allocates, throws or calls user code.
+// Any thread may count what is queued, which costs neither side anything while nobody does. Nodes that are on head_'s list
+// are not changed by anybody; so the counting thread announces itself and then loads head_, and the consumer takes a
+// batch and then checks whether its queue is being counted. All four operations are sequentially consistent: either the
+// counting thread finds the batch gone, or the consumer sees it, and passes through the mutex before it touches a node.
+//
+// Node needs a member `Node* next`, and `bool counts() const`, which does not change while the node is queued. Nothing here
+// allocates, throws or calls user code.
 template <class Node>
 class mpsc_queue {
  public:
@@ -68,6 +77,18 @@ class mpsc_queue {
 
   bool is_barred() const noexcept { return head_.load(std::memory_order_acquire) == barred(); }
 
+  // Any thread: returns how many nodes that count are queued. Stops at `most` nodes of the list of head_, so that it takes
+  // a bounded time, for which the consumer waits if it wants that list. The result may be stale.
+  std::size_t count_up_to(std::size_t most) const noexcept {
+    while (true) {
+      std::size_t number = count_untaken(most);
+      if (std::uint32_t more = taken_.load(std::memory_order_acquire); more != is_taking) {
+        return number + more;
+      }
+      pause_briefly();
+    }
+  }
+
   // The functions below are for the consumer only.
 
   // Like push(), called by the thread that is the consumer. Relaxed: a push that happens-before this one is
@@ -79,6 +100,7 @@ class mpsc_queue {
     node->next = nullptr;
     (front_ ? back_->next : front_) = node;
     back_ = node;
+    set_taken(number_taken() + weight(*node));
     return push_result::queued;
   }
 
@@ -89,8 +111,10 @@ class mpsc_queue {
       if (head == nullptr || head == parked() || head == barred()) {
         return nullptr;
       }
-      back_ = head_.exchange(nullptr, std::memory_order_acquire);
-      front_ = oldest_first(back_);
+      back_ = take_batch();
+      std::uint32_t number = 0;
+      front_ = oldest_first(back_, number);
+      set_taken(number);
     }
     return front_;
   }
@@ -99,6 +123,7 @@ class mpsc_queue {
     Node* node = front();
     if (node) {
       front_ = node->next;
+      set_taken(number_taken() - weight(*node));
     }
     return node;
   }
@@ -108,10 +133,12 @@ class mpsc_queue {
   Node* extract(Wanted wanted) noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
     if (head != nullptr && head != parked() && head != barred()) {
-      head = head_.exchange(nullptr, std::memory_order_acquire);
-      (front_ ? back_->next : front_) = oldest_first(head);
+      head = take_batch();
+      std::uint32_t number = 0;
+      (front_ ? back_->next : front_) = oldest_first(head, number);
       back_ = head;
     }
+    std::uint32_t left = 0;
     Node* result = nullptr;
     Node** end = &result;
     back_ = nullptr;
@@ -125,34 +152,20 @@ class mpsc_queue {
       } else {
         back_ = node;
         at = &node->next;
+        left += weight(*node);
       }
     }
+    set_taken(left);
     return result;
-  }
-
-  // Calls `visit` with each node, in no order, until it returns false. Nothing is taken.
-  template <class Visit>
-  void visit(Visit visit) const noexcept {
-    const Node* at = front_;
-    while (at && visit(*at)) {
-      at = at->next;
-    }
-    if (at) {
-      return;
-    }
-    at = head_.load(std::memory_order_acquire);
-    if (at == parked() || at == barred()) {
-      return;
-    }
-    while (at && visit(*at)) {
-      at = at->next;
-    }
   }
 
   bool empty() const noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
     return !front_ && (head == nullptr || head == parked() || head == barred());
   }
+
+  // Returns how many of the nodes that it has seen count.
+  std::uint32_t number_taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
 
   // Parks the consumer. Returns false if there is something to pop, or the queue is barred.
   bool park() noexcept {
@@ -163,8 +176,11 @@ class mpsc_queue {
 
   // Closes the queue and takes everything in it, oldest first, in one step.
   Node* bar() noexcept {
-    Node* head = head_.exchange(barred(), std::memory_order_acq_rel);
-    Node* rest = head == parked() || head == barred() ? nullptr : oldest_first(head);
+    Node* head = head_.exchange(barred(), std::memory_order_seq_cst);
+    pass_look();
+    std::uint32_t number = 0;
+    Node* rest = head == parked() || head == barred() ? nullptr : oldest_first(head, number);
+    set_taken(0);
     if (!front_) {
       return rest;
     }
@@ -176,9 +192,54 @@ class mpsc_queue {
   static Node* parked() noexcept { return reinterpret_cast<Node*>(std::uintptr_t{1}); }
   static Node* barred() noexcept { return reinterpret_cast<Node*>(std::uintptr_t{2}); }
 
-  static Node* oldest_first(Node* node) noexcept {
+  // The permission to follow the list of head_. One thread has it at a time.
+  class look {
+   public:
+    explicit look(const mpsc_queue& at) noexcept : lock_(mutex_) {
+      looked_at_.store(&at, std::memory_order_seq_cst);
+    }
+    look(const look&) = delete;
+    look& operator=(const look&) = delete;
+    ~look() { looked_at_.store(nullptr, std::memory_order_seq_cst); }
+
+   private:
+    std::lock_guard<spin_mutex> lock_;
+  };
+
+  std::size_t count_untaken(std::size_t most) const noexcept {
+    const look looking(*this);
+    const Node* at = head_.load(std::memory_order_seq_cst);
+    std::size_t number = 0;
+    if (at != parked() && at != barred()) {
+      for (std::size_t steps = 0; at && steps != most; ++steps, at = at->next) {
+        number += weight(*at);
+      }
+    }
+    return number;
+  }
+
+  // Called by the consumer when it has taken nodes off head_'s list, before it touches them.
+  void pass_look() const noexcept {
+    if (looked_at_.load(std::memory_order_seq_cst) == this) [[unlikely]] {
+      std::lock_guard wait(mutex_);
+    }
+  }
+
+  Node* take_batch() noexcept {
+    set_taken(is_taking); // else who counts now could miss the whole batch
+    Node* newest = head_.exchange(nullptr, std::memory_order_seq_cst);
+    pass_look();
+    return newest;
+  }
+
+  static std::uint32_t weight(const Node& node) noexcept { return node.counts() ? 1 : 0; }
+  void set_taken(std::uint32_t number) noexcept { taken_.store(number, std::memory_order_release); }
+
+  // Adds how many of them count.
+  static Node* oldest_first(Node* node, std::uint32_t& number) noexcept {
     Node* result = nullptr;
     while (node) {
+      number += weight(*node);
       Node* next = node->next;
       node->next = result;
       result = node;
@@ -186,6 +247,10 @@ class mpsc_queue {
     }
     return result;
   }
+
+  static constexpr std::uint32_t is_taking = ~std::uint32_t{0};
+  static inline spin_mutex mutex_;
+  static inline std::atomic<const mpsc_queue*> looked_at_{nullptr};
 
   std::atomic<Node*> head_;
 
@@ -197,6 +262,7 @@ class mpsc_queue {
  private:
   Node* front_ = nullptr; // taken, not yet popped
   Node* back_ = nullptr;  // the last node of that batch; valid only if front_ is set
+  std::atomic<std::uint32_t> taken_{0}; // how many of that batch count; is_taking while the consumer does not know
 };
 
 } // namespace otpp::detail

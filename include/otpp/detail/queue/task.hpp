@@ -17,6 +17,7 @@ class queued {
   queued& operator=(const queued&) = delete;
 
   kind what() const noexcept { return kind_; }
+  bool counts() const noexcept { return kind_ == kind::message; } // to the length of the queue
 
   queued* next = nullptr; // set by the queue that holds it
 

@@ -9,6 +9,7 @@
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/runtime/watchdog.hpp>
+#include <otpp/detail/util/coarse_clock.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
@@ -97,9 +98,10 @@ class context_state : public counted<context_state> {
   template <class Wanted>
   intrusive_ptr<process> newest(Wanted wanted) noexcept;
 
-  // Calls `visit` under the lock with each living process, oldest first.
-  template <class Visit>
-  void each_process(Visit visit) noexcept;
+  // Calls `keep` under the lock with up to `most` living processes that follow one, oldest first, or with the oldest
+  // ones if it is null. Returns false if that one is not listed any more.
+  template <class Keep>
+  bool slice(const process* after, std::size_t most, Keep keep) noexcept;
 
   // Calls `visit` with the state of each context that has not been destroyed, under the lock of the global
   // list.
@@ -168,11 +170,11 @@ class context_state : public counted<context_state> {
     post_sweep(sweep_due);
   }
 
-  // Returns the current time. Precondition of this and the next two: the thread is inside the context or its
-  // gate.
+  // Returns the current time. Precondition of this and the next ones: the thread is inside the context or its gate.
   deadline::time_point now() const noexcept {
     return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
+  deadline::time_point coarse_now() const noexcept { return virtual_time_ ? virtual_time_->now() : detail::coarse_now(); }
 
   duration timeout_of(duration given) const noexcept; // how long a wait lasts that was given this timeout
   deadline::time_point when_over(moment after) const noexcept {

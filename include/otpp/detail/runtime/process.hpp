@@ -108,6 +108,9 @@ class process : public counted<process> {
   // Returns the name of the process, for use in messages: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;
 
+  // Returns when it was made, to some milliseconds.
+  std::chrono::steady_clock::time_point started() const noexcept { return started_; }
+
   // Posts an activation. Called by the thread that is responsible for running the process.
   void post_activation() noexcept;
 
@@ -142,7 +145,7 @@ class process : public counted<process> {
  protected:
   // The creating thread is the mailbox's receiver until activate().
   process(intrusive_ptr<lane> home, std::size_t mailbox_limit)
-      : mailbox_(mailbox_limit), lane_(std::move(home)) {}
+      : mailbox_(mailbox_limit), lane_(std::move(home)), started_(lane_->context().coarse_now()) {}
 
   // Runs the process for the first time. Messages that were sent earlier are handled after this.
   // Precondition: the thread is inside the context or its gate.
@@ -258,6 +261,7 @@ class process : public counted<process> {
   bool may_dispatch_ = false; // set only during one call of the handler coroutine
   list_hook<process> hook_;   // in its context's list, under the context's lock
   const std::uint64_t id_ = next_id();
+  const std::chrono::steady_clock::time_point started_;
 };
 
 // ---- implementation ----

@@ -186,14 +186,6 @@ inline void server_core::accept(envelope& item) noexcept {
   }
 }
 
-inline std::optional<mailbox::lengths> server_core::queue_length() const noexcept {
-  std::optional<mailbox::lengths> known = mailbox_.length();
-  if (!known && observation_.is_asleep() && mailbox_.is_parked()) {
-    known.emplace();
-  }
-  return known;
-}
-
 // ---- observation: called only while the process is observed ----
 
 // One step of an observed server. Returns false if it has to wait.
@@ -209,7 +201,7 @@ inline bool server_core::step_observed() noexcept {
     }
   } else if (action_.kind != action_kind::none) {
     turn_->spend();
-    observation_.begin_handler(*this);
+    observation_.begin_handler(*this, 0);
     act();
   } else {
     item = next_message();
@@ -231,7 +223,7 @@ inline bool server_core::step_observed() noexcept {
 inline void server_core::open_message(envelope& item) noexcept {
   hand_out_if_it_blocks();
   if (observation_.is_on() && !item.is_system && is_for_callbacks(item)) {
-    observation_.begin_handler(*this);
+    observation_.begin_handler(*this, mailbox_.number_held() + 1);
     if (!idle_ || !idle_->is(&item)) {
       observation_.tell(*this, trace_event::kind::received, item.message_type(), item.where());
     }
@@ -288,7 +280,7 @@ inline void server_core::cancel_job() {
 
 inline void server_core::job_finished(std::exception_ptr error) noexcept {
   assert(is_running_here());
-  if (observation_.is_on()) {
+  if (observation_.is_on() || observation_.counted()) { // counting may have ended meanwhile
     observation_.end_handler(*this);
   }
   if (error) {

@@ -6,6 +6,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/server/counters.hpp>
 #include <otpp/detail/util/topic.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/mailbox_report.hpp>
@@ -20,6 +21,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -53,6 +55,9 @@ class observation {
   };
 
   explicit observation(const process& who) noexcept : is_on_(is_traced(who)) {}
+  observation(const observation&) = delete;
+  observation& operator=(const observation&) = delete;
+  ~observation() { delete counted(); }
 
   // ---- any thread ----
 
@@ -65,6 +70,9 @@ class observation {
 
   // Returns true if the process waits for a message.
   bool is_asleep() const noexcept { return !current_.load(std::memory_order_relaxed); }
+
+  // Returns what has been counted, or null.
+  const counters* counted() const noexcept { return counters_.load(std::memory_order_acquire); }
 
   // ---- observers ----
 
@@ -84,7 +92,7 @@ class observation {
     is_on_ = is_traced(who) || (observer_ && observer_->is_of_use());
   }
 
-  bool is_on() const noexcept { return is_on_; }
+  bool is_on() const noexcept { return is_on_ || is_anybody_watching(); }
 
   bool is_suspended() const noexcept { return observer_ && observer_->is_suspended; }
 
@@ -110,7 +118,12 @@ class observation {
 
   // The functions below are called only while is_on().
 
-  void begin_handler(const process& who) noexcept {
+  // `waited` messages have been found in the mailbox, with the one that is handled.
+  void begin_handler(const process& who, std::size_t waited) noexcept {
+    if (counters* its = count()) {
+      its->begin_handler(who.context().coarse_now());
+      its->saw_queue(waited);
+    }
     if (observer_) {
       observer_->handler_began =
           observer_->counts ? who.context().now() : std::chrono::steady_clock::time_point();
@@ -118,6 +131,9 @@ class observation {
   }
 
   void end_handler(const process& who) noexcept {
+    if (counters* its = counters_.load(std::memory_order_relaxed)) {
+      its->end_handler(who.context().coarse_now());
+    }
     if (observer_ && observer_->handler_began != std::chrono::steady_clock::time_point()) {
       observer_->counted.in_handlers +=
           who.context().now() -
@@ -137,8 +153,13 @@ class observation {
   void tell(
       const process& who, trace_event::kind what, std::string_view message = {},
       source_location where = {}) noexcept {
-    if (observer_ && (what == trace_event::kind::received || what == trace_event::kind::timeout)) {
-      observer_->counted.messages += 1;
+    if (what == trace_event::kind::received || what == trace_event::kind::timeout) {
+      if (counters* its = count()) {
+        its->count_message();
+      }
+      if (observer_) {
+        observer_->counted.messages += 1;
+      }
     }
     trace(who, what, message, where, exit_reason(), true);
   }
@@ -155,6 +176,19 @@ class observation {
   }
 
  private:
+  // Returns the counters if they are to count; then creates them at the first use. Null also if there is no memory.
+  counters* count() noexcept {
+    if (!is_counting()) {
+      return nullptr;
+    }
+    counters* its = counters_.load(std::memory_order_relaxed);
+    if (!its) {
+      its = new (std::nothrow) counters;
+      counters_.store(its, std::memory_order_release);
+    }
+    return its;
+  }
+
   // Reports a mailbox that has become long. The shorter the queue, the later it looks again, so that looking costs a few
   // steps for each message even at a queue that is nearly long enough.
   OTPP_NOINLINE void look_at(const mailbox& queue, const process& who) noexcept {
@@ -211,6 +245,7 @@ class observation {
   bool has_begun_ = false;
   std::int32_t until_look_ = 256;                // how many messages may be taken until then
   std::atomic<type_namer> current_{&no_message}; // null while the process sleeps
+  std::atomic<counters*> counters_{nullptr}; // null until counted for the first time
   std::unique_ptr<observer> observer_;
 };
 

@@ -13,6 +13,7 @@
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/supervisor/supervision.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -80,6 +81,11 @@ class relations {
     friend intrusive_list<node>;
     list_hook<node> hook_;
   };
+
+  ~relations() {
+    delete get_supervision();
+    delete get_place();
+  }
 
   // ---- any thread ----
 
@@ -195,9 +201,18 @@ class relations {
     }
   }
 
-  // Marks the process as a supervisor: its end includes that of its children, and may take long.
-  void supervise() noexcept { supervises_.store(true, std::memory_order_relaxed); }
-  bool supervises() const noexcept { return supervises_.load(std::memory_order_relaxed); }
+  // Marks the process as a supervisor, once: its end includes that of its children, and may take long.
+  void supervise(std::unique_ptr<const supervision> how) noexcept {
+    supervision_.store(how.release(), std::memory_order_release);
+  }
+  bool supervises() const noexcept { return get_supervision() != nullptr; }
+  const supervision* get_supervision() const noexcept { return supervision_.load(std::memory_order_acquire); }
+
+  // Says which child it is, once.
+  void take_place(std::unique_ptr<const child_place> where) noexcept {
+    place_.store(where.release(), std::memory_order_release);
+  }
+  const child_place* get_place() const noexcept { return place_.load(std::memory_order_acquire); }
 
   // ---- timers, under the lock ----
 
@@ -261,6 +276,8 @@ class relations {
 
  private:
   explicit relations(server_core& owner) noexcept : owner_(owner) {}
+  relations(const relations&) = delete;
+  relations& operator=(const relations&) = delete;
 
   // Takes off the watchers that a timeout or a cancellation has ended. This is done each time the list has
   // doubled, so that repeated waits do not make it grow without bound.
@@ -286,7 +303,8 @@ class relations {
   std::uint32_t watcher_count_ = 0;
   std::uint32_t watcher_limit_ = 16;
   std::atomic<std::uint32_t> state_users_{1};
-  std::atomic<bool> supervises_{false};
+  std::atomic<const supervision*> supervision_{nullptr};
+  std::atomic<const child_place*> place_{nullptr};
   std::atomic<bool> is_hurried_{false};
 };
 

@@ -121,8 +121,8 @@ class server_core : public process {
   // Takes back what this sender has waiting for room; returns null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  // Returns the length of the queue if it is counted, or if the process sleeps, with an empty queue.
-  std::optional<mailbox::lengths> queue_length() const noexcept;
+  // Returns the length of the queue if it is counted.
+  std::optional<mailbox::lengths> queue_length() const noexcept { return mailbox_.length(); }
 
   // ---- relations (relations.hpp): any thread, unless stated otherwise ----
 
@@ -157,7 +157,7 @@ class server_core : public process {
   void count_messages(bool on) { mailbox_.count(on); }
 
   // Returns how many messages are queued. O(n) in the number of queued items.
-  std::size_t count_queue() noexcept { return mailbox_.count_all(); }
+  std::size_t count_queue() const noexcept { return mailbox_.count_up_to(~std::size_t{0}); }
 
   // Returns the state as text, in the form that the callbacks class chooses; else its type, or nothing.
   virtual std::string show_state(bool or_type) = 0;

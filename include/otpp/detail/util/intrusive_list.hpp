@@ -96,20 +96,14 @@ class intrusive_list {
     return one;
   }
 
+  // Returns the element before one that is in this list, or null.
+  T* before(const T& one) const noexcept { return &one == first_ ? nullptr : one.hook_.before_; }
+
   // Calls `visit` with each element, which may then be erased and destroyed.
   template <class Visit>
   void for_each(Visit visit) const {
     for (T* one = first_; one;) {
       visit(*std::exchange(one, one->hook_.next_));
-    }
-  }
-
-  // Like for_each(), from the last element to the first.
-  template <class Visit>
-  void for_each_backward(Visit visit) const {
-    for (T* one = back(); one;) {
-      T* before = one == first_ ? nullptr : one->hook_.before_;
-      visit(*std::exchange(one, before));
     }
   }
 

@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/queue/deadline_heap.hpp>
 #include <otpp/detail/server/relations.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/outcome.hpp>
@@ -15,12 +16,15 @@
 #include <otpp/supervisor/detail/report.hpp>
 #include <otpp/supervisor/detail/restart_budget.hpp>
 #include <otpp/supervisor/report.hpp>
+#include <otpp/supervisor/supervision.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/awaitable.hpp>
 
 #include <cstdint>
 #include <exception>
+#include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +45,8 @@ struct child_record {
   std::uint64_t retry_number = 0; // of that restart_retry
   deadline::time_point started;
   duration delay{}; // before its last restart
+  std::uint64_t position = 0; // zero until it has been started
+  std::uint64_t restarts = 0;
 };
 
 // A supervisor's message to itself: a child must be restarted.
@@ -53,10 +59,10 @@ struct restart_retry {
 inline deadline::time_point time_here() { return running_process("a supervisor")->context().now(); }
 
 // Marks the process whose `init` is running as a supervisor.
-inline void become_supervisor() {
+inline void become_supervisor(supervision how) {
   trap_exit();
   auto mine = running_process("a supervisor");
-  relations::of(*mine).supervise();
+  relations::of(*mine).supervise(std::make_unique<const supervision>(how));
 }
 
 inline failure refuse(errc code, const char* operation, const std::string& child) {
@@ -82,10 +88,11 @@ class child_table {
   }
 
   // Starts a child. If its `init` returned `ignore`, the child is nobody.
-  static asio::awaitable<void> start(child_record& one) {
+  asio::awaitable<void> start(child_record& one) {
     try {
       pid who = co_await one.spec.start();
       one.who = std::move(who);
+      note_place(one);
     } catch (const error& e) {
       if (e.code() != errc::ignored) {
         throw;
@@ -100,7 +107,7 @@ class child_table {
 
   // Like start(), but reports an error and returns it instead of throwing; returns null on success. Does not
   // start the child if `against` is an error.
-  static asio::awaitable<std::exception_ptr> try_start(
+  asio::awaitable<std::exception_ptr> try_start(
       child_record& one, std::exception_ptr against = nullptr) {
     std::exception_ptr why = std::move(against);
     if (!why) {
@@ -176,6 +183,22 @@ class child_table {
   }
 
  private:
+  // Says of the child that was started which one it is: for processes().
+  void note_place(child_record& one) noexcept {
+    if (one.position == 0) {
+      one.position = ++last_position_;
+    } else {
+      ++one.restarts;
+    }
+    try {
+      relations::of(*access::core(one.who))
+          .take_place(std::make_unique<const child_place>(
+              child_place{one.spec.id(), one.position, one.spec.restart(), one.restarts}));
+    } catch (const std::bad_alloc&) {
+      // It is supervised all the same.
+    }
+  }
+
   static const child_record& record_of(const child_record& one) noexcept { return one; }
   static const child_record& record_of(const std::pair<const std::uint64_t, child_record>& item) noexcept {
     return item.second;
@@ -184,6 +207,7 @@ class child_table {
   restart_budget budget_;
   later send_later_;
   bool shuts_down_ahead_;
+  std::uint64_t last_position_ = 0;
 };
 
 } // namespace otpp::detail

@@ -17,7 +17,10 @@ namespace {
 struct entry {
   int sender = 0;
   int number = 0;
+  bool is_task = false;
   entry* next = nullptr;
+
+  bool counts() const noexcept { return !is_task; }
 };
 
 std::vector<int> numbers(entry* list) {
@@ -52,30 +55,58 @@ TEST_CASE("mpsc_queue: what goes in comes out in the same order", "[mpsc_queue]"
   CHECK(queue.empty());
 }
 
-TEST_CASE("mpsc_queue: each node can be visited where it is", "[mpsc_queue]") {
+TEST_CASE("mpsc_queue: what is queued can be counted where it is", "[mpsc_queue]") {
   mpsc_queue<entry> queue(true);
-  std::vector<entry> nodes(5);
-  int seen = 0;
-  auto count_to = [&](int most) {
-    seen = 0;
-    queue.visit([&](const entry&) { return ++seen != most; });
-    return seen;
-  };
-  CHECK(count_to(9) == 0); // parked
+  std::vector<entry> nodes(6);
+  nodes[3].is_task = true;
+  CHECK(queue.count_up_to(9) == 0); // parked
   for (std::size_t n : {0u, 1u, 2u}) {
     queue.push(&nodes[n]);
   }
-  CHECK(count_to(9) == 3);
+  CHECK(queue.count_up_to(9) == 3);
+  CHECK(queue.count_up_to(2) == 2);
   CHECK(queue.pop() == &nodes[0]); // the others are taken with it
-  CHECK(count_to(9) == 2);
-  queue.push(&nodes[3]);
+  CHECK(queue.count_up_to(9) == 2);
+  queue.push(&nodes[3]); // does not count
   queue.push(&nodes[4]);
-  CHECK(count_to(9) == 4);
-  CHECK(count_to(2) == 2);
-  CHECK(count_to(3) == 3);
+  CHECK(queue.count_up_to(9) == 3);
   CHECK(queue.pop() == &nodes[1]); // nothing was taken, or moved
+  CHECK(queue.extract([&](const entry& one) { return &one == &nodes[2]; }) == &nodes[2]);
+  CHECK(queue.count_up_to(9) == 1);
+  CHECK(queue.pop() == &nodes[3]);
+  CHECK(queue.push_owned(&nodes[5]) == push_result::queued);
+  CHECK(queue.count_up_to(9) == 2);
   queue.bar();
-  CHECK(count_to(9) == 0);
+  CHECK(queue.count_up_to(9) == 0);
+}
+
+TEST_CASE("mpsc_queue: another thread may count while it is filled and emptied", "[mpsc_queue]") {
+  constexpr int most = 20'000;
+  mpsc_queue<entry> queue(false);
+  std::vector<entry> nodes(most);
+  std::atomic<bool> is_done{false};
+  std::size_t longest = 0;
+  std::thread looking([&] {
+    while (!is_done) {
+      std::size_t seen = queue.count_up_to(most);
+      longest = seen > longest ? seen : longest;
+    }
+  });
+  std::thread sending([&] {
+    for (entry& one : nodes) {
+      queue.push(&one);
+    }
+  });
+  for (int popped = 0; popped != most;) {
+    if (entry* one = queue.pop()) {
+      one->number = ++popped; // it is the consumer's, whoever counts
+    }
+  }
+  sending.join();
+  is_done = true;
+  looking.join();
+  CHECK(longest <= most);
+  CHECK(queue.count_up_to(9) == 0);
 }
 
 TEST_CASE("mpsc_queue: the first push to a parked consumer wakes it, and only that", "[mpsc_queue]") {

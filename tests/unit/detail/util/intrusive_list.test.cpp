@@ -31,7 +31,9 @@ std::vector<int> in_order(const intrusive_list<list_item>& list) {
   std::vector<int> result;
   std::vector<int> backward;
   list.for_each([&](const list_item& one) { result.push_back(one.number); });
-  list.for_each_backward([&](const list_item& one) { backward.push_back(one.number); });
+  for (const list_item* one = list.back(); one; one = list.before(*one)) {
+    backward.push_back(one->number);
+  }
   std::reverse(backward.begin(), backward.end());
   CHECK(result == backward);
   CHECK(list.empty() == result.empty());
@@ -110,7 +112,7 @@ TEST_CASE("intrusive_list: an element may go while it is visited", "[intrusive_l
     }
   });
   CHECK(in_order(list) == std::vector{2, 3, 5, 6});
-  list.for_each_backward([&](list_item& one) {
+  list.for_each([&](list_item& one) {
     if (one.number % 3 == 0) {
       destroy(one);
     }

@@ -125,10 +125,17 @@ intrusive_ptr<process> context_state::newest(Wanted wanted) noexcept {
   return intrusive_ptr<process>(processes_.find(std::move(wanted)));
 }
 
-template <class Visit>
-void context_state::each_process(Visit visit) noexcept {
+template <class Keep>
+bool context_state::slice(const process* after, std::size_t most, Keep keep) noexcept {
   std::lock_guard lock(mutex_);
-  processes_.for_each_backward(std::move(visit));
+  if (after && !after->hook_.is_linked()) {
+    return false;
+  }
+  process* one = after ? processes_.before(*after) : processes_.back();
+  for (; one && most != 0; --most, one = processes_.before(*one)) {
+    keep(*one);
+  }
+  return true;
 }
 
 inline duration context_state::timeout_of(duration given) const noexcept {
