@@ -36,10 +36,10 @@ inline constexpr strategy rest_for_one = strategy::rest_for_one;
 
 /// What a supervisor says of one of its children (`process_info::child`).
 struct child_place {
-  std::string id;              ///< In the supervisor's specification.
-  std::uint64_t position = 0;  ///< The supervisor's children, in the order of this number, are in start order.
-  restart_type restart{};      ///< When it is restarted.
-  std::uint64_t restarts = 0;  ///< How often it has been, each time as a new process.
+  std::string id;             ///< In the supervisor's specification.
+  std::uint64_t position = 0; ///< The supervisor's children, in the order of this number, are in start order.
+  restart_type restart{};     ///< When it is restarted.
+  std::uint64_t restarts = 0; ///< How often it has been, each time as a new process.
 };
 
 /// How a supervisor supervises (`process_info::supervises`).

@@ -36,13 +36,14 @@ namespace otpp {
 /// The parts may be of slightly different moments. Nothing of it was asked of the process, which may be busy or stuck.
 struct process_info {
   pid who;
-  std::uint64_t id = 0;                    ///< `who.id()`
-  std::vector<std::string> names;          ///< All its registered names, in every registry.
-  std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
-  std::uint64_t parent = 0;                ///< The id of the process that started it with a link; else zero.
-  std::optional<std::size_t> queue_length; ///< Messages that wait: `process_view::queue_length`. Always known.
-  std::string_view current_message;        ///< The type of the message being handled; empty if there is none.
-  bool is_supervisor = false;              ///< It has children, or may have.
+  std::uint64_t id = 0;           ///< `who.id()`
+  std::vector<std::string> names; ///< All its registered names, in every registry.
+  std::string_view type;          ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
+  std::uint64_t parent = 0;       ///< The id of the process that started it with a link; else zero.
+  std::optional<std::size_t>
+      queue_length;                 ///< Messages that wait: `process_view::queue_length`. Always known.
+  std::string_view current_message; ///< The type of the message being handled; empty if there is none.
+  bool is_supervisor = false;       ///< It has children, or may have.
   std::optional<std::size_t> mailbox_limit; ///< Nothing if its mailbox has none.
   std::vector<std::uint64_t> links;         ///< The ids of the processes with which it is linked.
   std::vector<std::uint64_t> monitors;      ///< The ids of those that it monitors.
@@ -56,8 +57,8 @@ struct process_info {
   duration in_handlers{};                           ///< `process_view::in_handlers`
   std::optional<duration> handling_for;             ///< `process_view::handling_for`
   std::size_t longest_queue = 0;                    ///< `process_view::longest_queue`
-  std::optional<child_place> child;                 ///< Of which supervisor's child: `parent` is the supervisor.
-  std::optional<supervision> supervises;            ///< How it supervises; nothing if it is no supervisor.
+  std::optional<child_place> child;      ///< Of which supervisor's child: `parent` is the supervisor.
+  std::optional<supervision> supervises; ///< How it supervises; nothing if it is no supervisor.
 };
 
 /// A living process, as `visit_processes` and `top_processes` show it: what it says is read at that moment, without asking
@@ -131,7 +132,8 @@ class process_view {
 
  private:
   friend struct detail::access;
-  explicit process_view(const detail::intrusive_ptr<detail::server_core>& server) noexcept : server_(server) {}
+  explicit process_view(const detail::intrusive_ptr<detail::server_core>& server) noexcept
+      : server_(server) {}
 
   const detail::intrusive_ptr<detail::server_core>& server_;
 };

@@ -31,9 +31,7 @@ inline bool add_slice(context_state& context, living& known) {
   constexpr std::size_t most = 256; // the lock is held for as long as these take
   known.reserve(known.size() + most);
   const std::size_t before = known.size();
-  auto keep = [&](process& one) noexcept {
-    known.emplace_back(static_cast<server_core*>(&one));
-  };
+  auto keep = [&](process& one) noexcept { known.emplace_back(static_cast<server_core*>(&one)); };
   std::size_t at = before;
   while (!context.slice(at != 0 ? known[at - 1].get() : nullptr, most, keep)) {
     --at; // that one has ended meanwhile

@@ -236,7 +236,9 @@ class mailbox {
   }
 
   bool empty() const noexcept { return !aside_ && queue_.empty(); }
-  std::size_t number_held() const noexcept { return number_aside() + queue_.number_taken(); } // of what it has seen
+  std::size_t number_held() const noexcept {
+    return number_aside() + queue_.number_taken();
+  } // of what it has seen
 
   // Parks the receiver. Returns false if something has arrived. The next push wakes it or claims its role, so
   // after true the process must not be touched.

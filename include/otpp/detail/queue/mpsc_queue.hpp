@@ -262,7 +262,8 @@ class mpsc_queue {
  private:
   Node* front_ = nullptr; // taken, not yet popped
   Node* back_ = nullptr;  // the last node of that batch; valid only if front_ is set
-  std::atomic<std::uint32_t> taken_{0}; // how many of that batch count; is_taking while the consumer does not know
+  std::atomic<std::uint32_t> taken_{
+      0}; // how many of that batch count; is_taking while the consumer does not know
 };
 
 } // namespace otpp::detail

@@ -174,7 +174,9 @@ class context_state : public counted<context_state> {
   deadline::time_point now() const noexcept {
     return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
-  deadline::time_point coarse_now() const noexcept { return virtual_time_ ? virtual_time_->now() : detail::coarse_now(); }
+  deadline::time_point coarse_now() const noexcept {
+    return virtual_time_ ? virtual_time_->now() : detail::coarse_now();
+  }
 
   duration timeout_of(duration given) const noexcept; // how long a wait lasts that was given this timeout
   deadline::time_point when_over(moment after) const noexcept {

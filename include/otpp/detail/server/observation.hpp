@@ -245,7 +245,7 @@ class observation {
   bool has_begun_ = false;
   std::int32_t until_look_ = 256;                // how many messages may be taken until then
   std::atomic<type_namer> current_{&no_message}; // null while the process sleeps
-  std::atomic<counters*> counters_{nullptr}; // null until counted for the first time
+  std::atomic<counters*> counters_{nullptr};     // null until counted for the first time
   std::unique_ptr<observer> observer_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <otpp/observer/detail/lints.hpp>
 #include <otpp/observer/detail/moment.hpp>
+#include <otpp/supervisor/supervision.hpp>
 #include <otpp/timeout.hpp>
 
 #include <algorithm>
@@ -56,7 +57,7 @@ class queue_growth {
 // What changes of a process from sample to sample.
 struct process_sample {
   std::uint64_t messages = 0;
-  duration in_handlers{}; // of handlers that have returned
+  duration in_handlers{}; // with that of the one which runs
   std::optional<duration> handling_for;
   std::size_t queue = 0;
   std::size_t longest = 0;
@@ -79,19 +80,26 @@ struct process_row {
   std::string name; // `counter#7` if it has none
   std::string_view type;
   time_point started;
+  std::string child; // its id in its supervisor; empty if it is no child
+  restart_type restart{};
   std::uint64_t restarts = 0;
-  std::size_t position = 0; // among the children of its supervisor
-  std::size_t limit = 0;    // of its mailbox; zero if there is none
+  std::uint64_t position = 0; // among the children of its supervisor
+  std::size_t limit = 0;      // of its mailbox; zero if there is none
   std::uint32_t context = 0;
   bool is_supervisor = false;
   bool is_named = false;
+  bool is_child = false;
 
   process_sample now;
   double rate = 0; // messages a second
   double busy = 0; // 0 to 1
   lint_set lints;
   std::unique_ptr<end_of_row> ended; // null while it lives
+  bool is_new = true;                // since the last sample
   std::uint64_t round = 0;           // of samples: that in which it was seen last
+
+  // Returns its name as reports have it: `"counter"`, or `counter#7`.
+  std::string described() const { return is_named ? '"' + name + '"' : name; }
 
   // Returns how long its handler runs, as far as is known: it may have begun before anybody looked.
   std::optional<duration> handling_for(time_point at) const noexcept {
@@ -108,15 +116,16 @@ struct process_row {
   void update(const process_sample& next, time_point at, double elapsed) {
     const bool is_first = elapsed <= 0;
     const bool is_same = !is_first && !next.is_asleep && next.messages == now.messages &&
-                         next.in_handlers == now.in_handlers && next.handling == now.handling;
+                         next.handling.data() == now.handling.data();
     same_since_ = is_same ? same_since_ : at;
-    const duration work = next.in_handlers + next.handling_for.value_or(duration());
     if (!is_first) {
       rate = static_cast<double>(next.messages - (std::min)(now.messages, next.messages)) / elapsed;
-      busy = (std::clamp)(in_seconds(work - work_) / elapsed, 0.0, 1.0);
+      busy = (std::clamp)(in_seconds(next.in_handlers - now.in_handlers) / elapsed, 0.0, 1.0);
     }
-    work_ = work;
     now = next;
+    if (is_same && is_in_handler()) {
+      busy = 1; // also if its handler has begun before it was counted
+    }
     growth_.add(next.queue, at);
     constexpr std::chrono::seconds longest_handler{1};
     lints.set(lint::stuck, is_in_handler() && *handling_for(at) > longest_handler);
@@ -126,7 +135,6 @@ struct process_row {
 
  private:
   time_point same_since_; // since when all samples have been in the same handler
-  duration work_{};
   queue_growth growth_;
 };
 

@@ -30,7 +30,7 @@ class restart_log {
   //
   // @param all_seen  False where some may have been before anybody looked: only the last one's time is known then.
   std::uint64_t add(
-      std::uint64_t supervisor, std::string_view supervisor_name, std::size_t position,
+      std::uint64_t supervisor, std::string_view supervisor_name, std::uint64_t position,
       const std::string& child, std::uint64_t restarts, time_point started, bool all_seen) {
     if (restarts == 0) {
       return 0;
@@ -67,7 +67,7 @@ class restart_log {
  private:
   struct known {
     recent_restarts recent;
-    std::unordered_map<std::size_t, std::uint64_t> children; // how often each, by its position
+    std::unordered_map<std::uint64_t, std::uint64_t> children; // how often each, by its position
   };
 
   std::unordered_map<std::uint64_t, known> supervisors_;

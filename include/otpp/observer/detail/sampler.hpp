@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -142,7 +143,7 @@ class sampler {
       const bool is_new = !row;
       if (is_new) {
         new_.push_back(first_row(view));
-        row = &new_.back().row;
+        row = &new_.back();
       } else {
         next = static_cast<std::size_t>(row - rows_.data()) + 1;
       }
@@ -164,9 +165,12 @@ class sampler {
         usage_.add(row, sample.messages, sample.in_handlers);
       }
     } else {
-      usage_.add(row, sample.messages - row.now.messages, sample.in_handlers - row.now.in_handlers);
+      usage_.add(
+          row, sample.messages - row.now.messages,
+          (std::max)(sample.in_handlers - row.now.in_handlers, duration::zero()));
     }
     row.round = round_;
+    row.is_new = is_new;
     row.update(sample, now_.steady, is_new ? 0 : elapsed);
     if (row.lints.has(lint::stuck) && waits_.size() < most_waits) {
       waits_.emplace(row.id, view.info().waits_for);
@@ -184,15 +188,9 @@ class sampler {
     return found != rows_.end() && found->id == id ? &*found : nullptr;
   }
 
-  struct newcomer {
-    process_row row;
-    std::string child; // its id, if a supervisor has it
-  };
-
-  newcomer first_row(const process_view& view) {
+  process_row first_row(const process_view& view) {
     process_info info = view.info();
-    newcomer made;
-    process_row& row = made.row;
+    process_row row;
     row.id = info.id;
     row.parent = info.parent;
     row.name = info.names.empty() ? view.describe() : std::move(info.names.front());
@@ -205,12 +203,14 @@ class sampler {
     if (info.child) {
       row.restarts = info.child->restarts;
       row.position = info.child->position;
-      made.child = std::move(info.child->id);
+      row.restart = info.child->restart;
+      row.child = std::move(info.child->id);
+      row.is_child = true;
     }
     if (info.supervises) {
       supervised_.insert_or_assign(info.id, *info.supervises);
     }
-    return made;
+    return row;
   }
 
   std::uint32_t number_of(const asio::execution_context* context) {
@@ -248,9 +248,7 @@ class sampler {
   void add_new(bool is_first) {
     totals_.changes += new_.size();
     const std::size_t old = rows_.size();
-    for (newcomer& one : new_) {
-      rows_.push_back(std::move(one.row));
-    }
+    rows_.insert(rows_.end(), std::make_move_iterator(new_.begin()), std::make_move_iterator(new_.end()));
     auto by_id = [](const process_row& a, const process_row& b) { return a.id < b.id; };
     auto middle = rows_.begin() + static_cast<std::ptrdiff_t>(old);
     std::sort(middle, rows_.end(), by_id);
@@ -260,24 +258,26 @@ class sampler {
     if (is_first) {
       restarts_.keep_only([&](std::uint64_t id) { return find_row(id) != nullptr; });
     }
-    for (const newcomer& one : new_) {
-      note_restarts(one, is_first);
+    new_ = std::vector<process_row>();
+    for (const process_row& one : rows_) {
+      if (one.is_new) {
+        note_restarts(one, is_first);
+      }
     }
-    new_ = std::vector<newcomer>();
   }
 
-  void note_restarts(const newcomer& one, bool is_first) {
-    if (one.row.restarts == 0) {
+  void note_restarts(const process_row& one, bool is_first) {
+    if (one.restarts == 0) {
       return;
     }
-    const std::string supervisor = name_of(one.row.parent);
-    const std::uint64_t number = restarts_.add(
-        one.row.parent, supervisor, one.row.position, one.child, one.row.restarts, one.row.started,
-        !is_first);
+    const process_row* parent = find(one.parent);
+    const std::string supervisor = parent ? parent->name : name_of(one.parent);
+    const std::uint64_t number =
+        restarts_.add(one.parent, supervisor, one.position, one.child, one.restarts, one.started, !is_first);
     if (number != 0) {
       restart_marks_.push(
-          {(std::min)(one.row.started, now_.steady), observer_mark::kind::restart,
-           shorten(one.child) + " of " + supervisor +
+          {(std::min)(one.started, now_.steady), observer_mark::kind::restart,
+           shorten(one.child) + " of " + (parent ? parent->described() : supervisor) +
                (number == 1 ? "" : ", " + std::to_string(number) + " times")});
     }
   }
@@ -295,7 +295,7 @@ class sampler {
       process_row* row = find_row(id);
       if (row) {
         row->lints.set(lint::restart_loop, is_near_intensity(recent_restarts_of(id), how.intensity));
-        const std::string described = row->is_named ? '"' + row->name + '"' : row->name;
+        const std::string described = row->described();
         row->lints.set(
             lint::child_overdue, std::find(overdue.begin(), overdue.end(), described) != overdue.end());
       }
@@ -371,7 +371,7 @@ class sampler {
   observer_totals totals_;
   std::vector<process_row> rows_;
   std::vector<process_row> dead_;
-  std::vector<newcomer> new_; // while a sample is taken
+  std::vector<process_row> new_; // while a sample is taken
   std::unordered_map<std::uint64_t, end_of_row> ends_;
   std::unordered_map<std::uint64_t, supervision> supervised_;
   std::map<const asio::execution_context*, std::uint32_t> contexts_;

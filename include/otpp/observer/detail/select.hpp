@@ -41,7 +41,8 @@ inline std::uint64_t number_in(
   const auto read = std::from_chars(text->data(), end, number);
   if (text->empty() || read.ec != std::errc() || read.ptr != end || number < least || number > most) {
     throw bad_query(
-        std::string(name) + " is a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+        std::string(name) + " is a whole number from " + std::to_string(least) + " to " +
+        std::to_string(most));
   }
   return number;
 }
@@ -63,8 +64,8 @@ enum class process_column : std::uint8_t {
 };
 
 inline constexpr std::string_view process_columns[] = {
-    "id",       "name", "type",     "queue",  "longest", "rate", "busy", "handling_for",
-    "messages", "age",  "restarts", "parent", "context"};
+    "id",           "name",     "type", "queue",    "longest", "rate",   "busy",
+    "handling_for", "messages", "age",  "restarts", "parent",  "context"};
 
 // Which processes a request wants, in which order.
 struct process_query {
@@ -81,7 +82,8 @@ struct process_query {
       const auto* found = std::find(std::begin(process_columns), std::end(process_columns), *sort);
       if (found == std::end(process_columns)) {
         throw bad_query(
-            "sort is one of id, name, type, queue, longest, rate, busy, handling_for, messages, age, restarts, "
+            "sort is one of id, name, type, queue, longest, rate, busy, handling_for, messages, age, "
+            "restarts, "
             "parent and context");
       }
       result.by = static_cast<process_column>(found - std::begin(process_columns));
@@ -154,7 +156,8 @@ struct process_query {
       return !one.lints.empty();
     }
     return contains(one.name, word) || contains(one.type, word) ||
-           (one.is_in_handler() && contains(one.now.handling, word)) || contains(std::to_string(one.id), word);
+           (one.is_in_handler() && contains(one.now.handling, word)) ||
+           contains(std::to_string(one.id), word);
   }
 };
 
@@ -182,7 +185,8 @@ class process_order {
     const std::size_t end = begin + (std::min)(query.number, matched - begin);
     sort(all, end, query, from.now().steady);
     return {
-        matched, {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)}};
+        matched,
+        {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)}};
   }
 
  private:

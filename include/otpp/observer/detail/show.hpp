@@ -55,23 +55,22 @@ inline std::string sentence_of(lint what, const process_row& one, const sampler&
   switch (what) {
     case lint::stuck: {
       const auto time = one.handling_for(from.now().steady).value_or(duration());
-      return one.name + " handles " + std::string(one.now.handling) + " since " + seconds_text(time) +
-             (one.now.handling_for ? "" : " at least");
+      return one.name + " has handled " + std::string(one.now.handling) + " for " +
+             (one.now.handling_for ? "" : "at least ") + seconds_text(time);
     }
     case lint::queue_grows:
       return one.name + " is sent more than it handles: " + std::to_string(one.now.queue) +
              " messages wait, and there have been more and more for 30 s";
     case lint::mailbox_full:
-      return one.name + " has a full mailbox: " + std::to_string(one.now.queue) + " of " + std::to_string(one.limit) +
-             " messages, so that its senders wait";
+      return one.name + " has a full mailbox: " + std::to_string(one.now.queue) + " of " +
+             std::to_string(one.limit) + " messages, so that its senders wait";
     case lint::restart_loop: {
       const supervision* how = from.supervision_of(one.id);
-      return one.name + " has restarted children " + std::to_string(from.recent_restarts_of(one.id)) + " times in " +
-             seconds_text(how ? how->period : duration()) + ", and gives up after " +
+      return one.name + " has restarted children " + std::to_string(from.recent_restarts_of(one.id)) +
+             " times in " + seconds_text(how ? how->period : duration()) + ", and gives up after " +
              std::to_string(how ? how->intensity : 0);
     }
-    case lint::child_overdue:
-      return one.name + " has killed a child that did not shut down in time";
+    case lint::child_overdue: return one.name + " has killed a child that did not shut down in time";
     case lint::deadlock: {
       std::string text;
       const std::vector<std::uint64_t> cycle = from.cycle_of(one);
@@ -119,7 +118,8 @@ void write_ids(json_writer& json, std::string_view key, const Ids& ids) {
 }
 
 // A line of the table. `info` is null for a process that has ended.
-inline void write_row(json_writer& json, const process_row& one, const process_info* info, const sampler& from) {
+inline void write_row(
+    json_writer& json, const process_row& one, const process_info* info, const sampler& from) {
   const observer_moment& now = from.now();
   json.object([&] {
     json.member("id", one.id).member("name", one.name);
@@ -134,7 +134,7 @@ inline void write_row(json_writer& json, const process_row& one, const process_i
     });
     json.member("type", one.type).member("parent", one.parent);
     json.key("child");
-    json.value(info && info->child ? std::optional<std::string>(info->child->id) : std::nullopt);
+    json.value(one.is_child ? std::optional<std::string_view>(one.child) : std::nullopt);
     json.member("supervisor", one.is_supervisor).member("context", one.context);
     const bool lives = !one.ended;
     json.member("queue", lives ? std::optional(one.now.queue) : std::nullopt);
@@ -159,13 +159,14 @@ inline void write_row(json_writer& json, const process_row& one, const process_i
 // A plot. `marks` is called to write the marks.
 template <class WriteMarks>
 void write_history(json_writer& json, const history& points, const observer_moment& now, WriteMarks marks) {
-  auto column = [&](std::string_view name, float history_point::*which) {
+  auto column = [&](std::string_view name, float history_point::* which) {
     json.key(name).array([&] {
       points.points().visit([&](const history_point& one) { json.value(static_cast<double>(one.*which)); });
     });
   };
   json.object([&] {
-    json.member("interval", 1.0).member("end", now.unix_time_of(points.end()));
+    json.member("interval", 1.0)
+        .member("end", points.points().empty() ? now.unix_time : now.unix_time_of(points.end()));
     column("messages", &history_point::messages);
     column("busy", &history_point::busy);
     column("queue", &history_point::queue);
@@ -175,7 +176,9 @@ void write_history(json_writer& json, const history& points, const observer_mome
 }
 
 // All marks of the last ten minutes, oldest first.
-inline void write_marks(json_writer& json, const sampler& from, const observer_reports& reports, std::chrono::steady_clock::time_point now) {
+inline void write_marks(
+    json_writer& json, const sampler& from, const observer_reports& reports,
+    std::chrono::steady_clock::time_point now) {
   std::vector<observer_mark> all;
   auto keep = [&](const observer_mark& one) {
     if (now - one.at <= std::chrono::seconds(history::most)) {
@@ -184,7 +187,8 @@ inline void write_marks(json_writer& json, const sampler& from, const observer_r
   };
   from.restart_marks().visit(keep);
   reports.read([&](const reported& known) { known.marks.visit(keep); });
-  std::sort(all.begin(), all.end(), [](const observer_mark& a, const observer_mark& b) { return a.at < b.at; });
+  std::sort(
+      all.begin(), all.end(), [](const observer_mark& a, const observer_mark& b) { return a.at < b.at; });
   for (const observer_mark& one : all) {
     json.object([&] {
       json.member("ago", (std::max)(in_seconds(now - one.at), 0.0));
@@ -200,7 +204,9 @@ inline void write_tick(json_writer& json, const sampler& from, const observer_re
   const std::uint64_t crashes = reports.read([](const reported& known) { return known.crashes.total(); });
   std::size_t number = 0;
   json.object([&] {
-    json.member("time", from.now().unix_time).member("processes", all.processes).member("messages", all.messages);
+    json.member("time", from.now().unix_time)
+        .member("processes", all.processes)
+        .member("messages", all.messages);
     json.member("busy", all.busy).member("queue", all.queue).member("crashes", crashes);
     json.member("changes", all.changes);
     json.key("lints").array([&] {

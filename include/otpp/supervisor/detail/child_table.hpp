@@ -44,7 +44,7 @@ struct child_record {
   bool is_restarting = false;     // a restart_retry has been sent
   std::uint64_t retry_number = 0; // of that restart_retry
   deadline::time_point started;
-  duration delay{}; // before its last restart
+  duration delay{};           // before its last restart
   std::uint64_t position = 0; // zero until it has been started
   std::uint64_t restarts = 0;
 };
@@ -107,8 +107,7 @@ class child_table {
 
   // Like start(), but reports an error and returns it instead of throwing; returns null on success. Does not
   // start the child if `against` is an error.
-  asio::awaitable<std::exception_ptr> try_start(
-      child_record& one, std::exception_ptr against = nullptr) {
+  asio::awaitable<std::exception_ptr> try_start(child_record& one, std::exception_ptr against = nullptr) {
     std::exception_ptr why = std::move(against);
     if (!why) {
       try {
