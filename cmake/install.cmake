@@ -21,6 +21,7 @@ install(
     ${PROJECT_BINARY_DIR}/otpp-config.cmake
     ${PROJECT_BINARY_DIR}/otpp-config-version.cmake
     cmake/otpp-asio.cmake
+    cmake/otpp-observer.cmake # for find_package(otpp COMPONENTS observer)
   DESTINATION ${otpp_cmake_dir}
 )
 

@@ -12,11 +12,12 @@ run(
   ${CMAKE_COMMAND} -S "${ROOT}" -B "${BUILD}" -G Ninja -D CMAKE_CXX_COMPILER=${clang} -D CMAKE_BUILD_TYPE=None
   -D OTPP_FUZZ=ON -D OTPP_EXAMPLES=redis_server
 )
-run(${CMAKE_COMMAND} --build "${BUILD}" --target otpp_fuzzer_api otpp_fuzzer_resp)
+run(${CMAKE_COMMAND} --build "${BUILD}" --target otpp_fuzzer_api otpp_fuzzer_resp otpp_fuzzer_http)
 file(MAKE_DIRECTORY "${BUILD}/found")
 set(folder_api tests/systematic/fuzz)
 set(folder_resp examples/redis_server)
-foreach(target api resp)
+set(folder_http tests/systematic/fuzz/http)
+foreach(target api resp http)
   file(MAKE_DIRECTORY "${BUILD}/corpus/${target}")
   message(STATUS "fuzzing ${target} for ${SECONDS} s")
   run(

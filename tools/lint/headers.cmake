@@ -9,7 +9,8 @@ include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
 set(dir "${ROOT}/include/otpp")
 set(door detail/asio.hpp)
 set(platform detail/util/membarrier.hpp)
-set(doors ${door} version.hpp ${platform}) # where the preprocessor may decide something
+set(parser observer/detail/http_head.hpp) # and may include a C library
+set(doors ${door} version.hpp ${platform} ${parser}) # where the preprocessor may decide something
 list(JOIN doors " and " doors_shown)
 set(longest 404) # four of them for the visibility
 set(contract "Errors" "Cancellation" "Thread safety" "Lifetime" "Example")
@@ -59,7 +60,7 @@ function(check_include header line)
     complain(${header} "${line}: only ${door} may")
   elseif(line MATCHES "include <(iostream|regex)>")
     complain(${header} "${line}: too heavy for a header")
-  elseif(header STREQUAL platform)
+  elseif(header STREQUAL platform OR (header STREQUAL parser AND line MATCHES "include <(llhttp|http_parser)\\.h>"))
     # may include what its system has
   elseif(NOT line MATCHES "include <(asio/.+\\.hpp|[a-z0-9_]+)>")
     complain(${header} "${line}: only <otpp/...>, <asio/...> and the standard library")
