@@ -45,10 +45,10 @@ struct worker {
 };
 
 // Fails every three seconds, and is restarted.
-struct crasher {
+struct unstable {
   struct explode {};
   int init() {
-    otpp::send_after<explode>(3s, otpp::self<crasher>());
+    otpp::send_after<explode>(3s, otpp::self<unstable>());
     return 0;
   }
   void handle_info(explode, int&) { throw std::runtime_error("13 is \"too\" much"); }
@@ -135,7 +135,7 @@ otpp::supervisor_spec tree(const asio::any_io_executor& other_thread) {
   return otpp::supervisor_spec(otpp::one_for_one)
       .intensity(3, 5s)
       .add(otpp::child<worker>("worker").named("worker"))
-      .add(otpp::child<crasher>("crasher").named("crasher"))
+      .add(otpp::child<unstable>("unstable").named("unstable"))
       .add(otpp::child<sleeper>("sleeper").named("sleeper").shutdown(otpp::brutal_kill))
       .add(otpp::child<blocker>("blocker").named("blocker").on(other_thread).may_block())
       .add(otpp::child<slow>("slow").named("slow"))

@@ -104,6 +104,7 @@ class observer_routes {
       http_response page;
       page.type = "text/html; charset=utf-8";
       page.body = observer_page;
+      page.policy = observer_page_policy;
       return page;
     }
     if (path == "/api" || path == "/api/") {

@@ -93,7 +93,7 @@ class observer_service {
   }
 
   void tick_later() {
-    constexpr std::chrono::seconds interval{1};
+    constexpr std::chrono::milliseconds interval{1000};
     timer_.expires_at(
         (std::max)(timer_.expiry() + interval, std::chrono::steady_clock::now() + interval / 2));
     timer_.async_wait([this](const std::error_code& error) {
