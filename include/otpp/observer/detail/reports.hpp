@@ -29,7 +29,7 @@
 
 namespace otpp::detail {
 
-// What a plot shows at one moment.
+// What a plot shows at one moment, beside restarts.
 struct observer_mark {
   enum class kind : std::uint8_t { restart, crash, gave_up };
 
@@ -42,23 +42,31 @@ struct observer_mark {
   }
 };
 
-// A supervisor's report, as it is kept.
+// What a supervisor has reported, or done.
 struct supervisor_event {
+  enum class kind : std::uint8_t { terminated, start_error, shutdown_error, overdue, gave_up, restarted };
+
   observer_moment at;
-  supervisor_report::kind what;
-  std::string supervisor;
+  kind what;
+  std::string supervisor; // `"main"`, or `otpp::supervisor#7`
   std::string child;
   std::string reason;
 
   std::string_view name() const noexcept {
+    constexpr std::array<std::string_view, 6> names{"terminated", "start_error", "shutdown_error",
+                                                    "overdue",    "gave_up",     "restarted"};
+    return names[static_cast<std::size_t>(what)];
+  }
+
+  static kind kind_of(supervisor_report::kind what) noexcept {
     switch (what) {
-      case supervisor_report::kind::child_terminated: return "terminated";
-      case supervisor_report::kind::start_error: return "start_error";
-      case supervisor_report::kind::shutdown_error: return "shutdown_error";
-      case supervisor_report::kind::overdue: return "overdue";
-      case supervisor_report::kind::gave_up: return "gave_up";
+      case supervisor_report::kind::child_terminated: return kind::terminated;
+      case supervisor_report::kind::start_error: return kind::start_error;
+      case supervisor_report::kind::shutdown_error: return kind::shutdown_error;
+      case supervisor_report::kind::overdue: return kind::overdue;
+      case supervisor_report::kind::gave_up: break;
     }
-    return {};
+    return kind::gave_up;
   }
 };
 
@@ -159,7 +167,8 @@ class observer_reports {
       reported::counted(known_.gave_up_by_supervisor, report.supervisor) += 1;
     }
     known_.supervisors.push(
-        {now, report.what, shorten(report.supervisor), shorten(report.child), std::move(reason)});
+        {now, supervisor_event::kind_of(report.what), shorten(report.supervisor), shorten(report.child),
+         std::move(reason)});
   }
 
   void hear(const process_ended& report) {

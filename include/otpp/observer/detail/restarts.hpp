@@ -26,7 +26,7 @@ class restart_log {
   using labels = std::pair<std::string, std::string>; // supervisor, child
   static constexpr std::size_t most_children = 1000;  // of one supervisor whose restarts are told apart
 
-  // A process was seen for the first time, the child of a supervisor. Returns how many restarts that shows.
+  // A process was seen for the first time, the child of a supervisor. Returns how many restarts are new.
   //
   // @param all_seen  False where some may have been before anybody looked: only the last one's time is known then.
   std::uint64_t add(
@@ -41,13 +41,14 @@ class restart_log {
       before = std::exchange(of.children[position], restarts);
     }
     const std::uint64_t more = restarts - (std::min)(before, restarts);
-    of.recent.add(started, all_seen ? more : (std::min)(more, std::uint64_t{1}));
+    const std::uint64_t seen = all_seen ? more : (std::min)(more, std::uint64_t{1});
+    of.recent.add(started, seen);
     labels whose(supervisor_name, child);
     if (totals_.size() >= reported::most_labels - 1 && !totals_.contains(whose)) {
       whose = labels("other", "other");
     }
     totals_[std::move(whose)] += more;
-    return more;
+    return seen;
   }
 
   std::size_t recent(

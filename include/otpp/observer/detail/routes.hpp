@@ -19,6 +19,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -207,19 +208,31 @@ class observer_routes {
               write_crash(out, one);
             }
           });
-          out.key("supervisors").array([&] {
-            known.supervisors.visit_backward([&](const supervisor_event& one) {
-              out.object([&] {
-                out.member("time", one.at.unix_time)
-                    .member("supervisor", one.supervisor)
-                    .member("child", one.child);
-                out.member("event", one.name()).member("reason", one.reason);
-              });
-            });
-          });
+          out.key("supervisors").array([&] { write_supervisors(out, known.supervisors); });
         });
       });
     });
+  }
+
+  // What supervisors have reported, and the restarts that were seen, newest first.
+  void write_supervisors(json_writer& out, const ring<supervisor_event>& reports) const {
+    constexpr std::size_t most = 100;
+    std::vector<const supervisor_event*> all;
+    for (const ring<supervisor_event>* list : {&reports, &model_->seen().restarted()}) {
+      list->visit([&](const supervisor_event& one) { all.push_back(&one); });
+    }
+    std::sort(all.begin(), all.end(), [](const supervisor_event* a, const supervisor_event* b) {
+      return a->at.steady > b->at.steady;
+    });
+    all.resize((std::min)(all.size(), most));
+    for (const supervisor_event* one : all) {
+      out.object([&] {
+        out.member("time", one->at.unix_time)
+            .member("supervisor", one->supervisor)
+            .member("child", one->child);
+        out.member("event", one->name()).member("reason", one->reason);
+      });
+    }
   }
 
   static void write_crash(json_writer& out, const folded_crash& one) {
@@ -278,7 +291,11 @@ class observer_routes {
     } else if (is_late && !whom.current_message.empty()) {
       sentence += ": it handles " + std::string(whom.current_message);
     }
-    return http_error(is_late ? 504 : failure.code() == errc::no_process ? 404 : 500, sentence);
+    json_writer json;
+    json.object([&] { json.member("error", sentence); });
+    http_response answered; // a success: the observer has done its part
+    answered.body = json.take();
+    return answered;
   }
 
   static http_response plain(std::string text) {

@@ -94,7 +94,7 @@ class sampler {
   const std::vector<process_row>& rows() const noexcept { return rows_; } // by id
   const std::vector<process_row>& dead() const noexcept { return dead_; } // oldest first
   const history& all() const noexcept { return all_; }
-  const ring<observer_mark>& restart_marks() const noexcept { return restart_marks_; }
+  const ring<supervisor_event>& restarted() const noexcept { return restarted_; }
   const restart_log& restarts() const noexcept { return restarts_; }
   const process_usage& usage() const noexcept { return usage_; }
   process_histories& histories() noexcept { return histories_; }
@@ -275,10 +275,14 @@ class sampler {
     const std::uint64_t number =
         restarts_.add(one.parent, supervisor, one.position, one.child, one.restarts, one.started, !is_first);
     if (number != 0) {
-      restart_marks_.push(
-          {(std::min)(one.started, now_.steady), observer_mark::kind::restart,
-           shorten(one.child) + " of " + (parent ? parent->described() : supervisor) +
-               (number == 1 ? "" : ", " + std::to_string(number) + " times")});
+      const time_point at = (std::min)(one.started, now_.steady);
+      const std::string times = number == 1 ? "" : std::to_string(number) + " times";
+      restarted_.push(
+          {{at, now_.unix_time_of(at)},
+           supervisor_event::kind::restarted,
+           shorten(parent ? parent->described() : supervisor),
+           shorten(one.child),
+           times});
     }
   }
 
@@ -286,7 +290,7 @@ class sampler {
     std::vector<std::string> overdue;
     reports_->read([&](const reported& known) {
       known.supervisors.visit([&](const supervisor_event& one) {
-        if (one.what == supervisor_report::kind::overdue && now_.steady - one.at.steady < overdue_lingers) {
+        if (one.what == supervisor_event::kind::overdue && now_.steady - one.at.steady < overdue_lingers) {
           overdue.push_back(one.supervisor);
         }
       });
@@ -377,7 +381,7 @@ class sampler {
   std::map<const asio::execution_context*, std::uint32_t> contexts_;
   wait_graph waits_;
   restart_log restarts_;
-  ring<observer_mark> restart_marks_{100};
+  ring<supervisor_event> restarted_{100};
   process_usage usage_;
   history all_;
   process_histories histories_;

@@ -185,7 +185,9 @@ inline void write_marks(
       all.push_back(one);
     }
   };
-  from.restart_marks().visit(keep);
+  from.restarted().visit([&](const supervisor_event& one) {
+    keep({one.at.steady, observer_mark::kind::restart, one.child + " of " + one.supervisor});
+  });
   reports.read([&](const reported& known) { known.marks.visit(keep); });
   std::sort(
       all.begin(), all.end(), [](const observer_mark& a, const observer_mark& b) { return a.at < b.at; });
