@@ -5,6 +5,7 @@
 #include <otpp/observer/detail/ring.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -83,6 +84,32 @@ class process_histories {
       kept_.erase(oldest);
     }
     kept_.push_back({id, until, history()});
+  }
+
+  // Has the plots kept of those at the top of a column, which somebody may look at next.
+  template <class Rows, class Column>
+  void want_top(const Rows& rows, Column column, time_point until) {
+    struct best {
+      double value;
+      std::uint64_t id;
+    };
+    std::array<best, 8> top{};
+    for (const auto& row : rows) {
+      const double value = column(row);
+      if (value <= top.back().value) {
+        continue;
+      }
+      std::size_t i = top.size() - 1;
+      for (; i != 0 && top[i - 1].value < value; --i) {
+        top[i] = top[i - 1];
+      }
+      top[i] = {value, row.id};
+    }
+    for (const best& one : top) {
+      if (one.id != 0) {
+        want(one.id, until);
+      }
+    }
   }
 
   const history* find(std::uint64_t id) const noexcept {

@@ -95,7 +95,8 @@ struct process_row {
   double busy = 0; // 0 to 1
   lint_set lints;
   std::unique_ptr<end_of_row> ended; // null while it lives
-  bool is_new = true;                // since the last sample
+  bool is_placed = false;            // as a child, since the last sample
+  std::uint32_t samples = 0;         // in which it was seen
   std::uint64_t round = 0;           // of samples: that in which it was seen last
 
   // Returns its name as reports have it: `"counter"`, or `counter#7`.

@@ -16,7 +16,6 @@
 #include <asio/execution_context.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -170,7 +169,10 @@ class sampler {
           (std::max)(sample.in_handlers - row.now.in_handlers, duration::zero()));
     }
     row.round = round_;
-    row.is_new = is_new;
+    if (!is_new && may_be_incomplete(row, view)) {
+      learn(row, view.info());
+    }
+    row.samples += 1;
     row.update(sample, now_.steady, is_new ? 0 : elapsed);
     if (row.lints.has(lint::stuck) && waits_.size() < most_waits) {
       waits_.emplace(row.id, view.info().waits_for);
@@ -199,18 +201,30 @@ class sampler {
     row.started = info.started;
     row.limit = info.mailbox_limit.value_or(0);
     row.context = number_of(info.context);
-    row.is_supervisor = info.is_supervisor;
-    if (info.child) {
+    learn(row, std::move(info));
+    return row;
+  }
+
+  // A process that starts may not know at once whose child it is, and how it supervises.
+  static bool may_be_incomplete(const process_row& row, const process_view& view) {
+    constexpr unsigned latest = 10; // then it is taken for what it seems to be
+    const bool is_in_order = row.is_supervisor == view.is_supervisor() && (row.is_child || row.parent == 0);
+    return !is_in_order && row.samples < latest;
+  }
+
+  void learn(process_row& row, process_info info) {
+    if (info.child && !row.is_child) {
       row.restarts = info.child->restarts;
       row.position = info.child->position;
       row.restart = info.child->restart;
       row.child = std::move(info.child->id);
       row.is_child = true;
+      row.is_placed = true;
     }
     if (info.supervises) {
+      row.is_supervisor = true;
       supervised_.insert_or_assign(info.id, *info.supervises);
     }
-    return row;
   }
 
   std::uint32_t number_of(const asio::execution_context* context) {
@@ -259,8 +273,8 @@ class sampler {
       restarts_.keep_only([&](std::uint64_t id) { return find_row(id) != nullptr; });
     }
     new_ = std::vector<process_row>();
-    for (const process_row& one : rows_) {
-      if (one.is_new) {
+    for (process_row& one : rows_) {
+      if (std::exchange(one.is_placed, false)) {
         note_restarts(one, is_first);
       }
     }
@@ -329,6 +343,7 @@ class sampler {
         {static_cast<float>(totals_.messages), static_cast<float>(totals_.busy),
          static_cast<float>(totals_.queue), static_cast<float>(totals_.processes)},
         now_.steady);
+    auto want_top = [&](auto column) { histories_.want_top(rows_, column, now_.steady); };
     want_top([](const process_row& one) { return static_cast<double>(one.now.queue); });
     want_top([](const process_row& one) { return one.rate; });
     want_top([](const process_row& one) { return one.busy; });
@@ -340,32 +355,6 @@ class sampler {
             now_.steady);
       }
     });
-  }
-
-  // Keeps the plots of those at the top of a column, which somebody may look at next.
-  template <class Column>
-  void want_top(Column column) {
-    struct best {
-      double value;
-      std::uint64_t id;
-    };
-    std::array<best, 8> top{};
-    for (const process_row& row : rows_) {
-      const double value = column(row);
-      if (value <= top.back().value) {
-        continue;
-      }
-      std::size_t i = top.size() - 1;
-      for (; i != 0 && top[i - 1].value < value; --i) {
-        top[i] = top[i - 1];
-      }
-      top[i] = {value, row.id};
-    }
-    for (const best& one : top) {
-      if (one.id != 0) {
-        histories_.want(one.id, now_.steady);
-      }
-    }
   }
 
   observer_reports* reports_;

@@ -44,6 +44,7 @@ class observer_service {
       if (model_.look()) {
         tick_later();
       }
+      send_tick(); // the new one need not wait for a second
     });
     thread_ = std::thread([this] { run(); });
   }
@@ -108,6 +109,10 @@ class observer_service {
       return;
     }
     tick_later();
+    send_tick();
+  }
+
+  void send_tick() {
     if (listener_.streams() != 0) {
       json_writer json;
       write_tick(json, model_.seen(), model_.reports());
