@@ -151,7 +151,6 @@ struct ends_the_wait {
   ~ends_the_wait() { the_end.set_value(); }
 };
 
-// [program]
 asio::awaitable<void> program(asio::any_io_executor other_thread, std::size_t processes) {
   otpp::supervisor_spec spec = tree(other_thread);
   auto main = co_await otpp::start_supervisor(otpp::named("main"), spec);
@@ -161,7 +160,6 @@ asio::awaitable<void> program(asio::any_io_executor other_thread, std::size_t pr
   ends_the_wait at_the_end;
   co_await wait(24h); // or until SIGINT or SIGTERM
 }
-// [program]
 
 int main(int argc, char** argv) {
   otpp::observer_options how;
@@ -180,7 +178,9 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
+  // [observe]
   otpp::observer watch = otpp::observe(how);
+  // [observe]
   asio::thread_pool other_thread(1);
   int status = otpp::run(program(other_thread.get_executor(), processes));
   other_thread.join();

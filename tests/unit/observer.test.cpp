@@ -8,6 +8,7 @@
 #include "support/catch.hpp"
 
 #include <asio/buffer.hpp>
+#include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/address_v4.hpp>
 #include <asio/ip/tcp.hpp>
@@ -118,7 +119,7 @@ TEST_CASE("observe: where it cannot listen it says why", "[observer]") {
   try {
     otpp::observer second = otpp::observe(otpp::observer_options().port(first.port()).quiet());
   } catch (const std::system_error& error) {
-    CHECK(error.code() == std::errc::address_in_use);
+    CHECK(error.code() == asio::error::address_in_use);
     why = error.what();
   }
   CHECK(has(why, "observe: 127.0.0.1:" + std::to_string(first.port())));

@@ -88,16 +88,16 @@ class observer_metrics {
   std::string write(const sampler& from, const observer_reports& reports) {
     const std::map<std::string, reported::exits, std::less<>> exits =
         reports.read([](const reported& known) { return known.exits_by_type; });
-    std::map<std::string, std::uint64_t, std::less<>> living;
+    std::map<std::string, std::uint64_t, std::less<>> alive;
     std::map<process_usage::labels, mailbox> mailboxes;
     for (const process_row& one : from.rows()) {
-      reported::counted(living, one.type) += 1;
+      reported::counted(alive, one.type) += 1;
       mailbox& its = find(mailboxes, {std::string(one.type), std::string(process_usage::label_of(one))});
       its.messages += one.now.queue;
       its.most = (std::max)(its.most, one.now.longest);
     }
     metrics_writer out;
-    write_processes(out, living, exits);
+    write_processes(out, alive, exits);
     write_usage(out, from.usage());
     write_mailboxes(out, mailboxes);
     write_reports(out, reports);
@@ -135,10 +135,10 @@ class observer_metrics {
   }
 
   void write_processes(
-      metrics_writer& out, const std::map<std::string, std::uint64_t, std::less<>>& living,
+      metrics_writer& out, const std::map<std::string, std::uint64_t, std::less<>>& alive,
       const std::map<std::string, reported::exits, std::less<>>& exits) {
     out.family("otpp_processes", "gauge", "Processes that live.");
-    for (const auto& [type, number] : living) {
+    for (const auto& [type, number] : alive) {
       out.sample({{"type", type}}, number);
       reported::counted(starts_, type);
     }
@@ -148,9 +148,9 @@ class observer_metrics {
     out.family(
         "otpp_process_starts_total", "counter", "Processes that have started; at first those that lived.");
     for (auto& [type, number] : starts_) {
-      auto alive = living.find(type);
+      auto its = alive.find(type);
       auto ended = exits.find(type);
-      std::uint64_t now = alive == living.end() ? 0 : alive->second;
+      std::uint64_t now = its == alive.end() ? 0 : its->second;
       if (ended != exits.end()) {
         for (std::uint64_t one : ended->second) {
           now += one;

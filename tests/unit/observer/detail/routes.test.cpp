@@ -151,7 +151,7 @@ TEST_CASE("observer routes: the table is sorted, searched and cut where it is ma
     CHECK(has(here.get("/api/v1/processes?sort=name&n=1&order=desc"), "beta"));
     CHECK(has(here.get("/api/v1/processes?offset=7"), R"("rows": [])"));
 
-    CHECK(has(here.get("/api/v1/processes?q=ALPH"), R"("matched": 1)"));
+    CHECK(has(here.get("/api/v1/processes?q=ALPHA"), R"("matched": 1)"));
     CHECK(has(here.get("/api/v1/processes?q=server+alpha"), R"("matched": 1)"));
     CHECK(has(here.get("/api/v1/processes?q=server::wait"), R"("matched": 1)"));
     CHECK(has(here.get("/api/v1/processes?q=alpha+beta"), R"("matched": 0)"));
