@@ -4,7 +4,7 @@
 #   2. a package config (Debian 13, vcpkg, Conan)
 #   3. header and library in OTPP_LLHTTP_INCLUDE_DIR and OTPP_LLHTTP_LIBRARY, or on the system's paths
 #   4. the same of http_parser (Debian 12)
-#   5. a download of llhttp, with OTPP_FETCH_DEPS
+#   5. a download of llhttp, with OTPP_BUILD_OBSERVER and OTPP_FETCH_DEPS
 #
 # Sets otpp_http_parser_origin, or otpp_http_parser_error where there is none. Installed with us; otpp_asio_scope as
 # in otpp-asio.cmake.
@@ -68,7 +68,7 @@ endfunction()
 otpp_find_http_parser()
 
 # Not by llhttp's own CMakeLists.txt, which changes the build type and installs with us.
-if(NOT TARGET otpp::http_parser AND OTPP_FETCH_DEPS AND NOT OTPP_LLHTTP_INCLUDE_DIR)
+if(NOT TARGET otpp::http_parser AND OTPP_BUILD_OBSERVER AND OTPP_FETCH_DEPS AND NOT OTPP_LLHTTP_INCLUDE_DIR)
   message(STATUS "otpp: llhttp is not installed; downloading it. Without a network, install it (Debian: libllhttp-dev, "
     "or libhttp-parser-dev), or set FETCHCONTENT_SOURCE_DIR_LLHTTP, or OTPP_BUILD_OBSERVER=OFF.")
   include(FetchContent)
