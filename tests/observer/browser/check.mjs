@@ -47,8 +47,7 @@ async function test(name, body) {
   } catch (error) {
     failed += 1;
     result = "FAILED";
-    faults.length = 0;
-    console.log(String(error.stack ?? error));
+    console.log(String(error.stack ?? error), ...faults.splice(0));
   }
   console.log(`${result} ${name} (${Math.round(performance.now() - began)} ms)`);
 }
@@ -65,23 +64,38 @@ const column = (n) => rows().evaluateAll((all, n) => all.map((row) => row.cells[
 const item = (name) => page.locator("[role=treeitem]").filter({ has: page.locator(`xpath=./div//a[normalize-space()="${name}"]`) });
 const ticks = async (n, on = page) => { for (; n > 0; n--) await on.waitForResponse((r) => r.url().endsWith("/tick")); };
 
-// What stands in the table is what the URL says, and has arrived.
-async function shows(query) {
-  await page.waitForResponse((r) => { const q = new URL(r.url()).searchParams; return r.url().includes("/processes?") && Object.entries(query).every(([k, v]) => q.get(k) === String(v)); });
-  await ticks(1);
+// Repeats what asserts something of the page until it holds.
+async function eventually(body) {
+  for (const began = performance.now(); ; await page.waitForTimeout(50)) {
+    try {
+      return await body();
+    } catch (error) {
+      if (performance.now() - began > 5000) throw error;
+    }
+  }
 }
 
-async function accessible(scheme) { // the second color scheme differs by its contrast only
-  await page.evaluate(axe + ";0");
-  const runOnly = scheme === "light" ? ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] : ["color-contrast"];
-  const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly, resultTypes: ["violations"] }), runOnly);
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html + " " + n.failureSummary).join(" | ")}`), []);
+// Has the page ask for these processes.
+const asks = (query) => page.waitForResponse((r) => {
+  const q = new URL(r.url()).searchParams;
+  return r.url().includes("/processes?") && Object.entries(query).every(([key, value]) => q.get(key) === String(value));
+});
+
+async function violations(colorScheme) { // the second color scheme differs by its contrast only
+  const runOnly = colorScheme === "light" ? ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] : ["color-contrast"];
+  const result = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly, resultTypes: ["violations"] }), runOnly);
+  return result.violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html + " " + n.failureSummary).join(" | ")}`);
 }
 
-async function everyView(visit) {
+async function everyView(visit) { // in one page, as somebody who clicks
   const stuck = (await api("processes?q=is:stuck&n=1")).rows[0];
-  for (const [name, hash] of [["overview", ""], ["tree", "tree"], ["processes", "processes?sort=queue&order=desc&n=25"], ["process", `process/${stuck.id}`], ["crashes", "crashes"]])
-    await visit(name, hash);
+  await open("crashes");
+  for (const [name, hash, title] of [["overview", "", "Overview"], ["tree", "tree", "Tree"], ["processes", "processes?sort=queue&order=desc&n=25", "Processes"],
+    ["process", `process/${stuck.id}`, stuck.name], ["crashes", "crashes", "Crashes"]]) {
+    await page.evaluate((hash) => { location.hash = "/" + hash; }, hash);
+    await page.waitForFunction((title) => document.title.startsWith(title) && document.querySelector(".card"), title);
+    await visit(name);
+  }
 }
 
 if (!big) {
@@ -103,13 +117,13 @@ if (!big) {
     await main.waitFor();
     assert.match(await main.locator(".row").first().textContent(), /one_for_(one|all)|rest_for_one/);
     assert.match(await main.locator(".row").first().textContent(), /\d+ of \d+ in [\d.]+ s/);
-    const ids = () => page.locator("[role=group] [role=treeitem]").evaluateAll((all) => all.map((i) => i.dataset.id));
+    const ids = () => page.locator("[role=group] [role=treeitem]:not(.gone)").evaluateAll((all) => all.map((i) => i.dataset.id));
     const before = await ids();
     assert.ok(before.length >= 4, `children: ${before}`);
     assert.match(await main.textContent(), /since (\d+ min )?[\d.]+ s ?stuck/);
     const crashes = (await api("tick")).crashes;
-    await page.waitForFunction((before) => { // a child goes, and another with a newer id is there in its place
-      const now = [...document.querySelectorAll("[role=group] [role=treeitem]")].map((i) => i.dataset.id);
+    await page.waitForFunction((before) => { // a child ends, and one with a newer id is there in its place
+      const now = [...document.querySelectorAll("[role=group] [role=treeitem]:not(.gone)")].map((i) => i.dataset.id);
       return before.some((id) => !now.includes(id)) && now.some((id) => Number(id) > Math.max(...before));
     }, before);
     assert.ok((await api("tick")).crashes > crashes, "the page and the program have seen the crash");
@@ -142,31 +156,40 @@ if (!big) {
     await open("processes");
     await rows().first().waitFor();
     assert.deepEqual(await column(0), (await column(0)).toSorted((a, b) => a - b));
-    await Promise.all([shows({ sort: "queue", order: "desc" }), page.getByRole("button", { name: "Queue" }).click()]);
+    const header = page.locator("thead th", { hasText: "Queue" });
+    await page.getByRole("button", { name: "Queue" }).click();
+    await eventually(async () => {
+      assert.equal(await header.getAttribute("aria-sort"), "descending");
+      const queues = (await column(5)).map((text) => Number(text.split("/")[0].replace(/\D/g, "")));
+      assert.ok(queues[0] > 0);
+      assert.deepEqual(queues, queues.toSorted((a, b) => b - a));
+    });
     assert.equal(await page.locator("th[aria-sort]").count(), 1);
-    assert.equal(await page.locator("thead th", { hasText: "Queue" }).getAttribute("aria-sort"), "descending");
-    const queues = (await column(5)).map((text) => Number(text.split("/")[0].replace(/\D/g, "")));
-    assert.deepEqual(queues, queues.toSorted((a, b) => b - a));
-    await Promise.all([shows({ sort: "queue", order: "asc" }), page.getByRole("button", { name: "Queue" }).press("Enter")]);
-    assert.equal(await page.locator("thead th", { hasText: "Queue" }).getAttribute("aria-sort"), "ascending");
+    await Promise.all([asks({ sort: "queue", order: "asc" }), page.getByRole("button", { name: "Queue" }).press("Enter")]);
+    await eventually(async () => assert.equal(await header.getAttribute("aria-sort"), "ascending"));
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Queue", "sorting keeps the focus");
 
     await page.keyboard.press("/");
-    await Promise.all([shows({ q: "is:supervisor" }), page.keyboard.type("is:supervisor", { delay: 5 })]);
+    await Promise.all([asks({ q: "is:supervisor" }), page.keyboard.type("is:supervisor", { delay: 5 })]);
+    const { rows: supervisors } = await api("processes?q=is:supervisor");
+    assert.ok(supervisors.length > 0);
+    await eventually(async () => assert.deepEqual((await column(0)).toSorted(), supervisors.map((r) => String(r.id)).toSorted()));
     assert.equal(await page.evaluate(() => document.activeElement.id), "q", "typing keeps the focus");
-    const found = await column(1);
-    assert.ok(found.some((name) => name.includes("main")), `supervisors: ${found}`);
     assert.match(page.url(), /#\/processes\?.*q=is:supervisor/);
 
-    await open("processes?n=25&sort=age&order=desc");
-    await rows().first().waitFor();
     const { total } = await api("processes?n=1");
+    await page.evaluate(() => { location.hash = "/processes?n=25&sort=age&order=desc"; });
+    await eventually(async () => {
+      const n = await rows().count();
+      assert.ok(n >= Math.min(total, 25) && n <= 25, `${n} rows`);
+    });
     if (total > 25) {
       const first = await column(0);
-      await Promise.all([shows({ offset: 25 }), page.getByRole("button", { name: "Next" }).click()]);
-      assert.ok((await column(0)).some((id) => !first.includes(id)));
-      await Promise.all([shows({ offset: 0 }), page.goBack()]);
-      assert.ok(await page.getByRole("button", { name: "Previous" }).isDisabled());
+      await page.getByRole("button", { name: "Next" }).click();
+      await eventually(async () => assert.ok((await column(0)).some((id) => !first.includes(id))));
+      assert.match(page.url(), /offset=25/);
+      await page.goBack();
+      await eventually(async () => assert.ok(await page.getByRole("button", { name: "Previous" }).isDisabled()));
     }
   });
 
@@ -192,8 +215,10 @@ if (!big) {
     const stuck = (await api("processes?q=is:stuck&sort=queue&order=desc&n=20")).rows.find((r) => !r.cycle);
     await page.locator(`tr[data-id="${stuck.id}"] th a`).click();
     await page.getByText(/^handles .+ since/).waitFor();
+    expectErrors = true; // an answer of 504
     await page.getByRole("button", { name: "Ask the server" }).click();
     await page.getByText(/did not answer/).waitFor();
+    expectErrors = false;
   });
 
   await test("the detail view shows a process, its relatives and its messages", async () => {
@@ -214,7 +239,7 @@ if (!big) {
     await page.locator("tr.gone", { hasText: /ended .+: .+/ }).first().waitFor();
     await open("crashes");
     await page.locator("article").filter({ hasText: /\d+ times/ }).first().waitFor();
-    await page.locator("td", { hasText: /restarted/ }).first().waitFor();
+    await page.locator("td", { hasText: /^(restarted|terminated)$/ }).first().waitFor();
     const { crashes } = await api("crashes");
     const { count } = crashes[0];
     await page.waitForFunction((count) => [...document.querySelectorAll("article .badge")].some((b) => parseInt(b.textContent.replace(/,/g, "")) > count), count);
@@ -259,8 +284,18 @@ if (!big) {
     await Promise.all([ticks(1), hide(false)]);
   });
 
-  await test("seven tabs and one more work at the same time", async () => {
-    const tabs = await Promise.all(Array.from({ length: 8 }, () => context.newPage()));
+  await test("a token goes from the URL into a cookie", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${base}/?token=a%20b%3B%26#/tree`);
+    await item("main").first().waitFor();
+    assert.equal(page.url(), `${base}/#/tree`);
+    const [cookie] = await context.cookies(base);
+    assert.deepEqual([cookie.name, decodeURIComponent(cookie.value), cookie.sameSite], ["otpp_token", "a b;&", "Strict"]);
+    await context.clearCookies();
+  });
+
+  await test("seven tabs beside another work at the same time", async () => {
+    const tabs = await Promise.all(Array.from({ length: 7 }, () => context.newPage()));
     await Promise.all(tabs.map((tab) => tab.setViewportSize({ width: 400, height: 300 })));
     await Promise.all(tabs.map((tab, i) => tab.goto(`${base}/#/${["", "tree", "processes", "crashes"][i % 4]}`)));
     await Promise.all(tabs.map((tab) => tab.getByText("Live", { exact: true }).waitFor()));
@@ -278,19 +313,26 @@ if (!big) {
     expectErrors = false;
   });
 
-  for (const scheme of ["light", "dark"])
-    await test(`axe finds nothing, ${scheme}`, async () => {
-      await page.emulateMedia({ colorScheme: scheme });
-      await everyView(async (name, hash) => {
-        await open(hash);
-        await page.locator(":is(.plot, [role=treeitem], tbody tr)").first().waitFor();
-        if (shots) await page.screenshot({ path: `${shots}/${name}-${scheme}.png` });
-        await page.getByRole("button", { name: "Pause" }).click();
-        await page.getByText("Paused").waitFor();
-        await accessible(scheme);
-      });
+  await test("axe finds nothing, in light and in dark", async () => {
+    let injected = false;
+    await everyView(async (name) => {
+      for (const colorScheme of shots ? ["dark", "light"] : []) {
+        await page.emulateMedia({ colorScheme });
+        await page.screenshot({ path: `${shots}/${name}-${colorScheme}.png` });
+      }
+      if (!injected) {
+        await page.evaluate(axe + ";0");
+        if (!shots) await page.getByRole("button", { name: "Pause" }).click(); // axe is faster in a page that rests
+        injected = true;
+      }
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await violations(colorScheme), [], `${name}, ${colorScheme}`);
+      }
     });
+  });
 } else {
+  for (let i = 0; i < 100 && (await api("tick")).processes < 1e5; i++) await page.waitForTimeout(500); // they start first
   await test("10^5 processes: something is seen within a second", async () => {
     await page.goto(`${base}/#/processes`);
     await rows().first().waitFor();
@@ -302,17 +344,16 @@ if (!big) {
   });
 
   await test("10^5 processes: each view reads at most 100 KB a second", async () => {
-    await everyView(async (name, hash) => {
+    for (const hash of ["", "tree", "processes"]) {
       await open(hash);
-      await page.locator(":is(.plot, [role=treeitem], tbody tr, article)").first().waitFor();
-      await ticks(1);
+      await page.locator(":is(.plot, [role=treeitem], tbody tr)").first().waitFor();
       read = 0;
       const began = performance.now();
-      await page.waitForTimeout(2500);
+      await page.waitForTimeout(2200);
       const each = (read / (performance.now() - began)) * 1000;
-      console.log(`       ${name}: ${(each / 1000).toFixed(1)} KB/s`);
-      assert.ok(each < most, name);
-    });
+      console.log(`       ${hash || "overview"}: ${(each / 1000).toFixed(1)} KB/s`);
+      assert.ok(each < most, hash);
+    }
     await open("processes?n=1000");
     await rows().nth(999).waitFor();
     await ticks(1);
@@ -328,7 +369,7 @@ if (!big) {
     await open("processes");
     await rows().first().waitFor();
     const began = performance.now();
-    await Promise.all([shows({ sort: "busy", order: "desc" }), page.getByRole("button", { name: "Busy" }).click()]);
+    await Promise.all([asks({ sort: "busy", order: "desc" }), page.getByRole("button", { name: "Busy" }).click()]);
     await page.locator("#q").fill("main");
     await page.locator("#count").filter({ hasText: /in all/ }).waitFor();
     console.log(`       both after ${Math.round(performance.now() - began)} ms`);

@@ -12,7 +12,7 @@ namespace otpp::detail {
 // clang-format off
 // The Content-Security-Policy under which the page works: its one script and its one style, by their hashes.
 inline constexpr std::string_view observer_page_policy =
-  "default-src 'none'; script-src 'sha256-1/83DU4xyPPUN1B91emxo5mOQ0G3IAnN1xh5fAbt12Y='; style-src 'sha256-3kQ7NaDUA7WZ5B1fEhVLxqaqpLWv0ge0Zetueq8bBxA='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'sha256-QtiNDqEsku7bU3mkPDLASInHI0lFn9rOGKD1PTvT1Go='; style-src 'sha256-mt3Y6gYTAx5ucmw3AEfqdEMbl0N9+9Blyxj1B2NJwAQ='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 inline constexpr std::string_view observer_page =
 R"page(<!doctype html>
@@ -64,14 +64,14 @@ thead th{font-weight:400;color:var(--mute);font-size:12.5px} th[aria-sort]{color
 th button{border:0;padding:0;background:none;font-weight:inherit;font-size:inherit}
 th button::after{content:"↓";position:absolute;visibility:hidden} th[aria-sort=ascending] button::after{content:"↑"}
 th[aria-sort] button::after{visibility:visible}
-td>.badge:first-child{margin-left:0}
-.mono.name{max-width:11rem} .name{max-width:13rem;overflow:hidden;text-overflow:ellipsis} .long{white-space:normal;overflow-wrap:anywhere}
+td>.badge:first-child,.row .badge:first-child{margin-left:0}
+.mono.name{max-width:11rem} .name{max-width:13rem} .does{max-width:17rem} .name{overflow:hidden;text-overflow:ellipsis} .long{white-space:normal;overflow-wrap:anywhere}
 tr.gone>*,.gone>.row{color:var(--mute);font-style:italic;font-weight:400} .gone>th a,.gone>.row a{color:inherit}
 svg.share{width:2.2rem;height:.55rem;background:var(--fill);border-radius:2px} .share rect{fill:var(--accent)}
 .share + span{display:inline-block;width:3.1rem}
 .plot{display:grid;grid-template-columns:8.5rem minmax(0,1fr);gap:.75rem;align-items:center;padding:.6rem 0;border-bottom:1px solid var(--line)}
 .plot p{margin:0;color:var(--mute);font-size:12.5px;line-height:1.35} .plot b{display:block;font-size:20px;font-weight:600;color:var(--fg);font-variant-numeric:tabular-nums}
-.plot svg{display:block;width:100%;height:80px;overflow:visible} .plot svg.lanes{height:54px}
+.plot svg{display:block;width:100%;height:80px} .plot svg.lanes{height:54px}
 .plot path{vector-effect:non-scaling-stroke;fill:none;stroke:var(--accent);stroke-width:1.5} .plot .area{fill:var(--fill);stroke:none}
 line{stroke:var(--line)} .cursor{stroke:var(--mute);stroke-dasharray:2 2} .mark{stroke:var(--accent);stroke-width:2} .crash,.gave_up{stroke:var(--bad)}
 .axis,.lane{display:flex;justify-content:space-between;color:var(--mute);font-size:12.5px;height:18px} .axis{margin:.5rem 0 0 9.25rem}
@@ -123,7 +123,7 @@ function h(name, ...parts) {
   return e;
 }
 
-// Makes `have` equal to `want`. What is the same stays, and with it the focus, the selection, the scrolling, what is open.
+// Makes `have` equal to `want`. What is the same stays, and with it focus, selection, and what is open.
 function morph(have, want) {
   if (have.nodeType !== 1) { if (have.data !== want.data) have.data = want.data; return; }
   for (const { name } of [...have.attributes]) if (!want.hasAttribute(name) && name !== "open") have.removeAttribute(name);
@@ -237,13 +237,13 @@ const views = {
     },
     draw(past) {
       const marks = past.marks.toSorted((a, b) => a.ago - b.ago).slice(0, 8), more = tick.lints_total - tick.lints.length;
-      return h("div.cols", plots(plot("Messages a second", past.messages, rate), plot("Waiting in queues", past.queue, num),
-        plot("Handlers running", past.busy, (x) => (x ?? 0).toFixed(2)), plot("Processes", past.processes, num), lanes(past)), h("div",
-        section("Worth a look", tick.lints.length ? h("ul.list", tick.lints.map((l) =>
-          h("li", { "data-key": `${l.id} ${l.kind}` }, badge(l.kind), to(l.id, l.name), h("div.mute", h("bdi", l.text)))),
-        more > 0 && h("li", h("a", { href: "#/processes?q=is:lint" }, `${num(more)} more`))) : h("div.mute", "Nothing stands out.")),
+      return h("div.cols", h("div", plots(plot("Messages a second", past.messages, rate), plot("Waiting in queues", past.queue, num),
+        plot("Handlers running", past.busy, (x) => (x ?? 0).toFixed(2)), plot("Processes", past.processes, num), lanes(past)),
         section("Latest crashes and restarts", marks.length ? h("ul.list", marks.map((m) =>
-          h("li", h("span.when.num", ago(m.ago)), badge(m.kind), h("bdi", m.text)))) : h("div.mute", "None in the last 10 minutes."))));
+          h("li", h("span.when.num", ago(m.ago)), badge(m.kind), h("bdi", m.text)))) : h("div.mute", "None in the last 10 minutes."))),
+      section("Worth a look", tick.lints.length ? h("ul.list", tick.lints.map((l) =>
+        h("li", { "data-key": `${l.id} ${l.kind}` }, badge(l.kind), to(l.id, l.name), h("div.mute", h("bdi", l.text)))),
+      more > 0 && h("li", h("a", { href: "#/processes?q=is:lint" }, `${num(more)} more`))) : h("div.mute", "Nothing stands out.")));
     },
   },
 
@@ -289,16 +289,16 @@ const views = {
       const names = new Map(rows.map((r) => [r.id, r.name])), chain = (ids, between) => joined(ids, (id) => to(id, names.get(id) ?? id), between);
       const row = (r) => h(r.ended ? "tr.gone" : "tr", { "data-key": r.id, "data-id": r.id }, h("td.num", r.id),
         h("th.name", { scope: "row", title: r.name }, to(r.id, r.name), r.lints.filter((l) => l !== "deadlock").map(badge)), h("td.name.mono", { title: r.type }, r.type),
-        h("td.name", { title: r.ended && ended(r) }, r.ended ? ended(r) : handling(r)),
+        h("td.name.does", { title: r.ended && ended(r) }, r.ended ? ended(r) : handling(r)),
         h("td", r.cycle ? [badge("deadlock"), " ", chain([...r.cycle, r.cycle[0]], " → ")] : chain(r.waits_for ?? [])),
         r.limit ? h("td.num", num(r.queue), h("span.mute", " / " + num(r.limit))) : cell(num(r.queue)), cell(num(r.longest)), cell(rate(r.rate)),
         h(r.busy ? "td.num" : "td.num.mute", h("svg.share", { "aria-hidden": "true", viewBox: "0 0 100 1", preserveAspectRatio: "none" }, h("rect", { width: Math.round(100 * (r.busy ?? 0)), height: 1 })), h("span", percent(r.busy))),
         cell(num(r.messages)), cell(span(r.age)), cell(num(r.restarts)), r.parent ? h("td.num", to(r.parent, r.parent)) : cell("–"), cell(num(r.context)));
       return [
-        h("div.tools", h("label", { for: "q" }, "Search"), h("input", { id: "q", type: "search", placeholder: "name, type, id, is:stuck", spellcheck: "false", autocomplete: "off", "data-in": "q", "aria-keyshortcuts": "/" }),
+        h("div.tools", h("label", { for: "q" }, "Search"), h("input", { id: "q", type: "search", placeholder: "name, type, id, is:stuck", spellcheck: "false", "data-in": "q", "aria-keyshortcuts": "/" }),
           h("label", "Rows ", h("select", { "data-in": "n" }, [25, 50, 100, 250, 1000].map((k) => h("option", { value: k }, k)))),
           h("label", h("input", { type: "checkbox", "data-in": "hidden" }), " with the observer's own"),
-          h("span.right.num", h("span", { id: "count" }, matched ? `${num(offset + 1)}–${num(last)} of ${num(matched)}` : "None", matched !== total && ` (${num(total)} in all)`),
+          h("span.right.num", h("span", { id: "count" }, matched ? `${num(offset + 1)}–${num(last)} of ${num(matched)}` : "None", matched < total && ` (${num(total)} in all)`),
             button("page", "Previous", { "data-to": Math.max(0, offset - n), disabled: !offset }),
             button("page", "Next", { "data-to": offset + n, disabled: last >= matched }))),
         h("nav.tools", { "aria-label": "Ready-made searches" }, this.presets.map(([name, query]) =>
