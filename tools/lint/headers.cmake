@@ -8,7 +8,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
 
 set(dir "${ROOT}/include/otpp")
 set(door detail/asio.hpp)
-set(platform detail/util/membarrier.hpp)
+set(platform detail/util/coarse_clock.hpp detail/util/membarrier.hpp)
 set(parser observer/detail/http_head.hpp) # and may include a C library
 set(doors ${door} version.hpp ${platform} ${parser}) # where the preprocessor may decide something
 list(JOIN doors " and " doors_shown)
@@ -61,7 +61,7 @@ function(check_include header line)
     complain(${header} "${line}: only ${door} may")
   elseif(line MATCHES "include <(iostream|regex)>")
     complain(${header} "${line}: too heavy for a header")
-  elseif(header STREQUAL platform OR (header STREQUAL parser AND line MATCHES "include <(llhttp|http_parser)\\.h>"))
+  elseif(header IN_LIST platform OR (header STREQUAL parser AND line MATCHES "include <(llhttp|http_parser)\\.h>"))
     # may include what its system has
   elseif(NOT line MATCHES "include <(asio/.+\\.hpp|[a-z0-9_]+)>")
     complain(${header} "${line}: only <otpp/...>, <asio/...> and the standard library")

@@ -2,10 +2,8 @@
 
 #pragma once
 
-#include <otpp/detail/server/counters.hpp>
+#include <otpp/detail/util/watchers.hpp>
 
-#include <atomic>
-#include <cstdint>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -32,7 +30,7 @@ namespace otpp {
 /// @endcode
 class [[nodiscard]] counting {
  public:
-  counting() noexcept : counts_(true) { change(1); }
+  counting() noexcept : counts_(true) { detail::watchers::change(detail::watchers::counting, 1); }
   counting(counting&& other) noexcept : counts_(std::exchange(other.counts_, false)) {}
   counting& operator=(counting&& other) noexcept {
     std::swap(counts_, other.counts_);
@@ -40,16 +38,11 @@ class [[nodiscard]] counting {
   }
   ~counting() {
     if (counts_) {
-      change(-1);
+      detail::watchers::change(detail::watchers::counting, -1);
     }
   }
 
  private:
-  static void change(int by) noexcept {
-    detail::counting_users.fetch_add(static_cast<std::uint32_t>(by), std::memory_order_relaxed);
-    detail::watchers.fetch_add(static_cast<std::uint32_t>(by), std::memory_order_relaxed);
-  }
-
   bool counts_;
 };
 

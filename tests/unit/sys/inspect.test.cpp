@@ -510,8 +510,14 @@ TEST_CASE("sys: trace tells a hook what the server does") {
   run([]() -> asio::awaitable<void> {
     journal said;
     auto server = co_await otpp::start<clerk>(otpp::named("traced"), said);
+    std::vector<std::string> texts;
     std::vector<otpp::trace_event> seen;
-    co_await otpp::trace(server, [&](const otpp::trace_event& one) { seen.push_back(one); });
+    auto hook = [&](const otpp::trace_event& one) {
+      std::string text = one.text();
+      texts.push_back(text.substr(0, (std::min)(text.find(", sent in line"), text.find(" in "))));
+      seen.push_back(one);
+    };
+    co_await otpp::trace(server, hook);
     co_await tell(server, "a");
     co_await otpp::inspect(server, size_of_secret); // no message
     co_await ask(server);
@@ -521,26 +527,30 @@ TEST_CASE("sys: trace tells a hook what the server does") {
     co_await until([&] { return said.text() == "a timeout rested"; });
     co_await otpp::trace("traced", nullptr);
     co_await tell(server, "unseen");
-    co_await otpp::trace(server, [&](const otpp::trace_event& one) { seen.push_back(one); });
+    co_await otpp::trace(server, hook);
     co_await server.stop(otpp::exit_reason::shutdown());
 
-    std::vector<std::string> texts;
     for (const otpp::trace_event& one : seen) {
-      texts.push_back(one.text().substr(0, one.text().find(", sent in line")));
       CHECK(one.id == server.id());
+      CHECK(one.sequence == 0); // nobody traces all
     }
     auto said_of = [](const char* does, std::string_view message) {
       return std::string("\"traced\" ") + does + ' ' + std::string(message);
     };
     CHECK(
-        texts == std::vector<std::string>{
-                     said_of("takes", otpp::detail::type_name<clerk::note>()),
-                     said_of("takes", otpp::detail::type_name<clerk::read>()),
-                     said_of("answers", otpp::detail::type_name<clerk::read>()),
-                     said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
-                     said_of("takes", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
-                     "\"traced\" ends: shutdown"});
-    REQUIRE(seen.size() == 8);
+        texts ==
+        std::vector<std::string>{
+            said_of("takes", otpp::detail::type_name<clerk::note>()),
+            said_of("has handled", otpp::detail::type_name<clerk::note>()),
+            said_of("takes", otpp::detail::type_name<clerk::read>()),
+            said_of("answers", otpp::detail::type_name<clerk::read>()),
+            said_of("has handled", otpp::detail::type_name<clerk::read>()),
+            said_of("takes", otpp::detail::type_name<clerk::rest>()),
+            said_of("has handled", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
+            "\"traced\" has handled its timeout", said_of("takes", otpp::detail::type_name<clerk::rest>()),
+            said_of("has handled", otpp::detail::type_name<clerk::rest>()), "\"traced\" takes its timeout",
+            "\"traced\" has handled its timeout", "\"traced\" ends: shutdown"});
+    REQUIRE(seen.size() == 14);
     CHECK(seen[0].where.line() != 0);
   });
 }

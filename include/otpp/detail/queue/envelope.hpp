@@ -3,12 +3,14 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/message_tag.hpp>
 #include <otpp/detail/queue/task.hpp>
 #include <otpp/exit_reason.hpp>
 
 #include <memory>
 #include <string_view>
 #include <typeinfo>
+#include <utility>
 
 #pragma GCC visibility push(default)
 
@@ -76,13 +78,26 @@ class envelope : public queued {
   // It ends the server before what was sent earlier (relations::hurry). Set before it is sent.
   bool is_ahead = false;
 
+  // Set before it is sent, while somebody traces every process.
+  void set_tag(std::unique_ptr<message_tag> one) noexcept { tag_ = one.release(); }
+  std::unique_ptr<message_tag> take_tag() noexcept {
+    return std::unique_ptr<message_tag>(std::exchange(tag_, nullptr));
+  }
+
   envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
 
  protected:
-  virtual ~envelope() = default;
+  virtual ~envelope() {
+    if (tag_) [[unlikely]] {
+      drop_tag();
+    }
+  }
 
  private:
+  OTPP_NOINLINE void drop_tag() noexcept { delete tag_; }
+
   opener open_;
+  message_tag* tag_ = nullptr;
 };
 
 // Owns an envelope until it is sent.

@@ -76,7 +76,7 @@ class mailbox {
   }
 
   // Takes a task, even if closed for messages, but not if barred.
-  result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who); }
+  result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who, 0); }
 
   // Memory for the operation that wakes the receiver.
   op_storage& wake_storage() noexcept { return queue_.wake_storage; }
@@ -107,11 +107,9 @@ class mailbox {
     return lengths{counts->count, counts->longest};
   }
 
-  // Returns how many messages are queued, including those of the library, but not those that wait for room. The result
-  // may be stale. O(n) in what has been sent since the receiver has last looked, and at most O(most).
-  std::size_t count_up_to(std::size_t most) const noexcept {
-    return number_aside() + queue_.count_up_to(most);
-  }
+  // Returns how many messages are queued, those of the library included, but not those that wait for room. May be stale.
+  // At most O(most).
+  std::size_t count_up_to(std::size_t most) const noexcept { return queue_.count_up_to(most); }
 
   // Returns true if nothing is queued and the receiver is parked; messages put aside do not count. The result
   // may be stale.
@@ -124,14 +122,15 @@ class mailbox {
     envelope* item = aside_;
     if (item) {
       aside_ = item->next_envelope();
-      set_aside(number_aside() - 1);
     } else {
       queued* first = queue_.front();
       if (!first || first->what() != queued::kind::message) {
         return nullptr;
       }
-      item = static_cast<envelope*>(queue_.pop());
+      item = static_cast<envelope*>(first);
+      queue_.drop_front();
     }
+    queue_.let_go();
     if (item->counted) {
       item->counted = false;
       admit_next();
@@ -150,19 +149,14 @@ class mailbox {
 
   // Receives the next message, skipping tasks. O(n) in the number of queued items.
   envelope* pop_past_tasks() noexcept {
-    for (envelope* item = take_messages(); item;) {
-      put_aside(*std::exchange(item, item->next_envelope()));
-    }
+    put_all_aside();
     return pop();
   }
 
-  // Receives the first message for which `wanted` returns true, at any position, also a library message that stands in
-  // line. O(n) in the number of queued items.
+  // Receives the first message that is `wanted`, also a library message that stands in line. O(n) in what is queued.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
-    for (envelope* item = take_messages(); item;) {
-      put_aside(*std::exchange(item, item->next_envelope()));
-    }
+    put_all_aside();
     envelope* before = nullptr;
     for (envelope* at = aside_; at; before = std::exchange(at, at->next_envelope())) {
       if (wanted(*at)) {
@@ -174,7 +168,7 @@ class mailbox {
         if (last_aside_ == at) {
           last_aside_ = before;
         }
-        set_aside(number_aside() - 1);
+        queue_.let_go();
         if (std::exchange(at->counted, false)) {
           admit_next();
         }
@@ -197,9 +191,8 @@ class mailbox {
   // A counted message that was taken by pop_any() has been received.
   void free_place() noexcept { admit_next(); }
 
-  // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for
-  // messages that are being sent concurrently with this call. O(n) in the number of queued items; may throw
-  // std::bad_alloc.
+  // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for messages that are being
+  // sent meanwhile. O(n) in the number of queued items; may throw std::bad_alloc.
   void count(bool on) {
     bound* counts = counter();
     if (!counts && on) {
@@ -221,27 +214,24 @@ class mailbox {
   std::size_t limit() const noexcept { return counter() ? counter()->limit : 0; } // zero: none
 
   // Takes the first item, of either kind: for a receiver that cannot receive a message now.
-  queued* pop_any() noexcept { return queue_.pop(); }
-
-  // Keeps a message that cannot be received now.
-  void put_aside(envelope& item) noexcept {
-    item.next = nullptr;
-    if (aside_) {
-      last_aside_->next = &item;
-    } else {
-      aside_ = &item;
+  queued* pop_any() noexcept {
+    queued* first = queue_.pop();
+    if (first && first->counts()) {
+      queue_.let_go();
     }
-    last_aside_ = &item;
-    set_aside(number_aside() + 1);
+    return first;
+  }
+
+  // Keeps a message of pop_any() that cannot be received now.
+  void put_aside(envelope& item) noexcept {
+    queue_.hold();
+    append_aside(item);
   }
 
   bool empty() const noexcept { return !aside_ && queue_.empty(); }
-  std::size_t number_held() const noexcept {
-    return number_aside() + queue_.number_taken();
-  } // of what it has seen
+  std::size_t number_held() const noexcept { return queue_.number_held(); } // the messages that it has seen
 
-  // Parks the receiver. Returns false if something has arrived. The next push wakes it or claims its role, so
-  // after true the process must not be touched.
+  // Parks the receiver, unless something has arrived. The next push may run it: after true the process must not be touched.
   bool park() noexcept { return queue_.park(); }
 
   // Closes the mailbox for messages, and takes those that are in it: oldest first, followed by those that
@@ -279,8 +269,8 @@ class mailbox {
   }
 
  private:
-  result enqueue(queued& item, by who) noexcept {
-    switch (who == by::receiver ? queue_.push_owned(&item) : queue_.push(&item)) {
+  result enqueue(queued& item, by who, std::uint32_t weight = 1) noexcept {
+    switch (who == by::receiver ? queue_.push_owned(&item, weight) : queue_.push(&item)) {
       case push_result::queued: return result::taken;
       case push_result::woke: return result::woke;
       case push_result::refused: break;
@@ -328,7 +318,7 @@ class mailbox {
   // A message leaves the line. Called by the receiver.
   void enter(envelope& item) noexcept {
     item.needs_no_room = false;
-    queue_.push_owned(&item);
+    queue_.push_owned(&item, 1);
   }
 
   // A place has become free: the first waiting message that still wants it gets it. Those behind it that need none
@@ -362,39 +352,47 @@ class mailbox {
     }
   }
 
+  void put_all_aside() noexcept {
+    for (envelope* item = take_messages(); item;) {
+      append_aside(*std::exchange(item, item->next_envelope()));
+    }
+  }
+
+  void append_aside(envelope& item) noexcept {
+    item.next = nullptr;
+    if (aside_) {
+      last_aside_->next = &item;
+    } else {
+      aside_ = &item;
+    }
+    last_aside_ = &item;
+  }
+
   envelope* take_messages() noexcept {
     auto* rest = static_cast<envelope*>(
         queue_.extract([](const queued& item) { return item.what() == queued::kind::message; }));
     if (!aside_) {
       return rest;
     }
-    set_aside(0);
     last_aside_->next = rest;
     return std::exchange(aside_, nullptr);
   }
 
   template <class Visit>
   std::size_t queued_messages(Visit visit) noexcept {
-    for (envelope* item = take_messages(); item;) {
-      put_aside(*std::exchange(item, item->next_envelope()));
-    }
+    put_all_aside();
     std::size_t number = 0;
-    for (envelope* item = aside_; item; item = item->next_envelope()) {
+    for (envelope* item = aside_; item; item = item->next_envelope(), ++number) {
       visit(*item);
-      ++number;
     }
     return number;
   }
 
   bound* counter() const noexcept { return bound_.load(std::memory_order_acquire); }
 
-  std::uint32_t number_aside() const noexcept { return number_aside_.load(std::memory_order_relaxed); }
-  void set_aside(std::uint32_t number) noexcept { number_aside_.store(number, std::memory_order_relaxed); }
-
   // What senders access comes first, then what the receiver accesses.
   std::atomic<bound*> bound_{nullptr}; // never reset once it is set
   std::atomic<bool> closed_{false};
-  std::atomic<std::uint32_t> number_aside_{0}; // written by the receiver
   mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;
   envelope* last_aside_ = nullptr; // valid only if aside_ is set

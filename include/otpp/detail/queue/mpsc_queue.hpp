@@ -82,7 +82,7 @@ class mpsc_queue {
   std::size_t count_up_to(std::size_t most) const noexcept {
     while (true) {
       std::size_t number = count_untaken(most);
-      if (std::uint32_t more = taken_.load(std::memory_order_acquire); more != is_taking) {
+      if (std::uint32_t more = held_.load(std::memory_order_acquire); (more & is_taking) == 0) {
         return number + more;
       }
       pause_briefly();
@@ -92,15 +92,15 @@ class mpsc_queue {
   // The functions below are for the consumer only.
 
   // Like push(), called by the thread that is the consumer. Relaxed: a push that happens-before this one is
-  // visible, and the order among the others is unspecified.
-  push_result push_owned(Node* node) noexcept {
+  // visible, and the order among the others is unspecified. `weight` is 1 if the node counts, else 0.
+  push_result push_owned(Node* node, std::uint32_t weight) noexcept {
     if (head_.load(std::memory_order_relaxed) != nullptr) {
       return push(node);
     }
     node->next = nullptr;
     (front_ ? back_->next : front_) = node;
     back_ = node;
-    set_taken(number_taken() + weight(*node));
+    set_held(number_held() + weight);
     return push_result::queued;
   }
 
@@ -111,24 +111,29 @@ class mpsc_queue {
       if (head == nullptr || head == parked() || head == barred()) {
         return nullptr;
       }
-      back_ = take_batch();
-      std::uint32_t number = 0;
-      front_ = oldest_first(back_, number);
-      set_taken(number);
+      take_front();
     }
     return front_;
   }
 
-  Node* pop() noexcept {
+  // The consumer holds the node until it says that it has let it go (let_go), if it counts.
+  OTPP_INLINE Node* pop() noexcept {
     Node* node = front();
     if (node) {
-      front_ = node->next;
-      set_taken(number_taken() - weight(*node));
+      drop_front();
     }
     return node;
   }
 
-  // Takes the nodes for which `wanted` returns true, oldest first.
+  // Takes the node that front() has returned.
+  void drop_front() noexcept { front_ = front_->next; }
+
+  // How many nodes that count the consumer holds: in the batch that it has taken, and beside it.
+  std::uint32_t number_held() const noexcept { return held_.load(std::memory_order_relaxed); }
+  void let_go() noexcept { set_held(number_held() - 1); }
+  void hold() noexcept { set_held(number_held() + 1); } // again
+
+  // Takes the nodes for which `wanted` returns true, oldest first. The consumer still holds them.
   template <class Wanted>
   Node* extract(Wanted wanted) noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
@@ -137,8 +142,8 @@ class mpsc_queue {
       std::uint32_t number = 0;
       (front_ ? back_->next : front_) = oldest_first(head, number);
       back_ = head;
+      has_taken_batch(number);
     }
-    std::uint32_t left = 0;
     Node* result = nullptr;
     Node** end = &result;
     back_ = nullptr;
@@ -152,10 +157,8 @@ class mpsc_queue {
       } else {
         back_ = node;
         at = &node->next;
-        left += weight(*node);
       }
     }
-    set_taken(left);
     return result;
   }
 
@@ -163,9 +166,6 @@ class mpsc_queue {
     Node* head = head_.load(std::memory_order_relaxed);
     return !front_ && (head == nullptr || head == parked() || head == barred());
   }
-
-  // Returns how many of the nodes that it has seen count.
-  std::uint32_t number_taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
 
   // Parks the consumer. Returns false if there is something to pop, or the queue is barred.
   bool park() noexcept {
@@ -180,7 +180,7 @@ class mpsc_queue {
     pass_look();
     std::uint32_t number = 0;
     Node* rest = head == parked() || head == barred() ? nullptr : oldest_first(head, number);
-    set_taken(0);
+    set_held(0);
     if (!front_) {
       return rest;
     }
@@ -226,14 +226,22 @@ class mpsc_queue {
   }
 
   Node* take_batch() noexcept {
-    set_taken(is_taking); // else who counts now could miss the whole batch
+    set_held(number_held() | is_taking); // else who counts now could miss the whole batch
     Node* newest = head_.exchange(nullptr, std::memory_order_seq_cst);
     pass_look();
     return newest;
   }
 
+  OTPP_NOINLINE void take_front() noexcept {
+    back_ = take_batch();
+    std::uint32_t number = 0;
+    front_ = oldest_first(back_, number);
+    has_taken_batch(number);
+  }
+
   static std::uint32_t weight(const Node& node) noexcept { return node.counts() ? 1 : 0; }
-  void set_taken(std::uint32_t number) noexcept { taken_.store(number, std::memory_order_release); }
+  void set_held(std::uint32_t number) noexcept { held_.store(number, std::memory_order_release); }
+  void has_taken_batch(std::uint32_t number) noexcept { set_held((number_held() & ~is_taking) + number); }
 
   // Adds how many of them count.
   static Node* oldest_first(Node* node, std::uint32_t& number) noexcept {
@@ -248,7 +256,7 @@ class mpsc_queue {
     return result;
   }
 
-  static constexpr std::uint32_t is_taking = ~std::uint32_t{0};
+  static constexpr std::uint32_t is_taking = std::uint32_t{1} << 31;
   static inline spin_mutex mutex_;
   static inline std::atomic<const mpsc_queue*> looked_at_{nullptr};
 
@@ -260,10 +268,9 @@ class mpsc_queue {
   op_storage wake_storage;
 
  private:
-  Node* front_ = nullptr; // taken, not yet popped
-  Node* back_ = nullptr;  // the last node of that batch; valid only if front_ is set
-  std::atomic<std::uint32_t> taken_{
-      0}; // how many of that batch count; is_taking while the consumer does not know
+  Node* front_ = nullptr;              // taken, not yet popped
+  Node* back_ = nullptr;               // the last node of that batch; valid only if front_ is set
+  std::atomic<std::uint32_t> held_{0}; // number_held(), with is_taking while the consumer does not know
 };
 
 } // namespace otpp::detail

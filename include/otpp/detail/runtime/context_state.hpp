@@ -9,7 +9,6 @@
 #include <otpp/detail/runtime/virtual_time.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
 #include <otpp/detail/runtime/watchdog.hpp>
-#include <otpp/detail/util/coarse_clock.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
@@ -98,13 +97,12 @@ class context_state : public counted<context_state> {
   template <class Wanted>
   intrusive_ptr<process> newest(Wanted wanted) noexcept;
 
-  // Calls `keep` under the lock with up to `most` living processes that follow one, oldest first, or with the oldest
-  // ones if it is null. Returns false if that one is not listed any more.
+  // Calls `keep` under the lock with up to `most` living processes, oldest first, from the one that follows `after`, or
+  // from the oldest if that is null. Returns false if it is not listed any more.
   template <class Keep>
   bool slice(const process* after, std::size_t most, Keep keep) noexcept;
 
-  // Calls `visit` with the state of each context that has not been destroyed, under the lock of the global
-  // list.
+  // Calls `visit` with the state of each context that has not been destroyed, under the lock of the list.
   template <class Visit>
   static void each(Visit visit) noexcept {
     std::lock_guard lock(all().mutex);
@@ -174,9 +172,7 @@ class context_state : public counted<context_state> {
   deadline::time_point now() const noexcept {
     return virtual_time_ ? virtual_time_->now() : std::chrono::steady_clock::now();
   }
-  deadline::time_point coarse_now() const noexcept {
-    return virtual_time_ ? virtual_time_->now() : detail::coarse_now();
-  }
+  deadline::time_point coarse_now() const noexcept; // earlier by some milliseconds
 
   duration timeout_of(duration given) const noexcept; // how long a wait lasts that was given this timeout
   deadline::time_point when_over(moment after) const noexcept {

@@ -14,15 +14,6 @@
 
 namespace otpp::detail {
 
-// How many want to know of every process: those who count (otpp::counting), and those who trace. Each loop looks at it
-// before each message.
-inline constinit std::atomic<std::uint32_t> watchers{0};
-inline bool is_anybody_watching() noexcept { return watchers.load(std::memory_order_relaxed) != 0; }
-
-// Those who count.
-inline constinit std::atomic<std::uint32_t> counting_users{0};
-inline bool is_counting() noexcept { return counting_users.load(std::memory_order_relaxed) != 0; }
-
 // What is counted of one process. The process writes, any thread reads: each number by itself is exact, and two of them
 // may be of different moments.
 class counters {

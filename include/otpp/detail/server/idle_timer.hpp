@@ -72,7 +72,7 @@ class idle_timer final : public envelope, public deadline {
     self.is_armed_ = false;
     next_action action = std::move(self.action_);
     if (server.observation_.is_on()) {
-      server.observation_.tell(server, trace_event::kind::timeout);
+      server.observation_.receives(server, nullptr, trace_event::kind::timeout, 0);
     }
     if (action.message) {
       server.kept_ = std::move(action.message);

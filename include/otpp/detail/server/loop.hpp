@@ -14,6 +14,7 @@
 #include <otpp/detail/server/lifecycle.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/tracing.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/sys/trace_event.hpp>
@@ -58,6 +59,7 @@ void server_core::launch(Request& starter, turn* here) noexcept {
 // Runs until it has to wait: for a message, for the running handler, or for another turn. Any of these calls
 // it again.
 inline void server_core::run_loop() noexcept {
+  observation_.look_around();
   while (true) {
     if (is_job_running()) {
       waits_for_ = waits_for::handler;
@@ -75,7 +77,7 @@ inline void server_core::run_loop() noexcept {
     }
     if (starter_) {
       if (observation_.is_on()) {
-        observation_.tell(*this, trace_event::kind::started);
+        observation_.started(*this);
       }
       observation_.begins();
       tell_started(*this);
@@ -201,7 +203,7 @@ inline bool server_core::step_observed() noexcept {
     }
   } else if (action_.kind != action_kind::none) {
     turn_->spend();
-    observation_.begin_handler(*this, 0);
+    observation_.begin_handler(*this);
     act();
   } else {
     item = next_message();
@@ -214,7 +216,7 @@ inline bool server_core::step_observed() noexcept {
     open_message(*item);
   }
   if (!is_job_running()) {
-    observation_.end_handler(*this);
+    observation_.end_handler(*this, is_to_end() ? &reason_ : nullptr);
   }
   return true;
 }
@@ -223,10 +225,10 @@ inline bool server_core::step_observed() noexcept {
 inline void server_core::open_message(envelope& item) noexcept {
   hand_out_if_it_blocks();
   if (observation_.is_on() && !item.is_system && is_for_callbacks(item)) {
-    observation_.begin_handler(*this, mailbox_.number_held() + 1);
     if (!idle_ || !idle_->is(&item)) {
-      observation_.tell(*this, trace_event::kind::received, item.message_type(), item.where());
+      observation_.receives(*this, &item, trace_event::kind::received, mailbox_.number_held() + 1);
     }
+    observation_.begin_handler(*this);
   }
   item.open(*this);
 }
@@ -280,12 +282,10 @@ inline void server_core::cancel_job() {
 
 inline void server_core::job_finished(std::exception_ptr error) noexcept {
   assert(is_running_here());
-  if (observation_.is_on() || observation_.counted()) { // counting may have ended meanwhile
-    observation_.end_handler(*this);
-  }
   if (error) {
     request_end(std::move(error));
   }
+  observation_.end_handler(*this, is_to_end() ? &reason_ : nullptr);
   set_in_operation(false);
   if (is_counted()) {
     coroutine_->release_work();
@@ -328,7 +328,7 @@ inline void server_core::act() noexcept {
       if (at_once) {
         kept_ = std::move(action.message);
         if (observation_.is_on()) {
-          observation_.tell(*this, trace_event::kind::timeout);
+          observation_.receives(*this, nullptr, trace_event::kind::timeout, 0);
         }
         run_info(*kept_);
         return;
@@ -344,7 +344,7 @@ inline void server_core::act() noexcept {
         }
         if (!item) {
           if (observation_.is_on()) {
-            observation_.tell(*this, trace_event::kind::timeout);
+            observation_.receives(*this, nullptr, trace_event::kind::timeout, 0);
           }
           run_timeout();
           return;

@@ -3,15 +3,19 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/queue/message_tag.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/server/counters.hpp>
 #include <otpp/detail/util/topic.hpp>
+#include <otpp/detail/util/watchers.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/mailbox_report.hpp>
 #include <otpp/sys/server_statistics.hpp>
 #include <otpp/sys/trace_event.hpp>
+#include <otpp/timeout.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +26,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -52,9 +57,17 @@ class observation {
     server_statistics counted;
     std::function<void(const trace_event&)> hook;
     std::chrono::steady_clock::time_point handler_began; // while a handler runs and is timed
+
+    // Of the message that is handled while it is traced.
+    std::string name; // of the process, once it is needed
+    std::unique_ptr<message_tag> tag;
+    std::string_view message;
+    source_location where;
+    duration waited{};
+    std::chrono::steady_clock::time_point received; // the beginning of the clock if nothing is handled
   };
 
-  explicit observation(const process& who) noexcept : is_on_(is_traced(who)) {}
+  explicit observation(const process& who) noexcept : is_mine_(is_traced(who)) {}
   observation(const observation&) = delete;
   observation& operator=(const observation&) = delete;
   ~observation() { delete counted(); }
@@ -89,10 +102,14 @@ class observation {
 
   // Must be called after the observer has changed.
   void update(const process& who) noexcept {
-    is_on_ = is_traced(who) || (observer_ && observer_->is_of_use());
+    is_mine_ = is_traced(who) || (observer_ && observer_->is_of_use());
+    look_around();
   }
 
-  bool is_on() const noexcept { return is_on_ || is_anybody_watching(); }
+  bool is_on() const noexcept { return is_on_; }
+
+  // Called when the process begins to run: it looks only then whether anybody watches all processes.
+  void look_around() noexcept { is_on_ = is_mine_ || is_anybody_watching(); }
 
   bool is_suspended() const noexcept { return observer_ && observer_->is_suspended; }
 
@@ -116,63 +133,68 @@ class observation {
     }
   }
 
-  // The functions below are called only while is_on().
+  // The functions below are called only while is_on(), except for end_handler().
 
-  // `waited` messages have been found in the mailbox, with the one that is handled.
-  void begin_handler(const process& who, std::size_t waited) noexcept {
+  // The process takes a message for its callbacks, or its own timeout. `found` messages were in the mailbox, this included.
+  void receives(const process& who, envelope* item, trace_event::kind what, std::size_t found) noexcept {
     if (counters* its = count()) {
-      its->begin_handler(who.context().coarse_now());
-      its->saw_queue(waited);
+      its->count_message();
+      its->saw_queue(found);
     }
     if (observer_) {
+      observer_->counted.messages += 1;
+    }
+    if (is_traced(who) || is_hooked() || is_tracing()) {
+      trace_message(who, item, what);
+    }
+  }
+
+  // Its handler is about to run.
+  void begin_handler(const process& who) noexcept {
+    if (counters* its = count()) {
+      is_timed_ = true;
+      its->begin_handler(who.context().coarse_now());
+    }
+    if (observer_) {
+      is_timed_ = true;
       observer_->handler_began =
           observer_->counts ? who.context().now() : std::chrono::steady_clock::time_point();
     }
   }
 
-  void end_handler(const process& who) noexcept {
-    if (counters* its = counters_.load(std::memory_order_relaxed)) {
-      its->end_handler(who.context().coarse_now());
-    }
-    if (observer_ && observer_->handler_began != std::chrono::steady_clock::time_point()) {
-      observer_->counted.in_handlers +=
-          who.context().now() -
-          std::exchange(observer_->handler_began, std::chrono::steady_clock::time_point());
+  // The handler has returned, or the coroutine completed. `reason` is why that ends the process, or null.
+  void end_handler(const process& who, const exit_reason* reason) noexcept {
+    if (std::exchange(is_timed_, false)) {
+      end_timed(who, reason);
     }
   }
 
-  // Called when the handler has answered a call of this type.
-  OTPP_NOINLINE void replied(const process& who, std::string_view message) noexcept {
+  // The handler has answered a call of this type.
+  OTPP_NOINLINE void replied(const process& who, type_namer message) noexcept {
     if (observer_) {
       observer_->counted.replies += 1;
     }
-    tell(who, trace_event::kind::replied, message);
+    if (is_traced(who) || is_hooked() || is_tracing()) {
+      trace(who, {trace_event::kind::replied, who.id(), {}, message()});
+    }
   }
 
-  // Reports an event to the trace hook and to the simulation of the context.
-  void tell(
-      const process& who, trace_event::kind what, std::string_view message = {},
-      source_location where = {}) noexcept {
-    if (what == trace_event::kind::received || what == trace_event::kind::timeout) {
-      if (counters* its = count()) {
-        its->count_message();
-      }
-      if (observer_) {
-        observer_->counted.messages += 1;
-      }
-    }
-    trace(who, what, message, where, exit_reason(), true);
-  }
+  void started(const process& who) noexcept { trace(who, {trace_event::kind::started, who.id()}); }
 
   // Reports the end. This is the last report, because any thread may release the process afterwards. No hook
   // is called while the context is being destroyed.
   void tell_end(const process& who, const exit_reason& reason, bool is_context_destroyed) noexcept {
-    if (is_on_) {
-      trace(who, trace_event::kind::ended, {}, {}, reason, !is_context_destroyed);
+    if (is_on()) {
+      trace(who, {trace_event::kind::ended, who.id(), {}, {}, {}, reason}, !is_context_destroyed);
     }
     if (observer_) {
       observer_->hook = nullptr;
     }
+  }
+
+  // The context of the message that is handled, for what its handler sends.
+  trace_context context() const noexcept {
+    return observer_ && observer_->tag ? observer_->tag->context : trace_context();
   }
 
  private:
@@ -216,31 +238,99 @@ class observation {
     return who.get_lane()->simulated() && who.get_lane()->simulated()->is_traced();
   }
 
-  void trace(
-      const process& who, trace_event::kind what, std::string_view message, source_location where,
-      const exit_reason& reason, bool may_call_hook) noexcept {
-    bool is_simulated = is_traced(who);
-    bool is_hooked = observer_ && observer_->hook && may_call_hook;
-    if (!is_simulated && !is_hooked) {
-      return;
-    }
+  bool is_hooked() const noexcept { return observer_ && observer_->hook; }
+
+  OTPP_NOINLINE void trace_message(const process& who, envelope* item, trace_event::kind what) noexcept {
     try {
-      trace_event event{what, who.id(), who.describe(), message, where, reason};
-      if (is_simulated) {
-        who.get_lane()->simulated()->trace(event.text());
-      }
-      if (is_hooked) {
-        observer_->hook(event);
-      }
+      observer& its = observe();
+      its.tag = item ? item->take_tag() : nullptr;
+      its.message = item ? item->message_type() : std::string_view();
+      its.where = item ? item->where() : source_location();
+      its.received = who.context().now();
+      its.waited = its.tag ? its.received - its.tag->sent : duration::zero();
+      is_timed_ = true;
+      trace_event event{what, who.id(), {}, its.message, its.where};
+      event.time = its.received;
+      trace(who, std::move(event));
     } catch (...) {
-      if (observer_) {
-        observer_->hook = nullptr; // as OTP removes a debug function that fails
-        update(who);
-      }
+      // Without memory nothing is traced.
     }
   }
 
-  bool is_on_;
+  OTPP_NOINLINE void end_timed(const process& who, const exit_reason* reason) noexcept {
+    using time_point = std::chrono::steady_clock::time_point;
+    if (counters* its = counters_.load(std::memory_order_relaxed)) {
+      its->end_handler(who.context().coarse_now());
+    }
+    if (!observer_) {
+      return;
+    }
+    if (time_point since = std::exchange(observer_->handler_began, time_point()); since != time_point()) {
+      observer_->counted.in_handlers += who.context().now() - since;
+    }
+    if (time_point since = std::exchange(observer_->received, time_point()); since != time_point()) {
+      trace_event event{
+          trace_event::kind::handled, who.id(),         {},
+          observer_->message,         observer_->where, reason ? *reason : exit_reason::normal()};
+      event.time = who.context().now();
+      event.ran = event.time - since;
+      trace(who, std::move(event));
+      observer_->tag.reset();
+    }
+  }
+
+  // Tells those who want to know. The simulation's trace has no `handled`, which says nothing that is not followed by another
+  // event.
+  OTPP_NOINLINE void trace(const process& who, trace_event event, bool may_call = true) noexcept {
+    const bool is_simulated = is_traced(who) && event.what != trace_event::kind::handled;
+    const bool is_told = may_call && (is_hooked() || is_tracing());
+    if (!is_simulated && !is_told) {
+      return;
+    }
+    try {
+      observer& its = observe();
+      if (its.name.empty()) {
+        its.name = who.describe();
+      }
+      event.server = its.name;
+      if (event.time == std::chrono::steady_clock::time_point()) {
+        event.time = who.context().now();
+      }
+      if (const message_tag* tag = its.tag.get(); tag && event.what != trace_event::kind::ended) {
+        event.sequence = tag->sequence;
+        event.from = tag->from;
+        event.waited = its.waited;
+        event.context = tag->context;
+      }
+      if (is_simulated) {
+        who.get_lane()->simulated()->trace(event.text());
+      }
+      if (!is_told) {
+        return;
+      }
+      if (is_tracing()) {
+        topic<trace_event>::tell(event);
+      }
+      if (is_hooked()) {
+        call_hook(who, event);
+      }
+    } catch (...) {
+      // Without memory nothing is traced.
+    }
+  }
+
+  void call_hook(const process& who, const trace_event& event) noexcept {
+    try {
+      observer_->hook(event);
+    } catch (...) {
+      observer_->hook = nullptr; // as OTP removes a debug function that fails
+      update(who);
+    }
+  }
+
+  bool is_mine_;          // somebody watches this process
+  bool is_on_ = false;    // anybody
+  bool is_timed_ = false; // a handler runs that is to be timed
   bool is_reported_ = false;
   bool has_begun_ = false;
   std::int32_t until_look_ = 256;                // how many messages may be taken until then

@@ -66,6 +66,9 @@ class server_core : public process {
   // Puts an envelope into the mailbox. Unless the result is taken or waiting, the caller still owns it.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
+    if (Push != &mailbox::push_library_message && is_tracing()) [[unlikely]] {
+      trace_sent(item);
+    }
     turn* here = turn::current();
     if (here && here->is_in(context())) {
       return send_in_turn<Push>(item, *here);
@@ -82,6 +85,9 @@ class server_core : public process {
   // Registers a call with its caller's context, and puts it into the mailbox.
   template <class Request>
   OTPP_INLINE void send_call(unregistered<Request>&& request) noexcept {
+    if (is_tracing()) [[unlikely]] {
+      trace_sent(*request);
+    }
     request->waits_for = static_cast<const process*>(this); // register_local() compares it with this type
     turn* here = turn::current();
     if (!here || !here->is_in(context()) || !here->is_in(request->context()) || !send_local(request, *here)) {
@@ -121,9 +127,6 @@ class server_core : public process {
   // Takes back what this sender has waiting for room; returns null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
-  // Returns the length of the queue if it is counted.
-  std::optional<mailbox::lengths> queue_length() const noexcept { return mailbox_.length(); }
-
   // ---- relations (relations.hpp): any thread, unless stated otherwise ----
 
   // Returns the relations, or null if they have not been created (relations::of()).
@@ -132,7 +135,7 @@ class server_core : public process {
   // Precondition: the process has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
 
-  // Called by the process itself.
+  // By the process itself.
   void trap_exits(bool on) noexcept { traps_exits_.store(on, std::memory_order_relaxed); }
   bool traps_exits() const noexcept { return traps_exits_.load(std::memory_order_relaxed); }
 
@@ -156,13 +159,10 @@ class server_core : public process {
 
   void count_messages(bool on) { mailbox_.count(on); }
 
-  // Returns how many messages are queued. O(n) in the number of queued items.
-  std::size_t count_queue() const noexcept { return mailbox_.count_up_to(~std::size_t{0}); }
-
   // Returns the state as text, in the form that the callbacks class chooses; else its type, or nothing.
   virtual std::string show_state(bool or_type) = 0;
 
-  // For a receiver, which keeps its messages in the mailbox and takes out the first that matches.
+  // For a receiver, which takes out the first message that matches, and for who asks how much is queued.
   mailbox& queue() noexcept { return mailbox_; }
 
   // ---- types and names ----
@@ -289,7 +289,7 @@ class server_core : public process {
   // Called when the handler has answered a call of this type.
   void replies(type_namer type) noexcept {
     if (observation_.is_on()) {
-      observation_.replied(*this, type());
+      observation_.replied(*this, type);
     }
   }
 
@@ -326,6 +326,7 @@ class server_core : public process {
   }
 
   void accept(envelope& item) noexcept override;
+  void trace_sent(envelope& item) noexcept;
 
   // ---- the loop: loop.hpp; the end: end.hpp ----
 

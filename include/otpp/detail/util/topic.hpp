@@ -64,6 +64,12 @@ class listener : public counted<listener> {
 template <class Report>
 inline constexpr bool is_silent = false;
 
+// Is told when a listener comes (1) or goes (-1).
+template <class Report>
+struct listeners {
+  static void change(int) noexcept {}
+};
+
 // What a program can hear of reports of one type: any number of listeners, in the order in which they subscribed.
 // Without any, a report is one line on stderr, unless it is silent.
 template <class Report>
@@ -146,6 +152,7 @@ class topic {
     made->add_ref(); // the list's
     self.members_.push_back(*made);
     self.count_.fetch_add(1, std::memory_order_relaxed);
+    listeners<Report>::change(1);
     return made;
   }
 
@@ -187,6 +194,7 @@ class topic {
       std::unique_lock lock(mutex_);
       members_.erase(one);
       count_.fetch_sub(1, std::memory_order_relaxed);
+      listeners<Report>::change(-1);
       returned_.wait(lock, [&] { return one.running == one.calls_of_this_thread(); });
     }
     one.release(); // the list's

@@ -19,7 +19,7 @@ constexpr std::string_view raw_type_name() noexcept {
 // The name of T as the compiler spells it: "kv_store::put". Extracted from a function's name, as GCC ("[with
 // T = X; ...]") and clang ("[T = X]") print it; for other compilers the name from typeid.
 template <class T>
-std::string_view type_name() noexcept {
+std::string_view find_type_name() noexcept {
   std::string_view text = raw_type_name<T>();
   std::size_t begin = text.find("T = ");
   if (begin == std::string_view::npos) {
@@ -38,6 +38,12 @@ std::string_view type_name() noexcept {
     }
   }
   return text;
+}
+
+template <class T>
+std::string_view type_name() noexcept {
+  static const std::string_view found = find_type_name<T>();
+  return found;
 }
 
 } // namespace otpp::detail

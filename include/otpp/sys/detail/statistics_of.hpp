@@ -13,13 +13,13 @@
 
 namespace otpp::detail {
 
-inline std::optional<server_statistics> statistics_of(const server_core& server) noexcept {
+inline std::optional<server_statistics> statistics_of(server_core& server) noexcept {
   const observation::observer* watch = server.observed().get();
   if (!watch || !watch->counts) {
     return std::nullopt;
   }
   server_statistics result = watch->counted;
-  if (auto lengths = server.queue_length()) {
+  if (auto lengths = server.queue().length()) {
     result.queue_length = lengths->now;
     result.longest_queue = lengths->longest;
   }

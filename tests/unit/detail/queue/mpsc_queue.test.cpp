@@ -66,15 +66,19 @@ TEST_CASE("mpsc_queue: what is queued can be counted where it is", "[mpsc_queue]
   CHECK(queue.count_up_to(9) == 3);
   CHECK(queue.count_up_to(2) == 2);
   CHECK(queue.pop() == &nodes[0]); // the others are taken with it
+  CHECK(queue.count_up_to(9) == 3);
+  queue.let_go();
   CHECK(queue.count_up_to(9) == 2);
   queue.push(&nodes[3]); // does not count
   queue.push(&nodes[4]);
   CHECK(queue.count_up_to(9) == 3);
   CHECK(queue.pop() == &nodes[1]); // nothing was taken, or moved
+  queue.let_go();
   CHECK(queue.extract([&](const entry& one) { return &one == &nodes[2]; }) == &nodes[2]);
-  CHECK(queue.count_up_to(9) == 1);
+  CHECK(queue.count_up_to(9) == 2);
+  queue.let_go();
   CHECK(queue.pop() == &nodes[3]);
-  CHECK(queue.push_owned(&nodes[5]) == push_result::queued);
+  CHECK(queue.push_owned(&nodes[5], 1) == push_result::queued);
   CHECK(queue.count_up_to(9) == 2);
   queue.bar();
   CHECK(queue.count_up_to(9) == 0);
@@ -100,6 +104,7 @@ TEST_CASE("mpsc_queue: another thread may count while it is filled and emptied",
   for (int popped = 0; popped != most;) {
     if (entry* one = queue.pop()) {
       one->number = ++popped; // it is the consumer's, whoever counts
+      queue.let_go();
     }
   }
   sending.join();
@@ -187,7 +192,7 @@ TEST_CASE("mpsc_queue: what is taken out of the middle leaves the rest in order"
   queue.push(&nodes[4]);
   CHECK(numbers(queue.extract(odd)) == std::vector<int>{1, 3});
   CHECK(queue.extract(odd) == nullptr);
-  CHECK(queue.push_owned(&nodes[5]) == push_result::queued); // behind 4
+  CHECK(queue.push_owned(&nodes[5], 1) == push_result::queued); // behind 4
   queue.push(&nodes[6]);
   CHECK(queue.extract(none) == nullptr);
   CHECK_FALSE(queue.park());
@@ -200,7 +205,7 @@ TEST_CASE("mpsc_queue: what is taken out of the middle leaves the rest in order"
   CHECK(queue.push(&nodes[7]) == push_result::woke);
   CHECK(numbers(queue.extract(odd)) == std::vector<int>{7});
   CHECK(queue.empty());
-  CHECK(queue.push_owned(&nodes[1]) == push_result::queued); // there is no last one to go behind
+  CHECK(queue.push_owned(&nodes[1], 1) == push_result::queued); // there is no last one to go behind
   CHECK(queue.pop() == &nodes[1]);
   queue.bar();
   CHECK(queue.extract(odd) == nullptr);

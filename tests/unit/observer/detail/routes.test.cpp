@@ -148,7 +148,8 @@ TEST_CASE("observer routes: the table is sorted, searched and cut where it is ma
     CHECK(has(queue, "server::wait"));
     std::string rate = here.get("/api/v1/processes?sort=rate&n=1&order=desc");
     CHECK(has(rate, R"("rate": 1,)"));
-    CHECK(has(here.get("/api/v1/processes?sort=name&n=1&order=desc"), "beta"));
+    std::string down = here.get("/api/v1/processes?sort=name&order=desc");
+    CHECK(down.find("alpha") > down.find("beta"));
     CHECK(has(here.get("/api/v1/processes?offset=7"), R"("rows": [])"));
 
     CHECK(has(here.get("/api/v1/processes?q=ALPHA"), R"("matched": 1)"));

@@ -10,6 +10,7 @@
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/runtime/waiter.hpp>
+#include <otpp/detail/util/coarse_clock.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/timeout.hpp>
 
@@ -136,6 +137,10 @@ bool context_state::slice(const process* after, std::size_t most, Keep keep) noe
     keep(*one);
   }
   return true;
+}
+
+inline deadline::time_point context_state::coarse_now() const noexcept {
+  return virtual_time_ ? virtual_time_->now() : detail::coarse_now();
 }
 
 inline duration context_state::timeout_of(duration given) const noexcept {
