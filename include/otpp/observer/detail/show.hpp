@@ -67,8 +67,8 @@ inline std::string sentence_of(lint what, const process_row& one, const sampler&
     case lint::restart_loop: {
       const supervision* how = from.supervision_of(one.id);
       return one.name + " has restarted children " + std::to_string(from.recent_restarts_of(one.id)) +
-             " times in " + seconds_text(how ? how->period : duration()) + ", and gives up after " +
-             std::to_string(how ? how->intensity : 0);
+             " times in " + seconds_text(how ? how->period : duration()) +
+             ", and ends if there are more than " + std::to_string(how ? how->intensity : 0);
     }
     case lint::child_overdue: return one.name + " has killed a child that did not shut down in time";
     case lint::deadlock: {
