@@ -69,7 +69,10 @@ expect(${folder}/CMakeLists.txt "otpp_add_consumer " ${consumers})
 
 file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp" "${ROOT}/examples/guide/*.cpp")
 list(TRANSFORM examples REPLACE "\\.cpp$" "")
+set(endless observer) # those that run until they are told to end
+list(REMOVE_ITEM examples ${endless})
 expect(examples/CMakeLists.txt "otpp_add_example " ${examples})
+expect(examples/CMakeLists.txt "otpp_add_program " ${endless})
 file(GLOB folders RELATIVE "${ROOT}/examples" "${ROOT}/examples/*/CMakeLists.txt")
 list(TRANSFORM folders REPLACE "/CMakeLists.txt$" "")
 expect(examples/CMakeLists.txt "add_subdirectory " ${folders})

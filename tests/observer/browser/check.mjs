@@ -99,6 +99,9 @@ async function everyView(visit) { // in one page, as somebody who clicks
 }
 
 if (!big) {
+  // A program at which nobody has looked before does not know at once who is stuck.
+  for (let i = 0; i < 50 && !(await api("tick")).lints.some((lint) => lint.kind === "deadlock"); ++i) await new Promise((go) => setTimeout(go, 200));
+
   await test("the overview shows totals, ten minutes, and what is worth a look", async () => {
     await open("");
     await page.getByText("Live", { exact: true }).waitFor();

@@ -78,17 +78,10 @@ class topic {
   using function = std::function<void(const Report&)>;
 
   // Returns the listener, which whoever ends it owns. May throw std::bad_alloc.
-  static intrusive_ptr<listener> subscribe(function what) {
-    intrusive_ptr<member> made(new member(std::move(what)));
-    topic& self = instance();
-    std::lock_guard lock(self.mutex_);
-    made->number = ++self.newest_;
-    made->add_ref(); // the list's
-    self.members_.push_back(*made);
-    self.count_.fetch_add(1, std::memory_order_relaxed);
-    listeners<Report>::change(1);
-    return made;
-  }
+  static intrusive_ptr<listener> subscribe(function what) { return add(std::move(what), false); }
+
+  // As above, but the line is printed all the same, unless somebody else has subscribed.
+  static intrusive_ptr<listener> subscribe_beside_line(function what) { return add(std::move(what), true); }
 
   // False: what is told now, nobody hears. Any thread.
   static bool is_heard() noexcept { return instance().count_.load(std::memory_order_relaxed) != 0; }
@@ -103,7 +96,7 @@ class topic {
       one->hear(report);
       self.end_call(*one);
       last = one->number;
-      is_heard = true;
+      is_heard = is_heard || !one->is_beside_line;
     }
     if constexpr (!is_silent<Report>) {
       if (!is_heard && !is_known(report)) {
@@ -125,7 +118,7 @@ class topic {
  private:
   class member final : public listener {
    public:
-    explicit member(function what) : what_(std::move(what)) {}
+    member(function what, bool is_beside) : is_beside_line(is_beside), what_(std::move(what)) {}
 
     void end() noexcept override { instance().remove(*this); }
 
@@ -139,6 +132,7 @@ class topic {
 
     int calls_of_this_thread() const noexcept { return call::count_on_this_thread(*this); }
 
+    const bool is_beside_line; // reports are printed although it hears them
     std::uint64_t number = 0;
     int running = 0; // calls; under the lock
 
@@ -149,6 +143,18 @@ class topic {
   };
 
   topic() = default;
+
+  static intrusive_ptr<listener> add(function what, bool is_beside_line) {
+    intrusive_ptr<member> made(new member(std::move(what), is_beside_line));
+    topic& self = instance();
+    std::lock_guard lock(self.mutex_);
+    made->number = ++self.newest_;
+    made->add_ref(); // the list's
+    self.members_.push_back(*made);
+    self.count_.fetch_add(1, std::memory_order_relaxed);
+    listeners<Report>::change(1);
+    return made;
+  }
 
   // Returns true if a report of another type has said the same.
   static bool is_known(const Report& report) noexcept {

@@ -87,6 +87,9 @@ class http_listener {
     }
   }
 
+  // Has a function called when a stream has been opened.
+  void on_stream(std::function<void()> opened) { state_->opened = std::move(opened); }
+
   // How many streams are open.
   std::size_t streams() const noexcept { return state_->list->streams; }
 
@@ -97,6 +100,7 @@ class http_listener {
 
     const http_limits limits;
     const handler handle;
+    std::function<void()> opened;
     std::unique_ptr<const http_access> access;
     asio::ip::tcp::acceptor acceptor;
     asio::ip::tcp::endpoint local;
@@ -212,6 +216,9 @@ class http_listener {
         connection->let_handler_run(false);
       } else if (self->list->streams < self->limits.streams) {
         connection->become(http_connection::kind::stream);
+        if (self->opened) {
+          self->opened();
+        }
         std::string head = http_stream_head();
         co_await connection->write(head, "");
         co_await connection->stream();

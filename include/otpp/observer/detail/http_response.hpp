@@ -18,6 +18,7 @@ struct http_response {
   // For text/html: the scripts and styles that may stand in the page, as a Content-Security-Policy names them: hashes,
   // if they are known.
   std::string_view inline_sources = "'unsafe-inline'";
+  std::string_view policy; // if set, the whole Content-Security-Policy
 };
 
 inline std::string_view http_reason(unsigned status) noexcept {
@@ -53,14 +54,21 @@ inline http_response http_error(unsigned status, std::string_view sentence) {
 }
 
 // What all heads have: nothing is kept, nothing is read from elsewhere or by a page from elsewhere.
-inline void append_common_fields(std::string& head, std::string_view inline_sources) {
-  head += "Content-Security-Policy: default-src 'none'; ";
-  if (!inline_sources.empty()) {
-    head.append("script-src ").append(inline_sources).append("; style-src ").append(inline_sources);
-    head += "; connect-src 'self'; img-src data:; ";
+inline void append_common_fields(
+    std::string& head, std::string_view inline_sources, std::string_view policy = {}) {
+  head += "Content-Security-Policy: ";
+  if (!policy.empty()) {
+    head.append(policy);
+  } else {
+    head += "default-src 'none'; ";
+    if (!inline_sources.empty()) {
+      head.append("script-src ").append(inline_sources).append("; style-src ").append(inline_sources);
+      head += "; connect-src 'self'; img-src data:; ";
+    }
+    head += "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
   }
   head +=
-      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+      "\r\n"
       "X-Content-Type-Options: nosniff\r\n"
       "Cache-Control: no-store\r\n"
       "Referrer-Policy: no-referrer\r\n"
@@ -81,7 +89,8 @@ inline std::string http_head_of(const http_response& response) {
   } else if (response.status == 503) {
     head += "Retry-After: 5\r\n";
   }
-  append_common_fields(head, response.type.starts_with("text/html") ? response.inline_sources : "");
+  append_common_fields(
+      head, response.type.starts_with("text/html") ? response.inline_sources : "", response.policy);
   return head;
 }
 

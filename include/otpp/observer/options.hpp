@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <asio/ip/address.hpp>
+#include <asio/ip/address_v4.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#pragma GCC visibility push(default)
+
+namespace otpp {
+
+/// Where an observer listens, and who may look.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe for reading.
+///
+/// @par Example
+/// @code
+/// otpp::observer watch = otpp::observe(otpp::observer_options().port(0).quiet());
+/// @endcode
+class observer_options {
+ public:
+  /// The port 4040 of 127.0.0.1, for this machine only.
+  observer_options() = default;
+
+  /// Sets the port; zero takes any that is free (`observer::port`).
+  observer_options& port(std::uint16_t number) & noexcept {
+    port_ = number;
+    return *this;
+  }
+  observer_options port(std::uint16_t number) && noexcept { return std::move(port(number)); }
+
+  /// Sets the address of one network interface, or `0.0.0.0` or `::` for all. Others than those of this machine alone
+  /// need `allow_remote`. Throws std::invalid_argument if the text is no address.
+  observer_options& address(const std::string& text) & {
+    std::error_code error;
+    asio::ip::address made = asio::ip::make_address(text, error);
+    if (error) {
+      throw std::invalid_argument(
+          "otpp: observer_options: \"" + text + "\" is no IP address, such as 127.0.0.1");
+    }
+    address_ = made;
+    return *this;
+  }
+  observer_options address(const std::string& text) && { return std::move(address(text)); }
+
+  /// Lets other machines look, if they know this text: as `?token=`, or as `Authorization: Bearer`. It listens on all
+  /// interfaces then, unless an address is set.
+  ///
+  /// What is transmitted is not encrypted, the token neither: for a network that you trust, or behind a proxy that
+  /// encrypts. Throws std::invalid_argument if the text is empty.
+  observer_options& allow_remote(std::string token) & {
+    if (token.empty()) {
+      throw std::invalid_argument("otpp: observer_options: an empty token would let everybody look");
+    }
+    token_ = std::move(token);
+    return *this;
+  }
+  observer_options allow_remote(std::string token) && { return std::move(allow_remote(std::move(token))); }
+
+  /// Leaves out the line on stderr that says where it listens.
+  observer_options& quiet(bool is = true) & noexcept {
+    is_quiet_ = is;
+    return *this;
+  }
+  observer_options quiet(bool is = true) && noexcept { return std::move(quiet(is)); }
+
+  std::uint16_t port() const noexcept { return port_; }
+  asio::ip::address address() const noexcept {
+    if (address_) {
+      return *address_;
+    }
+    return token_.empty() ? asio::ip::address_v4::loopback() : asio::ip::address_v4::any();
+  }
+  const std::string& token() const noexcept { return token_; }
+  bool is_quiet() const noexcept { return is_quiet_; }
+
+ private:
+  std::uint16_t port_ = 4040;
+  std::optional<asio::ip::address> address_;
+  std::string token_;
+  bool is_quiet_ = false;
+};
+
+} // namespace otpp
+
+#pragma GCC visibility pop
