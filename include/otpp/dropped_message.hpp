@@ -18,7 +18,8 @@ namespace otpp {
 /// word.
 ///
 /// It goes to those who `subscribe` to it, before the `crash_report` that has the number. What the library has put into
-/// the mailbox, such as a `down` or the message of a timer, does not count; the sender of a call is told.
+/// the mailbox, such as a `down` or the message of a timer, does not count; the sender of a call is told. Nothing is told of
+/// what goes with a context that is destroyed.
 struct dropped_message {
   std::uint64_t id = 0;     ///< Of the server.
   std::string server;       ///< The name that it was started with, or `counter#7`.

@@ -17,7 +17,8 @@ namespace otpp {
 
 /// A process has started: a server whose `init` is about to run, or a coroutine of `spawn`. OTP's trace message `spawned`.
 ///
-/// It goes to those who `subscribe` to it, on the executor of the process, before its `init`. Every process of which this
+/// It goes to those who `subscribe` to it, on the executor of the process, before its `init`, which does not run if the
+/// process has been killed meanwhile. Every process of which this
 /// is told makes a `process_ended`, too.
 struct process_started {
   std::uint64_t id = 0;     ///< Unique in this program, never reused. That of `process_info`, and of `pid`.
@@ -32,7 +33,8 @@ struct process_started {
 /// A process has ended, whatever the reason. OTP's trace message `exit`.
 ///
 /// It goes to those who `subscribe` to it, when its names are free and its state has been destroyed, before the end is told
-/// to any process or caller: on its executor, or on the thread that destroys its context.
+/// to any process or caller: on its executor, or on the thread that destroys its context, with which the state may go
+/// later.
 struct process_ended {
   std::uint64_t id = 0;  ///< As in `process_started`.
   std::string process;   ///< As in `process_started`.

@@ -169,3 +169,11 @@ TEST_CASE("subscription: threads tell, subscribe and end at the same time", "[su
   teller.join();
   CHECK(heard > 0);
 }
+
+TEST_CASE("subscription: what its function holds goes with it") {
+  auto held = std::make_shared<int>(0);
+  otpp::subscription listening = otpp::subscribe<otpp::crash_report>([held](const otpp::crash_report&) {});
+  CHECK(held.use_count() == 2);
+  listening.end();
+  CHECK(held.use_count() == 1);
+}

@@ -15,7 +15,7 @@ namespace otpp {
 ///
 /// The counters begin at zero and keep their values while nobody counts. A call costs about a fifth more meanwhile. Times
 /// are read from the kernel's coarse clock where there is one: they are right on average, and a single handler's is exact to some
-/// milliseconds.
+/// milliseconds. Of a process that is a coroutine (`spawn`), which has no handlers, nothing is counted.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe. Counting begins with the next message of each process.
@@ -24,13 +24,13 @@ namespace otpp {
 /// @code
 /// otpp::counting on;
 /// // later
-/// for (const otpp::process_info& one : otpp::top_processes(10, [](auto& each) { return each.messages(); })) {
+/// for (const otpp::process_info& one : otpp::top_processes(10, [](const auto& each) { return each.messages(); })) {
 ///   std::cout << one.who << ' ' << one.messages << '\n';
 /// }
 /// @endcode
 class [[nodiscard]] counting {
  public:
-  counting() noexcept : counts_(true) { detail::watchers::change(detail::watchers::counting, 1); }
+  counting() noexcept : counts_(true) { detail::watchers.change(detail::watchers.counting, 1); }
   counting(counting&& other) noexcept : counts_(std::exchange(other.counts_, false)) {}
   counting& operator=(counting&& other) noexcept {
     std::swap(counts_, other.counts_);
@@ -38,7 +38,7 @@ class [[nodiscard]] counting {
   }
   ~counting() {
     if (counts_) {
-      detail::watchers::change(detail::watchers::counting, -1);
+      detail::watchers.change(detail::watchers.counting, -1);
     }
   }
 

@@ -29,7 +29,9 @@ using living = std::vector<intrusive_ptr<server_core>>;
 // Adds those that follow the last of `known` that still lives, so that each is added once. Returns false if there are none.
 inline bool add_slice(context_state& context, living& known) {
   constexpr std::size_t most = 256; // the lock is held for as long as these take
-  known.reserve(known.size() + most);
+  if (known.capacity() - known.size() < most) {
+    known.reserve((std::max)(2 * known.capacity(), known.size() + most));
+  }
   const std::size_t before = known.size();
   auto keep = [&](process& one) noexcept { known.emplace_back(static_cast<server_core*>(&one)); };
   std::size_t at = before;

@@ -76,7 +76,7 @@ auto get_status(Address to, Rest&&... rest) {
         result.parent = detail::relations::parent_of(server);
         result.is_suspended = watch && watch->is_suspended;
         result.is_traced = watch && watch->hook;
-        result.queue_length = server.queue().count_up_to(~std::size_t{0});
+        result.queue_length = server.queue().count_own_up_to(~std::size_t{0});
         result.statistics = detail::statistics_of(server);
         result.state = server.show_state(true);
         return result;

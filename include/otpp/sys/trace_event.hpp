@@ -29,6 +29,10 @@ using trace_context = std::shared_ptr<const void>;
 /// that a handler is to get has a number, and says who has sent it and when; the library's own messages and those of timers
 /// do not.
 ///
+/// A `sent` that is not followed by a `received` was refused, or dropped; or it went to a coroutine (`spawn`), whose
+/// `receive` is not traced. What a function sends that hears of events is not traced itself, but what its receivers do with
+/// it is: a tracer that sends to a server leaves that server's events out.
+///
 /// @par Lifetime
 /// The texts are valid while the function runs that is called with the event.
 ///
@@ -123,7 +127,7 @@ inline constexpr bool is_silent<trace_capture> = true;
 
 template <>
 struct listeners<trace_event> {
-  static void change(int by) noexcept { watchers::change(watchers::tracing, by); }
+  static void change(int by) noexcept { watchers.change(watchers.tracing, by); }
 };
 template <>
 struct listeners<trace_capture> : listeners<trace_event> {};

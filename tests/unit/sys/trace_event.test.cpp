@@ -179,3 +179,47 @@ TEST_CASE("trace_event: a message that was sent before is received without a num
     co_await second.stop();
   });
 }
+
+TEST_CASE("trace_event: a message that waits for room is sent once") {
+  run([]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<leaf>();
+    auto full = co_await otpp::start<root>(otpp::options().mailbox_limit(1));
+    event go_on;
+    co_await otpp::cast<root::pass>(full, server, go_on);
+    co_await until([&] { return go_on.is_awaited(); });
+    CHECK(otpp::try_cast<root::pass>(full, server, go_on)); // fills it
+    recorder seen;
+    go_on.happen();
+    co_await otpp::cast<root::pass>(full, server, go_on);
+    co_await otpp::inspect(full, [](int) {});
+    std::vector<kept> all = seen.of(full.id());
+    CHECK(std::count_if(all.begin(), all.end(), [](const kept& one) {
+            return one.event.what == kind::sent;
+          }) == 1);
+    co_await until([&] { return seen.of(full.id()).size() >= 4; });
+    CHECK(seen.of(full.id()).front().event.sequence == seen.of(full.id()).back().event.sequence);
+    co_await full.stop();
+    co_await server.stop();
+  });
+}
+
+TEST_CASE("trace_event: what a tracer sends is not traced") {
+  run([]() -> asio::awaitable<void> {
+    auto first = co_await otpp::start<root>();
+    auto second = co_await otpp::start<leaf>();
+    event go_on;
+    go_on.happen();
+    int sent = 0;
+    otpp::subscription tracer = otpp::subscribe<otpp::trace_event>([&](const otpp::trace_event& one) {
+      if (one.what == kind::sent) {
+        ++sent;
+        otpp::try_cast<root::pass>(first, second, go_on);
+      }
+    });
+    co_await otpp::cast<root::pass>(first, second, go_on);
+    CHECK(sent == 1);
+    tracer.end();
+    co_await first.stop();
+    co_await second.stop();
+  });
+}

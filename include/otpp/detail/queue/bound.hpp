@@ -75,6 +75,20 @@ struct bound {
     last = &item;
   }
 
+  // Takes the whole line, behind a list.
+  envelope* take_behind(envelope* list) noexcept {
+    envelope* waiting = std::exchange(first, nullptr);
+    envelope* end = list;
+    while (end && end->next) {
+      end = end->next_envelope();
+    }
+    if (!end) {
+      return waiting;
+    }
+    end->next = waiting;
+    return list;
+  }
+
   std::mutex mutex;
   std::atomic<bool> is_on{true}; // always true if there is a limit
   const std::size_t limit;       // zero: it only counts

@@ -79,7 +79,8 @@ class envelope : public queued {
   bool is_ahead = false;
 
   // Set before it is sent, while somebody traces every process.
-  void set_tag(std::unique_ptr<message_tag> one) noexcept { tag_ = one.release(); }
+  bool has_tag() const noexcept { return tag_ != nullptr; }
+  void set_tag(std::unique_ptr<message_tag> one) noexcept { delete std::exchange(tag_, one.release()); }
   std::unique_ptr<message_tag> take_tag() noexcept {
     return std::unique_ptr<message_tag>(std::exchange(tag_, nullptr));
   }

@@ -229,6 +229,7 @@ class mailbox {
   }
 
   bool empty() const noexcept { return !aside_ && queue_.empty(); }
+  std::size_t count_own_up_to(std::size_t most) const noexcept { return queue_.count_own_up_to(most); }
   std::size_t number_held() const noexcept { return queue_.number_held(); } // the messages that it has seen
 
   // Parks the receiver, unless something has arrived. The next push may run it: after true the process must not be touched.
@@ -240,21 +241,11 @@ class mailbox {
     bound* line = counter();
     if (!line) {
       closed_.store(true, std::memory_order_release);
-      return take_messages();
+      return let_all_go();
     }
     std::lock_guard lock(line->mutex);
     closed_.store(true, std::memory_order_release);
-    envelope* rest = take_messages();
-    envelope* waiting = std::exchange(line->first, nullptr);
-    if (!rest) {
-      return waiting;
-    }
-    envelope* last = rest;
-    while (last->next) {
-      last = last->next_envelope();
-    }
-    last->next = waiting;
-    return rest;
+    return line->take_behind(let_all_go());
   }
 
   struct leftovers {
@@ -350,6 +341,12 @@ class mailbox {
     if (next) {
       next->admitted(); // after the push, because its sender may send its next message immediately
     }
+  }
+
+  envelope* let_all_go() noexcept {
+    envelope* all = take_messages();
+    queue_.let_all_go();
+    return all;
   }
 
   void put_all_aside() noexcept {

@@ -80,10 +80,17 @@ class mpsc_queue {
   // Any thread: returns how many nodes that count are queued. Stops at `most` nodes of the list of head_, so that it takes
   // a bounded time, for which the consumer waits if it wants that list. The result may be stale.
   std::size_t count_up_to(std::size_t most) const noexcept {
-    while (true) {
-      std::size_t number = count_untaken(most);
-      if (std::uint32_t more = held_.load(std::memory_order_acquire); (more & is_taking) == 0) {
-        return number + more;
+    for (int attempt = 0;; ++attempt) {
+      std::size_t number = 0;
+      std::uint32_t held = 0;
+      {
+        const look looking(*this);
+        number = weigh(head_.load(std::memory_order_seq_cst), most);
+        held = held_.load(std::memory_order_acquire); // in the look: else a batch could be counted twice
+      }
+      if ((held & is_taking) == 0 ||
+          attempt == 16) { // how long a very long batch is, the consumer says later
+        return number + (held & ~is_taking);
       }
       pause_briefly();
     }
@@ -132,6 +139,12 @@ class mpsc_queue {
   std::uint32_t number_held() const noexcept { return held_.load(std::memory_order_relaxed); }
   void let_go() noexcept { set_held(number_held() - 1); }
   void hold() noexcept { set_held(number_held() + 1); } // again
+  void let_all_go() noexcept { set_held(0); }
+
+  // Like count_up_to(): nobody else takes nodes off the list, so that this need not keep anybody from it.
+  std::size_t count_own_up_to(std::size_t most) const noexcept {
+    return number_held() + weigh(head_.load(std::memory_order_acquire), most);
+  }
 
   // Takes the nodes for which `wanted` returns true, oldest first. The consumer still holds them.
   template <class Wanted>
@@ -206,9 +219,8 @@ class mpsc_queue {
     std::lock_guard<spin_mutex> lock_;
   };
 
-  std::size_t count_untaken(std::size_t most) const noexcept {
-    const look looking(*this);
-    const Node* at = head_.load(std::memory_order_seq_cst);
+  // Counts in a list of head_, `most` nodes of it at most.
+  static std::size_t weigh(const Node* at, std::size_t most) noexcept {
     std::size_t number = 0;
     if (at != parked() && at != barred()) {
       for (std::size_t steps = 0; at && steps != most; ++steps, at = at->next) {

@@ -144,7 +144,9 @@ inline void server_core::end_without_state() noexcept {
   for (envelope* item = left; item; item = item->next_envelope()) {
     if (item->is_dropped_silently()) {
       ++dropped;
-      tell_dropped(*this, *item);
+      if (cause_ != end_cause::context_destroyed) {
+        tell_dropped(*this, *item);
+      }
     }
   }
   report(dropped);

@@ -59,7 +59,6 @@ void server_core::launch(Request& starter, turn* here) noexcept {
 // Runs until it has to wait: for a message, for the running handler, or for another turn. Any of these calls
 // it again.
 inline void server_core::run_loop() noexcept {
-  observation_.look_around();
   while (true) {
     if (is_job_running()) {
       waits_for_ = waits_for::handler;

@@ -67,7 +67,7 @@ class observation {
     std::chrono::steady_clock::time_point received; // the beginning of the clock if nothing is handled
   };
 
-  explicit observation(const process& who) noexcept : is_mine_(is_traced(who)) {}
+  explicit observation(const process& who) noexcept : is_on_(is_traced(who)) {}
   observation(const observation&) = delete;
   observation& operator=(const observation&) = delete;
   ~observation() { delete counted(); }
@@ -102,14 +102,10 @@ class observation {
 
   // Must be called after the observer has changed.
   void update(const process& who) noexcept {
-    is_mine_ = is_traced(who) || (observer_ && observer_->is_of_use());
-    look_around();
+    is_on_ = is_traced(who) || (observer_ && observer_->is_of_use());
   }
 
-  bool is_on() const noexcept { return is_on_; }
-
-  // Called when the process begins to run: it looks only then whether anybody watches all processes.
-  void look_around() noexcept { is_on_ = is_mine_ || is_anybody_watching(); }
+  bool is_on() const noexcept { return is_on_ || is_anybody_watching(); }
 
   bool is_suspended() const noexcept { return observer_ && observer_->is_suspended; }
 
@@ -220,14 +216,14 @@ class observation {
     if (is_reported_ || most == 0 || queue.limit() != 0) {
       return;
     }
-    const std::size_t number = queue.count_up_to(most + 1);
+    const std::size_t number = queue.count_own_up_to(most + 1);
     if (number <= most) {
       until_look_ = static_cast<std::int32_t>((std::min)(latest, (std::max)(most - number, (most / 8) + 1)));
       return;
     }
     is_reported_ = true;
     try {
-      const std::size_t all = queue.count_up_to((std::numeric_limits<std::size_t>::max)());
+      const std::size_t all = queue.count_own_up_to((std::numeric_limits<std::size_t>::max)());
       topic<mailbox_report>::tell(mailbox_report(who.describe(), who.id(), all));
     } catch (...) {
       // Without memory nothing is reported.
@@ -309,6 +305,7 @@ class observation {
         return;
       }
       if (is_tracing()) {
+        const trace_call now;
         topic<trace_event>::tell(event);
       }
       if (is_hooked()) {
@@ -328,8 +325,7 @@ class observation {
     }
   }
 
-  bool is_mine_;          // somebody watches this process
-  bool is_on_ = false;    // anybody
+  bool is_on_;            // somebody watches this process
   bool is_timed_ = false; // a handler runs that is to be timed
   bool is_reported_ = false;
   bool has_begun_ = false;

@@ -28,7 +28,8 @@ inline std::uint64_t next_sequence() noexcept {
 
 // Called before a message is sent while somebody traces every process, without a lock held.
 OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
-  if (item.is_system) {
+  if (item.is_system || item.has_tag() ||
+      trace_call::is_running()) { // with a tag it has found no room, and is sent again
     return;
   }
   try {
@@ -48,9 +49,12 @@ OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
     event.sequence = tag->sequence;
     event.from = tag->from;
     event.context = tag->context;
-    topic<trace_capture>::tell({event, &tag->context});
-    event.context = tag->context;
-    topic<trace_event>::tell(event);
+    {
+      const trace_call now;
+      topic<trace_capture>::tell({event, &tag->context});
+      event.context = tag->context;
+      topic<trace_event>::tell(event);
+    }
     item.set_tag(std::move(tag));
   } catch (...) {
     // Without memory it is not traced.

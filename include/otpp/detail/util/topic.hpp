@@ -130,6 +130,8 @@ class topic {
       }
     }
 
+    function take_function() noexcept { return std::exchange(what_, nullptr); }
+
     int calls_of_this_thread() const noexcept { return call::count_on_this_thread(*this); }
 
     const bool is_beside_line; // reports are printed although it hears them
@@ -190,12 +192,16 @@ class topic {
   }
 
   void remove(member& one) noexcept {
+    function gone; // destroyed here, and not by a thread that was in a call
     {
       std::unique_lock lock(mutex_);
       members_.erase(one);
       count_.fetch_sub(1, std::memory_order_relaxed);
       listeners<Report>::change(-1);
       returned_.wait(lock, [&] { return one.running == one.calls_of_this_thread(); });
+      if (one.running == 0) { // else a call on this thread uses it
+        gone = one.take_function();
+      }
     }
     one.release(); // the list's
   }
