@@ -50,7 +50,7 @@ struct client {
 
 std::string get(std::uint16_t port, const std::string& target) { return client(port, target).read_all(); }
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool is_said(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 } // namespace
 
@@ -66,8 +66,8 @@ TEST_CASE("observe: it says where, answers there, and ends with its handle", "[o
   CHECK(watch);
   CHECK(watch.url() == "http://127.0.0.1:" + std::to_string(watch.port()) + "/");
   CHECK(printed == "otpp: observer at " + watch.url() + "\n");
-  CHECK(has(get(watch.port(), "/"), "<!doctype html>"));
-  CHECK(has(get(watch.port(), "/api/v1/processes"), "\"rows\": []"));
+  CHECK(is_said(get(watch.port(), "/"), "<!doctype html>"));
+  CHECK(is_said(get(watch.port(), "/api/v1/processes"), "\"rows\": []"));
   client open(watch.port(), "/api/v1/events");
   open.read_until("\r\n\r\n");
   const std::uint16_t port = watch.port();
@@ -94,13 +94,13 @@ TEST_CASE("observe: a program that is stuck is seen", "[observer]") {
   auto server = otpp::start<stuck>(where, asio::use_future).get();
   CHECK(otpp::try_cast<stuck::block>(server, end.get_future().share()));
   std::string seen;
-  while (!has(seen, "stuck::block")) {
+  while (!is_said(seen, "stuck::block")) {
     seen = get(watch.port(), "/api/v1/processes?q=observed");
   }
-  CHECK(has(seen, "\"name\": \"observed stuck\""));
+  CHECK(is_said(seen, "\"name\": \"observed stuck\""));
   // A question that will not be answered holds nothing up, neither others nor the end.
   client unanswered(watch.port(), "/api/v1/status?id=" + std::to_string(server.id()));
-  CHECK(has(get(watch.port(), "/top"), "observed stuck"));
+  CHECK(is_said(get(watch.port(), "/top"), "observed stuck"));
   watch.stop();
   end.set_value();
   server.stop(asio::use_future).get();
@@ -122,7 +122,7 @@ TEST_CASE("observe: where it cannot listen it says why", "[observer]") {
     CHECK(error.code() == asio::error::address_in_use);
     why = error.what();
   }
-  CHECK(has(why, "observe: 127.0.0.1:" + std::to_string(first.port())));
+  CHECK(is_said(why, "observe: 127.0.0.1:" + std::to_string(first.port())));
 
   why.clear();
   try {
@@ -130,13 +130,13 @@ TEST_CASE("observe: where it cannot listen it says why", "[observer]") {
   } catch (const std::invalid_argument& error) {
     why = error.what();
   }
-  CHECK(has(why, "allow_remote"));
+  CHECK(is_said(why, "allow_remote"));
   CHECK_THROWS_AS(otpp::observer_options().allow_remote(""), std::invalid_argument);
   CHECK_THROWS_AS(otpp::observer_options().address("localhost"), std::invalid_argument);
 
   otpp::observer_options remote = otpp::observer_options().port(0).allow_remote("secret").quiet();
   CHECK(remote.address() == asio::ip::address_v4::any());
   otpp::observer watch = otpp::observe(remote);
-  CHECK(has(get(watch.port(), "/api"), " 401 "));
-  CHECK(has(get(watch.port(), "/api?token=secret"), " 200 "));
+  CHECK(is_said(get(watch.port(), "/api"), " 401 "));
+  CHECK(is_said(get(watch.port(), "/api?token=secret"), " 200 "));
 }

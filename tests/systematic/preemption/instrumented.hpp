@@ -257,6 +257,10 @@ class shared_mutex {
   vector_clock released_;
 };
 
+// What no scenario is about, so that it need not be explored.
+template <class T>
+using unexplored = std::atomic<T>;
+
 // A thread_local without constructor and destructor.
 template <class T>
 class per_thread {

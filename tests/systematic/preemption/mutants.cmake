@@ -17,8 +17,12 @@ plant(push_publishes_nothing mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[head_.compare_exchange_weak(head, node, std::memory_order_relaxed, std::memory_order_relaxed)]]
 )
 plant(batch_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
-  [[back_ = head_.exchange(nullptr, std::memory_order_acquire);]]
-  [[back_ = head_.load(std::memory_order_acquire); head_.store(nullptr, std::memory_order_release);]]
+  [[head_.exchange(nullptr, std::memory_order_seq_cst)]]
+  [[[&] {
+    Node* had = head_.load(std::memory_order_acquire);
+    head_.store(nullptr, std::memory_order_release);
+    return had;
+  }()]]
 )
 plant(park_in_two_steps mpsc_queue.wake_up detail/queue/mpsc_queue.hpp
   [[Node* expected = nullptr;
@@ -39,16 +43,20 @@ plant(claim_in_two_steps mpsc_queue.claim detail/queue/mpsc_queue.hpp
   [[head == parked() && (head_.store(nullptr, std::memory_order_relaxed), true)]]
 )
 plant(bar_in_two_steps mpsc_queue.bar detail/queue/mpsc_queue.hpp
-  [[head_.exchange(barred(), std::memory_order_acq_rel)]]
+  [[head_.exchange(barred(), std::memory_order_seq_cst)]]
   [[[&] {
     Node* had = head_.load(std::memory_order_acquire);
     head_.store(barred(), std::memory_order_release);
     return had;
   }()]]
 )
-plant(extract_in_two_steps mpsc_queue.extract detail/queue/mpsc_queue.hpp
-  [[head = head_.exchange(nullptr, std::memory_order_acquire);]]
-  [[head = head_.load(std::memory_order_acquire); head_.store(nullptr, std::memory_order_release);]]
+plant(look_is_not_passed mpsc_queue.count detail/queue/mpsc_queue.hpp
+  [[looked_at_.load(std::memory_order_seq_cst) == this]]
+  [[false]]
+)
+plant(look_is_not_announced mpsc_queue.count detail/queue/mpsc_queue.hpp
+  [[looked_at_.store(&at, std::memory_order_seq_cst);]]
+  [[static_cast<void>(at);]]
 )
 
 # ---- mailbox ----

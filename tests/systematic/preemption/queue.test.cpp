@@ -22,6 +22,8 @@ struct node {
   int sender = 0;
   int number = 0;
   node* next = nullptr;
+
+  bool counts() const noexcept { return true; }
 };
 
 // Two senders, two nodes each, and what every one of these scenarios ends with.
@@ -108,7 +110,7 @@ struct claim : traffic {
         node& one = fresh(1, number);
         if (queue.claim()) {
           ++receiver.write();
-          expect(queue.push_owned(&one) == push_result::queued, "the consumer is told to wake itself");
+          expect(queue.push_owned(&one, 1) == push_result::queued, "the consumer is told to wake itself");
           consume();
         } else {
           push(one);
@@ -208,5 +210,50 @@ struct extract : traffic {
   }
 };
 const entry extract_entry("mpsc_queue.extract", 3, 3, preemption::make<extract>);
+
+// A node that is touched when it is counted.
+struct counted_node {
+  cell<int> content;
+  counted_node* next = nullptr;
+
+  bool counts() const noexcept { return content.read() != 0; }
+};
+
+// One counts what another one pushes and a third one takes out, and changes.
+struct count : preemption::scenario {
+  std::array<counted_node, 2> nodes;
+  mpsc_queue<counted_node> queue{false};
+  int taken = 0;
+
+  void run(int thread) override {
+    if (thread == 1) {
+      for (counted_node& one : nodes) {
+        one.content.write() = 1;
+        queue.push(&one);
+      }
+    } else if (thread == 2) {
+      expect(queue.count_up_to(9) <= 2, "one is counted twice");
+    } else {
+      take();
+      take();
+    }
+  }
+
+  void take() {
+    if (counted_node* one = queue.pop()) {
+      queue.let_go();
+      ++one->content.write();
+      ++taken;
+    }
+  }
+
+  void finish() override {
+    take();
+    take();
+    expect(taken == 2, "a node is lost");
+    expect(queue.count_up_to(9) == 0, "one that is gone is counted");
+  }
+};
+const entry count_entry("mpsc_queue.count", 3, 3, preemption::make<count>);
 
 } // namespace
