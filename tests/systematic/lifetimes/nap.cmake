@@ -93,7 +93,9 @@ nap_after(detail/queue/mpsc_queue.hpp "node->next = head == parked() ? nullptr :
 nap_before(detail/queue/mpsc_queue.hpp "return head == parked() ? push_result::woke : push_result::queued;")
 nap_before(detail/queue/mpsc_queue.hpp "return head == parked() &&\n")
 nap_before(detail/queue/mpsc_queue.hpp "Node* expected = nullptr;\n")
-nap_before(detail/queue/mpsc_queue.hpp "Node* head = head_.exchange(barred(), std::memory_order_acq_rel);")
+nap_before(detail/queue/mpsc_queue.hpp "Node* head = head_.exchange(barred(), std::memory_order_seq_cst);")
+nap_before(detail/queue/mpsc_queue.hpp "Node* newest = head_.exchange(nullptr, std::memory_order_seq_cst);")
+nap_before(detail/queue/mpsc_queue.hpp "number = weigh(head_.load(std::memory_order_seq_cst), most);")
 
 # ---- answers ----
 

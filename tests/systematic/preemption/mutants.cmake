@@ -82,9 +82,9 @@ plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/mailbox.hpp
     std::lock_guard lock(line.mutex);
     if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
 )
-plant(close_forgets_the_line mailbox.expire detail/queue/mailbox.hpp
-  [[last->next = waiting;]]
-  [[last->next = nullptr;]]
+plant(close_forgets_the_line mailbox.expire detail/queue/bound.hpp
+  [[    end->next = waiting;]]
+  [[    end->next = nullptr;]]
 )
 
 # ---- the reply slot and its inbox ----
