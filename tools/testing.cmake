@@ -71,6 +71,20 @@ function(otpp_unite target size)
   endif()
 endfunction()
 
+# otpp_precompile(<target>)
+#
+# Reading Asio is most of what a test file costs. It is done once for all targets that are compiled alike. That every
+# header stands on its own is what the target otpp_headers shows.
+function(otpp_precompile target)
+  get_property(first GLOBAL PROPERTY otpp_precompiled)
+  if(first)
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  else()
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp)
+    set_property(GLOBAL PROPERTY otpp_precompiled ${target})
+  endif()
+endfunction()
+
 # otpp_discover_tests(<target> [LABEL <label>] [TIMEOUT <seconds>] [ONLY <filter>] [PROCESSORS <number>]): a test for
 # each TEST_CASE that Catch2's filter selects. With two processors it runs alone in our presets.
 function(otpp_discover_tests target)

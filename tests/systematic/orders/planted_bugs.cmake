@@ -85,13 +85,13 @@ function(otpp_plant_bugs folder)
   plant(7 detail/queue/mailbox.hpp
     "    if (!line) {
       closed_.store(true, std::memory_order_release);
-      return take_messages();
+      return let_all_go();
     }"
     "    if (!line) {
       if (otpp_planted_bug != 7) {
         closed_.store(true, std::memory_order_release);
       }
-      return take_messages();
+      return let_all_go();
     }")
   plant(7 detail/queue/mailbox.hpp
     "  struct leftovers {" "  void close_later() noexcept { closed_ = true; }\n  struct leftovers {")
