@@ -84,7 +84,7 @@ class topic {
   static intrusive_ptr<listener> subscribe_beside_line(function what) { return add(std::move(what), true); }
 
   // False: what is told now, nobody hears. Any thread.
-  static bool is_heard() noexcept { return instance().count_.load(std::memory_order_relaxed) != 0; }
+  static bool is_heard() noexcept { return count_.load(std::memory_order_relaxed) != 0; }
 
   // Calls the listeners, without a lock held: each may subscribe, and end any subscription. Swallows their exceptions,
   // because a report must not cause a further failure.
@@ -146,6 +146,9 @@ class topic {
 
   topic() = default;
 
+  // How many listeners there are. Not in the instance, which is made when somebody subscribes, or something is told.
+  static inline constinit std::atomic<std::size_t> count_{0};
+
   static intrusive_ptr<listener> add(function what, bool is_beside_line) {
     intrusive_ptr<member> made(new member(std::move(what), is_beside_line));
     topic& self = instance();
@@ -153,7 +156,7 @@ class topic {
     made->number = ++self.newest_;
     made->add_ref(); // the list's
     self.members_.push_back(*made);
-    self.count_.fetch_add(1, std::memory_order_relaxed);
+    count_.fetch_add(1, std::memory_order_relaxed);
     listeners<Report>::change(1);
     return made;
   }
@@ -210,7 +213,6 @@ class topic {
   std::condition_variable returned_;
   intrusive_list<member> members_;
   std::uint64_t newest_ = 0;
-  std::atomic<std::size_t> count_{0};
 };
 
 } // namespace otpp::detail
