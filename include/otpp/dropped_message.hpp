@@ -14,12 +14,12 @@
 
 namespace otpp {
 
-/// A cast or a plain message that a server had taken and has not handled, because it ended. Erlang drops these without a
-/// word.
+/// A cast or a plain message that a server had taken and has not handled, because it ended. Erlang does not
+/// report these.
 ///
 /// It goes to those who `subscribe` to it, before the `crash_report` that has the number. What the library has put into
-/// the mailbox, such as a `down` or the message of a timer, does not count; the sender of a call is told. Nothing is told of
-/// what goes with a context that is destroyed.
+/// the mailbox, such as a `down` or the message of a timer, does not count; the sender of a call is told. What is
+/// destroyed with its context is not reported.
 struct dropped_message {
   std::uint64_t id = 0;     ///< Of the server.
   std::string server;       ///< The name that it was started with, or `counter#7`.

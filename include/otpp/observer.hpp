@@ -25,16 +25,17 @@ namespace otpp {
 /// Distinct objects: safe. Shared objects: safe for reading.
 class [[nodiscard]] observer {
  public:
-  /// None.
+  /// Makes a handle of no observer.
   observer() noexcept = default;
   observer(observer&&) noexcept = default;
   observer& operator=(observer&&) noexcept = default;
   ~observer() = default;
 
-  /// False if there is none, or it was stopped.
+  /// Returns true while an observer listens.
   explicit operator bool() const noexcept { return service_ != nullptr; }
 
-  /// Returns where the page is, such as `http://127.0.0.1:4040/`. The token is not in it.
+  /// Returns the URL of the page, such as `http://127.0.0.1:4040/`, without the token; empty for a handle of none. If it
+  /// listens on all interfaces, the host is `0.0.0.0` or `[::]`: put the name of the machine there.
   const std::string& url() const noexcept { return url_; }
 
   /// Returns the port on which it listens, or has listened.
@@ -52,8 +53,7 @@ class [[nodiscard]] observer {
   std::uint16_t port_ = 0;
 };
 
-/// Shows the program to whoever opens a page: its processes, who supervises whom, what hangs, queues, crashed. OTP's
-/// `observer:start/0`.
+/// Starts an observer, which serves a page that shows this program, and returns its handle. OTP's `observer:start/0`.
 ///
 /// It only reads, and asks no process anything but for its `format_status`, when somebody clicks on that. It has a thread of
 /// its own, so that it shows a program that is stuck, too. While nobody looks it counts nothing and wakes up for
@@ -67,19 +67,22 @@ class [[nodiscard]] observer {
 ///
 /// @par Errors
 /// std::system_error, which names the address and the port, if it cannot listen there or has no thread;
-/// std::invalid_argument if others than this machine could look and no token is wanted of them; std::bad_alloc.
+/// std::invalid_argument if other machines can reach the address and there is no token (`allow_remote`); std::bad_alloc.
 ///
 /// @par Thread safety
 /// Safe from any thread. Several may listen, on different ports.
 ///
 /// @par Lifetime
-/// Independent of all contexts and servers: they may end before it or after.
+/// The observer ends when the handle is destroyed, which waits for its thread. Contexts and servers may end before it or
+/// after.
 ///
 /// @par Example
 /// @code
+/// #include <otpp/observer.hpp> // link otpp::observer
+///
 /// int main() {
 ///   otpp::observer watch = otpp::observe();
-///   return otpp::run(program);
+///   return otpp::run(client);
 /// }
 /// @endcode
 [[nodiscard]] inline observer observe(const observer_options& how = {}) {

@@ -22,17 +22,17 @@ inline constexpr bool is_report = false;
 
 } // namespace detail
 
-/// Has a function called for each report of a type, for as long as this object lives (`subscribe`).
+/// Calls a function for each report of a type, for as long as this object lives (`subscribe`).
 ///
 /// Once it is destroyed, or `end` has returned, the function is not called any more, and no other thread is in a call of
-/// it: what it refers to may go next. So the destruction waits for calls that run on other threads; it must not be done
-/// while holding what the function waits for. The function itself may end its own subscription.
+/// it: what it refers to may go next. So the destruction waits for calls that run on other threads; do not destroy it
+/// while you hold a lock that the function takes. The function itself may end its own subscription.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe.
 class [[nodiscard]] subscription {
  public:
-  /// Of nothing.
+  /// Makes a subscription to nothing.
   subscription() noexcept = default;
   subscription(subscription&& other) noexcept : listener_(std::move(other.listener_)) {}
   subscription& operator=(subscription&& other) noexcept {
@@ -78,14 +78,14 @@ consteval bool check_subscriber() {
 
 } // namespace detail
 
-/// Has a function called for each report of a type, until the returned subscription is destroyed. OTP's
+/// Calls a function for each report of a type until the returned subscription is destroyed. OTP's
 /// `logger:add_handler/3`.
 ///
 /// Any number of functions may hear of the same reports; they are called in the order in which they subscribed. While
 /// anybody does, the library does not print the report on stderr, as it does otherwise with the first three.
 ///
 /// @tparam Report  `crash_report`, `supervisor_report`, `mailbox_report`, `process_started`, `process_ended`,
-///                 `dropped_message`, `trace_event` or `trace_capture`.
+///                 `dropped_message`, `trace_event` or `trace_capture`. The last two are in sys.hpp.
 /// @param what     `void(const Report&)`. It is called on the thread on which the report is made, between two steps of the
 ///                 server, without a lock held, and should be quick. Its exceptions are swallowed.
 ///
@@ -95,6 +95,9 @@ consteval bool check_subscriber() {
 /// @par Thread safety
 /// Safe from any thread, and from inside any subscriber. The function must be as well: two servers may make
 /// a report at the same time.
+///
+/// @par Lifetime
+/// The function is copied; what it refers to must outlive the subscription.
 ///
 /// @par Example
 /// @code

@@ -54,8 +54,8 @@ class observer_options {
   /// Lets other machines look, if they know this text: as `?token=`, or as `Authorization: Bearer`. It listens on all
   /// interfaces then, unless an address is set.
   ///
-  /// What is transmitted is not encrypted, the token neither: for a network that you trust, or behind a proxy that
-  /// encrypts. Throws std::invalid_argument if the text is empty.
+  /// Neither the data nor the token is encrypted: use it in a network that you trust, or behind a proxy that encrypts. With
+  /// the address 127.0.0.1 it wants the token on this machine only. Throws std::invalid_argument if the text is empty.
   observer_options& allow_remote(std::string token) & {
     if (token.empty()) {
       throw std::invalid_argument("otpp: observer_options: an empty token would let everybody look");
@@ -72,14 +72,21 @@ class observer_options {
   }
   observer_options quiet(bool is = true) && noexcept { return std::move(quiet(is)); }
 
+  /// Returns the port; zero means any.
   std::uint16_t port() const noexcept { return port_; }
+
+  /// Returns the address; if none was set, 127.0.0.1, or 0.0.0.0 with a token.
   asio::ip::address address() const noexcept {
     if (address_) {
       return *address_;
     }
     return token_.empty() ? asio::ip::address_v4::loopback() : asio::ip::address_v4::any();
   }
+
+  /// Returns the token; empty if none is wanted.
   const std::string& token() const noexcept { return token_; }
+
+  /// Returns true if the line on stderr is left out.
   bool is_quiet() const noexcept { return is_quiet_; }
 
  private:

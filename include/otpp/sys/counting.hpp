@@ -30,6 +30,7 @@ namespace otpp {
 /// @endcode
 class [[nodiscard]] counting {
  public:
+  /// Begins to count.
   counting() noexcept : counts_(true) { detail::watchers.change(detail::watchers.counting, 1); }
   counting(counting&& other) noexcept : counts_(std::exchange(other.counts_, false)) {}
   counting& operator=(counting&& other) noexcept {

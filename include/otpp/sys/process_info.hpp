@@ -36,14 +36,13 @@ namespace otpp {
 /// The parts may be of slightly different moments. Nothing of it was asked of the process, which may be busy or stuck.
 struct process_info {
   pid who;
-  std::uint64_t id = 0;           ///< `who.id()`
-  std::vector<std::string> names; ///< All its registered names, in every registry.
-  std::string_view type;          ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
-  std::uint64_t parent = 0;       ///< The id of the process that started it with a link; else zero.
-  std::optional<std::size_t>
-      queue_length;                 ///< Messages that wait: `process_view::queue_length`. Always known.
-  std::string_view current_message; ///< The type of the message being handled; empty if there is none.
-  bool is_supervisor = false;       ///< It has children, or may have.
+  std::uint64_t id = 0;                    ///< `who.id()`
+  std::vector<std::string> names;          ///< All its registered names, in every registry.
+  std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
+  std::uint64_t parent = 0;                ///< The id of the process that started it with a link; else zero.
+  std::optional<std::size_t> queue_length; ///< `process_view::queue_length`; always has a value
+  std::string_view current_message;        ///< The type of the message being handled; empty if there is none.
+  bool is_supervisor = false;              ///< It has children, or may have.
   std::optional<std::size_t> mailbox_limit; ///< Nothing if its mailbox has none.
   std::vector<std::uint64_t> links;         ///< The ids of the processes with which it is linked.
   std::vector<std::uint64_t> monitors;      ///< The ids of those that it monitors.
@@ -64,27 +63,37 @@ struct process_info {
 /// A living process, as `visit_processes` and `top_processes` show it: what it says is read at that moment, without asking
 /// the process, and nothing is copied or allocated. OTP's `process_info/2`.
 ///
+/// @par Lifetime
+/// Valid while the function runs to which it is passed. Do not keep it; `info` returns a copy.
+///
 /// @par Thread safety
-/// To be used by the function that it is passed to, while that runs.
+/// For the thread of that function only.
 class process_view {
  public:
-  /// As in `process_info`.
+  /// Returns its id, which is unique in this program and never reused.
   std::uint64_t id() const noexcept { return server_->id(); }
+  /// Returns its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.
   std::string_view type() const noexcept { return server_->type_name(); }
+  /// Returns the id of the process that started it with a link; else zero.
   std::uint64_t parent() const noexcept { return detail::relations::parent_of(*server_); }
+  /// Returns the type of the message that is handled; empty if there is none.
   std::string_view current_message() const noexcept { return server_->observed().current_message(); }
+  /// Returns when it was started, to some milliseconds.
   std::chrono::steady_clock::time_point started() const noexcept { return server_->started(); }
+  /// Returns the context on which it runs.
   const asio::execution_context* context() const noexcept { return &server_->context().context(); }
+  /// Returns true if it has children, or may have.
   bool is_supervisor() const noexcept {
     const detail::relations* its = server_->related();
     return its && its->supervises();
   }
+  /// Returns the limit of its mailbox; nothing if there is none.
   std::optional<std::size_t> mailbox_limit() const noexcept {
     std::size_t limit = server_->queue().limit();
     return limit != 0 ? std::optional(limit) : std::nullopt;
   }
 
-  /// True if it waits for a message.
+  /// Returns true if it waits for a message.
   bool is_asleep() const noexcept { return server_->observed().is_asleep(); }
 
   /// Returns how many messages wait in its mailbox, those of the library included, as in OTP. Counts at most the

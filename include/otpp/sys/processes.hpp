@@ -75,7 +75,7 @@ void each_living(Visit visit) {
 ///
 /// @par Complexity
 /// Linear in the number of processes. A context's lock is held while 256 of them are listed, some ten microseconds: this
-/// does not delay messages, but a start, an end and a waiting call.
+/// delays a start, an end, and a call that has to wait, but no message.
 ///
 /// @par Example
 /// @code

@@ -25,7 +25,7 @@ using trace_context = std::shared_ptr<const void>;
 
 /// Something that has happened in a process. OTP's system events, and its trace messages.
 ///
-/// Of one server: `otpp::trace` (sys.hpp). Of all: `otpp::subscribe<otpp::trace_event>`. From then on each message
+/// `otpp::trace` reports those of one server, `otpp::subscribe<otpp::trace_event>` those of all. From then on each message
 /// that a handler is to get has a number, and says who has sent it and when; the library's own messages and those of timers
 /// do not.
 ///
@@ -99,9 +99,10 @@ struct trace_event {
 ///
 /// @par Example
 /// @code
+/// struct span { std::shared_ptr<const span> parent; };
 /// otpp::subscription capture = otpp::subscribe<otpp::trace_capture>([](const otpp::trace_capture& message) {
 ///   auto parent = std::static_pointer_cast<const span>(message.event.context); // of what the sender handles, or null
-///   message.keep(std::make_shared<const span>(parent));
+///   message.keep(std::make_shared<const span>(span{parent}));
 /// });
 /// @endcode
 struct trace_capture {
