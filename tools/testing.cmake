@@ -73,16 +73,17 @@ endfunction()
 
 # otpp_precompile(<target>)
 #
-# Reading Asio is most of what a test file costs. It is done once for all targets that are compiled alike. That every
-# header stands on its own is what the target otpp_headers shows.
+# Reading Asio is most of what a test file costs. It is done once for all targets that are compiled alike, by one of its
+# own, for which nobody waits longer than that takes. That every header stands on its own is what the target otpp_headers
+# shows.
 function(otpp_precompile target)
-  get_property(first GLOBAL PROPERTY otpp_precompiled)
-  if(first)
-    target_precompile_headers(${target} REUSE_FROM ${first})
-  else()
-    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp)
-    set_property(GLOBAL PROPERTY otpp_precompiled ${target})
+  if(NOT TARGET otpp_precompiled)
+    add_library(otpp_precompiled OBJECT ${PROJECT_SOURCE_DIR}/tests/support/precompiled.cpp)
+    target_include_directories(otpp_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(otpp_precompiled PRIVATE otpp::otpp otpp_warnings otpp_catch)
+    target_precompile_headers(otpp_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp)
   endif()
+  target_precompile_headers(${target} REUSE_FROM otpp_precompiled)
 endfunction()
 
 # otpp_discover_tests(<target> [LABEL <label>] [TIMEOUT <seconds>] [ONLY <filter>] [PROCESSORS <number>]): a test for

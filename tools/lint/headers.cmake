@@ -8,7 +8,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
 
 set(dir "${ROOT}/include/otpp")
 set(door detail/asio.hpp)
-set(platform detail/util/coarse_clock.hpp detail/util/membarrier.hpp)
+set(platform detail/util/coarse_clock.hpp detail/util/membarrier.hpp observer/detail/system.hpp)
 set(parser observer/detail/http_head.hpp) # and may include a C library
 set(doors ${door} version.hpp ${platform} ${parser}) # where the preprocessor may decide something
 list(JOIN doors " and " doors_shown)

@@ -41,10 +41,11 @@ class crash_log {
  public:
   static constexpr std::size_t most = 100;
 
-  void add(const crash_report& report, double unix_time) {
+  // `reason` is the text of the report's.
+  void add(const crash_report& report, std::string_view reason, double unix_time) {
     folded_crash made;
     made.type = shorten(report.callbacks);
-    made.reason = shorten(report.reason.message());
+    made.reason = shorten(reason);
     made.message = shorten(report.message);
     if (report.where.line() != 0) {
       std::string_view file = report.where.file_name();

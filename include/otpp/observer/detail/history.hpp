@@ -36,15 +36,21 @@ class history {
   static constexpr std::size_t most = 600;
 
   void add(const history_point& point, time_point now) {
-    if (!points_.empty()) {
-      const auto missing = std::chrono::duration_cast<std::chrono::seconds>(now - end_).count() - 1;
-      for (long long i = 0; i < (std::min)(static_cast<long long>(missing), static_cast<long long>(most));
-           ++i) {
-        points_.push(history_point::unknown());
-      }
+    using std::chrono::seconds;
+    if (points_.empty()) {
+      end_ = now - seconds(1);
+    }
+    const seconds slots =
+        (std::max)(std::chrono::round<seconds>(now - end_), seconds(1)); // with that of the point
+    for (long long i = 1; i < (std::min)(static_cast<long long>(slots.count()), static_cast<long long>(most));
+         ++i) {
+      points_.push(history_point::unknown());
     }
     points_.push(point);
-    end_ = now;
+    end_ += slots;
+    if (now - end_ > seconds(1) || end_ - now > seconds(1)) {
+      end_ = now;
+    }
   }
 
   const ring<history_point>& points() const noexcept { return points_; }

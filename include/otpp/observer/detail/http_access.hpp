@@ -6,6 +6,7 @@
 #include <otpp/observer/detail/http_percent.hpp>
 
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,7 +61,9 @@ inline std::string_view without_blanks(std::string_view text) noexcept {
 // whose host name was made to lead here (DNS rebinding) gets nothing. With a token: whoever has it.
 class http_access {
  public:
-  http_access(unsigned port, std::string token) : port_(std::to_string(port)), token_(std::move(token)) {}
+  // `address` is that on which it listens, as a host is written.
+  http_access(unsigned port, std::string token, std::string address = {})
+      : port_(std::to_string(port)), token_(std::move(token)), address_(std::move(address)) {}
 
   bool wants_token() const noexcept { return !token_.empty(); }
 
@@ -82,8 +85,9 @@ class http_access {
 
  private:
   bool is_own(std::string_view host) const noexcept {
-    for (std::string_view name : {"127.0.0.1", "localhost", "[::1]"}) {
-      if (!is_same_in_any_case(host.substr(0, name.size()), name)) {
+    for (std::string_view name :
+         std::initializer_list<std::string_view>{"127.0.0.1", "localhost", "[::1]", address_}) {
+      if (name.empty() || !is_same_in_any_case(host.substr(0, name.size()), name)) {
         continue;
       }
       std::string_view rest = host.substr(name.size());
@@ -130,6 +134,7 @@ class http_access {
 
   std::string port_;
   std::string token_;
+  std::string address_;
 };
 
 } // namespace otpp::detail

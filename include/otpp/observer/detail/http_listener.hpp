@@ -7,6 +7,7 @@
 #include <otpp/observer/detail/http_connection.hpp>
 #include <otpp/observer/detail/http_request.hpp>
 #include <otpp/observer/detail/http_response.hpp>
+#include <otpp/observer/detail/system.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
@@ -59,7 +60,13 @@ class http_listener {
   }
   http_listener(const http_listener&) = delete;
   http_listener& operator=(const http_listener&) = delete;
-  ~http_listener() { stop(); }
+  ~http_listener() {
+    try {
+      stop();
+    } catch (...) {
+      // Without memory the sockets are closed by the io_context.
+    }
+  }
 
   asio::ip::tcp::endpoint local_endpoint() const { return state_->local; }
 
@@ -118,6 +125,7 @@ class http_listener {
     auto made = std::make_shared<state>(context, limits, std::move(handle));
     try {
       made->acceptor.open(endpoint.protocol());
+      keep_from_children(made->acceptor);
       made->acceptor.set_option(asio::ip::tcp::acceptor::reuse_address(true)); // soon after the last run, too
       made->acceptor.bind(endpoint);
       made->acceptor.listen();
@@ -125,14 +133,16 @@ class http_listener {
     } catch (const std::system_error& error) {
       throw std::system_error(error.code(), "otpp: observe: " + text_of(endpoint));
     }
-    made->access = std::make_unique<const http_access>(made->local.port(), std::move(token));
+    made->access = std::make_unique<const http_access>(
+        made->local.port(), std::move(token), host_of(made->local.address()));
     return made;
   }
 
+  static std::string host_of(const asio::ip::address& address) {
+    return address.is_v6() ? '[' + address.to_string() + ']' : address.to_string();
+  }
   static std::string text_of(const asio::ip::tcp::endpoint& endpoint) {
-    std::string address = endpoint.address().to_string();
-    return (endpoint.address().is_v6() ? '[' + address + ']' : address) + ':' +
-           std::to_string(endpoint.port());
+    return host_of(endpoint.address()) + ':' + std::to_string(endpoint.port());
   }
 
   static asio::awaitable<void> accept(std::shared_ptr<state> self) {
@@ -164,6 +174,7 @@ class http_listener {
       if (is_over && list.over >= self->limits.connections) {
         return true; // and the socket is closed
       }
+      keep_from_children(socket);
       auto connection = std::make_shared<http_connection>(std::move(socket), self->limits, self->list);
       if (is_over) {
         connection->become(http_connection::kind::over);

@@ -36,7 +36,8 @@ class queue_growth {
       end_ = end_ ? *end_ : now + stretch;
       return;
     }
-    rises_ = has_before_ && shortest_ > before_ ? rises_ + 1 : 0;
+    constexpr std::size_t uncounted = 100'000; // process_view counts no further
+    rises_ = has_before_ && (shortest_ > before_ || shortest_ >= uncounted) ? rises_ + 1 : 0;
     before_ = shortest_;
     has_before_ = true;
     shortest_ = length;

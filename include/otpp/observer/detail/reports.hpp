@@ -149,10 +149,13 @@ class observer_reports {
  private:
   void hear(const crash_report& report) {
     observer_moment now = now_();
+    std::string reason = shorten(report.reason.message()); // the user's code, so not under the lock
     std::lock_guard lock(mutex_);
-    known_.crashes.add(report, now.unix_time);
-    const folded_crash& newest = known_.crashes.crashes().front();
-    known_.marks.push({now.steady, observer_mark::kind::crash, newest.server + ": " + newest.reason});
+    if (!report.reason.is_clean()) { // else the report is of what was dropped
+      known_.crashes.add(report, reason, now.unix_time);
+      const folded_crash& newest = known_.crashes.crashes().front();
+      known_.marks.push({now.steady, observer_mark::kind::crash, newest.server + ": " + newest.reason});
+    }
     if (report.dropped != 0) {
       reported::counted(known_.dropped_by_type, report.callbacks) += report.dropped;
     }
@@ -164,11 +167,19 @@ class observer_reports {
     std::lock_guard lock(mutex_);
     if (report.what == supervisor_report::kind::gave_up) {
       known_.marks.push({now.steady, observer_mark::kind::gave_up, shorten(report.supervisor)});
-      reported::counted(known_.gave_up_by_supervisor, report.supervisor) += 1;
+      reported::counted(known_.gave_up_by_supervisor, label_of(report.supervisor)) += 1;
     }
     known_.supervisors.push(
         {now, supervisor_event::kind_of(report.what), shorten(report.supervisor), shorten(report.child),
          std::move(reason)});
+  }
+
+  // `main` of `"main"`, and `otpp::supervisor` of `otpp::supervisor#7`: an id is no label.
+  static std::string_view label_of(std::string_view described) noexcept {
+    if (described.size() > 1 && described.front() == '"') {
+      return described.substr(1, described.size() - 2);
+    }
+    return described.substr(0, described.rfind('#'));
   }
 
   void hear(const process_ended& report) {

@@ -60,13 +60,11 @@ class sampler {
     now_ = now;
     is_sampling_ = true;
     reports_->keep_ends(true);
-    for (process_end& one : reports_->take_ends()) {
-      ends_.insert_or_assign(one.id, end_of_row{std::move(one.reason), one.at});
-    }
     ++round_;
     waits_.clear();
     totals_ = {0, 0, 0, 0, totals_.changes};
     visit_all(is_first, elapsed);
+    take_ends(); // now, because a process tells its end before it is no longer visited
     bury_missing();
     add_new(is_first);
     find_lints();
@@ -133,6 +131,12 @@ class sampler {
   }
 
  private:
+  void take_ends() {
+    for (process_end& one : reports_->take_ends()) {
+      ends_.insert_or_assign(one.id, end_of_row{std::move(one.reason), one.at});
+    }
+  }
+
   void visit_all(bool is_first, double elapsed) {
     std::size_t next = 0; // they come in the same order as in the last sample
     new_.clear();
@@ -159,17 +163,20 @@ class sampler {
     sample.handling_for = view.handling_for();
     sample.queue = view.queue_length();
     sample.longest = (std::max)(view.longest_queue(), sample.queue);
+    if (!is_new) { // read while it changes, a number may be lower than it was
+      sample.in_handlers = (std::max)(sample.in_handlers, row.now.in_handlers);
+      sample.longest = (std::max)(sample.longest, row.now.longest);
+    }
     if (is_new) {
       if (!is_first) {
         usage_.add(row, sample.messages, sample.in_handlers);
       }
     } else {
-      usage_.add(
-          row, sample.messages - row.now.messages,
-          (std::max)(sample.in_handlers - row.now.in_handlers, duration::zero()));
+      usage_.add(row, sample.messages - row.now.messages, sample.in_handlers - row.now.in_handlers);
     }
     row.round = round_;
-    if (!is_new && may_be_incomplete(row, view)) {
+    const bool is_due = row.samples < 3 || (row.id + round_) % 16 == 0; // it may have got a name meanwhile
+    if (!is_new && ((is_due && !row.is_named) || may_be_incomplete(row, view))) {
       learn(row, view.info());
     }
     row.samples += 1;
@@ -195,8 +202,11 @@ class sampler {
     process_row row;
     row.id = info.id;
     row.parent = info.parent;
-    row.name = info.names.empty() ? view.describe() : std::move(info.names.front());
-    row.is_named = !info.names.empty();
+    row.name = view.describe();
+    if (row.name.size() > 1 && row.name.front() == '"') {
+      row.name = row.name.substr(1, row.name.size() - 2); // it was started with it, and may not have it yet
+      row.is_named = true;
+    }
     row.type = info.type;
     row.started = info.started;
     row.limit = info.mailbox_limit.value_or(0);
@@ -213,6 +223,10 @@ class sampler {
   }
 
   void learn(process_row& row, process_info info) {
+    if (!info.names.empty()) {
+      row.name = std::move(info.names.front());
+      row.is_named = true;
+    }
     if (info.child && !row.is_child) {
       row.restarts = info.child->restarts;
       row.position = info.child->position;
@@ -253,6 +267,7 @@ class sampler {
     row.lints = {};
     row.now.queue = 0;
     row.now.is_asleep = true;
+    row.now.handling_for.reset();
     row.rate = row.busy = 0;
     supervised_.erase(row.id);
     totals_.changes += 1;
@@ -280,14 +295,20 @@ class sampler {
     }
   }
 
+  // Of a supervisor without a name: an id is no label.
+  static std::string label_of(const process_row* supervisor) {
+    return supervisor ? std::string(supervisor->type) : "otpp::supervisor";
+  }
+
   void note_restarts(const process_row& one, bool is_first) {
     if (one.restarts == 0) {
       return;
     }
     const process_row* parent = find(one.parent);
     const std::string supervisor = parent ? parent->name : name_of(one.parent);
-    const std::uint64_t number =
-        restarts_.add(one.parent, supervisor, one.position, one.child, one.restarts, one.started, !is_first);
+    const std::uint64_t number = restarts_.add(
+        one.parent, parent && parent->is_named ? parent->name : label_of(parent), one.position, one.child,
+        one.restarts, one.started, !is_first);
     if (number != 0) {
       const time_point at = (std::min)(one.started, now_.steady);
       const std::string times = number == 1 ? "" : std::to_string(number) + " times";

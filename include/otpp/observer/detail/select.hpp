@@ -129,6 +129,9 @@ struct process_query {
         continue;
       }
       if (!std::exchange(is_inside, true)) {
+        if (result.size() == 16) {
+          throw bad_query("q has at most 16 words");
+        }
         result.emplace_back();
       }
       result.back() += lower(c);

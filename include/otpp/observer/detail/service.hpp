@@ -9,6 +9,7 @@
 #include <otpp/observer/detail/model.hpp>
 #include <otpp/observer/detail/routes.hpp>
 #include <otpp/observer/detail/show.hpp>
+#include <otpp/observer/detail/system.hpp>
 #include <otpp/observer/options.hpp>
 
 #include <asio/awaitable.hpp>
@@ -46,6 +47,7 @@ class observer_service {
       }
       send_tick(); // the new one need not wait for a second
     });
+    const signals_blocked while_it_starts;
     thread_ = std::thread([this] { run(); });
   }
   observer_service(const observer_service&) = delete;
@@ -74,7 +76,7 @@ class observer_service {
     while (!context_.stopped()) {
       try {
         context_.run();
-      } catch (const std::exception&) {
+      } catch (...) {
         // No memory for one request, or for one second.
       }
     }

@@ -30,17 +30,21 @@ otpp::crash_report crash(const std::string& reason, std::uint64_t id = 7, std::s
   return made;
 }
 
+void add(crash_log& log, const otpp::crash_report& report, double unix_time) {
+  log.add(report, report.reason.message(), unix_time);
+}
+
 } // namespace
 
 TEST_CASE("observer crash log: the same crash is folded, the newest stands first", "[observer]") {
   crash_log log;
   otpp::crash_report first = crash("a");
   first.dropped = 2;
-  log.add(first, 1);
-  log.add(crash("b"), 2);
+  add(log, first, 1);
+  add(log, crash("b"), 2);
   otpp::crash_report again = crash("a", 8, "named");
   again.dropped = 1;
-  log.add(again, 3);
+  add(log, again, 3);
   REQUIRE(log.crashes().size() == 2);
   const otpp::detail::folded_crash& newest = log.crashes()[0];
   CHECK(newest.reason == "a");
@@ -57,9 +61,9 @@ TEST_CASE("observer crash log: the same crash is folded, the newest stands first
 TEST_CASE("observer crash log: it keeps a hundred crashes, and no text is long", "[observer]") {
   crash_log log;
   for (int i = 0; i != 150; ++i) {
-    log.add(crash(std::to_string(i)), i);
+    add(log, crash(std::to_string(i)), i);
   }
-  log.add(crash(std::string(1'000'000, 'x')), 150);
+  add(log, crash(std::string(1'000'000, 'x')), 150);
   CHECK(log.crashes().size() == 100);
   CHECK(log.crashes()[0].reason.size() < 1100);
   CHECK(log.crashes()[1].reason == "149");
