@@ -239,7 +239,10 @@ function(otpp_add_headers)
   set(dir ${PROJECT_SOURCE_DIR}/include)
   file(GLOB_RECURSE headers RELATIVE ${dir} CONFIGURE_DEPENDS ${dir}/*.hpp)
   if(NOT TARGET otpp::observer)
-    list(FILTER headers EXCLUDE REGEX "^observer[./]") # the parser of HTTP is not there
+    list(FILTER headers EXCLUDE REGEX "^otpp/observer[./]") # the parser of HTTP is not there
+  endif()
+  if(NOT OTPP_VERIFY)
+    list(FILTER headers EXCLUDE REGEX "^otpp/observer/detail/") # nobody else includes them; a minute, which verify has
   endif()
   set(stamps "")
   foreach(header IN LISTS headers)
