@@ -31,7 +31,7 @@ namespace otpp {
 class [[nodiscard]] counting {
  public:
   /// Begins to count.
-  counting() noexcept : counts_(true) { detail::watchers.change(detail::watchers.counting, 1); }
+  counting() noexcept { detail::watchers.change(detail::watchers.counting, 1); }
   counting(counting&& other) noexcept : counts_(std::exchange(other.counts_, false)) {}
   counting& operator=(counting&& other) noexcept {
     std::swap(counts_, other.counts_);
@@ -44,7 +44,7 @@ class [[nodiscard]] counting {
   }
 
  private:
-  bool counts_;
+  bool counts_ = true;
 };
 
 } // namespace otpp

@@ -56,19 +56,19 @@ struct trace_event {
   };
 
   kind what = kind::started;
-  std::uint64_t id = 0;         ///< The server's id.
-  std::string_view server = {}; ///< The server's name: `"counter"`, or `counter#7`.
-  std::string_view message =
-      {}; ///< The type of what was sent, received, answered or handled; empty for a timeout.
-  source_location where = {}; ///< Where it was sent; line 0 if that is not known.
+  std::uint64_t id = 0;    ///< The server's id.
+  std::string_view server; ///< The server's name: `"counter"`, or `counter#7`.
+  std::string_view
+      message;           ///< The type of what was sent, received, answered or handled; empty for a timeout.
+  source_location where; ///< Where it was sent; line 0 if that is not known.
   exit_reason reason =
       exit_reason::normal(); ///< Why it ended; of `handled`, why the handler ends it. Else `normal`.
-  std::chrono::steady_clock::time_point time = {}; ///< When.
+  std::chrono::steady_clock::time_point time; ///< When.
   std::uint64_t sequence = 0; ///< The number of the message, by which its events belong together; zero: none.
   std::uint64_t from = 0;     ///< The id of the process that has sent it; zero if none, or not known.
-  duration waited{}; ///< Of `received` and `handled`: from the sending to the handler; zero if not known.
-  duration ran{};    ///< Of `handled`: from the handler's beginning, with what a coroutine waits.
-  trace_context context = {}; ///< What a `trace_capture` has kept.
+  duration waited{};     ///< Of `received` and `handled`: from the sending to the handler; zero if not known.
+  duration ran{};        ///< Of `handled`: from the handler's beginning, with what a coroutine waits.
+  trace_context context; ///< What a `trace_capture` has kept.
 
   /// Returns the event as text: `"counter" takes counter::add, sent in line 12`.
   std::string text() const {

@@ -171,17 +171,21 @@ class observation {
       observer_->counted.replies += 1;
     }
     if (is_traced(who) || is_hooked() || is_tracing()) {
-      trace(who, {trace_event::kind::replied, who.id(), {}, message()});
+      trace_event event = event_of(who, trace_event::kind::replied);
+      event.message = message();
+      trace(who, std::move(event));
     }
   }
 
-  void started(const process& who) noexcept { trace(who, {trace_event::kind::started, who.id()}); }
+  void started(const process& who) noexcept { trace(who, event_of(who, trace_event::kind::started)); }
 
   // Reports the end. This is the last report, because any thread may release the process afterwards. No hook
   // is called while the context is being destroyed.
   void tell_end(const process& who, const exit_reason& reason, bool is_context_destroyed) noexcept {
     if (is_on()) {
-      trace(who, {trace_event::kind::ended, who.id(), {}, {}, {}, reason}, !is_context_destroyed);
+      trace_event event = event_of(who, trace_event::kind::ended);
+      event.reason = reason;
+      trace(who, std::move(event), !is_context_destroyed);
     }
     if (observer_) {
       observer_->hook = nullptr;
@@ -245,7 +249,9 @@ class observation {
       its.received = who.context().now();
       its.waited = its.tag ? its.received - its.tag->sent : duration::zero();
       is_timed_ = true;
-      trace_event event{what, who.id(), {}, its.message, its.where};
+      trace_event event = event_of(who, what);
+      event.message = its.message;
+      event.where = its.where;
       event.time = its.received;
       trace(who, std::move(event));
     } catch (...) {
@@ -265,14 +271,22 @@ class observation {
       observer_->counted.in_handlers += who.context().now() - since;
     }
     if (time_point since = std::exchange(observer_->received, time_point()); since != time_point()) {
-      trace_event event{
-          trace_event::kind::handled, who.id(),         {},
-          observer_->message,         observer_->where, reason ? *reason : exit_reason::normal()};
+      trace_event event = event_of(who, trace_event::kind::handled);
+      event.message = observer_->message;
+      event.where = observer_->where;
+      event.reason = reason ? *reason : exit_reason::normal();
       event.time = who.context().now();
       event.ran = event.time - since;
       trace(who, std::move(event));
       observer_->tag.reset();
     }
+  }
+
+  static trace_event event_of(const process& who, trace_event::kind what) noexcept {
+    trace_event made;
+    made.what = what;
+    made.id = who.id();
+    return made;
   }
 
   // Tells those who want to know. The simulation's trace has no `handled`, which says nothing that is not followed by another

@@ -82,6 +82,8 @@ class relations {
     list_hook<node> hook_;
   };
 
+  relations(const relations&) = delete;
+  relations& operator=(const relations&) = delete;
   ~relations() {
     delete get_supervision();
     delete get_place();
@@ -276,8 +278,6 @@ class relations {
 
  private:
   explicit relations(server_core& owner) noexcept : owner_(owner) {}
-  relations(const relations&) = delete;
-  relations& operator=(const relations&) = delete;
 
   // Takes off the watchers that a timeout or a cancellation has ended. This is done each time the list has
   // doubled, so that repeated waits do not make it grow without bound.

@@ -44,7 +44,12 @@ OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
       tag->sent = inside ? context().now() : std::chrono::steady_clock::now();
     }
     const std::string server = describe();
-    trace_event event{trace_event::kind::sent, id(), server, item.message_type(), item.where()};
+    trace_event event;
+    event.what = trace_event::kind::sent;
+    event.id = id();
+    event.server = server;
+    event.message = item.message_type();
+    event.where = item.where();
     event.time = tag->sent;
     event.sequence = tag->sequence;
     event.from = tag->from;

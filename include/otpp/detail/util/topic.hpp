@@ -172,7 +172,7 @@ class topic {
 
   // Never destroyed: a server may crash while the program's static objects are being destroyed.
   static topic& instance() {
-    static topic* made = new topic;
+    static auto* made = new topic;
     return *made;
   }
 
