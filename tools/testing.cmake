@@ -231,9 +231,10 @@ endfunction()
 # The target otpp_headers: every header of the library, on its own. What CMake has for it,
 # VERIFY_INTERFACE_HEADER_SETS, makes code of each, which takes twice as long.
 #
-# Also those that another header includes first: what the body of a template needs is looked for at the end of the
-# translation unit, where that other header may have brought it. And by g++: with Clang, Asio brings more of the standard
-# library, which hides what is not included.
+# In verify all of them. Else not those that another header includes before all else, because its compilation begins
+# with them: that misses only what the body of a template needs, which is looked for at the end of the translation unit,
+# where that other header may have brought it. By g++: with Clang, Asio brings more of the standard library, which hides what
+# is not included.
 function(otpp_add_headers)
   otpp_compile_command(command)
   set(dir ${PROJECT_SOURCE_DIR}/include)
@@ -243,6 +244,15 @@ function(otpp_add_headers)
   endif()
   if(NOT OTPP_VERIFY)
     list(FILTER headers EXCLUDE REGEX "^otpp/observer/detail/") # nobody else includes them; a minute, which verify has
+    set(seen "")
+    foreach(header IN LISTS headers)
+      file(STRINGS ${dir}/${header} first REGEX "^#include" LIMIT_COUNT 1)
+      if(first MATCHES "<(otpp/[^>]+)>")
+        list(APPEND seen ${CMAKE_MATCH_1})
+      endif()
+      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${dir}/${header})
+    endforeach()
+    list(REMOVE_ITEM headers ${seen})
   endif()
   set(stamps "")
   foreach(header IN LISTS headers)
