@@ -118,7 +118,7 @@ class mpsc_queue {
       if (head == nullptr || head == parked() || head == barred()) {
         return nullptr;
       }
-      take_front();
+      append_batch();
     }
     return front_;
   }
@@ -151,11 +151,7 @@ class mpsc_queue {
   Node* extract(Wanted wanted) noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
     if (head != nullptr && head != parked() && head != barred()) {
-      head = take_batch();
-      std::uint32_t number = 0;
-      (front_ ? back_->next : front_) = oldest_first(head, number);
-      back_ = head;
-      has_taken_batch(number);
+      append_batch();
     }
     Node* result = nullptr;
     Node** end = &result;
@@ -237,23 +233,19 @@ class mpsc_queue {
     }
   }
 
-  Node* take_batch() noexcept {
+  // Takes what is on head_'s list, behind what has been taken before.
+  OTPP_NOINLINE void append_batch() noexcept {
     set_held(number_held() | is_taking); // else who counts now could miss the whole batch
     Node* newest = head_.exchange(nullptr, std::memory_order_seq_cst);
     pass_look();
-    return newest;
-  }
-
-  OTPP_NOINLINE void take_front() noexcept {
-    back_ = take_batch();
     std::uint32_t number = 0;
-    front_ = oldest_first(back_, number);
-    has_taken_batch(number);
+    (front_ ? back_->next : front_) = oldest_first(newest, number);
+    back_ = newest;
+    set_held((number_held() & ~is_taking) + number);
   }
 
   static std::uint32_t weight(const Node& node) noexcept { return node.counts() ? 1 : 0; }
   void set_held(std::uint32_t number) noexcept { held_.store(number, std::memory_order_release); }
-  void has_taken_batch(std::uint32_t number) noexcept { set_held((number_held() & ~is_taking) + number); }
 
   // Adds how many of them count.
   static Node* oldest_first(Node* node, std::uint32_t& number) noexcept {

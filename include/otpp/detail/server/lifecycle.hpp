@@ -17,37 +17,19 @@
 namespace otpp::detail {
 
 inline void tell_started(const server_core& server) noexcept {
-  if (!topic<process_started>::is_heard()) [[likely]] {
-    return;
-  }
-  try {
-    topic<process_started>::tell(
-        {server.id(), server.describe(), server.type_name(), relations::parent_of(server)});
-  } catch (...) {
-    // Without memory nothing is reported.
-  }
+  topic<process_started>::tell_if_heard([&] {
+    return process_started{server.id(), server.describe(), server.type_name(), relations::parent_of(server)};
+  });
 }
 
 inline void tell_ended(const server_core& server, const exit_reason& reason) noexcept {
-  if (!topic<process_ended>::is_heard()) [[likely]] {
-    return;
-  }
-  try {
-    topic<process_ended>::tell({server.id(), server.describe(), server.type_name(), reason});
-  } catch (...) {
-    // Without memory nothing is reported.
-  }
+  topic<process_ended>::tell_if_heard(
+      [&] { return process_ended{server.id(), server.describe(), server.type_name(), reason}; });
 }
 
 inline void tell_dropped(const server_core& server, const envelope& item) noexcept {
-  if (!topic<dropped_message>::is_heard()) [[likely]] {
-    return;
-  }
-  try {
-    topic<dropped_message>::tell({server.id(), server.describe(), item.message_type(), item.where()});
-  } catch (...) {
-    // Without memory nothing is reported.
-  }
+  topic<dropped_message>::tell_if_heard(
+      [&] { return dropped_message{server.id(), server.describe(), item.message_type(), item.where()}; });
 }
 
 } // namespace otpp::detail

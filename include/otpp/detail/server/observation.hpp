@@ -140,7 +140,7 @@ class observation {
     if (observer_) {
       observer_->counted.messages += 1;
     }
-    if (is_traced(who) || is_hooked() || is_tracing()) {
+    if (is_traced(who) || is_told()) {
       trace_message(who, item, what);
     }
   }
@@ -170,7 +170,7 @@ class observation {
     if (observer_) {
       observer_->counted.replies += 1;
     }
-    if (is_traced(who) || is_hooked() || is_tracing()) {
+    if (is_traced(who) || is_told()) {
       trace_event event = event_of(who, trace_event::kind::replied);
       event.message = message();
       trace(who, std::move(event));
@@ -239,6 +239,7 @@ class observation {
   }
 
   bool is_hooked() const noexcept { return observer_ && observer_->hook; }
+  bool is_told() const noexcept { return is_hooked() || is_tracing(); } // what happens, to somebody
 
   OTPP_NOINLINE void trace_message(const process& who, envelope* item, trace_event::kind what) noexcept {
     try {
@@ -293,8 +294,8 @@ class observation {
   // event.
   OTPP_NOINLINE void trace(const process& who, trace_event event, bool may_call = true) noexcept {
     const bool is_simulated = is_traced(who) && event.what != trace_event::kind::handled;
-    const bool is_told = may_call && (is_hooked() || is_tracing());
-    if (!is_simulated && !is_told) {
+    const bool is_heard = may_call && is_told();
+    if (!is_simulated && !is_heard) {
       return;
     }
     try {
@@ -315,7 +316,7 @@ class observation {
       if (is_simulated) {
         who.get_lane()->simulated()->trace(event.text());
       }
-      if (!is_told) {
+      if (!is_heard) {
         return;
       }
       if (is_tracing()) {

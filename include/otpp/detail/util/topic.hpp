@@ -105,6 +105,19 @@ class topic {
     }
   }
 
+  // Tells what `make` returns, which is called only if somebody listens, and may throw.
+  template <class Make>
+  static void tell_if_heard(Make make) noexcept {
+    if (!is_heard()) [[likely]] {
+      return;
+    }
+    try {
+      tell(make());
+    } catch (...) {
+      // Without memory nothing is reported.
+    }
+  }
+
   // A name in it may have a zero in the middle.
   static void print(std::FILE* to, const Report& report) noexcept {
     try {
