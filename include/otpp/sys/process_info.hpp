@@ -133,6 +133,9 @@ class process_view {
     return (std::max)(duration(server_->context().coarse_now() - *since), duration::zero());
   }
 
+  /// Returns all its registered names, in every registry, oldest first. Allocates if it has any.
+  std::vector<std::string> names() const { return detail::names_of(*server_); }
+
   /// Returns its name, or `counter#7`. Allocates.
   std::string describe() const { return server_->describe(); }
 
@@ -151,7 +154,7 @@ inline process_info process_view::info() const {
   process_info result;
   result.who = detail::access::make<pid>(server_);
   result.id = id();
-  result.names = detail::names_of(*server_);
+  result.names = names();
   result.type = type();
   result.parent = parent();
   result.queue_length = queue_length();

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/observer/detail/ascii.hpp>
 #include <otpp/observer/detail/http_head.hpp>
 #include <otpp/observer/detail/http_percent.hpp>
 
@@ -36,11 +37,7 @@ inline bool is_same_in_any_case(std::string_view text, std::string_view in_lower
     return false;
   }
   for (std::size_t i = 0; i != text.size(); ++i) {
-    char letter = text[i];
-    if (letter >= 'A' && letter <= 'Z') {
-      letter = static_cast<char>(letter - 'A' + 'a');
-    }
-    if (letter != in_lower_case[i]) {
+    if (lower_ascii(text[i]) != in_lower_case[i]) {
       return false;
     }
   }

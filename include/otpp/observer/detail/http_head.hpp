@@ -14,6 +14,8 @@
     "otpp's observer needs llhttp or http_parser: link the target otpp::observer (Debian: apt-get install libllhttp-dev, or libhttp-parser-dev)"
 #endif
 
+#include <otpp/observer/detail/ascii.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -88,9 +90,7 @@ struct http_head_sink {
     return guarded([&] {
       std::string name(data, size);
       for (char& letter : name) {
-        if (letter >= 'A' && letter <= 'Z') {
-          letter = static_cast<char>(letter - 'A' + 'a');
-        }
+        letter = lower_ascii(letter);
       }
       of(parser).head.fields.emplace_back(std::move(name), std::string());
     });

@@ -33,7 +33,6 @@ inline std::string_view http_reason(unsigned status) noexcept {
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
     default: return "";
   }
 }

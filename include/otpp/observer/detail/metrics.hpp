@@ -92,7 +92,7 @@ class observer_metrics {
     std::map<process_usage::labels, mailbox> mailboxes;
     for (const process_row& one : from.rows()) {
       reported::counted(alive, one.type) += 1;
-      mailbox& its = find(mailboxes, {std::string(one.type), std::string(process_usage::label_of(one))});
+      mailbox& its = process_usage::counted(mailboxes, one);
       its.messages += one.now.queue;
       its.most = (std::max)(its.most, one.now.longest);
     }
@@ -116,19 +116,6 @@ class observer_metrics {
     std::uint64_t messages = 0;
     std::uint64_t most = 0;
   };
-
-  // Those that are too many are summed under their type.
-  static mailbox& find(std::map<process_usage::labels, mailbox>& in, process_usage::labels whose) {
-    if (!in.contains(whose)) {
-      if (in.size() >= reported::most_labels * 3 / 4) {
-        whose.second.clear();
-      }
-      if (in.size() >= reported::most_labels - 1 && !in.contains(whose)) {
-        whose = {"other", ""};
-      }
-    }
-    return in[std::move(whose)];
-  }
 
   static std::string version_text(int major, int minor, int patch) {
     return std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch);

@@ -53,7 +53,6 @@ class observer_model {
     return counting_ && sample(now);
   }
 
-  bool is_active() const noexcept { return counting_.has_value(); }
   const observer_reports& reports() const noexcept { return reports_; }
   const sampler& seen() const noexcept { return sampler_; }
   sampler& seen() noexcept { return sampler_; }

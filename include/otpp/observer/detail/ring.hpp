@@ -30,13 +30,6 @@ class ring {
   const T& operator[](std::size_t i) const noexcept { return values_[(begin_ + i) % values_.size()]; }
   const T& back() const noexcept { return (*this)[values_.size() - 1]; }
 
-  // Newest first.
-  template <class Visit>
-  void visit_backward(Visit visit) const {
-    for (std::size_t i = values_.size(); i != 0; --i) {
-      visit((*this)[i - 1]);
-    }
-  }
   template <class Visit>
   void visit(Visit visit) const {
     for (std::size_t i = 0; i != values_.size(); ++i) {

@@ -123,7 +123,7 @@ class observer_routes {
       return processes(process_query::read(request));
     }
     if (path == "/api/v1/process") {
-      return process(number_in(request, "id", 0, 1, most_id));
+      return process(id_in(request));
     }
     if (path == "/api/v1/tree") {
       return tree(request);
@@ -165,12 +165,9 @@ class observer_routes {
   }
 
   http_response process(std::uint64_t id) {
-    if (id == 0) {
-      throw bad_query("id is wanted: that of a process");
-    }
     const process_row* row = seen().find(id);
     if (!row) {
-      return http_error(404, "there is no process " + std::to_string(id) + ", or it has ended");
+      return no_process(id);
     }
     // Its plot is kept for a while after somebody has looked at it.
     seen().histories().want(id, now() + std::chrono::minutes(1));
@@ -261,18 +258,27 @@ class observer_routes {
     });
   }
 
+  static std::uint64_t id_in(const http_request& request) {
+    const std::uint64_t id = number_in(request, "id", 0, 1, (std::numeric_limits<std::uint64_t>::max)());
+    if (id == 0) {
+      throw bad_query("id is wanted: that of a process");
+    }
+    return id;
+  }
+
+  static http_response no_process(std::uint64_t id) {
+    return http_error(404, "there is no process " + std::to_string(id) + ", or it has ended");
+  }
+
   static std::optional<process_info> find_process(
       const http_request& request, std::optional<http_response>& refused) {
     try {
-      const std::uint64_t id = number_in(request, "id", 0, 1, most_id);
-      if (id == 0) {
-        throw bad_query("id is wanted: that of a process");
-      }
+      const std::uint64_t id = id_in(request);
       process_infos found = infos_of({id});
       if (!found.empty()) {
         return std::move(found.begin()->second);
       }
-      refused = http_error(404, "there is no process " + std::to_string(id) + ", or it has ended");
+      refused = no_process(id);
     } catch (const bad_query& what) {
       refused = http_error(400, what.what());
     }
@@ -313,8 +319,6 @@ class observer_routes {
     response.body = out.take();
     return response;
   }
-
-  static constexpr std::uint64_t most_id = (std::numeric_limits<std::uint64_t>::max)();
 
   sampler& seen() noexcept { return model_->seen(); }
   std::chrono::steady_clock::time_point now() const noexcept { return model_->seen().now().steady; }

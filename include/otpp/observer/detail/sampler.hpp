@@ -95,15 +95,11 @@ class sampler {
   const restart_log& restarts() const noexcept { return restarts_; }
   const process_usage& usage() const noexcept { return usage_; }
   process_histories& histories() noexcept { return histories_; }
-  const process_histories& histories() const noexcept { return histories_; }
 
   // Returns a living process, or one that lingers; null if there is none.
   const process_row* find(std::uint64_t id) const noexcept {
-    auto found = std::lower_bound(
-        rows_.begin(), rows_.end(), id,
-        [](const process_row& one, std::uint64_t key) { return one.id < key; });
-    if (found != rows_.end() && found->id == id) {
-      return &*found;
+    if (const process_row* alive = find_row(rows_, id)) {
+      return alive;
     }
     auto gone =
         std::find_if(dead_.begin(), dead_.end(), [&](const process_row& one) { return one.id == id; });
@@ -163,21 +159,17 @@ class sampler {
     sample.handling_for = view.handling_for();
     sample.queue = view.queue_length();
     sample.longest = (std::max)(view.longest_queue(), sample.queue);
-    if (!is_new) { // read while it changes, a number may be lower than it was
-      sample.in_handlers = (std::max)(sample.in_handlers, row.now.in_handlers);
-      sample.longest = (std::max)(sample.longest, row.now.longest);
-    }
-    if (is_new) {
-      if (!is_first) {
-        usage_.add(row, sample.messages, sample.in_handlers);
-      }
-    } else {
+    // Read while it changes, a number may be lower than it was.
+    sample.in_handlers = (std::max)(sample.in_handlers, row.now.in_handlers);
+    sample.longest = (std::max)(sample.longest, row.now.longest);
+    if (!is_new || !is_first) { // else it has done that before anybody looked
       usage_.add(row, sample.messages - row.now.messages, sample.in_handlers - row.now.in_handlers);
     }
     row.round = round_;
-    const bool is_due = row.samples < 3 || (row.id + round_) % 16 == 0; // it may have got a name meanwhile
-    if (!is_new && ((is_due && !row.is_named) || may_be_incomplete(row, view))) {
+    if (!is_new && may_be_incomplete(row, view)) {
       learn(row, view.info());
+    } else if (!is_new && !row.is_named && (row.samples < 3 || (row.id + round_) % 16 == 0)) {
+      take_name(row, view.names()); // it may have got one meanwhile
     }
     row.samples += 1;
     row.update(sample, now_.steady, is_new ? 0 : elapsed);
@@ -190,12 +182,14 @@ class sampler {
     totals_.busy += row.busy;
   }
 
-  process_row* find_row(std::uint64_t id) noexcept {
+  // Returns the row of a living process, or null. `rows` is rows_, const or not.
+  template <class Rows>
+  static auto find_row(Rows& rows, std::uint64_t id) noexcept -> decltype(rows.data()) {
     auto found = std::lower_bound(
-        rows_.begin(), rows_.end(), id,
-        [](const process_row& one, std::uint64_t key) { return one.id < key; });
-    return found != rows_.end() && found->id == id ? &*found : nullptr;
+        rows.begin(), rows.end(), id, [](const process_row& one, std::uint64_t key) { return one.id < key; });
+    return found != rows.end() && found->id == id ? &*found : nullptr;
   }
+  process_row* find_row(std::uint64_t id) noexcept { return find_row(rows_, id); }
 
   process_row first_row(const process_view& view) {
     process_info info = view.info();
@@ -222,11 +216,15 @@ class sampler {
     return !is_in_order && row.samples < latest;
   }
 
-  void learn(process_row& row, process_info info) {
-    if (!info.names.empty()) {
-      row.name = std::move(info.names.front());
+  static void take_name(process_row& row, std::vector<std::string> names) {
+    if (!names.empty()) {
+      row.name = std::move(names.front());
       row.is_named = true;
     }
+  }
+
+  void learn(process_row& row, process_info info) {
+    take_name(row, std::move(info.names));
     if (info.child && !row.is_child) {
       row.restarts = info.child->restarts;
       row.position = info.child->position;

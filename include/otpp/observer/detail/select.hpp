@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/observer/detail/ascii.hpp>
 #include <otpp/observer/detail/http_request.hpp>
 #include <otpp/observer/detail/process_row.hpp>
 #include <otpp/observer/detail/sampler.hpp>
@@ -118,8 +119,6 @@ struct process_query {
            by != process_column::parent && by != process_column::context;
   }
 
-  static char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
   static std::vector<std::string> words_of(std::string_view text) {
     std::vector<std::string> result;
     bool is_inside = false;
@@ -134,14 +133,14 @@ struct process_query {
         }
         result.emplace_back();
       }
-      result.back() += lower(c);
+      result.back() += lower_ascii(c);
     }
     return result;
   }
 
   static bool contains(std::string_view text, std::string_view word) noexcept {
     return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
-             return lower(a) == b;
+             return lower_ascii(a) == b;
            }) != text.end();
   }
 

@@ -32,7 +32,7 @@ class process_usage {
     if (messages == 0 && in_handlers == duration()) {
       return;
     }
-    sum& its = find({std::string(of.type), std::string(label_of(of))});
+    sum& its = counted(sums_, of);
     its.messages += messages;
     its.in_handlers += in_handlers;
   }
@@ -42,22 +42,23 @@ class process_usage {
     return one.is_named ? std::string_view(one.name) : std::string_view();
   }
 
+  // The number that belongs to a process: that of its name, or of its type, or once there are too many types of all others.
+  template <class T>
+  static T& counted(std::map<labels, T>& in, const process_row& of) {
+    constexpr std::size_t most_named = reported::most_labels * 3 / 4;
+    labels whose(of.type, label_of(of));
+    if (in.size() >= most_named && !in.contains(whose)) {
+      whose.second.clear();
+    }
+    if (in.size() >= reported::most_labels - 1 && !in.contains(whose)) {
+      whose = labels("other", "");
+    }
+    return in[std::move(whose)];
+  }
+
   const std::map<labels, sum>& sums() const noexcept { return sums_; }
 
  private:
-  static constexpr std::size_t most_named = reported::most_labels * 3 / 4;
-
-  sum& find(labels whose) {
-    auto found = sums_.find(whose);
-    if (found != sums_.end()) {
-      return found->second;
-    }
-    if (!whose.second.empty() && sums_.size() >= most_named) {
-      return find({std::move(whose.first), std::string()});
-    }
-    return sums_[sums_.size() < reported::most_labels - 1 ? std::move(whose) : labels("other", "")];
-  }
-
   std::map<labels, sum> sums_;
 };
 
