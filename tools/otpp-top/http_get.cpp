@@ -2,6 +2,8 @@
 
 #include "http_get.hpp"
 
+#include <otpp/observer/detail/ascii.hpp>
+
 #include <asio/connect.hpp>
 #include <asio/error.hpp>
 #include <asio/ip/address.hpp>
@@ -19,9 +21,8 @@ namespace {
 constexpr std::size_t longest_answer = std::size_t{64} << 20;
 
 bool same_word(std::string_view left, std::string_view right) {
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [&](char a, char b) {
-    return lower(a) == lower(b);
+    return otpp::detail::lower_ascii(a) == otpp::detail::lower_ascii(b);
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include "text.hpp"
 
+#include <otpp/observer/detail/json.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -62,38 +64,18 @@ std::size_t bytes_within(std::string_view text, std::size_t columns) {
 
 decoded decode(std::string_view text) {
   auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  std::uint8_t first = at(0);
-  if (first < 0x80) {
-    return {first, 1, true};
-  }
-  std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) {
+  std::size_t length = otpp::detail::utf8_length(text);
+  if (length == 0) {
     return {replacement, 1, false};
   }
-  char32_t c = first & (0x7fu >> length);
+  char32_t c = length == 1 ? at(0) : at(0) & (0x7fu >> length);
   for (std::size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0u) != 0x80) {
-      return {replacement, 1, false};
-    }
     c = (c << 6) | (at(i) & 0x3fu);
-  }
-  bool too_long = (length == 3 && c < 0x800) || (length == 4 && c < 0x10000);
-  if (too_long || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
-    return {replacement, 1, false};
   }
   return {c, length, true};
 }
 
-std::string repair(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  while (!text.empty()) {
-    decoded next = decode(text);
-    result += next.valid ? text.substr(0, next.length) : "\xef\xbf\xbd";
-    text.remove_prefix(next.length);
-  }
-  return result;
-}
+std::string repair(std::string_view text) { return otpp::detail::valid_utf8(text); }
 
 std::string clean(std::string_view text) {
   std::string result;
