@@ -71,12 +71,16 @@ function(otpp_unite target size)
   endif()
 endfunction()
 
-# otpp_precompile(<target>)
+# otpp_test_program(<target> [<library>...])
+#
+# What all programs with tests of the library have: they link it, and more, and include tests/support.
 #
 # Reading Asio is most of what a test file costs. It is done once for all targets that are compiled alike, by one of its
 # own, for which nobody waits longer than that takes. That every header stands on its own is what the target otpp_headers
 # shows.
-function(otpp_precompile target)
+function(otpp_test_program target)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${target} PRIVATE otpp::otpp otpp_warnings otpp_catch ${ARGN})
   if(NOT TARGET otpp_precompiled)
     add_library(otpp_precompiled OBJECT ${PROJECT_SOURCE_DIR}/tests/support/precompiled.cpp)
     target_include_directories(otpp_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/tests)
