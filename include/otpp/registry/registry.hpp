@@ -8,11 +8,10 @@
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
-#include <otpp/registry/detail/name_waiter.hpp>
+#include <otpp/registry/detail/name_table.hpp>
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,7 +19,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,17 +39,12 @@ class registry {
  public:
   static constexpr std::size_t longest_name = 255;
 
-  registry() : table_(std::make_shared<table>()) {}
+  registry() : table_(std::make_shared<detail::name_table>()) {}
   registry(const registry&) = delete;
   registry& operator=(const registry&) = delete;
   ~registry() {
-    detail::name_waiter* waiting = nullptr;
-    {
-      std::lock_guard lock(table_->mutex);
-      waiting = std::exchange(table_->waiting, nullptr);
-    }
-    while (waiting) {
-      std::exchange(waiting, waiting->next)->name_lost();
+    while (detail::name_waiter* one = table_->take_waiter([](const auto&) { return true; })) {
+      one->name_lost();
     }
   }
 
@@ -128,7 +121,6 @@ class registry {
     auto mine = std::make_unique<held>(table_, std::string(name));
     held* const kept = mine.get();
     std::unique_ptr<detail::name_registration> holding = std::move(mine);
-    detail::name_waiter* waiting = nullptr;
     {
       std::lock_guard lock(table_->mutex);
       auto [at, added] =
@@ -144,72 +136,17 @@ class registry {
         std::rethrow_exception(
             detail::make_error(errc::no_process, "registering", {}, '"' + std::string(name) + '"'));
       }
-      waiting = table_->take_waiting_for(name);
     }
-    while (waiting) {
-      std::exchange(waiting, waiting->next)->name_found(detail::intrusive_ptr<detail::server_core>(&server));
-    }
-  }
-
-  // Completes the wait when its name is registered, which may be now.
-  void wait(detail::name_waiter& one) {
-    detail::name_waiter* ended = nullptr;
-    detail::intrusive_ptr<detail::server_core> server;
-    {
-      std::lock_guard lock(table_->mutex);
-      ended = table_->take_if([](const detail::name_waiter& w) { return w.is_over(); });
-      auto found = table_->names.find(one.name);
-      if (found != table_->names.end()) {
-        server = found->second;
-      } else {
-        one.next = table_->waiting;
-        table_->waiting = &one;
-      }
-    }
-    while (ended) {
-      std::exchange(ended, ended->next)->name_lost();
-    }
-    if (server) {
-      one.name_found(std::move(server));
+    auto is_for_it = [&](const detail::name_waiter& one) { return one.name == name; };
+    while (detail::name_waiter* one = table_->take_waiter(is_for_it)) {
+      one->name_found(detail::intrusive_ptr<detail::server_core>(&server));
     }
   }
-
-  struct hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept {
-      return std::hash<std::string_view>()(text);
-    }
-  };
-
-  struct table {
-    mutable std::shared_mutex mutex;
-    std::unordered_map<std::string, detail::intrusive_ptr<detail::server_core>, hash, std::equal_to<>> names;
-    detail::name_waiter* waiting = nullptr;
-
-    template <class Predicate>
-    detail::name_waiter* take_if(Predicate predicate) noexcept {
-      detail::name_waiter* taken = nullptr;
-      for (detail::name_waiter** at = &waiting; *at;) {
-        detail::name_waiter* one = *at;
-        if (predicate(*one)) {
-          *at = one->next;
-          one->next = taken;
-          taken = one;
-        } else {
-          at = &one->next;
-        }
-      }
-      return taken;
-    }
-
-    detail::name_waiter* take_waiting_for(std::string_view name) noexcept {
-      return take_if([name](const detail::name_waiter& one) { return one.name == name; });
-    }
-  };
 
   // A server's registration of its name, which the server destroys when it ends.
   struct held final : detail::name_registration {
-    held(std::shared_ptr<table> in, std::string text) : names(std::move(in)), name(std::move(text)) {}
+    held(std::shared_ptr<detail::name_table> in, std::string text)
+        : names(std::move(in)), name(std::move(text)) {}
 
     ~held() override {
       if (!server) {
@@ -226,12 +163,12 @@ class registry {
 
     std::string_view text() const noexcept override { return name; }
 
-    std::shared_ptr<table> names;
+    std::shared_ptr<detail::name_table> names;
     std::string name;
     detail::server_core* server = nullptr;
   };
 
-  std::shared_ptr<table> table_;
+  std::shared_ptr<detail::name_table> table_;
 };
 
 /// Returns the server that has a name; empty if there is none. OTP's `whereis/1`.

@@ -12,6 +12,7 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/error.hpp>
+#include <otpp/registry/detail/name_table.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/timeout.hpp>
 
@@ -20,6 +21,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -31,11 +33,12 @@ namespace otpp {
 
 namespace detail {
 
-// The registry owns the server half.
+// The table of names owns the server half while the wait is on its list.
 template <class Callbacks>
 class name_request : public answer_slot<server_ref<Callbacks>>, public name_waiter {
  public:
-  explicit name_request(std::string wanted) { name = std::move(wanted); }
+  name_request(std::string wanted, std::shared_ptr<name_table> in) noexcept
+      : name_waiter(std::move(wanted), std::move(in)) {}
 
   void name_found(intrusive_ptr<server_core> found) noexcept override {
     this->answer_with([&]() noexcept { write_found(std::move(found)); });
@@ -51,6 +54,13 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
     }
   }
   void name_lost() noexcept override { this->fail(errc::no_process); }
+
+  // The caller is about to be resumed or destroyed. Without this the operation would stay until the name comes.
+  void caller_leaves() noexcept {
+    if (take_back()) {
+      this->release_server_half();
+    }
+  }
   bool is_over() const noexcept override { return this->decided(); }
 
  protected:
@@ -65,7 +75,8 @@ struct initiate_wait_for_name : initiation {
   void operator()(Handler&& handler, std::string name, duration timeout, registry* in) {
     using request = operation<name_request<Callbacks>, server_ref<Callbacks>, std::decay_t<Handler>>;
     unregistered<request> wait = make_operation<request>(
-        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()), std::move(name));
+        std::forward<Handler>(handler), asio::any_io_executor(asio::system_executor()), std::move(name),
+        access::table(*in));
     if (!wait) {
       return;
     }
@@ -75,7 +86,7 @@ struct initiate_wait_for_name : initiation {
     } else if (intrusive_ptr<server_core> found = access::core(in->find(wait->name))) {
       complete(std::move(wait), [&](request& one) noexcept { one.write_found(std::move(found)); });
     } else if (server_half<request> one = register_wait(std::move(wait))) {
-      access::wait(*in, *one.release());
+      one.release()->begin();
     }
   }
 };

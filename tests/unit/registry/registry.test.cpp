@@ -295,6 +295,7 @@ TEST_CASE("registry: may be destroyed before and after its servers", "[registry]
 
 TEST_CASE("registry: who waits for a name that has come meanwhile is told at once", "[registry]") {
   struct waiter final : otpp::detail::name_waiter {
+    explicit waiter(const otpp::registry& in) : name_waiter("a", otpp::detail::access::table(in)) {}
     void name_found(otpp::detail::intrusive_ptr<otpp::detail::server_core> server) noexcept override {
       found = std::move(server);
     }
@@ -303,20 +304,20 @@ TEST_CASE("registry: who waits for a name that has come meanwhile is told at onc
     otpp::detail::intrusive_ptr<otpp::detail::server_core> found;
     bool is_lost = false;
   };
-  waiter early;
-  waiter late;
+  auto names_of_both = std::make_unique<otpp::registry>();
+  waiter early(*names_of_both);
+  waiter late(*names_of_both);
   run([&]() -> asio::awaitable<void> {
-    otpp::registry names;
-    early.name = "a";
-    otpp::detail::access::wait(names, early);
+    otpp::registry& names = *names_of_both;
+    early.begin();
     CHECK_FALSE(early.found);
     auto server = co_await otpp::start<counter>(otpp::named("a").in(names), 0);
     CHECK(early.found == otpp::detail::access::core(server));
-    late.name = "a";
-    otpp::detail::access::wait(names, late); // between the look-up of wait_for_name and this it may have come
+    late.begin(); // between the look-up of wait_for_name and this it may have come
     CHECK(late.found == otpp::detail::access::core(server));
     co_await server.stop();
   });
+  names_of_both.reset();
   CHECK_FALSE(early.is_lost);
   CHECK_FALSE(late.is_lost);
 }

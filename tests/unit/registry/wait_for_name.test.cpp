@@ -42,6 +42,12 @@ asio::awaitable<void> wait_and_start() {
   co_await server.stop();
 }
 
+// A wait that is over has left: its memory, and the executor on which it was to complete, are not kept until the name
+// comes.
+bool nobody_waits_in(const otpp::registry& names) {
+  return otpp::detail::access::table(names)->waiting.empty();
+}
+
 } // namespace
 
 TEST_CASE("wait_for_name: comes when the name does, and leaves nothing behind", "[wait_for_name]") {
@@ -93,6 +99,7 @@ TEST_CASE("wait_for_name: what does not come in time is a timeout", "[wait_for_n
     for (otpp::duration timeout : {otpp::duration(2ms), otpp::duration(0), otpp::duration(-1)}) {
       std::error_code error = co_await code_of(otpp::wait_for_name<counter>("a", timeout, names));
       CHECK(error == otpp::errc::timeout);
+      CHECK(nobody_waits_in(names));
     }
     // Who has given up is not told, and does no harm.
     auto server = co_await otpp::start<counter>(otpp::named("a").in(names), 3);
@@ -144,7 +151,20 @@ TEST_CASE("wait_for_name: who is cancelled waits no more", "[wait_for_name]") {
     cancel.emit(asio::cancellation_type::terminal);
     std::error_code error = co_await waiting.code();
     CHECK(error == asio::error::operation_aborted);
+    CHECK(nobody_waits_in(names));
     auto server = co_await otpp::start<counter>(otpp::named("a").in(names), 3);
     co_await server.stop();
   });
+}
+
+TEST_CASE("wait_for_name: who is destroyed with its context waits no more", "[wait_for_name]") {
+  otpp::registry names;
+  {
+    asio::io_context context;
+    pending_ref waiting =
+        in_background(context.get_executor(), otpp::wait_for_name<counter>("a", otpp::infinite, names));
+    context.poll();
+    CHECK_FALSE(nobody_waits_in(names));
+  }
+  CHECK(nobody_waits_in(names));
 }

@@ -198,7 +198,7 @@ class operation final : public Base, public cached_memory {
   }
 
   void run() override {
-    this->stop_waiting();
+    leave();
     if (this->is_cancellable_) {
       if (cancellation_handler::disconnect(*this)) {
         asio::get_associated_cancellation_slot(*handler_).clear();
@@ -241,7 +241,7 @@ class operation final : public Base, public cached_memory {
 
   // Does not clear the cancellation slot: its signal may have been destroyed.
   void discard() noexcept override {
-    this->stop_waiting();
+    leave();
     if (this->is_cancellable_) {
       cancellation_handler::disconnect_locked(*this);
     }
@@ -276,6 +276,13 @@ class operation final : public Base, public cached_memory {
       }
     } else {
       std::move(handler)(std::exception_ptr(), std::forward<Given>(value));
+    }
+  }
+
+  OTPP_INLINE void leave() noexcept {
+    this->stop_waiting();
+    if constexpr (requires { this->caller_leaves(); }) {
+      this->caller_leaves();
     }
   }
 

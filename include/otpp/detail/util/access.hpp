@@ -102,9 +102,9 @@ struct access {
   static void add(Names& names, const Text& name, Server& server) {
     names.add(name, server);
   }
-  template <class Names, class Waiter>
-  static void wait(Names& names, Waiter& waiter) {
-    names.wait(waiter);
+  template <class Names>
+  static const auto& table(const Names& names) noexcept {
+    return names.table_;
   }
 };
 
