@@ -4,10 +4,13 @@
 
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/run/detail/end_report.hpp>
 #include <otpp/run/detail/interrupts.hpp>
 #include <otpp/run/detail/stop_all.hpp>
+#include <otpp/run/options.hpp>
 #include <otpp/run/stop_all.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -60,15 +63,19 @@ asio::awaitable<void> run_body(asio::awaitable<T> body, int& status, const bool&
 
 template <class T>
 asio::awaitable<void> run_main(
-    asio::awaitable<T> body, int& status, const bool& interrupted, intrusive_ptr<context_state> program) {
+    asio::awaitable<T> body, int& status, const bool& interrupted, intrusive_ptr<context_state> program,
+    end_report* report) {
   co_await run_body(std::move(body), status, interrupted);
+  if (report) {
+    report->body_has_returned();
+  }
   // A signal that arrives now must not prevent the servers from ending in order.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await detail::stop_all(std::move(program));
 }
 
 template <class T>
-int run_program(asio::awaitable<T> body);
+int run_program(asio::awaitable<T> body, const run_options& how);
 
 template <class Body>
 consteval bool check_program() {
@@ -99,6 +106,7 @@ consteval bool check_program() {
 ///
 /// @param body  The coroutine, an `asio::awaitable` of void or int; or a function object without parameters that
 ///              returns one, which is kept until the coroutine has ended, as for `spawn`.
+/// @param how   Whether to print what lives when the program does not end (`run_options::report_after`).
 ///
 /// Returns the coroutine's int if it has one, otherwise 0; 1 if an exception escapes it, which is printed on
 /// stderr.
@@ -108,9 +116,9 @@ consteval bool check_program() {
 /// int main() { return otpp::run(client); }
 /// @endcode
 template <class Body>
-int run(Body&& body) {
+int run(Body&& body, const run_options& how = {}) {
   if constexpr (detail::check_program<Body>()) {
-    return detail::run_program(detail::coroutine_of(std::forward<Body>(body)));
+    return detail::run_program(detail::coroutine_of(std::forward<Body>(body)), how);
   } else {
     return EXIT_FAILURE;
   }
@@ -119,12 +127,14 @@ int run(Body&& body) {
 // ---- implementation ----
 
 template <class T>
-int detail::run_program(asio::awaitable<T> body) {
+int detail::run_program(asio::awaitable<T> body, const run_options& how) {
   int status = EXIT_FAILURE;
   bool interrupted = false;
   asio::io_context context(1);
   asio::cancellation_signal cancel;
   interrupts of_user(context);
+  // It has signals of its own, which must have gone before those of `of_user` do.
+  const reporting_end report(access::report_after(how));
   intrusive_ptr<context_state> program = context_state::of(context.get_executor());
   program->become_program();
   auto on_signal = [&](auto& again, std::error_code error) -> void {
@@ -140,7 +150,7 @@ int detail::run_program(asio::awaitable<T> body) {
   };
   of_user.async_wait([&](std::error_code error, int) { on_signal(on_signal, error); });
   asio::co_spawn(
-      context, run_main(std::move(body), status, interrupted, std::move(program)),
+      context, run_main(std::move(body), status, interrupted, std::move(program), report.get()),
       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {
         if (error) {
           status = EXIT_FAILURE;

@@ -23,6 +23,12 @@ class captured_stderr {
     std::fclose(file_);
   }
 
+  // Returns true if something has been written; capturing goes on.
+  bool has_text() const {
+    std::fflush(stderr);
+    return ::lseek(::fileno(file_), 0, SEEK_END) > 0;
+  }
+
   std::string text() {
     restore();
     std::rewind(file_);

@@ -20,6 +20,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -307,4 +308,68 @@ TEST_CASE("run: one after another, and one inside another's thread", "[run]") {
     co_return inner;
   }());
   CHECK(nested == 5);
+}
+
+namespace {
+
+// Blocks the program's only thread in a handler, until what is printed has been seen or ten seconds have passed.
+struct blocker {
+  struct block {
+    captured_stderr* output;
+  };
+  int init() { return 0; }
+  void handle_cast(block m, int&) {
+    std::raise(SIGTERM);
+    auto until = clock_type::now() + 10s;
+    while (!m.output->has_text() && clock_type::now() < until) {
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+};
+
+} // namespace
+
+TEST_CASE("run: prints what lives if the program does not end, when asked to", "[run]") {
+  captured_stderr output;
+  auto program = [&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<blocker>(otpp::named("run blocker"));
+    co_await otpp::cast<blocker::block>(server, &output);
+    co_await wait_long();
+  };
+  int status = otpp::run(program, otpp::run_options().report_after(20ms));
+  std::string text = output.text();
+  INFO(text);
+  CHECK(status == 0);
+  CHECK(
+      text.find("told to end 0.0 s ago, and has not; its coroutine has not returned, and these live:") !=
+      text.npos);
+  CHECK(text.find("\"run blocker\"") != text.npos);
+  CHECK(text.find("blocker::block") != text.npos);
+}
+
+TEST_CASE("run: prints what lives if a server does not end after the coroutine", "[run]") {
+  captured_stderr output;
+  auto program = [&]() -> asio::awaitable<void> {
+    auto server = co_await otpp::start<blocker>(otpp::named("run blocker"));
+    co_await otpp::cast<blocker::block>(server, &output);
+  };
+  int status = otpp::run(program, otpp::run_options().report_after(20ms));
+  std::string text = output.text();
+  INFO(text);
+  CHECK(status == 0);
+  CHECK(text.find("\"run blocker\"") != text.npos);
+}
+
+TEST_CASE(
+    "run: a program that ends in time prints nothing, and its signal handler is in force again", "[run]") {
+  captured_stderr output;
+  struct sigaction before{};
+  struct sigaction after{};
+  sigaction(SIGTERM, nullptr, &before);
+  int status = otpp::run(open_house, otpp::run_options().report_after(10s));
+  sigaction(SIGTERM, nullptr, &after);
+  std::string text = output.text();
+  CHECK(status == 0);
+  CHECK(text.empty());
+  CHECK(before.sa_handler == after.sa_handler);
 }

@@ -64,7 +64,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
   bool is_over() const noexcept override { return this->decided(); }
 
  protected:
-  ~name_request() = default;
+  ~name_request() override = default;
   std::string_view operation() const noexcept override { return "wait_for_name"; }
   std::string_view message() const noexcept override { return name; }
 };

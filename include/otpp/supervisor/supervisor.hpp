@@ -147,11 +147,11 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
 /// @code
 /// int main() { return otpp::run(otpp::supervisor_spec().add(otpp::child<front>("front", 8080))); }
 /// @endcode
-inline int run(supervisor_spec spec) {
+inline int run(supervisor_spec spec, const run_options& how = {}) {
   auto gave_up = std::make_shared<bool>(false);
   spec.gave_up_ = gave_up;
   bool ends_ahead = spec.shuts_down_ahead_;
-  return run(detail::run_tree(std::move(spec), std::move(gave_up), ends_ahead));
+  return run(detail::run_tree(std::move(spec), std::move(gave_up), ends_ahead), how);
 }
 
 } // namespace otpp

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/run/options.hpp>
 #include <otpp/supervisor/child_spec.hpp>
 #include <otpp/supervisor/supervision.hpp>
 #include <otpp/timeout.hpp>
@@ -90,7 +91,7 @@ class supervisor_spec {
  private:
   friend class detail::supervised;
   friend struct supervisor;
-  friend int run(supervisor_spec spec);
+  friend int run(supervisor_spec spec, const run_options& how);
 
   std::vector<child_spec> children_;
   std::size_t intensity_ = 1;

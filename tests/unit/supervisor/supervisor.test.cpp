@@ -745,6 +745,20 @@ TEST_CASE("supervisor: run makes a whole program of a tree") {
                     .add(otpp::child_spec(quits).restart(otpp::transient).significant())) == EXIT_SUCCESS);
   all->take();
 
+  {
+    captured_stderr output; // a child that takes its 200 ms to be killed
+    status = otpp::run(
+        abc(all, otpp::one_for_one)
+            .add(otpp::child<stubborn>("s", all, "s").shutdown(200ms))
+            .add(otpp::child<interrupts_the_program>("i")),
+        otpp::run_options().report_after(10ms));
+    std::string text = output.text();
+    CHECK(status == EXIT_SUCCESS);
+    CHECK(text.find("and has not") != text.npos);
+    CHECK(text.find("stubborn#") != text.npos);
+    all->take();
+  }
+
   auto body = [&]() -> asio::awaitable<void> { // one that leaves its tree to run
     co_await otpp::start_supervisor(abc(all, otpp::one_for_one));
   };

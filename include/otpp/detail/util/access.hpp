@@ -97,6 +97,12 @@ struct access {
     return period.again();
   }
 
+  // run_options
+  template <class Options>
+  static const auto& report_after(const Options& how) noexcept {
+    return how.report_after_;
+  }
+
   // registry: names for what has no pid yet, and those who wait for a name.
   template <class Names, class Text, class Server>
   static void add(Names& names, const Text& name, Server& server) {

@@ -47,7 +47,7 @@ class name_waiter {
   const std::string name;
 
  protected:
-  ~name_waiter() = default;
+  virtual ~name_waiter() = default; // virtual, because g++ counts what a friend may destroy as accessible
 
  private:
   friend intrusive_list<name_waiter>;

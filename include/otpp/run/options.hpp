@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/util/moment.hpp>
+#include <otpp/timeout.hpp>
+
+#include <optional>
+#include <utility>
+
+#pragma GCC visibility push(default)
+
+namespace otpp {
+
+namespace detail {
+struct access;
+}
+
+/// How `otpp::run` runs a program.
+///
+/// @par Example
+/// @code
+/// int main() { return otpp::run(client, otpp::run_options().report_after(10s)); }
+/// @endcode
+class run_options {
+ public:
+  run_options() = default;
+
+  /// Prints on stderr what still lives (`otpp::describe_processes`) if the program has been told to end and is still there
+  /// so much later: after SIGINT or SIGTERM, or once its coroutine has returned. Once. It is printed by a thread of its
+  /// own, also while a handler blocks the program's thread. Without this nothing is printed.
+  run_options& report_after(duration time) & {
+    report_after_ = detail::saturate(time);
+    return *this;
+  }
+  run_options report_after(duration time) && { return std::move(report_after(time)); }
+
+ private:
+  friend struct detail::access;
+  std::optional<duration> report_after_;
+};
+
+} // namespace otpp
+
+#pragma GCC visibility pop
