@@ -69,7 +69,7 @@ consteval bool check_subscriber() {
   static_assert(
       is_report<Report>,
       "otpp: subscribe takes the type of a report: otpp::crash_report, supervisor_report, mailbox_report, "
-      "process_started, process_ended, dropped_message, trace_event or trace_capture");
+      "process_started, process_ended, dropped_message, failed_call, trace_event or trace_capture");
   static_assert(
       !is_report<Report> || hears<std::decay_t<Function>, Report>,
       "otpp: the subscriber of a report is called with `const Report&`, and can be copied");
@@ -85,7 +85,7 @@ consteval bool check_subscriber() {
 /// anybody does, the library does not print the report on stderr, as it does otherwise with the first three.
 ///
 /// @tparam Report  `crash_report`, `supervisor_report`, `mailbox_report`, `process_started`, `process_ended`,
-///                 `dropped_message`, `trace_event` or `trace_capture`. The last two are in sys.hpp.
+///                 `dropped_message`, `failed_call`, `trace_event` or `trace_capture`. The last two are in sys.hpp.
 /// @param what     `void(const Report&)`. It is called on the thread on which the report is made, between two steps of the
 ///                 server, without a lock held, and should be quick. Its exceptions are swallowed.
 ///

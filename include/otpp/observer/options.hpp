@@ -72,6 +72,15 @@ class observer_options {
   }
   observer_options quiet(bool is = true) && noexcept { return std::move(quiet(is)); }
 
+  /// Measures each message of every process, for the histograms `otpp_handler_duration_seconds` and
+  /// `otpp_mailbox_wait_seconds` of `/metrics`. Off by default: it subscribes to `otpp::trace_event`, so that a message costs
+  /// several times as much, for as long as the observer lives.
+  observer_options& histograms(bool are = true) & noexcept {
+    has_histograms_ = are;
+    return *this;
+  }
+  observer_options histograms(bool are = true) && noexcept { return std::move(histograms(are)); }
+
   /// Returns the port; zero means any.
   std::uint16_t port() const noexcept { return port_; }
 
@@ -89,11 +98,15 @@ class observer_options {
   /// Returns true if the line on stderr is left out.
   bool is_quiet() const noexcept { return is_quiet_; }
 
+  /// Returns true if each message is measured.
+  bool has_histograms() const noexcept { return has_histograms_; }
+
  private:
   std::uint16_t port_ = 4040;
   std::optional<asio::ip::address> address_;
   std::string token_;
   bool is_quiet_ = false;
+  bool has_histograms_ = false;
 };
 
 } // namespace otpp

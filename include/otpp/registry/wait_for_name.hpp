@@ -51,6 +51,7 @@ class name_request : public answer_slot<server_ref<Callbacks>>, public name_wait
     } else {
       this->server = intrusive_ptr<process>(found.get());
       this->write_error(this->say(errc::bad_message));
+      this->set_said(errc()); // which is no failure of a call
     }
   }
   void name_lost() noexcept override { this->fail(errc::no_process); }

@@ -58,6 +58,7 @@ struct trace_event {
   kind what = kind::started;
   std::uint64_t id = 0;    ///< The server's id.
   std::string_view server; ///< The server's name: `"counter"`, or `counter#7`.
+  std::string_view type;   ///< The server's callbacks: `"counter"`.
   std::string_view
       message;           ///< The type of what was sent, received, answered or handled; empty for a timeout.
   source_location where; ///< Where it was sent; line 0 if that is not known.

@@ -9,6 +9,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
+#include <otpp/detail/reply/failure.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/reply/operation.hpp>
 #include <otpp/detail/reply/request.hpp>
@@ -136,7 +137,9 @@ struct initiate_post : initiation {
           sender.release()->fail(errc::mailbox_full);
         } else {
           std::exception_ptr why = refusal_of(*sender, cycle);
-          sender.release()->fail(std::move(why));
+          if (sender.release()->fail(std::move(why))) {
+            tell_failure(errc::deadlock, verb_name(Verb), type_name<M>(), &server);
+          }
         }
         return;
       case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
@@ -161,6 +164,7 @@ asio::awaitable<void> post_or_wait(destination target, plain_message_ptr<M> item
     co_return;
   }
   if (result == mailbox::result::closed) {
+    tell_failure(errc::no_process, verb_name(Verb), type_name<M>(), target.server.get());
     std::rethrow_exception(
         make_error(errc::no_process, verb_name(Verb), type_name<M>(), target.server->describe()));
   }

@@ -9,11 +9,14 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/topic.hpp>
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
+#include <otpp/failed_call.hpp>
 #include <otpp/registry/registry.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -45,23 +48,29 @@ struct purpose {
   std::string_view verb;
   type_namer message = nullptr;
 
-  std::exception_ptr nobody_is_named(std::string_view name) const noexcept {
-    return make(errc::no_process, [&] { return '"' + std::string(name) + '"'; });
+  // @param type  That of the server that was expected; may be empty.
+  std::exception_ptr nobody_is_named(std::string_view name, std::string_view type) const noexcept {
+    return make(errc::no_process, [&] { return '"' + std::string(name) + '"'; }, type);
   }
-  std::exception_ptr nobody_is_meant() const noexcept {
-    return make(errc::no_process, [] { return std::string("nobody"); });
+  std::exception_ptr nobody_is_meant(std::string_view type) const noexcept {
+    return make(errc::no_process, [] { return std::string("nobody"); }, type);
   }
   std::exception_ptr not_for(const server_core& server) const noexcept {
-    return make(errc::bad_message, [&] { return server.describe(); });
+    return make(errc::bad_message, [&] { return server.describe(); }, server.type_name(), server.id());
   }
 
  private:
   template <class Describe>
-  std::exception_ptr make(errc code, Describe whom) const noexcept {
+  std::exception_ptr make(
+      errc code, Describe whom, std::string_view type, std::uint64_t id = 0) const noexcept {
     if (verb.empty()) {
       return nullptr;
     }
     try {
+      if (message) {
+        topic<failed_call>::tell_if_heard(
+            [&] { return failed_call{code, verb, message(), whom(), type, id}; });
+      }
       return make_error(code, verb, message ? message() : std::string_view(), whom());
     } catch (...) {
       return std::current_exception(); // no memory for the error
@@ -69,13 +78,22 @@ struct purpose {
   }
 };
 
+template <class Callbacks>
+std::string_view expected_type() noexcept {
+  if constexpr (std::is_void_v<Callbacks>) {
+    return {};
+  } else {
+    return type_name<Callbacks>();
+  }
+}
+
 // The server behind a pid. If the callbacks are known, the server must have them.
 template <class Callbacks>
 destination resolve_pid(pid&& who, const purpose& why, source_location where = {}) noexcept {
   destination found;
   found.where = where;
   if (!who) {
-    found.error = why.nobody_is_meant();
+    found.error = why.nobody_is_meant(expected_type<Callbacks>());
     return found;
   }
   if constexpr (!std::is_void_v<Callbacks>) {
@@ -99,7 +117,7 @@ destination resolve_name(
     if (who) {
       return resolve_pid<Callbacks>(std::move(who), why, where);
     }
-    found.error = why.nobody_is_named(name);
+    found.error = why.nobody_is_named(name, expected_type<Callbacks>());
   } catch (...) {
     found.error = std::current_exception(); // thrown by the registry
   }
@@ -111,7 +129,7 @@ destination resolve(server_ref<Callbacks>&& to, const purpose& why) noexcept {
   source_location where = to.where();
   destination found{access::core(std::move(to)), nullptr, nullptr, where};
   if (!found.server) {
-    found.error = why.nobody_is_meant();
+    found.error = why.nobody_is_meant(expected_type<Callbacks>());
   }
   return found;
 }

@@ -284,6 +284,7 @@ OTPP_NOINLINE inline std::exception_ptr deadlock_through(
     return nullptr;
   }
   call.forget_edge();
+  call.set_said(errc::deadlock);
   return refusal_of(call, cycle);
 }
 

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/memory/block_cache.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
+#include <otpp/detail/reply/failure.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
@@ -209,6 +210,7 @@ class operation final : public Base, public cached_memory {
     handler_.reset();
     std::exception_ptr error = std::move(this->error_);
     if (error) {
+      tell_failure(this->said_, Base::operation(), Base::message(), this->server.get());
       this->release_half(
           half::caller); // before the handler runs: it may start the next operation in the same memory
       complete(handler, std::move(error));

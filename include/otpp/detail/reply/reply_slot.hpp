@@ -19,6 +19,7 @@
 #include <asio/error.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -145,15 +146,12 @@ class reply_slot : public task, public waiter {
 
   // Returns the error for an operation that is not sent, because waiting for `whom` would never end.
   std::exception_ptr refusal(errc code, std::string_view whom) const noexcept {
-    try {
-      return make_error(code, operation(), message(), whom);
-    } catch (...) {
-      return std::current_exception();
-    }
+    return make_error(code, operation(), message(), whom);
   }
 
-  // Returns one of the library's errors, with the names of this operation and its server.
-  std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) const noexcept {
+  // For a slot that was claimed, or is unregistered: returns one of the library's errors, with all names.
+  std::exception_ptr say(errc code, const exit_reason& reason = exit_reason::normal()) noexcept {
+    set_said(code);
     try {
       std::string whom = server ? server->describe() : std::string();
       duration waited = lane_ ? context().timeout_of(timeout) : timeout;
@@ -162,6 +160,8 @@ class reply_slot : public task, public waiter {
       return std::current_exception();
     }
   }
+
+  void set_said(errc code) noexcept { said_ = static_cast<std::uint8_t>(code); } // for tell_failure()
 
   // Ends an unregistered operation without calling its handler.
   virtual void end_unregistered() noexcept {
@@ -174,7 +174,7 @@ class reply_slot : public task, public waiter {
   process* waiting_handler() const noexcept { return waiting_handler_; }
   process* caller() const noexcept { return process_.get(); } // the process in which it is resumed, or null
 
-  // Returns true if the handler that waits is one of this very server, and would wait for itself.
+  // Returns true if a handler of this very server would wait for itself.
   bool is_inside(const process& target) const noexcept { return waiting_handler_ == &target; }
 
   // Completes an unregistered operation, inside the caller's context. Returns false if it must be discarded
@@ -276,8 +276,7 @@ class reply_slot : public task, public waiter {
   ~reply_slot() override = default;
 
   virtual void destroy() noexcept = 0;
-  // Returns the verb for error texts, such as "call" or "stop".
-  virtual std::string_view operation() const noexcept = 0;
+  virtual std::string_view operation() const noexcept = 0; // the verb for error texts: "call" or "stop"
   virtual std::string_view message() const noexcept { return {}; }
 
   static std::exception_ptr aborted() noexcept {
@@ -330,6 +329,7 @@ class reply_slot : public task, public waiter {
 
   bool is_cancellable_ = false; // then another thread may decide while it is turn-local
   bool has_edge_ = false;       // used by the caller half only
+  std::uint8_t said_ = 0;       // an errc: that of the library's errors which is the result, if one is
 
  private:
   friend class cancellation_handler;

@@ -24,6 +24,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -107,6 +108,9 @@ class process : public counted<process> {
 
   // Returns the name of the process, for use in messages: `"counter"` or `counter#7`.
   virtual std::string describe() const = 0;
+
+  // Returns the type of its callbacks.
+  virtual std::string_view type_name() const noexcept { return {}; }
 
   // Returns when it was made, to some milliseconds.
   std::chrono::steady_clock::time_point started() const noexcept { return started_; }

@@ -287,6 +287,7 @@ class observation {
     trace_event made;
     made.what = what;
     made.id = who.id();
+    made.type = who.type_name();
     return made;
   }
 

@@ -168,7 +168,7 @@ class server_core : public process {
   // ---- types and names ----
 
   virtual const std::type_info& callbacks_type_info() const noexcept = 0;
-  virtual std::string_view type_name() const noexcept = 0;
+  std::string_view type_name() const noexcept override = 0;
 
   // Returns how to open a message that is on the server's list, or null.
   virtual envelope::opener find_opener(verb kind, const std::type_info& message) const noexcept = 0;

@@ -48,6 +48,7 @@ OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
     event.what = trace_event::kind::sent;
     event.id = id();
     event.server = server;
+    event.type = type_name();
     event.message = item.message_type();
     event.where = item.where();
     event.time = tag->sent;

@@ -112,16 +112,27 @@ class http_access {
     return has;
   }
 
+  // A host has one set of cookies for all its ports. So that programs do not take each other's place, the name ends with the
+  // port that the page was loaded from, `otpp_token_4040`; behind a proxy that is not the port of this.
+  static bool is_ours(std::string_view name) noexcept {
+    constexpr std::string_view plain = "otpp_token";
+    if (!name.starts_with(plain)) {
+      return false;
+    }
+    name.remove_prefix(plain.size());
+    return name.empty() || (name.front() == '_' && name.find_first_not_of("0123456789", 1) == name.npos);
+  }
+
   // Scripts encode what they put into a cookie.
   bool is_in_cookies(std::string_view text) const {
-    constexpr std::string_view wanted = "otpp_token=";
     bool is_in = false;
     while (!text.empty()) {
       std::size_t end = text.find(';');
       std::string_view one = without_blanks(text.substr(0, end));
-      if (one.substr(0, wanted.size()) == wanted) {
+      const std::size_t equals = one.find('=');
+      if (equals != std::string_view::npos && is_ours(one.substr(0, equals))) {
         std::string decoded;
-        bool is_valid = decode_percent(one.substr(wanted.size()), plus_sign::stays, decoded);
+        bool is_valid = decode_percent(one.substr(equals + 1), plus_sign::stays, decoded);
         is_in |= is_valid && is_same_secret(decoded, token_);
       }
       text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);

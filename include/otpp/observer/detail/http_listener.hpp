@@ -8,6 +8,7 @@
 #include <otpp/observer/detail/http_request.hpp>
 #include <otpp/observer/detail/http_response.hpp>
 #include <otpp/observer/detail/system.hpp>
+#include <otpp/observer/detail/while_pending.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
@@ -35,10 +36,13 @@ namespace otpp::detail {
 // Answers GET requests, each on a connection of its own, and sends events to those who have asked for
 // /api/v1/events. It is no process of the library and uses none.
 //
+// Without memory to accept the next connection, the io_context's run() throws; resume() is then to be called before it is
+// run again.
+//
 // All of it, stop() and the destructor included, is for the one thread that runs the io_context, or for any thread
 // while none does. The io_context must outlive it.
 //
-// Coroutines: one accepts, and one for each connection serves it. The io_context owns them; what they use belongs to
+// A coroutine for each connection serves it. The io_context owns them; what they use belongs to
 // them (the state, the connection), so that the listener may be destroyed first. stop() ends them all: it closes the
 // sockets, whose operations then fail, and cancels what a handler waits for. An io_context that is destroyed destroys
 // them where they are.
@@ -55,8 +59,7 @@ class http_listener {
       asio::io_context& context, const asio::ip::tcp::endpoint& endpoint, std::string token, handler handle,
       const http_limits& limits = {})
       : state_(make_state(context, endpoint, std::move(token), std::move(handle), limits)) {
-    // A failure of it would be one of the library; there is nobody to hear of it, and stop() still works.
-    asio::co_spawn(context, accept(state_), [](std::exception_ptr) {});
+    resume();
   }
   http_listener(const http_listener&) = delete;
   http_listener& operator=(const http_listener&) = delete;
@@ -69,6 +72,13 @@ class http_listener {
   }
 
   asio::ip::tcp::endpoint local_endpoint() const { return state_->local; }
+
+  // Accepts connections again, if that has ended for want of memory. Throws std::bad_alloc if there still is none.
+  void resume() {
+    if (!state_->is_accepting && !state_->is_stopped) {
+      accept_next(state_);
+    }
+  }
 
   // Closes everything. What is left of it is gone once the io_context has run what is ready.
   void stop() {
@@ -113,6 +123,7 @@ class http_listener {
     asio::ip::tcp::endpoint local;
     asio::steady_timer retry;
     std::shared_ptr<http_connections> list = std::make_shared<http_connections>();
+    bool is_accepting = false; // or waits before it does
     bool is_stopped = false;
   };
 
@@ -145,25 +156,33 @@ class http_listener {
     return host_of(endpoint.address()) + ':' + std::to_string(endpoint.port());
   }
 
-  static asio::awaitable<void> accept(std::shared_ptr<state> self) {
-    while (!self->is_stopped) {
-      std::error_code error;
-      asio::ip::tcp::socket socket =
-          co_await self->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+  // No coroutine, because Asio's are ended by std::terminate where there is no memory for an operation. What these throw
+  // leaves the io_context's run().
+  static void accept_next(const std::shared_ptr<state>& self) {
+    self->acceptor.async_accept([self, pending = while_pending(self->is_accepting)](
+                                    const std::error_code& error, asio::ip::tcp::socket socket) mutable {
+      pending.end();
       if (self->is_stopped) {
-        break;
+        return;
       }
-      bool has_failed = bool(error);
-      if (!has_failed) {
-        has_failed = !admit(self, std::move(socket));
+      if (error || !admit(self, std::move(socket))) {
+        accept_later(self);
+      } else {
+        accept_next(self);
       }
-      // As when there are no more file descriptors: the next accept would fail, too.
-      if (has_failed) {
-        std::error_code ignored;
-        self->retry.expires_after(self->limits.accept_retry);
-        co_await self->retry.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      }
-    }
+    });
+  }
+
+  // As when there are no more file descriptors: the next accept would fail, too.
+  static void accept_later(const std::shared_ptr<state>& self) {
+    self->retry.expires_after(self->limits.accept_retry);
+    self->retry.async_wait(
+        [self, pending = while_pending(self->is_accepting)](const std::error_code&) mutable {
+          pending.end();
+          if (!self->is_stopped) {
+            accept_next(self);
+          }
+        });
   }
 
   // Returns false if there was no memory for it.

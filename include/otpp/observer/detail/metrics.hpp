@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/observer/detail/handler_times.hpp>
 #include <otpp/observer/detail/json.hpp>
 #include <otpp/observer/detail/process_row.hpp>
 #include <otpp/observer/detail/reports.hpp>
@@ -40,8 +41,8 @@ class metrics_writer {
   }
 
   // Without labels that are empty, which is how Prometheus takes them.
-  void sample(std::initializer_list<label> labels, double value) {
-    out_ += name_;
+  void sample(std::initializer_list<label> labels, double value, std::string_view suffix = {}) {
+    out_.append(name_).append(suffix);
     char before = '{';
     for (const label& one : labels) {
       if (!one.value.empty()) {
@@ -56,8 +57,20 @@ class metrics_writer {
     const std::to_chars_result end = std::to_chars(text, text + sizeof text, value);
     out_.append(text, end.ptr).append("\n");
   }
-  void sample(std::initializer_list<label> labels, std::uint64_t value) {
-    sample(labels, static_cast<double>(value));
+  void sample(std::initializer_list<label> labels, std::uint64_t value, std::string_view suffix = {}) {
+    sample(labels, static_cast<double>(value), suffix);
+  }
+
+  // Of a family whose type is `histogram`. Each bucket has what is in those below it, too.
+  void histogram(const label& whose, const duration_histogram& times) {
+    std::uint64_t number = 0;
+    for (std::size_t i = 0; i != times.counts.size(); ++i) {
+      number += times.counts[i];
+      const bool is_last = i == times.labels.size();
+      sample({whose, {"le", is_last ? "+Inf" : times.labels[i]}}, number, "_bucket");
+    }
+    sample({whose}, times.sum, "_sum");
+    sample({whose}, number, "_count");
   }
 
   std::string take() noexcept { return std::move(out_); }
@@ -85,23 +98,29 @@ class metrics_writer {
 class observer_metrics {
  public:
   // To be called after a sample. Not const, because a counter must not fall.
-  std::string write(const sampler& from, const observer_reports& reports) {
-    const std::map<std::string, reported::exits, std::less<>> exits =
-        reports.read([](const reported& known) { return known.exits_by_type; });
+  //
+  // @param times  Null if they are not measured.
+  std::string write(const sampler& from, const observer_reports& reports, const handler_times* times) {
     std::map<std::string, std::uint64_t, std::less<>> alive;
     std::map<process_usage::labels, mailbox> mailboxes;
     for (const process_row& one : from.rows()) {
+      if (from.told().has(one.id)) {
+        continue;
+      }
       reported::counted(alive, one.type) += 1;
       mailbox& its = process_usage::counted(mailboxes, one);
       its.messages += one.now.queue;
       its.most = (std::max)(its.most, one.now.longest);
     }
     metrics_writer out;
-    write_processes(out, alive, exits);
+    write_processes(out, alive, from.told().by_type);
     write_usage(out, from.usage());
     write_mailboxes(out, mailboxes);
     write_reports(out, reports);
     write_restarts(out, from.restarts());
+    if (times) {
+      times->read([&](const handler_times::by_type& known) { write_times(out, known); });
+    }
     out.family("otpp_build_info", "gauge", "What the program was built with.");
     out.sample(
         {{"version", version_text(OTPP_VERSION / 10000, OTPP_VERSION / 100 % 100, OTPP_VERSION % 100)},
@@ -143,7 +162,7 @@ class observer_metrics {
           now += one;
         }
       }
-      number = (std::max)(number, now); // the two are not of the same moment
+      number = (std::max)(number, now); // a process that was never told of may be gone
       out.sample({{"type", type}}, number);
     }
     out.family("otpp_process_exits_total", "counter", "Processes that have ended.");
@@ -191,11 +210,34 @@ class observer_metrics {
         out.sample({{"type", type}}, number);
       }
       out.family(
+          "otpp_call_failures_total", "counter",
+          "Calls, and messages that were sent otherwise, that ended with an error of the library.");
+      for (const auto& [type, by_code] : known.failures_by_type) {
+        for (std::size_t i = 0; i != by_code.size(); ++i) {
+          if (by_code[i] != 0) {
+            out.sample({{"type", type}, {"code", failure_codes[i]}}, by_code[i]);
+          }
+        }
+      }
+      out.family(
           "otpp_supervisor_gave_up_total", "counter", "Supervisors that ended because of too many restarts.");
       for (const auto& [supervisor, number] : known.gave_up_by_supervisor) {
         out.sample({{"supervisor", supervisor}}, number);
       }
     });
+  }
+
+  static void write_times(metrics_writer& out, const handler_times::by_type& times) {
+    out.family(
+        "otpp_handler_duration_seconds", "histogram",
+        "How long handlers have run, with what coroutines wait in them.");
+    for (const auto& [type, its] : times) {
+      out.histogram({"type", type}, its.ran);
+    }
+    out.family("otpp_mailbox_wait_seconds", "histogram", "How long messages have waited in a mailbox.");
+    for (const auto& [type, its] : times) {
+      out.histogram({"type", type}, its.waited);
+    }
   }
 
   static void write_restarts(metrics_writer& out, const restart_log& restarts) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/observer/detail/handler_times.hpp>
 #include <otpp/observer/detail/metrics.hpp>
 #include <otpp/observer/detail/moment.hpp>
 #include <otpp/observer/detail/reports.hpp>
@@ -26,7 +27,13 @@ class observer_model {
   // Metrics are fetched every 15 to 60 s, and want counters that have counted all along.
   static constexpr std::chrono::seconds scrape_attention{120};
 
-  explicit observer_model(observer_reports::clock now = &observer_moment::now) : reports_(now), now_(now) {}
+  // @param histograms  Whether each message is measured, all the time.
+  explicit observer_model(observer_reports::clock now = &observer_moment::now, bool histograms = false)
+      : reports_(now), now_(now) {
+    if (histograms) {
+      times_.emplace();
+    }
+  }
 
   // Somebody looks. The first one gets a sample at once. Returns true if tick() is to be called from now on, each second.
   bool look(std::chrono::seconds for_how_long = attention) {
@@ -57,6 +64,10 @@ class observer_model {
   const sampler& seen() const noexcept { return sampler_; }
   sampler& seen() noexcept { return sampler_; }
   observer_metrics& metrics() noexcept { return metrics_; }
+  const handler_times* times() const noexcept { return times_ ? &*times_ : nullptr; }
+
+  // Returns true if tick() is to be called.
+  bool is_looked_at() const noexcept { return counting_.has_value(); }
 
  private:
   bool sample(const observer_moment& now) {
@@ -78,6 +89,7 @@ class observer_model {
   const observer_reports::clock now_;
   sampler sampler_{reports_};
   observer_metrics metrics_;
+  std::optional<handler_times> times_;
   std::optional<counting> counting_;
   std::chrono::steady_clock::time_point until_;
 };

@@ -5,7 +5,9 @@
 #include <otpp/crash_report.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/topic.hpp>
+#include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/failed_call.hpp>
 #include <otpp/observer/detail/crash_log.hpp>
 #include <otpp/observer/detail/moment.hpp>
 #include <otpp/observer/detail/ring.hpp>
@@ -13,6 +15,7 @@
 #include <otpp/subscription.hpp>
 #include <otpp/supervisor/report.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -82,16 +85,27 @@ inline std::size_t exit_class(const exit_reason& why) noexcept {
   return why.is_shutdown() ? 1 : why.is_clean() ? 0 : why == exit_reason::killed() ? 2 : 3;
 }
 
+// The library's errors, as the label of a metric says them.
+inline constexpr std::array<std::string_view, 16> failure_codes{
+    "unknown",         "no_process", "exited",  "timeout",      "no_reply", "calling_self",
+    "bad_message",     "name_taken", "ignored", "mailbox_full", "deadlock", "already_started",
+    "already_present", "not_found",  "running", "max_children"};
+static_assert(failure_codes.size() == static_cast<std::size_t>(errc::max_children) + 1);
+
 // What is known of what was reported. Of fixed size, whatever the names are.
 struct reported {
   static constexpr std::size_t most_labels = 200;
+  static constexpr std::size_t most_recent = 1000;
   using exits = std::array<std::uint64_t, exit_classes.size()>;
+  using failures = std::array<std::uint64_t, failure_codes.size()>;
 
   crash_log crashes;
   ring<supervisor_event> supervisors{100};
   ring<observer_mark> marks{100};
-  std::vector<process_end> ends; // since the last sample; while somebody looks
+  std::vector<process_end> ends;                   // since the last sample; while somebody looks
+  ring<std::uint64_t> ended_recently{most_recent}; // ids, also while nobody looks
   std::map<std::string, exits, std::less<>> exits_by_type;
+  std::map<std::string, failures, std::less<>> failures_by_type;
   std::map<std::string, std::uint64_t, std::less<>> dropped_by_type;
   std::map<std::string, std::uint64_t, std::less<>> gave_up_by_supervisor;
   std::uint64_t ended = 0;
@@ -107,7 +121,16 @@ struct reported {
   }
 };
 
-// Hears of crashes, of supervisors and of ends, on any thread, from its construction to its destruction. This is all that
+// What was known of ends at one moment.
+struct ends_told {
+  std::vector<process_end> since; // since the last call
+  std::vector<std::uint64_t> ids; // of the newest, sorted: these may still be visited
+  std::map<std::string, reported::exits, std::less<>> by_type;
+
+  bool has(std::uint64_t id) const noexcept { return std::binary_search(ids.begin(), ids.end(), id); }
+};
+
+// Hears of crashes, of supervisors, of ends and of calls that fail, on any thread, from its construction to its destruction. This is all that
 // the observer does while nobody looks.
 class observer_reports {
  public:
@@ -120,7 +143,8 @@ class observer_reports {
             [this](const crash_report& report) { hear(report); }))),
         supervisors_(access::make<subscription>(topic<supervisor_report>::subscribe_beside_line(
             [this](const supervisor_report& report) { hear(report); }))),
-        ends_(subscribe<process_ended>([this](const process_ended& report) { hear(report); })) {}
+        ends_(subscribe<process_ended>([this](const process_ended& report) { hear(report); })),
+        failures_(subscribe<failed_call>([this](const failed_call& report) { hear(report); })) {}
 
   observer_reports(const observer_reports&) = delete;
   observer_reports& operator=(const observer_reports&) = delete;
@@ -132,10 +156,18 @@ class observer_reports {
     return read(std::as_const(known_));
   }
 
-  // Returns the ends since the last call. Until keep_ends(false) more are kept.
-  std::vector<process_end> take_ends() {
-    std::lock_guard lock(mutex_);
-    return std::exchange(known_.ends, {});
+  // Returns what is known of ends; those since the last call were kept if keep_ends(true).
+  ends_told take_ends() {
+    ends_told taken;
+    {
+      std::lock_guard lock(mutex_);
+      taken.by_type = known_.exits_by_type;
+      taken.ids.reserve(known_.ended_recently.size());
+      known_.ended_recently.visit([&](std::uint64_t id) { taken.ids.push_back(id); });
+      taken.since = std::exchange(known_.ends, {}); // last, because the others need memory
+    }
+    std::sort(taken.ids.begin(), taken.ids.end());
+    return taken;
   }
 
   void keep_ends(bool keep) noexcept {
@@ -188,10 +220,17 @@ class observer_reports {
     observer_moment now = keeps ? now_() : observer_moment();
     std::lock_guard lock(mutex_);
     known_.ended += 1;
+    known_.ended_recently.push(report.id);
     reported::counted(known_.exits_by_type, report.type)[exit_class(report.reason)] += 1;
     if (keeps && known_.ends.size() < most_ends) {
       known_.ends.push_back({report.id, std::move(reason), now.steady});
     }
+  }
+
+  void hear(const failed_call& report) {
+    const auto code = static_cast<std::size_t>(report.code);
+    std::lock_guard lock(mutex_);
+    reported::counted(known_.failures_by_type, report.type)[code < failure_codes.size() ? code : 0] += 1;
   }
 
   const clock now_;
@@ -201,6 +240,7 @@ class observer_reports {
   subscription crashes_; // the last members: they end first
   subscription supervisors_;
   subscription ends_;
+  subscription failures_;
 };
 
 } // namespace otpp::detail

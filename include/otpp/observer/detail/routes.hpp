@@ -115,7 +115,7 @@ class observer_routes {
       return plain(top_text(seen(), process_query::read(request, 40)));
     }
     if (path == "/metrics") {
-      http_response response = plain(model_->metrics().write(seen(), model_->reports()));
+      http_response response = plain(model_->metrics().write(seen(), model_->reports(), model_->times()));
       response.type = "text/plain; version=0.0.4; charset=utf-8";
       return response;
     }

@@ -95,6 +95,7 @@ class sampler {
   const restart_log& restarts() const noexcept { return restarts_; }
   const process_usage& usage() const noexcept { return usage_; }
   process_histories& histories() noexcept { return histories_; }
+  const ends_told& told() const noexcept { return told_; } // of a process of rows(), too, that is nearly gone
 
   // Returns a living process, or one that lingers; null if there is none.
   const process_row* find(std::uint64_t id) const noexcept {
@@ -128,7 +129,8 @@ class sampler {
 
  private:
   void take_ends() {
-    for (process_end& one : reports_->take_ends()) {
+    told_ = reports_->take_ends();
+    for (process_end& one : told_.since) {
       ends_.insert_or_assign(one.id, end_of_row{std::move(one.reason), one.at});
     }
   }
@@ -172,7 +174,8 @@ class sampler {
       take_name(row, view.names()); // it may have got one meanwhile
     }
     row.samples += 1;
-    row.update(sample, now_.steady, is_new ? 0 : elapsed);
+    const double age = is_new && !is_first ? in_seconds(now_.steady - row.started) : 0;
+    row.update(sample, now_.steady, (std::max)(elapsed, age)); // a new one has done all that since it started
     if (row.lints.has(lint::stuck) && waits_.size() < most_waits) {
       waits_.emplace(row.id, view.info().waits_for);
     }
@@ -391,6 +394,7 @@ class sampler {
   restart_log restarts_;
   ring<supervisor_event> restarted_{100};
   process_usage usage_;
+  ends_told told_;
   history all_;
   process_histories histories_;
 };

@@ -10,6 +10,7 @@
 #include <otpp/observer/detail/routes.hpp>
 #include <otpp/observer/detail/show.hpp>
 #include <otpp/observer/detail/system.hpp>
+#include <otpp/observer/detail/while_pending.hpp>
 #include <otpp/observer/options.hpp>
 
 #include <asio/awaitable.hpp>
@@ -38,13 +39,13 @@ class observer_service {
  public:
   // Throws std::system_error and std::invalid_argument, as observe().
   explicit observer_service(const observer_options& how)
-      : listener_(context_, endpoint_of(how), how.token(), [this](http_request request) {
+      : model_(&observer_moment::now, how.has_histograms()),
+        listener_(context_, endpoint_of(how), how.token(), [this](http_request request) {
           return answer(std::move(request));
         }) {
     listener_.on_stream([this] {
-      if (model_.look()) {
-        tick_later();
-      }
+      model_.look();
+      keep_ticking();
       send_tick(); // the new one need not wait for a second
     });
     const signals_blocked while_it_starts;
@@ -75,17 +76,19 @@ class observer_service {
   void run() noexcept {
     while (!context_.stopped()) {
       try {
+        listener_.resume();
+        keep_ticking();
         context_.run();
       } catch (...) {
-        // No memory for one request, or for one second.
+        // No memory for a request, for a second, or to accept: later there may be.
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
       }
     }
   }
 
   asio::awaitable<http_response> answer(http_request request) {
-    if (routes_.look(request)) {
-      tick_later();
-    }
+    routes_.look(request);
+    keep_ticking();
     std::optional<http_response> known = routes_.answer(request);
     if (known) {
       co_return std::move(*known);
@@ -95,11 +98,19 @@ class observer_service {
     co_return std::move(status);
   }
 
+  // Without memory for the timer it throws; then whoever looks next tries again.
+  void keep_ticking() {
+    if (model_.is_looked_at() && !is_ticking_) {
+      tick_later();
+    }
+  }
+
   void tick_later() {
     constexpr std::chrono::milliseconds interval{1000};
     timer_.expires_at(
         (std::max)(timer_.expiry() + interval, std::chrono::steady_clock::now() + interval / 2));
-    timer_.async_wait([this](const std::error_code& error) {
+    timer_.async_wait([this, pending = while_pending(is_ticking_)](const std::error_code& error) mutable {
+      pending.end();
       if (!error) {
         tick();
       }
@@ -110,7 +121,7 @@ class observer_service {
     if (!model_.tick(listener_.streams() != 0)) {
       return;
     }
-    tick_later();
+    keep_ticking();
     send_tick();
   }
 
@@ -122,6 +133,7 @@ class observer_service {
     }
   }
 
+  bool is_ticking_ = false; // the timer runs; outlives its handler
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
   observer_model model_;

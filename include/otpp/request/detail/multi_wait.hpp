@@ -17,6 +17,7 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/detail/reply/failure.hpp>
 #include <otpp/request/detail/open_request.hpp>
 #include <otpp/request/response.hpp>
 #include <otpp/timeout.hpp>
@@ -129,6 +130,9 @@ class multi_wait : public answer_slot<std::vector<response<reply_t<M>>>>, public
  private:
   std::exception_ptr late(const open_request<reply>& one) const noexcept {
     try {
+      if (this->said_ != 0) {
+        tell_failure(errc::timeout, operation(), message(), one.asked().get());
+      }
       std::string whom = one.asked() ? one.asked()->describe() : std::string();
       return make_error(errc::timeout, operation(), message(), whom, exit_reason(), this->timeout);
     } catch (...) {
@@ -187,7 +191,7 @@ class initiate_multi_call : public initiation {
       if (from && one.server()) {
         auto give_up = [&]() noexcept { one.request()->give_up(); };
         if (std::exception_ptr why = deadlock_of_one(*wait, *one.server(), give_up)) {
-          one.refuse(std::move(why));
+          one.refuse(errc::deadlock, std::move(why));
         }
       }
       std::move(one).send(patience < duration::zero() ? patience : infinite);

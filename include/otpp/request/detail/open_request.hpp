@@ -7,6 +7,7 @@
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/memory/block_cache.hpp>
 #include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/failure.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/process.hpp>
@@ -228,6 +229,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void refuse(std::exception_ptr error) noexcept {
     this->error_ = std::move(error);
     this->decide(slot_state::decision::server_half);
+    tell_failure();
     this->respond();
   }
   void refuse(errc code, intrusive_ptr<server_core> by) noexcept {
@@ -256,12 +258,21 @@ class pending_request final : public call_request<M>, public open_request<reply_
 
  private:
   // The answer has arrived in the server's context, or is discarded with that context on the way.
-  void run() override { conclude(); }
+  void run() override {
+    tell_failure();
+    conclude();
+  }
   void discard() noexcept override { conclude(); }
   void conclude() noexcept {
     this->stop_waiting();
     this->respond();
     this->release_half(slot_state::half::caller);
+  }
+
+  void tell_failure() noexcept {
+    if (this->error_) {
+      detail::tell_failure(this->said_, operation(), this->message(), this->server.get());
+    }
   }
 
   void withdraw() noexcept override {
@@ -316,8 +327,10 @@ class ready_request {
   const intrusive_ptr<pending_request<M>>& request() const noexcept { return request_; }
 
   void refuse(errc code) noexcept { request_->refuse(code, std::move(target_.server)); }
-  void refuse(std::exception_ptr why) noexcept {
+  // As above, with an error that has more to say.
+  void refuse(errc code, std::exception_ptr why) noexcept {
     target_.server = {};
+    request_->set_said(code);
     request_->refuse(std::move(why));
   }
 

@@ -53,18 +53,22 @@ class response_wait : public answer_slot<R>, public response_listener {
   void stop_waiting() noexcept {
     reply_slot::stop_waiting();
     intrusive_ptr<open_request<R>> request = std::move(request_);
-    if (request && !is_answered_ && (abandons_ || request->has_no_handle())) {
-      request->abandon();
+    if (request && !is_answered_) {
+      message_ = request->content_type();
+      if (abandons_ || request->has_no_handle()) {
+        request->abandon();
+      }
     }
   }
 
   std::string_view operation() const noexcept override { return "send_request"; }
   std::string_view message() const noexcept override {
-    return request_ ? request_->content_type() : std::string_view();
+    return request_ ? request_->content_type() : message_;
   }
 
  private:
   intrusive_ptr<open_request<R>> request_;
+  std::string_view message_; // of a request that was waited for in vain
   bool abandons_;
   bool is_answered_ = false;
 };

@@ -183,14 +183,16 @@ TEST_CASE("http_request: a token that is wanted", "[observer]") {
   CHECK(status_of(host + "\r\n", token_access) == 401);
   for (std::string_view field :
        {"Authorization: Bearer s3cret", "authorization: bearer  s3cret ", "Cookie: otpp_token=s3cret",
-        "Cookie: a=b; otpp_token=s3cret; c=d", "Cookie: otpp_token=s3%63ret"}) {
+        "Cookie: a=b; otpp_token=s3cret; c=d", "Cookie: otpp_token=s3%63ret",
+        "Cookie: otpp_token_4041=of another program; otpp_token_4040=s3cret"}) {
     CAPTURE(field);
     CHECK(status_of(host + std::string(field) + "\r\n\r\n", token_access) == 200);
   }
   for (std::string_view field :
        {"Authorization: Bearer s3cre", "Authorization: Bearer s3crets", "Authorization: Bearer ",
         "Authorization: Basic s3cret", "Authorization: s3cret", "Cookie: otpp_token=", "Cookie: otpp_token=%",
-        "Cookie: x_otpp_token=s3cret", "Cookie: otpp_token", "X-Token: s3cret"}) {
+        "Cookie: x_otpp_token=s3cret", "Cookie: otpp_token", "Cookie: otpp_token_x=s3cret",
+        "X-Token: s3cret"}) {
     CAPTURE(field);
     CHECK(status_of(host + std::string(field) + "\r\n\r\n", token_access) == 401);
   }

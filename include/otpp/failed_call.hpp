@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/util/one_line.hpp>
+#include <otpp/error.hpp>
+#include <otpp/subscription.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#pragma GCC visibility push(default)
+
+namespace otpp {
+
+/// A call, or another way of sending a message, has ended with one of the library's errors, such as `errc::timeout`.
+///
+/// It goes to those who `subscribe` to it, where the error is delivered: on the executor of whoever waits for the answer,
+/// before that is resumed. What a server itself answers with, `otpp::fail` or an exception of its handler's that is passed
+/// on, is no failure of the call. Not told either: `try_cast` and `try_send`, which only return false; operations without
+/// a message, such as `stop` and `start`; a cancellation; and what is destroyed with its context.
+///
+/// @par Example
+/// @code
+/// otpp::subscription failures = otpp::subscribe<otpp::failed_call>(
+///     [](const otpp::failed_call& failed) { std::cerr << failed.text() << '\n'; });
+/// @endcode
+struct failed_call {
+  errc code{};                ///< Why.
+  std::string_view operation; ///< `"call"`, `"cast"`, `"send"`, `"send_request"` or `"multi_call"`.
+  std::string_view message;   ///< The type of the message.
+  std::string server;         ///< The server's name, or `counter#7`; `nobody` if the address was empty.
+  std::string_view
+      type; ///< The server's callbacks: `"counter"`. Empty if no server was found at an untyped address.
+  std::uint64_t id = 0; ///< The server's id; zero if no server was found.
+
+  /// Returns the report as one line.
+  std::string text() const {
+    std::string line = "otpp: " + std::string(operation) + " of " + std::string(message) + " at ";
+    return line + detail::one_line(server) + " has failed: " + make_error_code(code).message();
+  }
+};
+
+template <>
+inline constexpr bool detail::is_report<failed_call> = true;
+template <>
+inline constexpr bool detail::is_silent<failed_call> = true;
+
+} // namespace otpp
+
+#pragma GCC visibility pop
