@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/observer/detail/handled_log.hpp>
 #include <otpp/observer/detail/metrics.hpp>
 #include <otpp/observer/detail/moment.hpp>
 #include <otpp/observer/detail/reports.hpp>
@@ -47,6 +48,7 @@ class observer_model {
     if (has_streams) {
       until_ = (std::max)(until_, now.steady + attention);
     }
+    handled_.expire(now.steady);
     if (counting_ && now.steady >= until_) {
       stop();
     }
@@ -57,6 +59,8 @@ class observer_model {
   const sampler& seen() const noexcept { return sampler_; }
   sampler& seen() noexcept { return sampler_; }
   observer_metrics& metrics() noexcept { return metrics_; }
+  handled_log& handled() noexcept { return handled_; }
+  observer_moment moment() const { return now_(); }
 
  private:
   bool sample(const observer_moment& now) {
@@ -72,6 +76,7 @@ class observer_model {
   void stop() noexcept {
     counting_.reset();
     sampler_.pause();
+    handled_.forget_all();
   }
 
   observer_reports reports_;
@@ -79,6 +84,7 @@ class observer_model {
   sampler sampler_{reports_};
   observer_metrics metrics_;
   std::optional<counting> counting_;
+  handled_log handled_;
   std::chrono::steady_clock::time_point until_;
 };
 
