@@ -207,9 +207,6 @@ void app::press_character(char32_t character) {
   } else if (character == U'/') {
     search_before_ = state_.search;
     state_.editing = true;
-  } else if (character == U'H') {
-    state_.hidden = !state_.hidden;
-    ask_page();
   } else if (character >= U'0' && character <= U'9') {
     sort_by(column_of_digit(static_cast<char>(character)));
   } else if (character >= U'A' && character <= U'Z') {

@@ -74,10 +74,14 @@ def answer(path, query):
     if path == "/api/v1/process":
         i = int(query["id"][0])
         return {"time": now, "row": ROWS[i - 1], "links": [{"id": 1, "name": "main"}], "monitors": [],
-                "monitored_by": [], "executor": None,
+                "monitored_by": [],
                 "history": {"interval": 1.0, "end": now, "messages": [0, 1, 2, 4, 8], "busy": [0, 0.5, 1],
                             "queue": [3, 2, 1], "marks": []},
-                "recent": [{"message": "shop::pay", "waited": 0.001, "ran": 0.2, "ago": 1.2, "error": None}]}
+                "recent": [
+                    {"message": "shop::pay", "kind": "call", "waited": 0.001, "ran": 0.2, "ago": 1.2, "error": None},
+                    {"message": "", "kind": "timeout", "waited": None, "ran": 0.00002, "ago": 3.4,
+                     "error": "no " + HOSTILE[:5]}],
+                "ran": {"for": 9.5, "up_to": [1e-05, 0.0001, 0.001, 0.01, 0.1, 1], "counts": [0, 1, 0, 0, 0, 1, 2]}}
     if path == "/api/v1/status":
         return {"error": "did not answer within 1 s: its handler has run for 12.3 s"}
     return None

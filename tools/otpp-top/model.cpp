@@ -83,6 +83,21 @@ std::vector<double> numbers_in(const json& object, const char* key) {
       object, key, [](const json& element) { return element.is_number() ? element.get<double>() : 0.0; });
 }
 
+// How many of what took how long, without those of which there are none: "6 to 1.0ms".
+std::vector<std::string> histogram_in(const json& object) {
+  const std::vector<double> bounds = numbers_in(object, "up_to");
+  const std::vector<double> counts = numbers_in(object, "counts");
+  std::vector<std::string> result;
+  for (std::size_t i = 0; i < counts.size() && i <= bounds.size() && !bounds.empty(); ++i) {
+    if (counts[i] > 0) {
+      result.push_back(
+          number(counts[i]) +
+          (i < bounds.size() ? " to " + duration(bounds[i]) : " over " + duration(bounds.back())));
+    }
+  }
+  return result;
+}
+
 std::optional<double> ago_in(const json& all, const json& object, const char* key) {
   std::optional<double> now = number_in(all, "time");
   std::optional<double> then = number_in(object, key);
@@ -283,7 +298,6 @@ std::optional<process_detail> read_process(const std::string& text) {
   detail.links = peers("links");
   detail.monitors = peers("monitors");
   detail.monitored_by = peers("monitored_by");
-  detail.executor = text_in(all, "executor");
   const json& history = member(all, "history");
   detail.messages = numbers_in(history, "messages");
   detail.busy = numbers_in(history, "busy");
@@ -291,12 +305,16 @@ std::optional<process_detail> read_process(const std::string& text) {
   detail.recent = each_in(all, "recent", [](const json& each) {
     return handled{
         .message = text_in(each, "message"),
+        .kind = text_in(each, "kind"),
         .waited = number_in(each, "waited"),
         .ran = number_in(each, "ran"),
         .ago = number_in(each, "ago"),
         .error = text_in(each, "error"),
     };
   });
+  const json& ran = member(all, "ran");
+  detail.ran = histogram_in(ran);
+  detail.ran_for = number_in(ran, "for");
   return detail;
 }
 

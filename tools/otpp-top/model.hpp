@@ -103,6 +103,7 @@ struct crash_list {
 
 struct handled {
   std::string message;
+  std::string kind;
   std::optional<double> waited;
   std::optional<double> ran;
   std::optional<double> ago;
@@ -115,11 +116,12 @@ struct process_detail {
   std::vector<std::string> links; // "main (3)"
   std::vector<std::string> monitors;
   std::vector<std::string> monitored_by;
-  std::string executor;
   std::vector<double> messages; // per second, oldest first
   std::vector<double> busy;
   std::vector<double> queue;
   std::vector<handled> recent;
+  std::vector<std::string> ran;  // how many handlers ran how long: "6 to 1.0ms"; only where there are some
+  std::optional<double> ran_for; // the time in which these ended
 };
 
 // Nothing where the text is no such JSON.

@@ -162,7 +162,7 @@ std::string help_text() {
          "  /      search; Enter keeps it, Esc leaves     Esc  back, or end the search\n"
          "  s S    sort by the next, the last column      r  reverse the order\n"
          "  1 to 9, 0, or a column's capital letter (see h): sort by it\n"
-         "  H      show or hide the observer's own        h ?  help       q  quit\n"
+         "  h ?    help                                   q  quit\n"
          "\n"
          "A row begins with > if it is selected, ! if something is wrong with it, and x if it has ended.\n"
          "Colors only repeat that; NO_COLOR turns them off.\n"

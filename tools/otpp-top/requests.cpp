@@ -17,7 +17,7 @@ std::string target_of(const state& now, std::size_t rows) {
       if (!now.search.empty()) {
         target += "&q=" + percent_encode(now.search);
       }
-      return target + (now.hidden ? "&hidden=1" : "");
+      return target;
     }
     case page::tree: return "/api/v1/tree";
     case page::crashes: return "/api/v1/crashes";

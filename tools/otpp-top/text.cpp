@@ -177,6 +177,9 @@ std::string duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) {
     return "?";
   }
+  if (seconds > 0 && seconds < 0.00095) {
+    return format("%.0fus", seconds * 1e6);
+  }
   if (seconds < 0.0995) {
     return format("%.1fms", seconds * 1000);
   }

@@ -72,6 +72,7 @@ TEST_CASE("text: lines break at spaces, or where they must", "[top]") {
 }
 
 TEST_CASE("text: numbers are as short as one can read them", "[top]") {
+  CHECK(top::duration(0.00001) == "10us");
   CHECK(top::duration(0.001) == "1.0ms");
   CHECK(top::duration(12.34) == "12.3s");
   CHECK(top::duration(59.97) == "0m59s");

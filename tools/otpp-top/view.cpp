@@ -340,12 +340,13 @@ std::vector<line> process_lines(const state& now, std::size_t columns) {
   out.add("links", joined(detail.links));
   out.add("monitors", joined(detail.monitors));
   out.add("monitored by", joined(detail.monitored_by));
-  out.add(
-      "executor",
-      (detail.executor.empty() ? "-" : detail.executor) + ", context " + or_dash(row.context, number));
+  out.add("context", or_dash(row.context, number));
   out.add("msg/s", plotted(detail.messages, columns, now.unicode, number));
   out.add("busy", plotted(detail.busy, columns, now.unicode, percent));
   out.add("queue length", plotted(detail.queue, columns, now.unicode, number));
+  if (!detail.ran.empty()) {
+    out.add("handlers ran", joined(detail.ran) + ", in " + or_dash(detail.ran_for, duration));
+  }
   if (now.wants_status) {
     out.add("STATUS", look::head);
     if (!now.status) {
@@ -359,12 +360,12 @@ std::vector<line> process_lines(const state& now, std::size_t columns) {
     }
   }
   if (!detail.recent.empty()) {
-    out.add("    AGO  WAITED     RAN  MESSAGE", look::head);
+    out.add("    AGO  WAITED     RAN  KIND     MESSAGE", look::head);
   }
   for (const handled& each : detail.recent) {
-    std::string text = fit_right(or_dash(each.ago, duration), 7) + ' ' +
-                       fit_right(or_dash(each.waited, duration), 7) + ' ' +
-                       fit_right(or_dash(each.ran, duration), 7) + "  " + each.message;
+    std::string text =
+        fit_right(or_dash(each.ago, duration), 7) + ' ' + fit_right(or_dash(each.waited, duration), 7) + ' ' +
+        fit_right(or_dash(each.ran, duration), 7) + "  " + fit_left(each.kind, 7) + "  " + each.message;
     if (!each.error.empty()) {
       text += "  failed: " + each.error;
     }
@@ -405,7 +406,6 @@ std::vector<line> help_lines() {
       {"  /           search; words that must all occur in name, type, id or message,", look::plain},
       {"              is:stuck is:dead is:supervisor is:lint; Enter keeps it, Esc leaves", look::plain},
       {"  s S         sort by the next, the last column; r reverses the order", look::plain},
-      {"  H           show or hide what belongs to the observer", look::plain},
       {"  Ctrl-L      draw the screen anew", look::plain},
       {"  q           quit", look::plain},
       {"COLUMNS, and the keys that sort by them", look::head},
@@ -443,8 +443,7 @@ std::string status_text(const state& now) {
       if (!now.search.empty()) {
         text += "  search: " + clean(now.search);
       }
-      return text + (now.hidden ? "  all" : "") +
-             "  / search  s sort  Enter details  t tree  c crashes  h help";
+      return text + "  / search  s sort  Enter details  t tree  c crashes  h help";
     case page::tree: return "tree  Enter details  p processes  c crashes  h help  q quit";
     case page::crashes: return "crashes, newest first  Enter details  p processes  t tree  h help  q quit";
     case page::process:

@@ -53,7 +53,6 @@ struct state {
   bool descending = true;
   std::string search;
   std::size_t offset = 0;
-  bool hidden = false;
 
   std::uint64_t process = 0; // whose detail is shown
   std::size_t crash = 0;     // whose detail is shown

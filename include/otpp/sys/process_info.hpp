@@ -51,6 +51,7 @@ struct process_info {
   /// nobody goes on before a timeout (`errc::deadlock`).
   std::vector<std::uint64_t> waits_for;
   const asio::execution_context* context = nullptr; ///< On which it runs. It may have gone: do not follow it.
+  std::uint32_t context_number = 0;                 ///< `process_view::context_number`
   std::chrono::steady_clock::time_point started;    ///< When it was started, to some milliseconds.
   std::uint64_t messages = 0;                       ///< `process_view::messages`
   duration in_handlers{};                           ///< `process_view::in_handlers`
@@ -82,6 +83,9 @@ class process_view {
   std::chrono::steady_clock::time_point started() const noexcept { return server_->started(); }
   /// Returns the context on which it runs.
   const asio::execution_context* context() const noexcept { return &server_->context().context(); }
+  /// Returns the number of that context, by which people tell contexts apart: 1 for the first one that the library has seen.
+  /// Unlike an address it is never used again.
+  std::uint32_t context_number() const noexcept { return server_->context().number(); }
   /// Returns true if it has children, or may have.
   bool is_supervisor() const noexcept {
     const detail::relations* its = server_->related();
@@ -162,6 +166,7 @@ inline process_info process_view::info() const {
   result.mailbox_limit = mailbox_limit();
   result.waits_for = detail::awaited_by(*server_);
   result.context = context();
+  result.context_number = context_number();
   result.started = started();
   result.messages = messages();
   result.in_handlers = in_handlers();

@@ -61,6 +61,7 @@ struct trace_event {
   std::string_view type;   ///< The server's callbacks: `"counter"`.
   std::string_view
       message;           ///< The type of what was sent, received, answered or handled; empty for a timeout.
+  bool is_call = false;  ///< The message is a call, and no cast or info.
   source_location where; ///< Where it was sent; line 0 if that is not known.
   exit_reason reason =
       exit_reason::normal(); ///< Why it ended; of `handled`, why the handler ends it. Else `normal`.

@@ -190,9 +190,28 @@ TEST_CASE("processes: what a process is, what its mailbox holds, and where it ru
     CHECK(find(top)->is_supervisor);
     asio::any_io_executor here = co_await asio::this_coro::executor;
     CHECK(find(server)->context == &asio::query(here, asio::execution::context));
+    CHECK(find(server)->context_number == find(top)->context_number);
     co_await server.stop();
     co_await top.stop();
   });
+}
+
+TEST_CASE("processes: contexts have numbers, which are never used again") {
+  std::uint32_t before = 0;
+  for (int n = 0; n != 3; ++n) {
+    run([&]() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<sleeper>();
+      asio::thread_pool elsewhere(1);
+      auto other = co_await otpp::start<sleeper>(otpp::options().on(elsewhere.get_executor()));
+      const std::uint32_t here = find(server)->context_number;
+      const std::uint32_t there = find(other)->context_number;
+      CHECK(here > before);
+      CHECK(there > here);
+      before = there;
+      co_await other.stop();
+      co_await server.stop();
+    });
+  }
 }
 
 TEST_CASE("processes: contexts may come and go while they are listed") {

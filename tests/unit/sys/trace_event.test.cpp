@@ -101,11 +101,13 @@ TEST_CASE("trace_event: who subscribes hears of all messages, from whom, and how
     CHECK(at_first[0].event.from == 0); // this coroutine is no process
     std::vector<kept> at_second = seen.of(second.id());
     REQUIRE(kinds(at_second) == std::vector{kind::sent, kind::received, kind::replied, kind::handled});
+    CHECK_FALSE(at_first[2].event.is_call);
     for (const kept& one : at_first) {
       CHECK(one.event.type == otpp::detail::type_name<root>());
     }
     for (const kept& one : at_second) {
       CHECK(one.event.type == otpp::detail::type_name<leaf>());
+      CHECK(one.event.is_call);
       CHECK(one.event.from == first.id());
       CHECK(one.event.sequence == at_first[0].event.sequence + 1);
       CHECK(one.message == otpp::detail::type_name<leaf::ask>());

@@ -64,6 +64,7 @@ class context_state : public counted<context_state> {
 
   // Returns the context, which may have been destroyed.
   asio::execution_context& context() const noexcept { return *context_; }
+  std::uint32_t number() const noexcept { return number_; } // 1 for the first; no other has the same
 
   // Marks it as the context of otpp::run. Called before anything runs there.
   void become_program() noexcept { is_program_ = true; }
@@ -92,8 +93,7 @@ class context_state : public counted<context_state> {
   // Returns true if the process was listed. The caller then owns the context's reference.
   bool remove(process& one) noexcept;
 
-  // Returns the most recently started living process for which `wanted` returns true, or null. Calls `wanted`
-  // under the lock.
+  // Returns the newest living process for which `wanted` returns true, or null. Calls that under the lock.
   template <class Wanted>
   intrusive_ptr<process> newest(Wanted wanted) noexcept;
 
@@ -208,6 +208,7 @@ class context_state : public counted<context_state> {
 
  private:
   friend class context_guard;
+  friend class context_service;
   friend class lane;
   friend class turn;
   friend class watchdog;
@@ -296,8 +297,6 @@ class context_state : public counted<context_state> {
   void sweep(lane& here);
   void arm_timer(lane& here, deadline::time_point at);
 
-  friend class context_service;
-
   bool note_thread(const void* thread) noexcept {
     if (thread_.load(std::memory_order_relaxed) == &thread_) {
       return true; // known already
@@ -313,11 +312,12 @@ class context_state : public counted<context_state> {
   explicit context_state(asio::execution_context& context)
       : context_(&context), virtual_time_(virtual_time_service::of(context)), watchdog_(*this) {}
 
+  static inline constinit std::atomic<std::uint32_t> how_many_{0};
   asio::execution_context* context_;
+  const std::uint32_t number_ = how_many_.fetch_add(1, std::memory_order_relaxed) + 1;
   virtual_time* virtual_time_;
   bool is_program_ = false;
-  std::atomic<const void*> thread_{
-      nullptr}; // the one that has run all turns so far; its own address if there are several
+  std::atomic<const void*> thread_{nullptr}; // that has run all turns so far; its own address: several have
   watchdog watchdog_;
   std::atomic<std::uint64_t> gate_{0}; // twice the number inside, plus one when closed
 

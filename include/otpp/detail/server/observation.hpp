@@ -62,6 +62,7 @@ class observation {
     std::string name; // of the process, once it is needed
     std::unique_ptr<message_tag> tag;
     std::string_view message;
+    bool is_call = false;
     source_location where;
     duration waited{};
     std::chrono::steady_clock::time_point received; // the beginning of the clock if nothing is handled
@@ -173,6 +174,7 @@ class observation {
     if (is_traced(who) || is_told()) {
       trace_event event = event_of(who, trace_event::kind::replied);
       event.message = message();
+      event.is_call = true;
       trace(who, std::move(event));
     }
   }
@@ -246,12 +248,14 @@ class observation {
       observer& its = observe();
       its.tag = item ? item->take_tag() : nullptr;
       its.message = item ? item->message_type() : std::string_view();
+      its.is_call = item && !item->is_lost_silently();
       its.where = item ? item->where() : source_location();
       its.received = who.context().now();
       its.waited = its.tag ? its.received - its.tag->sent : duration::zero();
       is_timed_ = true;
       trace_event event = event_of(who, what);
       event.message = its.message;
+      event.is_call = its.is_call;
       event.where = its.where;
       event.time = its.received;
       trace(who, std::move(event));
@@ -274,6 +278,7 @@ class observation {
     if (time_point since = std::exchange(observer_->received, time_point()); since != time_point()) {
       trace_event event = event_of(who, trace_event::kind::handled);
       event.message = observer_->message;
+      event.is_call = observer_->is_call;
       event.where = observer_->where;
       event.reason = reason ? *reason : exit_reason::normal();
       event.time = who.context().now();

@@ -50,6 +50,7 @@ OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
     event.server = server;
     event.type = type_name();
     event.message = item.message_type();
+    event.is_call = !item.is_lost_silently();
     event.where = item.where();
     event.time = tag->sent;
     event.sequence = tag->sequence;

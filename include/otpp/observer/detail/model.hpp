@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/observer/detail/handled_log.hpp>
 #include <otpp/observer/detail/handler_times.hpp>
 #include <otpp/observer/detail/metrics.hpp>
 #include <otpp/observer/detail/moment.hpp>
@@ -54,6 +55,7 @@ class observer_model {
     if (has_streams) {
       until_ = (std::max)(until_, now.steady + attention);
     }
+    handled_.expire(now.steady);
     if (counting_ && now.steady >= until_) {
       stop();
     }
@@ -68,6 +70,8 @@ class observer_model {
 
   // Returns true if tick() is to be called.
   bool is_looked_at() const noexcept { return counting_.has_value(); }
+  handled_log& handled() noexcept { return handled_; }
+  observer_moment moment() const { return now_(); }
 
  private:
   bool sample(const observer_moment& now) {
@@ -83,6 +87,7 @@ class observer_model {
   void stop() noexcept {
     counting_.reset();
     sampler_.pause();
+    handled_.forget_all();
   }
 
   observer_reports reports_;
@@ -91,6 +96,7 @@ class observer_model {
   observer_metrics metrics_;
   std::optional<handler_times> times_;
   std::optional<counting> counting_;
+  handled_log handled_;
   std::chrono::steady_clock::time_point until_;
 };
 

@@ -12,7 +12,7 @@ namespace otpp::detail {
 // clang-format off
 // The Content-Security-Policy under which the page works: its one script and its one style, by their hashes.
 inline constexpr std::string_view observer_page_policy =
-  "default-src 'none'; script-src 'sha256-QtiNDqEsku7bU3mkPDLASInHI0lFn9rOGKD1PTvT1Go='; style-src 'sha256-mt3Y6gYTAx5ucmw3AEfqdEMbl0N9+9Blyxj1B2NJwAQ='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'sha256-tuyGVYFWfPPxE0Y/IYL/ulsOqSBzTB9ntphFJEI7XQY='; style-src 'sha256-mt3Y6gYTAx5ucmw3AEfqdEMbl0N9+9Blyxj1B2NJwAQ='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 inline constexpr std::string_view observer_page =
 R"page(<!doctype html>
@@ -168,6 +168,7 @@ const head = (text, kind = "") => h("th" + kind, { scope: "col" }, text);
 const section = (title, ...parts) => h("section.card", h("h3", title), parts);
 const button = (act, text, more) => h("button", { type: "button", "data-act": act, ...more }, text);
 const joined = (list, make, between = ", ") => list.map((x, i) => [i ? between : "", make(x)]);
+const share = (part) => h("svg.share", { "aria-hidden": "true" }, h("rect", { width: 100 * part + "%", height: "100%" }));
 const cell = (text) => h("td.num" + (text === "0" || text === "–" ? ".mute" : ""), text);
 
 // What the page shows, and how, stands in the URL: #/processes?sort=queue&order=desc
@@ -182,9 +183,9 @@ function url(page, changes = {}) {
   const text = query.toString().replace(/%3A/g, ":");
   return `#/${page}${text && "?" + text}`;
 }
-function change(changes, silent) { // silent: no step of the history for each letter
 )page"
-R"page(  history[silent ? "replaceState" : "pushState"](null, "", url(view.page, changes));
+R"page(function change(changes, silent) { // silent: no step of the history for each letter
+  history[silent ? "replaceState" : "pushState"](null, "", url(view.page, changes));
   readUrl();
   refresh();
 }
@@ -276,7 +277,7 @@ const views = {
   processes: {
     title: "Processes",
     load() {
-      const query = new URLSearchParams({ sort: "id", order: "asc", n: 50, offset: 0, q: "", hidden: 0 });
+      const query = new URLSearchParams({ sort: "id", order: "asc", n: 50, offset: 0, q: "" });
       for (const key of [...query.keys()]) if (view.query.has(key)) query.set(key, view.query.get(key));
       return get("processes?" + query);
     },
@@ -292,12 +293,11 @@ const views = {
         h("td.name.does", { title: r.ended && ended(r) }, r.ended ? ended(r) : handling(r)),
         h("td", r.cycle ? [badge("deadlock"), " ", chain([...r.cycle, r.cycle[0]], " → ")] : chain(r.waits_for ?? [])),
         r.limit ? h("td.num", num(r.queue), h("span.mute", " / " + num(r.limit))) : cell(num(r.queue)), cell(num(r.longest)), cell(rate(r.rate)),
-        h(r.busy ? "td.num" : "td.num.mute", h("svg.share", { "aria-hidden": "true", viewBox: "0 0 100 1", preserveAspectRatio: "none" }, h("rect", { width: Math.round(100 * (r.busy ?? 0)), height: 1 })), h("span", percent(r.busy))),
+        h(r.busy ? "td.num" : "td.num.mute", share(r.busy ?? 0), h("span", percent(r.busy))),
         cell(num(r.messages)), cell(span(r.age)), cell(num(r.restarts)), r.parent ? h("td.num", to(r.parent, r.parent)) : cell("–"), cell(num(r.context)));
       return [
         h("div.tools", h("label", { for: "q" }, "Search"), h("input", { id: "q", type: "search", placeholder: "name, type, id, is:stuck", spellcheck: "false", "data-in": "q", "aria-keyshortcuts": "/" }),
           h("label", "Rows ", h("select", { "data-in": "n" }, [25, 50, 100, 250, 1000].map((k) => h("option", { value: k }, k)))),
-          h("label", h("input", { type: "checkbox", "data-in": "hidden" }), " with the observer's own"),
           h("span.right.num", h("span", { id: "count" }, matched ? `${num(offset + 1)}–${num(last)} of ${num(matched)}` : "None", matched < total && ` (${num(total)} in all)`),
             button("page", "Previous", { "data-to": Math.max(0, offset - n), disabled: !offset }),
             button("page", "Next", { "data-to": offset + n, disabled: last >= matched }))),
@@ -310,27 +310,28 @@ const views = {
       const q = $("#q"), value = view.query.get("q") ?? "";
       if (q !== document.activeElement && q.value !== value) q.value = value;
       $("select").value = view.query.get("n") ?? 50;
-      $("[type=checkbox]").checked = view.query.get("hidden") === "1";
     },
   },
 
   process: {
     load: () => get("process?id=" + view.id),
-    draw({ row: r, links, monitors, monitored_by, executor, history: past, recent }) {
+    draw({ row: r, links, monitors, monitored_by, history: past, recent, ran }) {
       const all = (list) => list?.length ? joined(list, (p) => to(p.id, p.name)) : "none";
       const facts = [["Type", h("code", r.type)], ["State", r.ended ? ended(r) : r.handling ? ["handles ", handling(r)] : "waits for a message"],
         ["Waits for", r.cycle ? [joined([...r.cycle, r.cycle[0]], (id) => to(id, id), " → "), ": each waits for the next, and none can go on"] : r.waits_for?.length ? all(r.waits_for.map((id) => ({ id }))) : null],
         ["Queue", `${num(r.queue)}${r.limit ? ` of at most ${num(r.limit)}` : ""}, longest ${num(r.longest)}`], ["Messages", `${num(r.messages)}, ${rate(r.rate)} a second`],
         ["Busy", percent(r.busy)], ["Age", span(r.age)], ["Restarts", num(r.restarts)], ["Child", r.child && h("bdi", r.child)], ["Parent", r.parent && to(r.parent)],
-        ["Names", r.names?.length ? h("bdi", r.names.join(", ")) : null], ["Context", num(r.context)], ["Executor", executor && h("code", executor)],
+        ["Names", r.names?.length ? h("bdi", r.names.join(", ")) : null], ["Context", num(r.context)],
         ["Links", all(links)], ["Monitors", all(monitors)], ["Monitored by", all(monitored_by)]];
       const status = statusOf?.id === r.id && statusOf.text;
       return [h("h2", { tabindex: -1 }, h("bdi", r.name), " ", h("span.mute", `${r.supervisor ? "supervisor" : "process"} ${r.id}`), r.lints.map(badge), r.ended && badge("ended")),
         h("div.cols", h("div", plots(plot("Messages a second", past.messages, rate), plot("Queue", past.queue, num), plot("Busy", past.busy, percent), past.marks?.length ? lanes(past) : ""),
+          table("Recent messages", [head("Recent message"), head("Kind"), head("Waited", ".num"), head("Ran", ".num"), head("Ended", ".num"), head("Error")], recent.length ? recent.map((m) =>
+            h("tr", h("td.name.mono", { title: m.message }, m.message), h("td", m.kind), cell(span(m.waited)), cell(span(m.ran)), cell(ago(m.ago)), h("td.long.bad", m.error))) : h("tr", h("td.mute", { colspan: 6 }, "None yet.")))),
 )page"
-R"page(          table("Recent messages", [head("Recent message"), head("Waited", ".num"), head("Ran", ".num"), head("Ended", ".num"), head("Error")], recent.length ? recent.map((m) =>
-            h("tr", h("td.name.mono", { title: m.message }, m.message), cell(span(m.waited)), cell(span(m.ran)), cell(ago(m.ago)), h("td.long.bad", m.error))) : h("tr", h("td.mute", { colspan: 5 }, "None yet.")))),
-        h("div", section("Facts", h("dl", facts.map(([name, value]) => value != null && [h("dt", name), h("dd", value)]))),
+R"page(        h("div", section("Facts", h("dl", facts.map(([name, value]) => value != null && [h("dt", name), h("dd", value)]))),
+          section("How long handlers ran", h("dl", ran.counts.map((n, i, all) => [h("dt", i < 6 ? "≤ " + span(ran.up_to[i]) : "> 1.0 s"),
+            h("dd", share(n / Math.max(1, ...all)), " ", num(n))])), h("div.mute", `In ${span(ran.for)}`)),
           section("Status", button("status", "Ask the server", { disabled: !!r.ended }), " ",
             status ? h("pre", { tabindex: 0, role: "region", "aria-label": "Status" }, status) : h("span.mute", "It shows what format_status says."))))];
     },
@@ -422,7 +423,7 @@ let typed;
 document.addEventListener("input", (e) => {
   const on = e.target, to = on.dataset.in;
   if (to === "q") { clearTimeout(typed); typed = setTimeout(() => change({ q: on.value.trim(), offset: null }, true), 200); }
-  else if (to) change({ [to]: to === "hidden" ? on.checked ? 1 : null : on.value, offset: null });
+  else if (to) change({ [to]: on.value, offset: null });
 });
 document.addEventListener("keydown", (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
@@ -455,7 +456,7 @@ addEventListener("hashchange", async () => {
 
 const token = new URLSearchParams(location.search).get("token");
 if (token) { // from now on in a cookie, not in what the address bar shows
-  document.cookie = `otpp_token=${encodeURIComponent(token)}; path=/; SameSite=Strict`;
+  document.cookie = `otpp_token_${location.port || 80}=${encodeURIComponent(token)}; path=/; SameSite=Strict`;
   history.replaceState(null, "", location.pathname + location.hash);
 }
 readUrl();

@@ -46,7 +46,7 @@ inline constexpr std::string_view observer_api_text =
     "sort=id|name|type|queue|longest|rate|busy|handling_for|messages|age|restarts|parent|context\n"
     "                       order=asc|desc n=1..1000 offset= q=words (is:stuck is:dead is:supervisor "
     "is:lint)\n"
-    "/api/v1/process?id=    one process, with its plots\n"
+    "/api/v1/process?id=    one process, with its plots, and what it has handled since one looks\n"
     "/api/v1/status?id=     asks the process for its format_status\n"
     "/api/v1/tree           who supervises whom: depth=1..100 n=1..1000\n"
     "/api/v1/crashes        the newest crashes and supervisor reports\n"
@@ -171,6 +171,9 @@ class observer_routes {
     }
     // Its plot is kept for a while after somebody has looked at it.
     seen().histories().want(id, now() + std::chrono::minutes(1));
+    const std::chrono::steady_clock::time_point at =
+        model_->moment().steady; // messages are newer than the last sample
+    const handled_by handled = model_->handled().look(id, at);
     const process_infos infos = infos_of({id});
     auto found = infos.find(id);
     const process_info* info = found == infos.end() ? nullptr : &found->second;
@@ -182,10 +185,10 @@ class observer_routes {
         write_names(out, "links", info ? info->links : ids());
         write_names(out, "monitors", info ? info->monitors : ids());
         write_names(out, "monitored_by", info ? info->monitored_by : ids());
-        out.member("executor", nullptr).key("history");
+        out.key("history");
         const history* kept = seen().histories().find(id);
         write_history(out, kept ? *kept : history(), seen().now(), [] {});
-        out.key("recent").array([] {}); // who traces has these
+        write_handled(out, handled, at);
       });
     });
   }

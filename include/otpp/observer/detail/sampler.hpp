@@ -13,14 +13,11 @@
 #include <otpp/sys/processes.hpp>
 #include <otpp/timeout.hpp>
 
-#include <asio/execution_context.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -81,7 +78,6 @@ class sampler {
     ends_.clear();
     waits_.clear();
     supervised_.clear();
-    contexts_.clear();
   }
 
   // ---- as of the last sample ----
@@ -207,7 +203,7 @@ class sampler {
     row.type = info.type;
     row.started = info.started;
     row.limit = info.mailbox_limit.value_or(0);
-    row.context = number_of(info.context);
+    row.context = info.context_number;
     learn(row, std::move(info));
     return row;
   }
@@ -240,10 +236,6 @@ class sampler {
       row.is_supervisor = true;
       supervised_.insert_or_assign(info.id, *info.supervises);
     }
-  }
-
-  std::uint32_t number_of(const asio::execution_context* context) {
-    return contexts_.emplace(context, static_cast<std::uint32_t>(contexts_.size() + 1)).first->second;
   }
 
   void bury_missing() {
@@ -389,7 +381,6 @@ class sampler {
   std::vector<process_row> new_; // while a sample is taken
   std::unordered_map<std::uint64_t, end_of_row> ends_;
   std::unordered_map<std::uint64_t, supervision> supervised_;
-  std::map<const asio::execution_context*, std::uint32_t> contexts_;
   wait_graph waits_;
   restart_log restarts_;
   ring<supervisor_event> restarted_{100};

@@ -96,9 +96,6 @@ struct process_query {
       }
       result.descending = *order == "desc";
     }
-    if (const std::string* hidden = request.find("hidden"); hidden && *hidden != "0" && *hidden != "1") {
-      throw bad_query("hidden is 0 or 1"); // the observer has no process that could be hidden
-    }
     result.number = static_cast<std::size_t>(number_in(request, "n", usual_number, 1, 1000));
     result.offset = static_cast<std::size_t>(number_in(request, "offset", 0, 0, 1'000'000'000));
     if (const std::string* q = request.find("q")) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/observer/detail/handled_log.hpp>
 #include <otpp/observer/detail/history.hpp>
 #include <otpp/observer/detail/json.hpp>
 #include <otpp/observer/detail/lints.hpp>
@@ -172,6 +173,32 @@ void write_history(json_writer& json, const history& points, const observer_mome
     column("queue", &history_point::queue);
     column("processes", &history_point::processes);
     json.key("marks").array([&] { marks(); });
+  });
+}
+
+// The newest messages of a process, and how long its handlers ran.
+inline void write_handled(
+    json_writer& json, const handled_by& handled, std::chrono::steady_clock::time_point now) {
+  json.key("recent").array([&] {
+    handled.visit([&](const handled_message& one) {
+      const std::string_view error = one.error.view();
+      json.object([&] {
+        json.member("message", one.type.view()).member("kind", one.kind());
+        json.member("waited", one.waited ? std::optional(in_seconds(*one.waited)) : std::nullopt);
+        json.member("ran", in_seconds(one.ran));
+        json.member("ago", (std::max)(in_seconds(now - one.at), 0.0));
+        json.member("error", error.empty() ? std::nullopt : std::optional(error));
+      });
+    });
+  });
+  json.key("ran").object([&] {
+    json.member("for", (std::max)(in_seconds(now - handled.since), 0.0));
+    json.key("up_to").array([&] {
+      for (std::chrono::microseconds bound : handled_by::bounds) {
+        json.value(in_seconds(bound));
+      }
+    });
+    write_ids(json, "counts", handled.ran);
   });
 }
 

@@ -160,7 +160,10 @@ TEST_CASE("observer routes: the table is sorted, searched and cut where it is ma
     pass(1s);
     here.second();
     std::string one = here.get("/api/v1/process?id=" + std::to_string(beta.id()));
-    CHECK(has(one, R"("executor": null, "history": {"interval": 1)"));
+    CHECK(has(one, R"("history": {"interval": 1)"));
+    const std::string number = std::to_string(otpp::processes()[0].context_number);
+    CHECK(count(all, "\"context\": " + number + ',') == 3);
+    CHECK(has(one, "\"context\": " + number + ','));
     CHECK(has(one, R"("links": [], "monitors": [], "monitored_by": [])"));
 
     go_on.happen();
@@ -183,8 +186,8 @@ TEST_CASE("observer routes: what is asked wrongly gets a sentence", "[observer]"
        {"/api/v1/processes?sort=bogus", "/api/v1/processes?order=up", "/api/v1/processes?n=0",
         "/api/v1/processes?n=1001", "/api/v1/processes?n=", "/api/v1/processes?n=1x",
         "/api/v1/processes?n=-1", "/api/v1/processes?n=99999999999999999999999",
-        "/api/v1/processes?offset=-1", "/api/v1/processes?hidden=2", "/api/v1/tree?depth=0",
-        "/api/v1/tree?n=x", "/api/v1/process", "/api/v1/process?id=x", "/top?sort=x"}) {
+        "/api/v1/processes?offset=-1", "/api/v1/tree?depth=0", "/api/v1/tree?n=x", "/api/v1/process",
+        "/api/v1/process?id=x", "/top?sort=x"}) {
     INFO(target);
     http_response response = here.ask(target);
     CHECK(response.status == 400);
@@ -303,6 +306,57 @@ TEST_CASE(
     CHECK(has(tick, R"("lints_total": 5)"));
     otpp::exit(one, otpp::exit_reason::killed());
     otpp::exit(two, otpp::exit_reason::killed());
+  });
+}
+
+TEST_CASE("observer routes: what a process has handled since somebody looks at it", "[observer]") {
+  captured_stderr capture;
+  looking here;
+  run([&]() -> asio::awaitable<void> {
+    auto one = co_await otpp::start<server>();
+    auto other = co_await otpp::start<server>();
+    const std::string target = "/api/v1/process?id=" + std::to_string(one.id());
+    co_await otpp::cast<server::note>(one); // before anybody looks
+    co_await otpp::get_status(one);
+    here.get("/api/v1/processes");
+    CHECK_FALSE(otpp::detail::is_tracing()); // the table needs no messages
+    const std::string first = here.get(target);
+    CHECK(otpp::detail::is_tracing());
+    CHECK(has(first, R"("recent": [])"));
+    CHECK(has(
+        first,
+        R"("ran": {"for": 0, "up_to": [1e-05, 0.0001, 0.001, 0.01, 0.1, 1], "counts": [0, 0, 0, 0, 0, 0, 0]})"));
+
+    co_await otpp::cast<server::note>(one);
+    co_await otpp::cast<server::note>(other);
+    co_await otpp::get_status(one);
+    co_await otpp::get_status(other);
+    pass(2s);
+    const std::string second = here.get(target);
+    CHECK(has(second, R"("recent": [{"message": ")"));
+    CHECK(has(second, R"(server::note", "kind": "message", "waited": )"));
+    CHECK(count(second, R"("error": null)") == 1); // neither of before, nor of the other
+    CHECK(has(second, R"("ran": {"for": 2,)"));
+
+    co_await otpp::cast<server::fail>(one, "no \"luck\"");
+    co_await one.join();
+    here.second();
+    const std::string third = here.get(target); // it has ended, and lingers
+    CHECK(third.find("server::fail") < third.find("server::note"));
+    CHECK(has(third, R"("error": "no \"luck\"")"));
+    for (int n = 0; n != 4; ++n) {
+      here.second();
+      here.get("/api/v1/tick");
+    }
+    CHECK(otpp::detail::is_tracing());
+    here.second();
+    CHECK_FALSE(otpp::detail::is_tracing()); // five seconds after the last look
+    here.get("/api/v1/process?id=" + std::to_string(other.id()));
+    CHECK(otpp::detail::is_tracing());
+    pass(15s);
+    CHECK_FALSE(here.model.tick(false)); // nobody looks at anything
+    CHECK_FALSE(otpp::detail::is_tracing());
+    co_await other.stop();
   });
 }
 
