@@ -11,6 +11,7 @@
 #include <otpp/process/exit.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/request.hpp>
+#include <otpp/timer.hpp>
 
 #include "support/catch.hpp"
 #include "support/error_of.hpp"
@@ -20,9 +21,12 @@
 #include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <asio/use_future.hpp>
 
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -210,12 +214,44 @@ TEST_CASE("failed_call: requests are told once", "[failed_call]") {
     CHECK(code == otpp::errc::timeout);
     check_one(log.take(), otpp::errc::timeout, "send_request", "scribe::keep");
 
+    // Who only looks whether it has come gives nothing up.
+    kept_caller later = keep_caller();
+    auto open = otpp::send_request<scribe::keep>(server, later);
+    for (int i = 0; i != 2; ++i) {
+      code = co_await code_of(open.wait(1ms));
+      CHECK(code == otpp::errc::timeout);
+    }
+    later->reset();
+    code = co_await code_of(open.wait());
+    CHECK(code == otpp::errc::no_reply);
+    check_one(log.take(), otpp::errc::no_reply, "send_request", "scribe::keep");
+
     kept_caller never = keep_caller();
     std::vector<otpp::server_ref<scribe>> all{server};
     auto answers = co_await otpp::multi_call<scribe::keep>(all, 1ms, never);
     CHECK(answers.size() == 1);
     check_one(log.take(), otpp::errc::timeout, "multi_call", "scribe::keep");
     co_await server.stop();
+  });
+  CHECK(log.take().empty());
+}
+
+TEST_CASE(
+    "failed_call: a request whose server's context is destroyed is told, and a timer is not",
+    "[failed_call]") {
+  failure_log log;
+  run([&]() -> asio::awaitable<void> {
+    auto apart = std::make_unique<asio::io_context>();
+    auto start = otpp::start<scribe>(otpp::options().on(apart->get_executor()), journal(), asio::use_future);
+    apart->poll();
+    auto server = start.get();
+    auto asked = otpp::send_request<scribe::keep>(server, keep_caller());
+    apart->poll();
+    apart.reset();
+    std::error_code code = co_await code_of(asked.receive());
+    CHECK(code == otpp::errc::exited);
+    check_one(log.take(), otpp::errc::exited, "send_request", "scribe::keep");
+    CHECK_THROWS_AS(otpp::send_after<relay::nothing>(1ms, otpp::pid()), otpp::error);
   });
   CHECK(log.take().empty());
 }

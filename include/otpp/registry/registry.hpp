@@ -137,7 +137,11 @@ class registry {
             detail::make_error(errc::no_process, "registering", {}, '"' + std::string(name) + '"'));
       }
     }
-    auto is_for_it = [&](const detail::name_waiter& one) { return one.name == name; };
+    // The server may have ended meanwhile. Who waits then, and may have begun after that, waits for the next one.
+    auto is_for_it = [&](const detail::name_waiter& one) {
+      auto found = one.name == name ? table_->names.find(name) : table_->names.end();
+      return found != table_->names.end() && found->second.get() == &server;
+    };
     while (detail::name_waiter* one = table_->take_waiter(is_for_it)) {
       one->name_found(detail::intrusive_ptr<detail::server_core>(&server));
     }

@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -298,7 +299,9 @@ TEST_CASE("registry: who waits for a name that has come meanwhile is told at onc
     explicit waiter(const otpp::registry& in) : name_waiter("a", otpp::detail::access::table(in)) {}
     void name_found(otpp::detail::intrusive_ptr<otpp::detail::server_core> server) noexcept override {
       found = std::move(server);
+      meanwhile();
     }
+    std::function<void()> meanwhile = [] {};
     void name_lost() noexcept override { is_lost = true; }
     bool is_over() const noexcept override { return false; }
     otpp::detail::intrusive_ptr<otpp::detail::server_core> found;
@@ -320,6 +323,25 @@ TEST_CASE("registry: who waits for a name that has come meanwhile is told at onc
   names_of_both.reset();
   CHECK_FALSE(early.is_lost);
   CHECK_FALSE(late.is_lost);
+
+  // Whoever begins to wait when the server has lost its name again waits for the next one.
+  names_of_both = std::make_unique<otpp::registry>();
+  waiter first(*names_of_both);
+  waiter next(*names_of_both);
+  first.meanwhile = [&] {
+    names_of_both->remove("a");
+    next.begin();
+  };
+  run([&]() -> asio::awaitable<void> {
+    first.begin();
+    auto server = co_await otpp::start<counter>(otpp::named("a").in(*names_of_both), 0);
+    CHECK(first.found == otpp::detail::access::core(server));
+    CHECK_FALSE(next.found);
+    auto other = co_await otpp::start<counter>(otpp::named("a").in(*names_of_both), 0);
+    CHECK(next.found == otpp::detail::access::core(other));
+    co_await server.stop();
+    co_await other.stop();
+  });
 }
 
 TEST_CASE("registry: the global one is one", "[registry]") {

@@ -47,6 +47,7 @@ constexpr std::string_view verb_name(server_core::verb verb) noexcept {
 struct purpose {
   std::string_view verb;
   type_namer message = nullptr;
+  bool is_told = true; // to those who hear of failed calls
 
   // @param type  That of the server that was expected; may be empty.
   std::exception_ptr nobody_is_named(std::string_view name, std::string_view type) const noexcept {
@@ -67,7 +68,7 @@ struct purpose {
       return nullptr;
     }
     try {
-      if (message) {
+      if (message && is_told) {
         topic<failed_call>::tell_if_heard(
             [&] { return failed_call{code, verb, message(), whom(), type, id}; });
       }

@@ -330,11 +330,11 @@ intrusive_ptr<timer_core> make_timer(
   destination target;
   constexpr bool is_owned = Repeats || process_address<Address>;
   if constexpr (is_owned) {
-    target = resolve_for<server_core::verb::info, M>(Address(to), {verb, &type_name<M>});
+    target = resolve_for<server_core::verb::info, M>(Address(to), {verb, &type_name<M>, false});
   } else if (turn* current = turn::current()) {
     here = intrusive_ptr<lane>(&current->here());
   } else {
-    target = resolve(Address(to), {"a timer, which is set outside of every context,", &type_name<M>});
+    target = resolve(Address(to), {"a timer, which is set outside of every context,", &type_name<M>, false});
   }
   if (target.error) {
     std::rethrow_exception(std::move(target.error));

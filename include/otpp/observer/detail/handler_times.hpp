@@ -56,11 +56,10 @@ class handler_times {
   handler_times(const handler_times&) = delete;
   handler_times& operator=(const handler_times&) = delete;
 
-  // Calls a function with what is known, under the lock.
-  template <class Read>
-  void read(Read read) const {
+  // Returns what is known.
+  by_type copy() const {
     std::lock_guard lock(mutex_);
-    read(std::as_const(known_));
+    return known_;
   }
 
  private:

@@ -119,7 +119,7 @@ class observer_metrics {
     write_reports(out, reports);
     write_restarts(out, from.restarts());
     if (times) {
-      times->read([&](const handler_times::by_type& known) { write_times(out, known); });
+      write_times(out, times->copy()); // written outside of the lock, which the end of every handler takes
     }
     out.family("otpp_build_info", "gauge", "What the program was built with.");
     out.sample(

@@ -20,7 +20,7 @@
 namespace otpp::detail {
 
 // What the observer knows, and whether anybody wants to know it. While nobody does, nothing is counted or sampled, and only
-// reports are heard.
+// reports are heard; with histograms each message, too.
 class observer_model {
  public:
   // Somebody who has made a request is taken to look on for so long.

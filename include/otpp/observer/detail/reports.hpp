@@ -130,8 +130,8 @@ struct ends_told {
   bool has(std::uint64_t id) const noexcept { return std::binary_search(ids.begin(), ids.end(), id); }
 };
 
-// Hears of crashes, of supervisors, of ends and of calls that fail, on any thread, from its construction to its destruction. This is all that
-// the observer does while nobody looks.
+// Hears of crashes, of supervisors, of ends and of calls that fail, on any thread, from its construction to its
+// destruction. This is all that the observer does while nobody looks and no histograms were asked for.
 class observer_reports {
  public:
   using clock = observer_moment (*)();

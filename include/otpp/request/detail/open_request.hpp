@@ -241,6 +241,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void end_unregistered() noexcept override {
     if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_error(this->say(errc::no_process)); // as for any server that has ended before
+      tell_failure();
       this->respond();
       this->release_half(slot_state::half::caller);
     }
@@ -251,6 +252,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void on_context_destroyed() noexcept override {
     if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_end(exit_reason::killed());
+      tell_failure();
       this->respond();
       this->release_half(slot_state::half::caller);
     }
@@ -258,13 +260,11 @@ class pending_request final : public call_request<M>, public open_request<reply_
 
  private:
   // The answer has arrived in the server's context, or is discarded with that context on the way.
-  void run() override {
-    tell_failure();
-    conclude();
-  }
+  void run() override { conclude(); }
   void discard() noexcept override { conclude(); }
   void conclude() noexcept {
     this->stop_waiting();
+    tell_failure();
     this->respond();
     this->release_half(slot_state::half::caller);
   }

@@ -53,11 +53,9 @@ class response_wait : public answer_slot<R>, public response_listener {
   void stop_waiting() noexcept {
     reply_slot::stop_waiting();
     intrusive_ptr<open_request<R>> request = std::move(request_);
-    if (request && !is_answered_) {
-      message_ = request->content_type();
-      if (abandons_ || request->has_no_handle()) {
-        request->abandon();
-      }
+    if (request && !is_answered_ && (abandons_ || request->has_no_handle())) {
+      message_ = request->content_type(); // else the request goes on, and has not failed: nobody is told
+      request->abandon();
     }
   }
 
@@ -68,7 +66,7 @@ class response_wait : public answer_slot<R>, public response_listener {
 
  private:
   intrusive_ptr<open_request<R>> request_;
-  std::string_view message_; // of a request that was waited for in vain
+  std::string_view message_; // of a request that was given up
   bool abandons_;
   bool is_answered_ = false;
 };

@@ -47,20 +47,24 @@ class end_report : public std::enable_shared_from_this<end_report> {
     });
   }
 
-  void told_to_end() {
+  void told_to_end() noexcept {
     std::lock_guard lock(mutex_);
     if (!signals_ || timer_) {
       return; // ended, or armed already
     }
-    timer_.emplace(asio::system_executor(), after_);
-    timer_->async_wait([self = shared_from_this()](std::error_code error) {
-      if (!error) {
-        self->print();
-      }
-    });
+    try {
+      timer_.emplace(asio::system_executor(), after_);
+      timer_->async_wait([self = shared_from_this()](std::error_code error) {
+        if (!error) {
+          self->print();
+        }
+      });
+    } catch (...) {
+      timer_.reset(); // without memory there is no report, and the program ends all the same
+    }
   }
 
-  void body_has_returned() {
+  void body_has_returned() noexcept {
     {
       std::lock_guard lock(mutex_);
       has_body_ = false;
