@@ -38,7 +38,7 @@ using otpp::detail::handled_message;
 
 namespace {
 
-const handled_log::time_point start = std::chrono::steady_clock::now();
+const handled_log::time_point beginning = std::chrono::steady_clock::now();
 
 struct worker {
   struct note {};
@@ -122,11 +122,11 @@ TEST_CASE("handled_log: what a message was, and what became of it", "[observer]"
   run([]() -> asio::awaitable<void> {
     auto server = co_await otpp::start<worker>();
     handled_log log;
-    CHECK(all(log.look(server.id(), start)).empty());
+    CHECK(all(log.look(server.id(), beginning)).empty());
     event go_on;
     co_await otpp::cast<worker::wait>(server, go_on);
     co_await until([&] { return go_on.is_awaited(); });
-    CHECK(all(log.look(server.id(), start)).empty()); // it is handled still
+    CHECK(all(log.look(server.id(), beginning)).empty()); // it is handled still
     co_await otpp::cast<worker::note>(server);
     go_on.happen();
     int asked = co_await otpp::call<worker::ask>(server);
@@ -135,8 +135,8 @@ TEST_CASE("handled_log: what a message was, and what became of it", "[observer]"
     auto answer = otpp::send_request<worker::later>(server, &whom);
     co_await otpp::cast<worker::pause>(server);
     co_await otpp::get_status(server);
-    co_await until([&] { return log.look(server.id(), start).number == 6; });
-    std::vector<handled_message> seen = all(log.look(server.id(), start));
+    co_await until([&] { return log.look(server.id(), beginning).number == 6; });
+    std::vector<handled_message> seen = all(log.look(server.id(), beginning));
     const std::array<std::string_view, 6> kinds{"timeout", "message", "call", "call", "message", "message"};
     for (std::size_t i = 0; i != kinds.size(); ++i) {
       INFO(i);
@@ -151,9 +151,9 @@ TEST_CASE("handled_log: what a message was, and what became of it", "[observer]"
 
     co_await otpp::cast<worker::fail>(server, std::string(200, 'y'));
     co_await server.join();
-    seen = all(log.look(server.id(), start));
+    seen = all(log.look(server.id(), beginning));
     CHECK(seen[0].error.view() == std::string(77, 'y') + "...");
-    CHECK(sum(log.look(server.id(), start)) == 7);
+    CHECK(sum(log.look(server.id(), beginning)) == 7);
   });
 }
 
@@ -163,30 +163,30 @@ TEST_CASE("handled_log: it traces only while somebody looks", "[observer]") {
     auto other = co_await otpp::start<worker>();
     handled_log log;
     CHECK_FALSE(otpp::detail::is_tracing());
-    log.look(server.id(), start);
+    log.look(server.id(), beginning);
     CHECK(otpp::detail::is_tracing());
     co_await otpp::call<worker::ask>(server);
     co_await otpp::call<worker::ask>(other);
-    CHECK(log.look(server.id(), start + 2s).number == 1);
-    log.expire(start + 6s);
-    CHECK(log.look(server.id(), start + 6s).since == start);
-    log.look(other.id(), start + 8s);
-    log.expire(start + 11s); // the first
+    CHECK(log.look(server.id(), beginning + 2s).number == 1);
+    log.expire(beginning + 6s);
+    CHECK(log.look(server.id(), beginning + 6s).since == beginning);
+    log.look(other.id(), beginning + 8s);
+    log.expire(beginning + 11s); // the first
     CHECK(otpp::detail::is_tracing());
-    const handled_by again = log.look(server.id(), start + 12s);
-    CHECK(again.since == start + 12s);
+    const handled_by again = log.look(server.id(), beginning + 12s);
+    CHECK(again.since == beginning + 12s);
     CHECK(again.number == 0);
-    log.expire(start + 16s);
+    log.expire(beginning + 16s);
     CHECK(otpp::detail::is_tracing());
-    log.expire(start + 17s);
+    log.expire(beginning + 17s);
     CHECK_FALSE(otpp::detail::is_tracing());
-    log.look(server.id(), start + 20s);
+    log.look(server.id(), beginning + 20s);
     CHECK(otpp::detail::is_tracing());
     log.forget_all();
     CHECK_FALSE(otpp::detail::is_tracing());
     {
       handled_log short_lived;
-      short_lived.look(server.id(), start);
+      short_lived.look(server.id(), beginning);
       CHECK(otpp::detail::is_tracing());
     }
     CHECK_FALSE(otpp::detail::is_tracing());
@@ -198,14 +198,14 @@ TEST_CASE("handled_log: it traces only while somebody looks", "[observer]") {
 TEST_CASE("handled_log: of more than eight processes, those looked at last", "[observer]") {
   handled_log log;
   for (std::uint64_t id = 1; id <= handled_log::most; ++id) {
-    log.look(id, start + std::chrono::milliseconds(id));
+    log.look(id, beginning + std::chrono::milliseconds(id));
   }
-  log.look(1, start + 1s);
-  log.look(100, start + 2s); // in the place of 2
-  CHECK(log.look(1, start + 3s).since == start + 1ms);
-  CHECK(log.look(3, start + 3s).since == start + 3ms);
-  CHECK(log.look(100, start + 3s).since == start + 2s);
-  CHECK(log.look(2, start + 4s).since == start + 4s);
+  log.look(1, beginning + 1s);
+  log.look(100, beginning + 2s); // in the place of 2
+  CHECK(log.look(1, beginning + 3s).since == beginning + 1ms);
+  CHECK(log.look(3, beginning + 3s).since == beginning + 3ms);
+  CHECK(log.look(100, beginning + 3s).since == beginning + 2s);
+  CHECK(log.look(2, beginning + 4s).since == beginning + 4s);
 }
 
 TEST_CASE("handled_log: events come on any thread", "[observer]") {
@@ -227,7 +227,7 @@ TEST_CASE("handled_log: events come on any thread", "[observer]") {
     std::uint64_t most = 0;
     for (int n = 0; n < 200 || most == 0; ++n) {
       for (const otpp::server_ref<worker>& one : servers) {
-        const handled_by seen = log.look(one.id(), start);
+        const handled_by seen = log.look(one.id(), beginning);
         CHECK(sum(seen) == seen.number);
         most = (std::max)(most, seen.number);
       }

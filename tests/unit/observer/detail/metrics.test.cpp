@@ -62,7 +62,7 @@ struct watched {
   }
 };
 
-bool has(const std::string& text, std::string_view line) {
+bool has_line(const std::string& text, std::string_view line) {
   return text.find('\n' + std::string(line) + '\n') != std::string::npos;
 }
 
@@ -182,10 +182,10 @@ TEST_CASE("observer metrics: handlers and waits are measured where that is wante
     co_await server.stop();
   });
   const std::string text = here.metrics();
-  CHECK(has(text, "otpp_handler_duration_seconds_count{type=\"scribe\"} 3"));
-  CHECK(has(text, "otpp_handler_duration_seconds_bucket{type=\"scribe\",le=\"0.05\"} 2"));
-  CHECK(has(text, "otpp_mailbox_wait_seconds_count{type=\"scribe\"} 3"));
-  CHECK(has(text, "otpp_mailbox_wait_seconds_bucket{type=\"scribe\",le=\"0.05\"} 2"));
+  CHECK(has_line(text, "otpp_handler_duration_seconds_count{type=\"scribe\"} 3"));
+  CHECK(has_line(text, "otpp_handler_duration_seconds_bucket{type=\"scribe\",le=\"0.05\"} 2"));
+  CHECK(has_line(text, "otpp_mailbox_wait_seconds_count{type=\"scribe\"} 3"));
+  CHECK(has_line(text, "otpp_mailbox_wait_seconds_bucket{type=\"scribe\",le=\"0.05\"} 2"));
 }
 
 TEST_CASE("observer metrics: else nothing is traced", "[observer]") {
@@ -211,9 +211,9 @@ TEST_CASE("observer metrics: calls that fail are counted by type and code", "[ob
     co_await server.stop();
   });
   const std::string text = here.metrics();
-  CHECK(has(text, "otpp_call_failures_total{type=\"scribe\",code=\"no_reply\"} 2"));
-  CHECK(has(text, "otpp_call_failures_total{type=\"scribe\",code=\"timeout\"} 1"));
-  CHECK(has(text, "otpp_call_failures_total{code=\"no_process\"} 1"));
+  CHECK(has_line(text, "otpp_call_failures_total{type=\"scribe\",code=\"no_reply\"} 2"));
+  CHECK(has_line(text, "otpp_call_failures_total{type=\"scribe\",code=\"timeout\"} 1"));
+  CHECK(has_line(text, "otpp_call_failures_total{code=\"no_process\"} 1"));
 }
 
 TEST_CASE("observer metrics: a process that is seen while it ends has started once", "[observer]") {
@@ -226,14 +226,14 @@ TEST_CASE("observer metrics: a process that is seen while it ends has started on
     run([&]() -> asio::awaitable<void> {
       auto server = co_await otpp::start<counter>(0);
       if (is_seen_before) {
-        CHECK(has(here.metrics(), "otpp_processes{type=\"counter\"} 1"));
+        CHECK(has_line(here.metrics(), "otpp_processes{type=\"counter\"} 1"));
       }
       co_await server.stop();
     });
     for (const std::string& text : {at_its_end, here.metrics()}) {
-      CHECK(has(text, "otpp_process_starts_total{type=\"counter\"} 1"));
-      CHECK(has(text, "otpp_process_exits_total{type=\"counter\",reason=\"normal\"} 1"));
-      CHECK_FALSE(has(text, "otpp_processes{type=\"counter\"} 1"));
+      CHECK(has_line(text, "otpp_process_starts_total{type=\"counter\"} 1"));
+      CHECK(has_line(text, "otpp_process_exits_total{type=\"counter\",reason=\"normal\"} 1"));
+      CHECK_FALSE(has_line(text, "otpp_processes{type=\"counter\"} 1"));
     }
   }
 }

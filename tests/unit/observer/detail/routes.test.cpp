@@ -83,7 +83,7 @@ struct looking {
   }
 };
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 std::size_t count(const std::string& text, std::string_view part) {
   std::size_t number = 0;
@@ -134,37 +134,37 @@ TEST_CASE("observer routes: the table is sorted, searched and cut where it is ma
     here.second();
 
     std::string all = here.get("/api/v1/processes");
-    CHECK(has(all, R"("total": 3, "matched": 3, "offset": 0)"));
+    CHECK(contains(all, R"("total": 3, "matched": 3, "offset": 0)"));
     CHECK(all.find("alpha") < all.find("beta"));
-    CHECK(
-        has(all, R"("name": "beta \"<)"
-                 "\xEF\xBF\xBD"
-                 R"(>")"));
-    CHECK(has(all, R"("name": ")" + nameless.describe() + '"'));
+    CHECK(contains(
+        all, R"("name": "beta \"<)"
+             "\xEF\xBF\xBD"
+             R"(>")"));
+    CHECK(contains(all, R"("name": ")" + nameless.describe() + '"'));
     std::string queue = here.get("/api/v1/processes?sort=queue&n=1");
-    CHECK(has(queue, R"("matched": 3)"));
-    CHECK(has(queue, R"("queue": 1,)"));
-    CHECK_FALSE(has(queue, "alpha"));
-    CHECK(has(queue, "server::wait"));
+    CHECK(contains(queue, R"("matched": 3)"));
+    CHECK(contains(queue, R"("queue": 1,)"));
+    CHECK_FALSE(contains(queue, "alpha"));
+    CHECK(contains(queue, "server::wait"));
     std::string rate = here.get("/api/v1/processes?sort=rate&n=1&order=desc");
-    CHECK(has(rate, R"("rate": 1,)"));
+    CHECK(contains(rate, R"("rate": 1,)"));
     std::string down = here.get("/api/v1/processes?sort=name&order=desc");
     CHECK(down.find("alpha") > down.find("beta"));
-    CHECK(has(here.get("/api/v1/processes?offset=7"), R"("rows": [])"));
+    CHECK(contains(here.get("/api/v1/processes?offset=7"), R"("rows": [])"));
 
-    CHECK(has(here.get("/api/v1/processes?q=ALPHA"), R"("matched": 1)"));
-    CHECK(has(here.get("/api/v1/processes?q=server+alpha"), R"("matched": 1)"));
-    CHECK(has(here.get("/api/v1/processes?q=server::wait"), R"("matched": 1)"));
-    CHECK(has(here.get("/api/v1/processes?q=alpha+beta"), R"("matched": 0)"));
-    CHECK(has(here.get("/api/v1/processes?q=is:stuck"), R"("matched": 0)"));
+    CHECK(contains(here.get("/api/v1/processes?q=ALPHA"), R"("matched": 1)"));
+    CHECK(contains(here.get("/api/v1/processes?q=server+alpha"), R"("matched": 1)"));
+    CHECK(contains(here.get("/api/v1/processes?q=server::wait"), R"("matched": 1)"));
+    CHECK(contains(here.get("/api/v1/processes?q=alpha+beta"), R"("matched": 0)"));
+    CHECK(contains(here.get("/api/v1/processes?q=is:stuck"), R"("matched": 0)"));
     pass(1s);
     here.second();
     std::string one = here.get("/api/v1/process?id=" + std::to_string(beta.id()));
-    CHECK(has(one, R"("history": {"interval": 1)"));
+    CHECK(contains(one, R"("history": {"interval": 1)"));
     const std::string number = std::to_string(otpp::processes()[0].context_number);
     CHECK(count(all, "\"context\": " + number + ',') == 3);
-    CHECK(has(one, "\"context\": " + number + ','));
-    CHECK(has(one, R"("links": [], "monitors": [], "monitored_by": [])"));
+    CHECK(contains(one, "\"context\": " + number + ','));
+    CHECK(contains(one, R"("links": [], "monitors": [], "monitored_by": [])"));
 
     go_on.happen();
     co_await alpha.stop();
@@ -172,11 +172,11 @@ TEST_CASE("observer routes: the table is sorted, searched and cut where it is ma
     co_await nameless.stop();
     here.second();
     std::string dead = here.get("/api/v1/processes?q=is:dead");
-    CHECK(has(dead, R"("total": 0, "matched": 3)"));
+    CHECK(contains(dead, R"("total": 0, "matched": 3)"));
     CHECK(count(dead, R"("ended": {"reason": "normal", "ago": 1})") == 3);
     pass(9s);
     here.second();
-    CHECK(has(here.get("/api/v1/processes?q=is:dead"), R"("matched": 0)")); // after ten seconds
+    CHECK(contains(here.get("/api/v1/processes?q=is:dead"), R"("matched": 0)")); // after ten seconds
   });
 }
 
@@ -197,7 +197,7 @@ TEST_CASE("observer routes: what is asked wrongly gets a sentence", "[observer]"
   CHECK(here.ask("/api/v1/nothing").status == 404);
   CHECK(here.ask("/favicon.ico").status == 404);
   CHECK(here.ask("/").type.starts_with("text/html"));
-  CHECK(has(here.get("/api"), "/api/v1/processes"));
+  CHECK(contains(here.get("/api"), "/api/v1/processes"));
 }
 
 TEST_CASE(
@@ -215,8 +215,8 @@ TEST_CASE(
     auto top = co_await otpp::start_supervisor(how, spec);
     std::string before = here.get("/api/v1/tree");
     CHECK(count(before, R"("restarts": 0)") == 5);
-    CHECK(has(before, R"("strategy": "one_for_one", "intensity": 2, "period": 5, "recent": 0)"));
-    CHECK(has(before, R"("child": "b", "restart": "transient")"));
+    CHECK(contains(before, R"("strategy": "one_for_one", "intensity": 2, "period": 5, "recent": 0)"));
+    CHECK(contains(before, R"("child": "b", "restart": "transient")"));
     CHECK(before.find(R"("child": "inner")") < before.find(R"("child": "c")"));
 
     otpp::pid first(*otpp::whereis<server>("observed a"));
@@ -227,37 +227,37 @@ TEST_CASE(
     co_await otpp::count_children(top);
     here.second();
     std::string after = here.get("/api/v1/tree");
-    CHECK(has(after, R"("recent": 1)"));
-    CHECK(has(after, R"("lints": ["restart_loop"])")); // one more, and it is at its limit
-    CHECK(has(after, R"("ended": {"reason": "no \"luck\"")"));
+    CHECK(contains(after, R"("recent": 1)"));
+    CHECK(contains(after, R"("lints": ["restart_loop"])")); // one more, and it is at its limit
+    CHECK(contains(after, R"("ended": {"reason": "no \"luck\"")"));
     CHECK(count(after, R"("child": "a")") == 2); // the old one and the new one, at the same place
     CHECK(after.rfind(R"("child": "a")") < after.find(R"("child": "b")"));
-    CHECK(has(here.get("/api/v1/tree?depth=1"), R"("children": [], "more": 4)"));
-    CHECK(has(here.get("/api/v1/tree?n=1"), R"("more": 3)"));
-    CHECK(has(here.get("/api/v1/processes?q=is:supervisor"), R"("matched": 2)"));
+    CHECK(contains(here.get("/api/v1/tree?depth=1"), R"("children": [], "more": 4)"));
+    CHECK(contains(here.get("/api/v1/tree?n=1"), R"("more": 3)"));
+    CHECK(contains(here.get("/api/v1/processes?q=is:supervisor"), R"("matched": 2)"));
 
     std::string crashes = here.get("/api/v1/crashes");
-    CHECK(has(crashes, R"("server": "\"observed a\"")"));
-    CHECK(has(crashes, R"("reason": "no \"luck\"", "message": )"));
-    CHECK(has(crashes, R"("state": "0 notes", "count": 1, "first": 1764275000)"));
-    CHECK(has(
+    CHECK(contains(crashes, R"("server": "\"observed a\"")"));
+    CHECK(contains(crashes, R"("reason": "no \"luck\"", "message": )"));
+    CHECK(contains(crashes, R"("state": "0 notes", "count": 1, "first": 1764275000)"));
+    CHECK(contains(
         crashes, R"("supervisor": "\"observed main\"", "child": "a", "event": "terminated", "reason": "no)"));
-    CHECK(has(crashes, R"("supervisor": "\"observed main\"", "child": "a", "event": "restarted")"));
+    CHECK(contains(crashes, R"("supervisor": "\"observed main\"", "child": "a", "event": "restarted")"));
     std::string history = here.get("/api/v1/history");
-    CHECK(has(history, R"("kind": "crash", "text": "\"observed a\": no \"luck\"")"));
-    CHECK(has(history, R"("kind": "restart", "text": "a of \"observed main\"")"));
+    CHECK(contains(history, R"("kind": "crash", "text": "\"observed a\": no \"luck\"")"));
+    CHECK(contains(history, R"("kind": "restart", "text": "a of \"observed main\"")"));
 
     std::string metrics = here.get("/metrics");
-    CHECK(has(metrics, "otpp_supervisor_restarts_total{supervisor=\"observed main\",child=\"a\"} 1\n"));
-    CHECK(has(metrics, "otpp_processes{type=\"otpp::supervisor\"} 2\n"));
-    CHECK(has(metrics, ",reason=\"error\"} 1\n"));
-    CHECK_FALSE(has(metrics, "#" + std::to_string(first.id())));
+    CHECK(contains(metrics, "otpp_supervisor_restarts_total{supervisor=\"observed main\",child=\"a\"} 1\n"));
+    CHECK(contains(metrics, "otpp_processes{type=\"otpp::supervisor\"} 2\n"));
+    CHECK(contains(metrics, ",reason=\"error\"} 1\n"));
+    CHECK_FALSE(contains(metrics, "#" + std::to_string(first.id())));
 
     std::string tick = here.get("/api/v1/tick");
-    CHECK(has(tick, R"("crashes": 1)"));
-    CHECK(has(
+    CHECK(contains(tick, R"("crashes": 1)"));
+    CHECK(contains(
         tick, R"("kind": "restart_loop", "text": "observed main has restarted children 1 times in 5.0 s)"));
-    CHECK(has(here.get("/top?n=2&sort=restarts"), "observed a"));
+    CHECK(contains(here.get("/top?n=2&sort=restarts"), "observed a"));
     co_await top.stop();
   });
 }
@@ -295,15 +295,15 @@ TEST_CASE(
     here.second();
     here.second();
     std::string stuck = here.get("/api/v1/processes?q=is:stuck");
-    CHECK(has(stuck, R"("matched": 2)"));
+    CHECK(contains(stuck, R"("matched": 2)"));
     const std::string a = std::to_string(one.id());
     const std::string b = std::to_string(two.id());
-    CHECK(has(stuck, "\"waits_for\": [" + b + "], \"cycle\": [" + a + ", " + b + "]"));
-    CHECK(has(stuck, R"("lints": ["stuck", "mailbox_full", "deadlock"])"));
+    CHECK(contains(stuck, "\"waits_for\": [" + b + "], \"cycle\": [" + a + ", " + b + "]"));
+    CHECK(contains(stuck, R"("lints": ["stuck", "mailbox_full", "deadlock"])"));
     std::string tick = here.get("/api/v1/tick");
-    CHECK(has(tick, "ring 1 waits for ring 2 waits for ring 1"));
-    CHECK(has(tick, "ring 2 has handled "));
-    CHECK(has(tick, R"("lints_total": 5)"));
+    CHECK(contains(tick, "ring 1 waits for ring 2 waits for ring 1"));
+    CHECK(contains(tick, "ring 2 has handled "));
+    CHECK(contains(tick, R"("lints_total": 5)"));
     otpp::exit(one, otpp::exit_reason::killed());
     otpp::exit(two, otpp::exit_reason::killed());
   });
@@ -322,8 +322,8 @@ TEST_CASE("observer routes: what a process has handled since somebody looks at i
     CHECK_FALSE(otpp::detail::is_tracing()); // the table needs no messages
     const std::string first = here.get(target);
     CHECK(otpp::detail::is_tracing());
-    CHECK(has(first, R"("recent": [])"));
-    CHECK(has(
+    CHECK(contains(first, R"("recent": [])"));
+    CHECK(contains(
         first,
         R"("ran": {"for": 0, "up_to": [1e-05, 0.0001, 0.001, 0.01, 0.1, 1], "counts": [0, 0, 0, 0, 0, 0, 0]})"));
 
@@ -333,17 +333,17 @@ TEST_CASE("observer routes: what a process has handled since somebody looks at i
     co_await otpp::get_status(other);
     pass(2s);
     const std::string second = here.get(target);
-    CHECK(has(second, R"("recent": [{"message": ")"));
-    CHECK(has(second, R"(server::note", "kind": "message", "waited": )"));
+    CHECK(contains(second, R"("recent": [{"message": ")"));
+    CHECK(contains(second, R"(server::note", "kind": "message", "waited": )"));
     CHECK(count(second, R"("error": null)") == 1); // neither of before, nor of the other
-    CHECK(has(second, R"("ran": {"for": 2,)"));
+    CHECK(contains(second, R"("ran": {"for": 2,)"));
 
     co_await otpp::cast<server::fail>(one, "no \"luck\"");
     co_await one.join();
     here.second();
     const std::string third = here.get(target); // it has ended, and lingers
     CHECK(third.find("server::fail") < third.find("server::note"));
-    CHECK(has(third, R"("error": "no \"luck\"")"));
+    CHECK(contains(third, R"("error": "no \"luck\"")"));
     for (int n = 0; n != 4; ++n) {
       here.second();
       here.get("/api/v1/tick");
