@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Gives terms back to erlang.escript, as {packet, 4}. The first byte of a frame says as what they are decoded: as
-// `t` any, `i` std::int64_t, `u` std::uint64_t, `r` the struct below. What does not fit comes back as the atom
-// `refused`.
+// Gives terms back to erlang.escript, as {packet, 4}. The first byte of a frame says as what they are decoded:
+// as `t` any, `i` std::int64_t, `u` std::uint64_t, `r` the struct below. What does not fit comes back as the
+// atom `refused`.
 
 #include <otpp/term.hpp>
 
@@ -95,9 +95,9 @@ std::string echo(std::string_view bytes) {
 // Walks and prints it, too: a sanitizer sees whether that reads what is not there.
 std::string echo_any(std::string_view bytes) {
   otpp::term any = otpp::from_bytes<otpp::term>(bytes);
-  bool is_shown = !any.view().text().empty();
+  bool is_shown = !any.view().text(200).empty();
   for (const otpp::term_view& part : any.view().elements()) {
-    is_shown = is_shown && !part.text().empty();
+    is_shown = is_shown && !part.text(200).empty();
   }
   return otpp::to_bytes(is_shown ? any : otpp::term::of(otpp::atom("not_shown")));
 }
