@@ -72,6 +72,7 @@ bool from_bytes(std::string_view bytes, T& value, term_limits limits = {}) {
 /// @endcode
 template <class T>
 T from_bytes(std::string_view bytes, term_limits limits = {}) {
+  static_assert(detail::check_default<T>());
   std::optional<T> value(std::in_place);
   if (!from_bytes(bytes, *value, limits)) {
     term whole;

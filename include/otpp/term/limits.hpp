@@ -15,7 +15,7 @@ struct term_limits {
   std::size_t depth = 64;
   /// How many bytes the values may take: `sizeof` of each element, and what strings hold. Nothing: four times the
   /// length of the bytes, and a mebibyte.
-  std::optional<std::size_t> memory;
+  std::optional<std::size_t> memory = std::nullopt;
 };
 
 } // namespace otpp

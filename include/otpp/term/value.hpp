@@ -60,6 +60,7 @@ class term {
   /// Returns the value if the term fits the type's form and the limits, else nothing.
   template <class T>
   std::optional<T> get(term_limits limits = {}) const {
+    static_assert(detail::check_default<T>());
     detail::term_reader from(bytes_, limits);
     std::optional<T> value(std::in_place);
     if (!detail::get_term(from, *value) || !from.left().empty()) {
@@ -115,6 +116,7 @@ class term_view {
   /// Returns the value if the term fits the type's form and the limits, else nothing.
   template <class T>
   std::optional<T> get(term_limits limits = {}) const {
+    static_assert(detail::check_default<T>());
     detail::term_reader from(bytes_, limits);
     std::optional<T> value(std::in_place);
     if (!detail::get_term(from, *value) || !from.left().empty()) {

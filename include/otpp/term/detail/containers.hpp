@@ -91,15 +91,10 @@ struct list_codec {
         value.insert(value.end(), std::move(one));
         return true;
       };
-      auto add_byte = [&](unsigned char byte) {
-        if constexpr (std::is_arithmetic_v<element> && !std::same_as<element, bool>) {
-          element one = static_cast<element>(byte);
-          bool fits = static_cast<unsigned>(one) == byte && !(one < element());
-          value.insert(value.end(), one);
-          return fits;
-        } else {
-          return false;
-        }
+      auto add_byte = [&](unsigned char byte) { // whatever takes an integer takes this one
+        std::array<char, 2> integer{static_cast<char>(term_tag::small_integer), static_cast<char>(byte)};
+        term_reader reader(std::string_view(integer.data(), integer.size()));
+        return add(reader);
       };
       return read_list(from, sizeof(element), begin, add, add_byte);
     } else {

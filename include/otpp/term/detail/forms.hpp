@@ -23,6 +23,7 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #pragma GCC visibility push(default)
 
@@ -237,6 +238,63 @@ struct term_codec<T> {
   }
 };
 
+// Goes over a text in UTF-8, character by character. Returns false if it is none.
+template <class Visit>
+bool visit_code_points(std::string_view text, Visit visit) {
+  if (count_characters(text) == std::string_view::npos) {
+    return false;
+  }
+  for (std::size_t at = 0; at != text.size();) {
+    auto first = static_cast<unsigned char>(text[at++]);
+    int more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    std::uint32_t point = more == 0 ? first : first & (0x3Fu >> more);
+    for (; more != 0; --more) {
+      point = point << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
+    }
+    visit(point);
+  }
+  return true;
+}
+
+// Returns false if there is no such character.
+inline bool append_utf8(std::string& text, std::uint32_t point) {
+  if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) {
+    return false;
+  }
+  int more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+  constexpr std::array<unsigned, 4> heads{0, 0xC0, 0xE0, 0xF0};
+  text += static_cast<char>(heads[static_cast<std::size_t>(more)] | point >> (6 * more));
+  while (more != 0) {
+    --more;
+    text += static_cast<char>(0x80 | (point >> (6 * more) & 0x3F));
+  }
+  return true;
+}
+
+template <class T>
+  requires(std::same_as<form_of<T>, as::charlist_form>)
+struct term_codec<T> {
+  static constexpr bool is_codec = check_members<T>() && number_of_members<T>() == 1;
+  static_assert(is_codec, "otpp: as::charlist is for a struct with one member, a std::string");
+
+  static void put(term_writer& to, const T& value) {
+    const auto& [text] = value;
+    std::vector<std::uint32_t> points;
+    if (!visit_code_points(text, [&](std::uint32_t point) { points.push_back(point); })) {
+      throw std::invalid_argument("otpp: a charlist is made of UTF-8");
+    }
+    put_term(to, points);
+  }
+  static bool get(term_reader& from, T& value) {
+    auto& [text] = value;
+    std::vector<std::uint32_t> points;
+    text.clear();
+    return get_term(from, points) && from.spend(points.size()) &&
+           std::all_of(
+               points.begin(), points.end(), [&](std::uint32_t point) { return append_utf8(text, point); });
+  }
+};
+
 template <class T>
   requires(is_custom_form<form_of<T>>)
 struct term_codec<T> {
@@ -290,6 +348,7 @@ struct term_codec<std::variant<T...>> {
     std::visit([&](const auto& one) { put_term(to, one); }, value);
   }
   static bool get(term_reader& from, std::variant<T...>& value) {
+    static_assert((check_default<T>() && ...));
     std::size_t place = from.place();
     auto fits = [&]<class One>(std::type_identity<One>) {
       term_reader attempt = from; // of what does not fit the place and the depth are forgotten

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <type_traits>
 #include <utility>
 
@@ -15,7 +16,9 @@ inline constexpr std::size_t most_members = 16;
 // Whatever a member may be initialized with.
 struct any_member {
   template <class T>
-  operator T() const noexcept;
+  operator T() const noexcept {
+    std::terminate(); // never called; Clang wants a body where T is a type of an unnamed namespace
+  }
 };
 
 template <class T, std::size_t... At>

@@ -43,7 +43,7 @@ class term_printer {
 
   void one(std::size_t depth) {
     if (text_.size() > most_ || depth == deepest) {
-      text_ += "...";
+      text_ += text_.size() > most_ ? "" : "..."; // print() says that it is cut
       from_.skip();
       return;
     }
@@ -191,6 +191,16 @@ class term_printer {
     if (text.find('.') == std::string::npos) {
       text.insert(exponent == std::string::npos ? text.size() : exponent, ".0");
     }
+    exponent = text.find('e'); // Erlang writes it without a plus and without zeros in front
+    for (std::size_t at = exponent + 1; exponent != std::string::npos && at + 1 != text.size();) {
+      if (text[at] == '+' || text[at] == '0') {
+        text.erase(at, 1);
+      } else if (text[at] == '-') {
+        ++at;
+      } else {
+        break;
+      }
+    }
     text_ += text;
   }
 
@@ -203,8 +213,10 @@ class term_printer {
   }
 
   void byte_list(std::string_view bytes) {
-    bool is_text = std::all_of(bytes.begin(), bytes.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
-    if (is_text) {
+    bool is_text = std::all_of(bytes.begin(), bytes.end(), [](char c) {
+      return (c >= 0x20 && c < 0x7F) || c == '\n' || c == '\t' || c == '\r';
+    });
+    if (is_text && !bytes.empty()) {
       escaped(bytes, '"');
       return;
     }
