@@ -51,6 +51,11 @@ struct user {
   static constexpr auto term = otpp::as::map("id", &user::id, "name", &user::name).absent("nil");
 };
 
+struct name {
+  std::string text;
+  static constexpr auto term = otpp::as::charlist();
+};
+
 // Every row of the table in docs/terms.md.
 struct rows {
   none without_members;
@@ -78,12 +83,13 @@ struct rows {
   std::variant<none, pair_of, std::string> variant;
   otpp::atom atom;
   otpp::term any;
+  name charlist;
 
   static constexpr auto term = otpp::as::tagged(
       "rows", &rows::without_members, &rows::tagged, &rows::tuple, &rows::map_of_members, &rows::atoms,
       &rows::custom, &rows::yes, &rows::integer, &rows::natural, &rows::single, &rows::real, &rows::binary,
       &rows::bytes, &rows::map, &rows::hashed, &rows::pair, &rows::three, &rows::list, &rows::deque,
-      &rows::set, &rows::array, &rows::optional, &rows::variant, &rows::atom, &rows::any);
+      &rows::set, &rows::array, &rows::optional, &rows::variant, &rows::atom, &rows::any, &rows::charlist);
 };
 
 template <class T>

@@ -61,7 +61,8 @@ unfit() ->
      {15, #{<<"a">> => b}},
      {16, #{a => b}}, {17, {a}}, {18, {128, <<>>, true}}, {19, [1, 2 | 3]}, {19, [1, x]}, {20, [1, 256]},
      {20, "a" ++ [-1]},
-     {22, [1.0]}, {22, [1.0, 2.0, 3.0]}, {23, null}, {24, {none, 1}}, {25, <<"atom">>}].
+     {22, [1.0]}, {22, [1.0, 2.0, 3.0]}, {23, null}, {24, {none, 1}}, {25, <<"atom">>},
+     {27, <<"text">>}, {27, [16#D800]}, {27, [-1]}, {27, [16#110000]}].
 
 within(N, Least, Most) when N >= Least, N =< Most -> N;
 within(_, _, _) -> refused.
@@ -218,7 +219,8 @@ rows(Port) ->
      either(undefined, Int64()),
      either(none, either({pair_of, -1, 1}, binary())),
      Atom(),
-     any(Port, Small, 2)}.
+     any(Port, Small, 2),
+     [either(rand:uniform(16#D7FF), 16#10000 + rand:uniform(16#FFFFF)) || _ <- some(10)]}.
 
 either(A, B) ->
     case rand:uniform(2) of
