@@ -212,8 +212,8 @@ struct term_codec<std::string> {
       if (!from.count(4, 1, size) || !from.spend(size)) {
         return false;
       }
-      for (std::uint64_t byte = 0; size != 0; --size) {
-        if (!from.is(term_tag::small_integer) || !from.number(1, byte)) {
+      for (std::uint8_t byte = 0; size != 0; --size) {
+        if (!get_term(from, byte)) {
           return false;
         }
         value.push_back(static_cast<char>(byte));

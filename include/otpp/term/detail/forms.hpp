@@ -168,16 +168,16 @@ struct term_codec<T> {
       std::size_t place = from.place();
       std::string_view key;
       bool is_latin = false;
-      if (!from.atom(key, is_latin)) { // a key that is none of ours
+      bool is_atom = from.atom(key, is_latin);
+      if (!is_atom) { // a key that is none of ours
         from.back_to(place);
-        key = {};
         if (!from.skip()) {
           return false;
         }
       }
       bool is_known = false;
       bool fits = each([&](std::string_view wanted, auto member, std::size_t at) {
-        if (is_known || key != wanted) {
+        if (!is_atom || is_known || key != wanted) {
           return true;
         }
         is_known = seen[at] = true;

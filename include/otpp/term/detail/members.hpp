@@ -54,7 +54,7 @@ consteval bool check_members() {
 // Calls `visit` with all members of an aggregate.
 template <class T, class Visit>
 constexpr decltype(auto) with_members(T& one, Visit&& visit) {
-  constexpr std::size_t n = number_of_members<std::remove_const_t<T>>();
+  constexpr std::size_t n = check_members<T>() ? number_of_members<std::remove_const_t<T>>() : 0;
   if constexpr (n == 0) {
     return visit();
   } else if constexpr (n == 1) {

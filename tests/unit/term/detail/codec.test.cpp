@@ -143,8 +143,9 @@ TEST_CASE("term codec: a string is a binary, and accepts lists of bytes", "[term
   CHECK(get<std::string>(bytes_of(106)) == "");
   CHECK(get<std::string>(bytes_of(107, 0, 2, "hi")) == "hi");
   CHECK(get<std::string>(bytes_of(108, 0, 0, 0, 2, 97, 104, 97, 255, 106)) == "h\xFF");
-  CHECK_FALSE(get<std::string>(bytes_of(108, 0, 0, 0, 1, 98, 0, 0, 1, 0, 106))); // 256
-  CHECK_FALSE(get<std::string>(bytes_of(108, 0, 0, 0, 1, 97, 104, 97, 105)));    // [104|105]
+  CHECK(get<std::string>(bytes_of(108, 0, 0, 0, 1, 98, 0, 0, 0, 104, 106)) == "h"); // an odd form of 104
+  CHECK_FALSE(get<std::string>(bytes_of(108, 0, 0, 0, 1, 98, 0, 0, 1, 0, 106)));    // 256
+  CHECK_FALSE(get<std::string>(bytes_of(108, 0, 0, 0, 1, 97, 104, 97, 105)));       // [104|105]
   CHECK_FALSE(get<std::string>(bytes_of(119, 2, "hi")));
   CHECK_FALSE(get<std::string>(bytes_of(77, 0, 0, 0, 1, 3, 160)));
   CHECK_FALSE(get<std::string>(bytes_of(109, 255, 255, 255, 255, "ann")));

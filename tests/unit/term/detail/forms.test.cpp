@@ -81,6 +81,11 @@ struct user {
   bool operator==(const user&) const = default;
   static constexpr auto term = otpp::as::map("id", &user::id, "name", &user::name).absent("nil");
 };
+struct unnamed {
+  std::optional<int> value;
+  bool operator==(const unnamed&) const = default;
+  static constexpr auto term = otpp::as::map("", &unnamed::value);
+};
 enum class color : std::uint8_t { red, green, blue };
 struct tree {
   int value = 0;
@@ -205,6 +210,8 @@ TEST_CASE("term forms: keys that a map has not, or has twice, or that are unknow
   CHECK_FALSE(formed<user>(bytes_of(131, 116, 0, 0, 0, 2, id, 119, 1, "x", 80)));
   CHECK_FALSE(formed<user>(bytes_of(131, 116, 255, 255, 255, 255, id, name)));
   CHECK_FALSE(formed<user>(bytes_of(131, 106)));
+  CHECK(formed<unnamed>(bytes_of(131, 116, 0, 0, 0, 1, 119, 0, 97, 1)) == unnamed{1});
+  CHECK(formed<unnamed>(bytes_of(131, 116, 0, 0, 0, 1, 97, 0, 97, 1)) == unnamed{}); // 0 => 1
 }
 
 TEST_CASE("term forms: an enum is the atoms of a list", "[term]") {
