@@ -87,8 +87,7 @@ class term_reader {
   }
 
   bool tuple(std::size_t& size) noexcept {
-    return (is(term_tag::small_tuple) && count(1, 1, size)) ||
-           (is(term_tag::large_tuple) && count(4, 1, size));
+    return is(term_tag::small_tuple) ? count(1, 1, size) : is(term_tag::large_tuple) && count(4, 1, size);
   }
   bool map(std::size_t& size) noexcept { return is(term_tag::map) && count(4, 2, size); }
 

@@ -128,6 +128,12 @@ TEST_CASE("term reader: numbers, and the place", "[term]") {
   CHECK(from.left() == bytes.substr(3));
 }
 
+TEST_CASE("term reader: a short tuple that claims too much is no long one", "[term]") {
+  std::string bytes = bytes_of(104, 250, 105, 0, 0, 0, 2, 106, 106);
+  std::size_t size = 0;
+  CHECK_FALSE(term_reader(bytes).tuple(size));
+}
+
 TEST_CASE("term reader: memory and depth are limited", "[term]") {
   term_reader from("", otpp::term_limits{.depth = 1, .memory = 48});
   CHECK(from.spend(0, 1000));
