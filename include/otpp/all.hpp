@@ -10,3 +10,4 @@
 #include <otpp/request.hpp>
 #include <otpp/supervisor.hpp>
 #include <otpp/sys.hpp>
+#include <otpp/term.hpp>
