@@ -16,5 +16,5 @@ if(
       "--asio=$<$<BOOL:${OTPP_ASIO_INCLUDE_DIR}>:${OTPP_ASIO_INCLUDE_DIR}>"
   )
   # Alone: other compilers beside it would push it out of the caches.
-  set_tests_properties(compile_time.budget PROPERTIES LABELS lint TIMEOUT 300 RUN_SERIAL TRUE)
+  set_tests_properties(compile_time.budget PROPERTIES LABELS verify TIMEOUT 300 RUN_SERIAL TRUE)
 endif()

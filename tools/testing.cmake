@@ -230,6 +230,29 @@ function(otpp_add_refused_option name option message)
   )
 endfunction()
 
+# otpp_includes_asio(<result> <header>): whether a header of the library includes detail/asio.hpp, itself or through
+# others.
+function(otpp_includes_asio result header)
+  get_property(known GLOBAL PROPERTY otpp_includes_asio_${header})
+  if("${known}" STREQUAL "")
+    set(known OFF)
+    file(STRINGS ${PROJECT_SOURCE_DIR}/include/${header} includes REGEX "^#include <otpp/")
+    foreach(line IN LISTS includes)
+      string(REGEX REPLACE "^#include <([^>]+)>.*" "\\1" other "${line}")
+      if(other STREQUAL "otpp/detail/asio.hpp")
+        set(known ON)
+      else()
+        otpp_includes_asio(known ${other})
+      endif()
+      if(known)
+        break()
+      endif()
+    endforeach()
+    set_property(GLOBAL PROPERTY otpp_includes_asio_${header} ${known})
+  endif()
+  set(${result} ${known} PARENT_SCOPE)
+endfunction()
+
 # otpp_add_headers()
 #
 # The target otpp_headers: every header of the library, on its own. What CMake has for it,
@@ -259,15 +282,35 @@ function(otpp_add_headers)
     list(REMOVE_ITEM headers ${seen})
   endif()
   set(stamps "")
+  # Asio is read once for those that include it through detail/asio.hpp, which is most of the time.
+  set(asio ${CMAKE_CURRENT_BINARY_DIR}/headers/asio.hpp)
+  set(with_asio "")
+  if(NOT OTPP_VERIFY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    file(CONFIGURE OUTPUT ${asio} CONTENT "#include <otpp/detail/asio.hpp>\n")
+    add_custom_command(
+      OUTPUT ${asio}.gch
+      COMMAND ${command} -x c++-header ${asio} -MD -MF ${asio}.d -MT ${asio}.gch -o ${asio}.gch
+      DEPENDS ${asio} DEPFILE ${asio}.d
+      COMMAND_EXPAND_LISTS VERBATIM
+    )
+    set(with_asio -include ${asio})
+  endif()
   foreach(header IN LISTS headers)
+    set(before "")
+    set(needed "")
+    otpp_includes_asio(is_behind_asio ${header})
+    if(with_asio AND is_behind_asio)
+      set(before ${with_asio})
+      set(needed ${asio}.gch)
+    endif()
     set(stamp ${CMAKE_CURRENT_BINARY_DIR}/headers/${header})
     cmake_path(GET stamp PARENT_PATH folder)
     file(MAKE_DIRECTORY ${folder})
     add_custom_command(
       OUTPUT ${stamp}.stamp
-      COMMAND ${command} -fsyntax-only -MD -MF ${stamp}.d -MT ${stamp}.stamp -include ${header} -x c++ /dev/null
+      COMMAND ${command} -fsyntax-only -MD -MF ${stamp}.d -MT ${stamp}.stamp ${before} -include ${header} -x c++ /dev/null
       COMMAND ${CMAKE_COMMAND} -E touch ${stamp}.stamp
-      DEPENDS ${dir}/${header}
+      DEPENDS ${dir}/${header} ${needed}
       DEPFILE ${stamp}.d
       COMMAND_EXPAND_LISTS VERBATIM
     )
