@@ -75,7 +75,7 @@ struct term_codec<T> {
     if constexpr (names_members) {
       return std::tuple_size_v<decltype(form.members)>;
     } else {
-      return check_members<T>() ? number_of_members<T>() : 0;
+      return check_term_members<T>() ? number_of_term_members<T>() : 0;
     }
   }();
 
@@ -110,7 +110,7 @@ struct term_codec<T> {
       return std::apply(
           [&](auto... member) -> decltype(auto) { return call(value.*member...); }, form.members);
     } else {
-      return with_members(value, call);
+      return with_term_members(value, call);
     }
   }
 };
@@ -118,16 +118,16 @@ struct term_codec<T> {
 template <class T>
   requires(std::same_as<form_of<T>, as::tuple_form>)
 struct term_codec<T> {
-  static constexpr bool is_codec = check_members<T>();
+  static constexpr bool is_codec = check_term_members<T>();
   static void put(term_writer& to, const T& value) {
     absent_while mine(to, "undefined");
-    with_members(value, [&](const auto&... each) {
+    with_term_members(value, [&](const auto&... each) {
       to.tuple(sizeof...(each));
       (put_term(to, each), ...);
     });
   }
   static bool get(term_reader& from, T& value) {
-    return with_members(value, [&](auto&... each) {
+    return with_term_members(value, [&](auto&... each) {
       std::size_t size = 0;
       bool fits =
           from.tuple(size) && size == sizeof...(each) && from.enter() && (get_term(from, each) && ...);
@@ -274,7 +274,7 @@ inline bool append_utf8(std::string& text, std::uint32_t point) {
 template <class T>
   requires(std::same_as<form_of<T>, as::charlist_form>)
 struct term_codec<T> {
-  static constexpr bool is_codec = check_members<T>() && number_of_members<T>() == 1;
+  static constexpr bool is_codec = check_term_members<T>() && number_of_term_members<T>() == 1;
   static_assert(is_codec, "otpp: as::charlist is for a struct with one member, a std::string");
 
   static void put(term_writer& to, const T& value) {

@@ -11,10 +11,10 @@
 
 namespace otpp::detail {
 
-inline constexpr std::size_t most_members = 16;
+inline constexpr std::size_t most_term_members = 16;
 
 // Whatever a member may be initialized with.
-struct any_member {
+struct any_term_member {
   template <class T>
   operator T() const noexcept {
     std::terminate(); // never called; Clang wants a body where T is a type of an unnamed namespace
@@ -22,39 +22,39 @@ struct any_member {
 };
 
 template <class T, std::size_t... At>
-constexpr bool takes_members(std::index_sequence<At...>) {
-  return requires { T{(static_cast<void>(At), any_member())...}; };
+constexpr bool takes_term_members(std::index_sequence<At...>) {
+  return requires { T{(static_cast<void>(At), any_term_member())...}; };
 }
 
 // The number of members of an aggregate. One more than there may be means too many.
-template <class T, std::size_t N = most_members + 1>
-constexpr std::size_t number_of_members() {
-  if constexpr (N == 0 || takes_members<T>(std::make_index_sequence<N>())) {
+template <class T, std::size_t N = most_term_members + 1>
+constexpr std::size_t number_of_term_members() {
+  if constexpr (N == 0 || takes_term_members<T>(std::make_index_sequence<N>())) {
     return N;
   } else {
-    return number_of_members<T, N - 1>();
+    return number_of_term_members<T, N - 1>();
   }
 }
 
 template <class T>
-consteval bool check_members() {
+consteval bool check_term_members() {
   using type = std::remove_const_t<T>;
   static_assert(
       std::is_aggregate_v<type>,
       "otpp: only an aggregate shows its members; name them in the form: as::tagged(\"name\", &T::member)");
   if constexpr (std::is_aggregate_v<type>) {
     static_assert(
-        number_of_members<type>() <= most_members,
+        number_of_term_members<type>() <= most_term_members,
         "otpp: more than 16 members; name them in the form: as::tagged(\"name\", &T::member)");
-    return number_of_members<type>() <= most_members;
+    return number_of_term_members<type>() <= most_term_members;
   }
   return false;
 }
 
 // Calls `visit` with all members of an aggregate.
 template <class T, class Visit>
-constexpr decltype(auto) with_members(T& one, Visit&& visit) {
-  constexpr std::size_t n = check_members<T>() ? number_of_members<std::remove_const_t<T>>() : 0;
+constexpr decltype(auto) with_term_members(T& one, Visit&& visit) {
+  constexpr std::size_t n = check_term_members<T>() ? number_of_term_members<std::remove_const_t<T>>() : 0;
   if constexpr (n == 0) {
     return visit();
   } else if constexpr (n == 1) {

@@ -16,8 +16,8 @@
 #include <variant>
 #include <vector>
 
-using otpp::detail::number_of_members;
-using otpp::detail::with_members;
+using otpp::detail::number_of_term_members;
+using otpp::detail::with_term_members;
 
 namespace {
 
@@ -48,10 +48,10 @@ struct seventeen {
   int b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q;
 };
 
-static_assert(number_of_members<no_members>() == 0);
-static_assert(number_of_members<one_member>() == 1);
-static_assert(number_of_members<all_kinds>() == 16);
-static_assert(number_of_members<seventeen>() == 17);
+static_assert(number_of_term_members<no_members>() == 0);
+static_assert(number_of_term_members<one_member>() == 1);
+static_assert(number_of_term_members<all_kinds>() == 16);
+static_assert(number_of_term_members<seventeen>() == 17);
 
 #define OTPP_TEST_INTS(count, ...) \
   struct ints_##count {            \
@@ -78,10 +78,10 @@ OTPP_TEST_INTS(16, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
 template <class T>
 int numbered(T one = {}) {
   int last = 0;
-  with_members(one, [&](auto&... each) { ((each = ++last), ...); });
+  with_term_members(one, [&](auto&... each) { ((each = ++last), ...); });
   const T& read = one;
   int next = 0;
-  bool in_order = with_members(read, [&](const auto&... each) { return ((each == ++next) && ...); });
+  bool in_order = with_term_members(read, [&](const auto&... each) { return ((each == ++next) && ...); });
   return in_order ? last : -1;
 }
 
@@ -89,7 +89,7 @@ int numbered(T one = {}) {
 
 TEST_CASE("term members: all are visited, in order", "[term]") {
   no_members none;
-  CHECK(with_members(none, [](auto&... each) { return sizeof...(each); }) == 0);
+  CHECK(with_term_members(none, [](auto&... each) { return sizeof...(each); }) == 0);
   CHECK(numbered<one_member>() == 1);
   CHECK(numbered<ints_2>() == 2);
   CHECK(numbered<ints_3>() == 3);
