@@ -6,7 +6,6 @@
 #include <otpp/timeout.hpp>
 
 #include <optional>
-#include <utility>
 
 #pragma GCC visibility push(default)
 
@@ -33,7 +32,7 @@ class run_options {
     report_after_ = detail::saturate(time);
     return *this;
   }
-  run_options report_after(duration time) && { return std::move(report_after(time)); }
+  run_options report_after(duration time) && { return report_after(time); }
 
  private:
   friend struct detail::access;

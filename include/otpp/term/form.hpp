@@ -84,8 +84,8 @@ template <class... Parts>
 constexpr auto map(Parts... parts) {
   std::tuple<Parts...> all(parts...);
   return [&]<std::size_t... At>(std::index_sequence<At...>) {
-    return map_form<std::tuple_element_t<2 * At + 1, std::tuple<Parts...>>...>{
-        {key(std::get<2 * At>(all))...}, {std::get<2 * At + 1>(all)...}};
+    return map_form<std::tuple_element_t<(2 * At) + 1, std::tuple<Parts...>>...>{
+        {key(std::get<2 * At>(all))...}, {std::get<(2 * At) + 1>(all)...}};
   }(std::make_index_sequence<sizeof...(Parts) / 2>());
 }
 
@@ -104,7 +104,7 @@ constexpr auto atoms(Enum first, More... more) {
   constexpr std::size_t n = (1 + sizeof...(More)) / 2;
   std::tuple<Enum, More...> all(first, more...);
   return [&]<std::size_t... At>(std::index_sequence<At...>) {
-    return atoms_form<Enum, n>{{std::get<2 * At>(all)...}, {key(std::get<2 * At + 1>(all))...}};
+    return atoms_form<Enum, n>{{std::get<2 * At>(all)...}, {key(std::get<(2 * At) + 1>(all))...}};
   }(std::make_index_sequence<n>());
 }
 

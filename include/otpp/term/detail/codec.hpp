@@ -10,6 +10,7 @@
 
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -164,7 +165,7 @@ struct term_codec<T> {
       return false;
     }
     value = static_cast<T>(wide);
-    return value - value == 0; // not infinite, as a large double is for a float
+    return std::isfinite(value); // not infinite, as a large double is for a float
   }
 
  private:
@@ -175,7 +176,7 @@ struct term_codec<T> {
         return false;
       }
       value = std::bit_cast<double>(bits);
-      return value - value == 0; // finite
+      return std::isfinite(value); // finite
     }
     if (from.is(term_tag::old_float)) { // as printf's %.20e, and zeros
       std::string_view text;
@@ -184,7 +185,7 @@ struct term_codec<T> {
       }
       text = text.substr(0, text.find('\0'));
       auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      return error == std::errc() && end == text.data() + text.size() && value - value == 0;
+      return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
     }
     wide_integer read;
     if (!read.read(from)) {

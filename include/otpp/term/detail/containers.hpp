@@ -28,28 +28,24 @@ namespace otpp::detail {
 
 // Reads a list, element by element: begin(number), add(term_reader&), and, for a list of bytes in short form, add(byte).
 template <class Begin, class Add, class AddByte>
-bool read_list(term_reader& from, std::size_t element_size, Begin begin, Add add, AddByte add_byte) {
-  std::size_t size = 0;
+bool read_list(term_reader& from, std::size_t each_takes, Begin begin, Add add, AddByte add_byte) {
+  std::size_t number = 0;
   if (from.is(term_tag::nil)) {
     return begin(0);
   }
   if (from.is(term_tag::string)) {
     std::string_view bytes;
-    if (!from.counted(2, bytes) || !from.spend(bytes.size(), element_size) || !begin(bytes.size())) {
+    if (!from.counted(2, bytes) || !from.spend(bytes.size(), each_takes) || !begin(bytes.size())) {
       return false;
     }
-    for (char each : bytes) {
-      if (!add_byte(static_cast<unsigned char>(each))) {
-        return false;
-      }
-    }
-    return true;
+    return std::all_of(
+        bytes.begin(), bytes.end(), [&](char each) { return add_byte(static_cast<unsigned char>(each)); });
   }
-  if (!from.is(term_tag::list) || !from.count(4, 1, size) || !from.spend(size, element_size) ||
-      !from.enter() || !begin(size)) {
+  if (!from.is(term_tag::list) || !from.count(4, 1, number) || !from.spend(number, each_takes) ||
+      !from.enter() || !begin(number)) {
     return false;
   }
-  for (; size != 0; --size) {
+  for (; number != 0; --number) {
     if (!add(from)) {
       return false;
     }

@@ -53,13 +53,13 @@ class term_printer {
       case term_tag::small_atom_utf8:
       case term_tag::small_atom:
       case term_tag::atom_utf8:
-      case term_tag::atom: return quoted_atom();
+      case term_tag::atom: quoted_atom(); return;
       case term_tag::small_integer:
       case term_tag::integer:
       case term_tag::small_big:
-      case term_tag::large_big: return number();
+      case term_tag::large_big: number(); return;
       case term_tag::new_float:
-      case term_tag::old_float: return floating();
+      case term_tag::old_float: floating(); return;
       case term_tag::nil:
         from_.is(term_tag::nil);
         text_ += "[]";
@@ -67,8 +67,9 @@ class term_printer {
       case term_tag::string:
         from_.is(term_tag::string);
         from_.counted(2, bytes);
-        return byte_list(bytes);
-      case term_tag::list: return list(depth);
+        byte_list(bytes);
+        return;
+      case term_tag::list: list(depth); return;
       case term_tag::small_tuple:
       case term_tag::large_tuple:
         from_.tuple(size);
@@ -93,13 +94,14 @@ class term_printer {
       case term_tag::binary:
         from_.is(term_tag::binary);
         from_.counted(4, bytes);
-        return binary(bytes, 8);
-      case term_tag::bit_binary: return bits();
-      case term_tag::new_pid: return identity("#Pid<", 8);
-      case term_tag::v4_port: return identity("#Port<", 8);
-      case term_tag::new_port: return identity("#Port<", 4);
-      case term_tag::newer_reference: return identity("#Ref<", 4);
-      case term_tag::exported: return exported(depth);
+        binary(bytes, 8);
+        return;
+      case term_tag::bit_binary: bits(); return;
+      case term_tag::new_pid: identity("#Pid<", 8); return;
+      case term_tag::v4_port: identity("#Port<", 8); return;
+      case term_tag::new_port: identity("#Port<", 4); return;
+      case term_tag::newer_reference: identity("#Ref<", 4); return;
+      case term_tag::exported: exported(depth); return;
       default: from_.skip(); text_ += "#Fun<>";
     }
   }

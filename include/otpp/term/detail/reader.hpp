@@ -77,7 +77,8 @@ class term_reader {
     if (is(term_tag::small_atom_utf8) || is(term_tag::small_atom)) {
       return counted(1, text);
     }
-    return (is(term_tag::atom_utf8) || is(term_tag::atom)) && counted(2, text) && text.size() <= 4 * 255;
+    return (is(term_tag::atom_utf8) || is(term_tag::atom)) && counted(2, text) &&
+           text.size() <= std::size_t(4) * 255;
   }
   // An atom of this text, which is ASCII.
   bool is_atom(std::string_view wanted) noexcept {
@@ -126,7 +127,7 @@ class term_reader {
   }
 
  private:
-  static std::size_t default_memory(std::size_t size) noexcept { return 4 * size + (std::size_t(1) << 20); }
+  static std::size_t default_memory(std::size_t size) noexcept { return (4 * size) + (std::size_t(1) << 20); }
 
   // All of a term but the terms in it, whose number is `inside`.
   bool skip_head(std::size_t& inside) noexcept {
@@ -155,14 +156,19 @@ class term_reader {
       case term_tag::large_big: return number(4, size) && take(1, bytes) && take(std::size_t(size), bytes);
       case term_tag::small_tuple: return count(1, 1, inside);
       case term_tag::large_tuple: return count(4, 1, inside);
-      case term_tag::list: return count(4, 1, inside) && ++inside; // and the tail
+      case term_tag::list:
+        if (!count(4, 1, inside)) {
+          return false;
+        }
+        ++inside; // and the tail
+        return true;
       case term_tag::map: return count(4, 2, inside) && ((inside *= 2), true);
       case term_tag::new_pid:
       case term_tag::v4_port: return atom(bytes, is_latin) && take(12, bytes);
       case term_tag::new_port: return atom(bytes, is_latin) && take(8, bytes);
       case term_tag::newer_reference:
         return number(2, size) && size <= 5 && atom(bytes, is_latin) &&
-               take(4 + 4 * std::size_t(size), bytes);
+               take(4 + (4 * std::size_t(size)), bytes);
       case term_tag::exported: inside = 3; return true;
       case term_tag::new_fun: return number(4, size) && size >= 4 && take(std::size_t(size) - 4, bytes);
       default: return false;
