@@ -2,6 +2,7 @@
 
 #include "text.hpp"
 
+#include <otpp/detail/util/utf8.hpp>
 #include <otpp/observer/detail/json.hpp>
 
 #include <algorithm>
@@ -63,16 +64,11 @@ std::size_t bytes_within(std::string_view text, std::size_t columns) {
 } // namespace
 
 decoded decode(std::string_view text) {
-  auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   std::size_t length = otpp::detail::utf8_length(text);
   if (length == 0) {
     return {replacement, 1, false};
   }
-  char32_t c = length == 1 ? at(0) : at(0) & (0x7fu >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    c = (c << 6) | (at(i) & 0x3fu);
-  }
-  return {c, length, true};
+  return {otpp::detail::code_point(text.substr(0, length)), length, true};
 }
 
 std::string repair(std::string_view text) { return otpp::detail::valid_utf8(text); }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/util/utf8.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <stdexcept>
@@ -12,43 +14,6 @@
 #pragma GCC visibility push(default)
 
 namespace otpp {
-
-namespace detail {
-
-// Returns how many characters a text has, or npos if it is no UTF-8 (too long forms, surrogates and what is beyond
-// U+10FFFF are none).
-inline std::size_t count_characters(std::string_view text) noexcept {
-  std::size_t count = 0;
-  for (std::size_t at = 0; at != text.size(); ++count) {
-    auto byte = [&](std::size_t n) {
-      return static_cast<unsigned>(static_cast<unsigned char>(text[at + n]));
-    };
-    unsigned first = byte(0);
-    std::size_t length = first < 0x80   ? 1
-                         : first < 0xC2 ? 0
-                         : first < 0xE0 ? 2
-                         : first < 0xF0 ? 3
-                         : first < 0xF5 ? 4
-                                        : 0;
-    if (length == 0 || text.size() - at < length) {
-      return std::string_view::npos;
-    }
-    for (std::size_t n = 1; n != length; ++n) {
-      if ((byte(n) & 0xC0) != 0x80) {
-        return std::string_view::npos;
-      }
-    }
-    bool is_bad = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F) ||
-                  (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F);
-    if (is_bad) {
-      return std::string_view::npos;
-    }
-    at += length;
-  }
-  return count;
-}
-
-} // namespace detail
 
 /// An Erlang atom: a name that stands for itself, such as `ok`. An Elixir atom `:ok` is the same; a module `Foo` is
 /// `Elixir.Foo`.

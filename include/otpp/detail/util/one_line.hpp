@@ -2,7 +2,8 @@
 
 #pragma once
 
-#include <algorithm>
+#include <otpp/detail/util/utf8.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -14,10 +15,7 @@ namespace otpp::detail {
 // A user's text as a part of a report of one line: control characters are escaped, and what is longer than
 // `most` bytes is cut, between two characters if it is UTF-8.
 inline std::string one_line(std::string_view text, std::size_t most = 1000) {
-  std::size_t end = (std::min)(text.size(), most);
-  for (int i = 0; i != 3 && end != 0 && end != text.size() && (text[end] & '\xC0') == '\x80'; ++i) {
-    --end;
-  }
+  std::size_t end = utf8_cut(text, most);
   std::string line;
   for (char each : text.substr(0, end)) {
     auto byte = static_cast<unsigned char>(each);

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/util/utf8.hpp>
+
 #include <charconv>
 #include <cmath>
 #include <concepts>
@@ -15,32 +17,6 @@
 #pragma GCC visibility push(default)
 
 namespace otpp::detail {
-
-// Returns how many bytes at the start of a text are one character of UTF-8, as Unicode's table 3-7 has them; 0 if none are.
-inline std::size_t utf8_length(std::string_view text) noexcept {
-  auto byte = [&](std::size_t i) noexcept { return static_cast<unsigned char>(text[i]); };
-  auto continues = [&](std::size_t i, unsigned char low = 0x80, unsigned char high = 0xBF) noexcept {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) {
-    return 1;
-  }
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    return continues(1) ? 2 : 0;
-  }
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned char low = lead == 0xE0 ? 0xA0 : 0x80;
-    const unsigned char high = lead == 0xED ? 0x9F : 0xBF; // what follows are surrogates
-    return continues(1, low, high) && continues(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned char low = lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned char high = lead == 0xF4 ? 0x8F : 0xBF;
-    return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 // Calls `plain` with each stretch of valid UTF-8, and `wrong` for each byte that is part of none.
 template <class Plain, class Wrong>

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/utf8.hpp>
 #include <otpp/term/atom.hpp>
 #include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/tag.hpp>
@@ -252,13 +253,7 @@ struct term_codec<atom> {
     std::string utf8;
     if (is_latin) {
       for (char each : text) {
-        auto byte = static_cast<unsigned char>(each);
-        if (byte < 0x80) {
-          utf8 += each;
-        } else {
-          utf8 += static_cast<char>(0xC0 | byte >> 6);
-          utf8 += static_cast<char>(0x80 | (byte & 0x3F));
-        }
+        append_utf8(utf8, static_cast<unsigned char>(each));
       }
     } else {
       utf8 = text;

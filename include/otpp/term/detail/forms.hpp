@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/utf8.hpp>
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/containers.hpp>
 #include <otpp/term/detail/members.hpp>
@@ -238,39 +239,6 @@ struct term_codec<T> {
   }
 };
 
-// Goes over a text in UTF-8, character by character. Returns false if it is none.
-template <class Visit>
-bool visit_code_points(std::string_view text, Visit visit) {
-  if (count_characters(text) == std::string_view::npos) {
-    return false;
-  }
-  for (std::size_t at = 0; at != text.size();) {
-    auto first = static_cast<unsigned char>(text[at++]);
-    int more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
-    std::uint32_t point = more == 0 ? first : first & (0x3Fu >> more);
-    for (; more != 0; --more) {
-      point = point << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
-    }
-    visit(point);
-  }
-  return true;
-}
-
-// Returns false if there is no such character.
-inline bool append_utf8(std::string& text, std::uint32_t point) {
-  if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) {
-    return false;
-  }
-  int more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-  constexpr std::array<unsigned, 4> heads{0, 0xC0, 0xE0, 0xF0};
-  text += static_cast<char>(heads[static_cast<std::size_t>(more)] | point >> (6 * more));
-  while (more != 0) {
-    --more;
-    text += static_cast<char>(0x80 | (point >> (6 * more) & 0x3F));
-  }
-  return true;
-}
-
 template <class T>
   requires(std::same_as<form_of<T>, as::charlist_form>)
 struct term_codec<T> {
@@ -280,8 +248,13 @@ struct term_codec<T> {
   static void put(term_writer& to, const T& value) {
     const auto& [text] = value;
     std::vector<std::uint32_t> points;
-    if (!visit_code_points(text, [&](std::uint32_t point) { points.push_back(point); })) {
-      throw std::invalid_argument("otpp: a charlist is made of UTF-8");
+    for (std::string_view left = text; !left.empty();) {
+      std::size_t length = utf8_length(left);
+      if (length == 0) {
+        throw std::invalid_argument("otpp: a charlist is made of UTF-8");
+      }
+      points.push_back(code_point(left.substr(0, length)));
+      left.remove_prefix(length);
     }
     put_term(to, points);
   }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/util/utf8.hpp>
 #include <otpp/term/atom.hpp>
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/reader.hpp>
@@ -28,11 +29,7 @@ class term_printer {
   std::string print() {
     one(0);
     if (text_.size() > most_) {
-      std::size_t end = most_;
-      while (end != 0 && (text_[end] & '\xC0') == '\x80') {
-        --end; // not within a character
-      }
-      text_.resize(end);
+      text_.resize(utf8_cut(text_, most_));
       text_ += "...";
     }
     return std::move(text_);
