@@ -59,15 +59,7 @@ class term {
 
   /// Returns the value if the term fits the type's form and the limits, else nothing.
   template <class T>
-  std::optional<T> get(term_limits limits = {}) const {
-    static_assert(detail::check_default<T>());
-    detail::term_reader from(bytes_, limits);
-    std::optional<T> value(std::in_place);
-    if (!detail::get_term(from, *value) || !from.left().empty()) {
-      value.reset();
-    }
-    return value;
-  }
+  std::optional<T> get(term_limits limits = {}) const;
 
   /// Returns a view, which walks it without copying. Valid as long as this is, and unchanged.
   term_view view() const noexcept;
@@ -152,6 +144,11 @@ class term_view {
 };
 
 inline term_view term::view() const noexcept { return term_view(bytes_); }
+
+template <class T>
+std::optional<T> term::get(term_limits limits) const {
+  return view().get<T>(limits);
+}
 
 /// Returns a term as Erlang's shell prints it, in one line, cut after 10,000 bytes: `{add,<<"ann">>,[1,2]}`. Integers
 /// above 64 bits are in base 16. What belongs to a node is named with it: `#Pid<erl@host.91.0>`.

@@ -75,6 +75,20 @@ concept term_integer =
     std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
     !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
 
+// An integer in its own digits, in base 256 with the least significant first, and its sign. A peer may send leading zeros.
+inline bool read_big(term_reader& from, std::string_view& digits, bool& is_negative) noexcept {
+  bool is_small = from.is(term_tag::small_big);
+  std::uint64_t size = 0;
+  std::uint64_t sign = 0;
+  if ((!is_small && !from.is(term_tag::large_big)) || !from.number(is_small ? 1 : 4, size) ||
+      !from.number(1, sign) || !from.take(static_cast<std::size_t>(size), digits)) {
+    return false;
+  }
+  digits = digits.substr(0, digits.find_last_not_of('\0') + 1);
+  is_negative = sign != 0 && !digits.empty();
+  return true;
+}
+
 // An integer of at most 64 bits, and its sign.
 struct wide_integer {
   std::uint64_t magnitude = 0;
@@ -94,22 +108,13 @@ struct wide_integer {
       magnitude = static_cast<std::uint64_t>(is_negative ? -value : value);
       return true;
     }
-    bool is_small = from.is(term_tag::small_big);
-    std::uint64_t size = 0;
-    std::uint64_t sign = 0;
-    std::string_view digits; // the least significant first; a peer may send leading zeros
-    if ((!is_small && !from.is(term_tag::large_big)) || !from.number(is_small ? 1 : 4, size) ||
-        !from.number(1, sign) || !from.take(static_cast<std::size_t>(size), digits)) {
-      return false;
-    }
-    digits = digits.substr(0, digits.find_last_not_of('\0') + 1);
-    if (digits.size() > 8) {
+    std::string_view digits;
+    if (!read_big(from, digits, is_negative) || digits.size() > 8) {
       return false;
     }
     for (std::size_t at = digits.size(); at != 0; --at) {
       magnitude = magnitude << 8 | static_cast<unsigned char>(digits[at - 1]);
     }
-    is_negative = sign != 0 && magnitude != 0;
     return true;
   }
 };

@@ -26,32 +26,23 @@
 
 namespace otpp::detail {
 
-// Reads a list, element by element: begin(number), add(term_reader&), and, for a list of bytes in short form, add(byte).
-template <class Begin, class Add, class AddByte>
-bool read_list(term_reader& from, std::size_t each_takes, Begin begin, Add add, AddByte add_byte) {
-  std::size_t number = 0;
-  if (from.is(term_tag::nil)) {
-    return begin(0);
-  }
-  if (from.is(term_tag::string)) {
-    std::string_view bytes;
-    if (!from.counted(2, bytes) || !from.spend(bytes.size(), each_takes) || !begin(bytes.size())) {
-      return false;
-    }
-    return std::all_of(
-        bytes.begin(), bytes.end(), [&](char each) { return add_byte(static_cast<unsigned char>(each)); });
-  }
-  if (!from.is(term_tag::list) || !from.count(4, 1, number) || !from.spend(number, each_takes) ||
-      !from.enter() || !begin(number)) {
+// Reads a tuple of just these, behind `tag` if there is one.
+template <class... T>
+bool get_tuple(term_reader& from, std::optional<std::string_view> tag, T&... each) {
+  std::size_t size = 0;
+  if (!from.tuple(size) || size != sizeof...(T) + (tag ? 1 : 0) || (tag && !from.is_atom(*tag)) ||
+      !from.enter()) {
     return false;
   }
-  for (; number != 0; --number) {
-    if (!add(from)) {
-      return false;
-    }
-  }
+  bool fits = (get_term(from, each) && ...);
   from.leave();
-  return from.is(term_tag::nil);
+  return fits;
+}
+
+template <class... T>
+void put_tuple(term_writer& to, const T&... each) {
+  to.tuple(sizeof...(T));
+  (put_term(to, each), ...);
 }
 
 // Lists: what is kept in the order of the list, and sets.
@@ -73,29 +64,51 @@ struct list_codec {
   static bool get(term_reader& from, Container& value) {
     if constexpr (check_default<element>()) {
       value.clear();
-      auto begin = [&](std::size_t size) {
-        if constexpr (requires { value.reserve(size); }) {
-          value.reserve(size);
-        }
+      if (from.is(term_tag::nil)) {
         return true;
-      };
-      auto add = [&](term_reader& reader) {
-        element one{};
-        if (!get_term(reader, one)) {
+      }
+      if (from.is(term_tag::string)) { // a list of bytes, in short: whatever takes an integer takes these
+        std::string_view bytes;
+        return from.counted(2, bytes) && begin(from, bytes.size(), value) &&
+               std::all_of(bytes.begin(), bytes.end(), [&](char each) {
+                 std::array<char, 2> integer{static_cast<char>(term_tag::small_integer), each};
+                 term_reader reader(std::string_view(integer.data(), integer.size()));
+                 return add(reader, value);
+               });
+      }
+      std::size_t size = 0;
+      if (!from.is(term_tag::list) || !from.count(4, 1, size) || !from.enter() || !begin(from, size, value)) {
+        return false;
+      }
+      for (; size != 0; --size) {
+        if (!add(from, value)) {
           return false;
         }
-        value.insert(value.end(), std::move(one));
-        return true;
-      };
-      auto add_byte = [&](unsigned char byte) { // whatever takes an integer takes this one
-        std::array<char, 2> integer{static_cast<char>(term_tag::small_integer), static_cast<char>(byte)};
-        term_reader reader(std::string_view(integer.data(), integer.size()));
-        return add(reader);
-      };
-      return read_list(from, sizeof(element), begin, add, add_byte);
+      }
+      from.leave();
+      return from.is(term_tag::nil);
     } else {
       return false;
     }
+  }
+
+ private:
+  static bool begin(term_reader& from, std::size_t size, Container& value) {
+    if (!from.spend(size, sizeof(element))) {
+      return false;
+    }
+    if constexpr (requires { value.reserve(size); }) {
+      value.reserve(size);
+    }
+    return true;
+  }
+  static bool add(term_reader& from, Container& value) {
+    element one{};
+    if (!get_term(from, one)) {
+      return false;
+    }
+    value.insert(value.end(), std::move(one));
+    return true;
   }
 };
 
@@ -111,13 +124,7 @@ template <class T, std::size_t N>
 struct term_codec<std::array<T, N>> {
   static constexpr bool is_codec = true;
   static void put(term_writer& to, const std::array<T, N>& value) {
-    if constexpr (N != 0) {
-      to.list(N);
-      for (const T& each : value) {
-        put_term(to, each);
-      }
-    }
-    to.nil();
+    list_codec<std::array<T, N>>::put(to, value);
   }
   static bool get(term_reader& from, std::array<T, N>& value) {
     std::vector<T> all;
@@ -225,36 +232,19 @@ template <class... T>
 struct term_codec<std::tuple<T...>> {
   static constexpr bool is_codec = true;
   static void put(term_writer& to, const std::tuple<T...>& value) {
-    to.tuple(sizeof...(T));
-    std::apply([&](const T&... each) { (put_term(to, each), ...); }, value);
+    std::apply([&](const T&... each) { put_tuple(to, each...); }, value);
   }
   static bool get(term_reader& from, std::tuple<T...>& value) {
-    std::size_t size = 0;
-    if (!from.tuple(size) || size != sizeof...(T) || !from.enter()) {
-      return false;
-    }
-    bool fits = std::apply([&](T&... each) { return (get_term(from, each) && ...); }, value);
-    from.leave();
-    return fits;
+    return std::apply([&](T&... each) { return get_tuple(from, std::nullopt, each...); }, value);
   }
 };
 
 template <class A, class B>
 struct term_codec<std::pair<A, B>> {
   static constexpr bool is_codec = true;
-  static void put(term_writer& to, const std::pair<A, B>& value) {
-    to.tuple(2);
-    put_term(to, value.first);
-    put_term(to, value.second);
-  }
+  static void put(term_writer& to, const std::pair<A, B>& value) { put_tuple(to, value.first, value.second); }
   static bool get(term_reader& from, std::pair<A, B>& value) {
-    std::size_t size = 0;
-    if (!from.tuple(size) || size != 2 || !from.enter()) {
-      return false;
-    }
-    bool fits = get_term(from, value.first) && get_term(from, value.second);
-    from.leave();
-    return fits;
+    return get_tuple(from, std::nullopt, value.first, value.second);
   }
 };
 

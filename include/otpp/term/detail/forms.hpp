@@ -95,11 +95,7 @@ struct term_codec<T> {
       if constexpr (sizeof...(each) == 0) {
         return from.is_atom(form.tag);
       } else {
-        std::size_t size = 0;
-        bool fits = from.tuple(size) && size == 1 + sizeof...(each) && from.is_atom(form.tag) &&
-                    from.enter() && (get_term(from, each) && ...);
-        from.leave();
-        return fits;
+        return get_tuple(from, form.tag, each...);
       }
     });
   }
@@ -122,19 +118,10 @@ struct term_codec<T> {
   static constexpr bool is_codec = check_term_members<T>();
   static void put(term_writer& to, const T& value) {
     absent_while mine(to, "undefined");
-    with_term_members(value, [&](const auto&... each) {
-      to.tuple(sizeof...(each));
-      (put_term(to, each), ...);
-    });
+    with_term_members(value, [&](const auto&... each) { put_tuple(to, each...); });
   }
   static bool get(term_reader& from, T& value) {
-    return with_term_members(value, [&](auto&... each) {
-      std::size_t size = 0;
-      bool fits =
-          from.tuple(size) && size == sizeof...(each) && from.enter() && (get_term(from, each) && ...);
-      from.leave();
-      return fits;
-    });
+    return with_term_members(value, [&](auto&... each) { return get_tuple(from, std::nullopt, each...); });
   }
 };
 

@@ -158,18 +158,10 @@ class term_printer {
       return;
     }
     from_.back_to(place);
-    bool is_small = from_.is(term_tag::small_big);
-    std::uint64_t size = 0;
-    std::uint64_t sign = 0;
     std::string_view digits;
-    if (!is_small) {
-      from_.is(term_tag::large_big);
-    }
-    from_.number(is_small ? 1 : 4, size);
-    from_.number(1, sign);
-    from_.take(static_cast<std::size_t>(size), digits);
-    digits = digits.substr(0, digits.find_last_not_of('\0') + 1);
-    text_ += sign != 0 ? "-16#" : "16#";
+    bool is_negative = false;
+    read_big(from_, digits, is_negative);
+    text_ += is_negative ? "-16#" : "16#";
     for (std::size_t at = digits.size(); at != 0 && text_.size() <= most_; --at) {
       constexpr std::string_view hex = "0123456789ABCDEF";
       auto byte = static_cast<unsigned char>(digits[at - 1]);
