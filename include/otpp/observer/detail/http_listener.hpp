@@ -42,10 +42,9 @@ namespace otpp::detail {
 // All of it, stop() and the destructor included, is for the one thread that runs the io_context, or for any thread
 // while none does. The io_context must outlive it.
 //
-// A coroutine for each connection serves it. The io_context owns them; what they use belongs to
-// them (the state, the connection), so that the listener may be destroyed first. stop() ends them all: it closes the
-// sockets, whose operations then fail, and cancels what a handler waits for. An io_context that is destroyed destroys
-// them where they are.
+// A coroutine for each connection serves it. The io_context owns them; what they use belongs to them (the state, the
+// connection), so that the listener may be destroyed first. stop() ends them all: it closes the sockets, whose operations
+// then fail, and cancels what a handler waits for. An io_context that is destroyed destroys them where they are.
 class http_listener {
  public:
   // Called on the io_context's thread. What it throws is a response of 500.

@@ -229,8 +229,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void refuse(std::exception_ptr error) noexcept {
     this->error_ = std::move(error);
     this->decide(slot_state::decision::server_half);
-    tell_failure();
-    this->respond();
+    finish();
   }
   void refuse(errc code, intrusive_ptr<server_core> by) noexcept {
     this->server = std::move(by);
@@ -241,8 +240,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void end_unregistered() noexcept override {
     if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_error(this->say(errc::no_process)); // as for any server that has ended before
-      tell_failure();
-      this->respond();
+      finish();
       this->release_half(slot_state::half::caller);
     }
     this->release_half(slot_state::half::server);
@@ -252,8 +250,7 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void on_context_destroyed() noexcept override {
     if (this->decide(slot_state::decision::context_destroyed)) {
       this->write_end(exit_reason::killed());
-      tell_failure();
-      this->respond();
+      finish();
       this->release_half(slot_state::half::caller);
     }
   }
@@ -264,15 +261,16 @@ class pending_request final : public call_request<M>, public open_request<reply_
   void discard() noexcept override { conclude(); }
   void conclude() noexcept {
     this->stop_waiting();
-    tell_failure();
-    this->respond();
+    finish();
     this->release_half(slot_state::half::caller);
   }
 
-  void tell_failure() noexcept {
+  // The response is written.
+  void finish() noexcept {
     if (this->error_) {
-      detail::tell_failure(this->said_, operation(), this->message(), this->server.get());
+      tell_failure(this->said_, operation(), this->message(), this->server.get());
     }
+    this->respond();
   }
 
   void withdraw() noexcept override {
