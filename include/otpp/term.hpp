@@ -6,7 +6,10 @@
 #pragma once
 
 #include <otpp/term/atom.hpp>
+#include <otpp/term/binary.hpp>
 #include <otpp/term/bytes.hpp>
 #include <otpp/term/form.hpp>
 #include <otpp/term/limits.hpp>
+#include <otpp/term/port.hpp>
+#include <otpp/term/reference.hpp>
 #include <otpp/term/value.hpp>

@@ -84,12 +84,16 @@ struct rows {
   otpp::atom atom;
   otpp::term any;
   name charlist;
+  otpp::reference reference;
+  otpp::port port;
+  otpp::binary shared;
 
   static constexpr auto term = otpp::as::tagged(
       "rows", &rows::without_members, &rows::tagged, &rows::tuple, &rows::map_of_members, &rows::atoms,
       &rows::custom, &rows::yes, &rows::integer, &rows::natural, &rows::single, &rows::real, &rows::binary,
       &rows::bytes, &rows::map, &rows::hashed, &rows::pair, &rows::three, &rows::list, &rows::deque,
-      &rows::set, &rows::array, &rows::optional, &rows::variant, &rows::atom, &rows::any, &rows::charlist);
+      &rows::set, &rows::array, &rows::optional, &rows::variant, &rows::atom, &rows::any, &rows::charlist,
+      &rows::reference, &rows::port, &rows::shared);
 };
 
 template <class T>

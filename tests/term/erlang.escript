@@ -22,7 +22,7 @@ run(Port, atoms) ->
                 Character <- [$a, 16#E9, 16#20AC, 16#10000, 16#1F600, 16#10FFFF]],
     Rows = rows(Port),
     same(Port, $t, [{A, A} || A <- Atoms]) +
-    same(Port, $r, [{R, R} || A <- Atoms, R <- [setelement(tuple_size(Rows) - 1, Rows, A)]]);
+    same(Port, $r, [{R, R} || A <- Atoms, R <- [setelement(26, Rows, A)]]);
 run(Port, integers) ->
     %% Two on each side of every border, and, with nothing in between, what is around zero.
     Some = [Sign * (1 bsl Bits) + Delta
@@ -62,7 +62,9 @@ unfit() ->
      {16, #{a => b}}, {17, {a}}, {18, {128, <<>>, true}}, {19, [1, 2 | 3]}, {19, [1, x]}, {20, [1, 256]},
      {20, "a" ++ [-1]},
      {22, [1.0]}, {22, [1.0, 2.0, 3.0]}, {23, null}, {24, {none, 1}}, {25, <<"atom">>},
-     {27, <<"text">>}, {27, [16#D800]}, {27, [-1]}, {27, [16#110000]}].
+     {27, <<"text">>}, {27, [16#D800]}, {27, [-1]}, {27, [16#110000]},
+     {28, undefined}, {28, self()}, {28, [make_ref()]}, {29, undefined}, {29, make_ref()}, {29, self()},
+     {30, "text"}, {30, []}, {30, <<1:3>>}, {30, undefined}].
 
 within(N, Least, Most) when N >= Least, N =< Most -> N;
 within(_, _, _) -> refused.
@@ -220,7 +222,10 @@ rows(Port) ->
      either(none, either({pair_of, -1, 1}, binary())),
      Atom(),
      any(Port, Small, 2),
-     [either(rand:uniform(16#D7FF), 16#10000 + rand:uniform(16#FFFFF)) || _ <- some(10)]}.
+     [either(rand:uniform(16#D7FF), 16#10000 + rand:uniform(16#FFFFF)) || _ <- some(10)],
+     reference(),
+     port(Port),
+     binary()}.
 
 either(A, B) ->
     case rand:uniform(2) of

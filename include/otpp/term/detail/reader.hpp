@@ -20,6 +20,9 @@ class term_reader {
   explicit term_reader(std::string_view bytes, term_limits limits = {}) noexcept
       : bytes_(bytes), memory_(limits.memory.value_or(default_memory(bytes.size()))), depth_(limits.depth) {}
 
+  // From whom the bytes came, as term_writer::reader.
+  void* writer = nullptr;
+
   std::string_view left() const noexcept { return bytes_.substr(at_); }
   std::size_t place() const noexcept { return at_; }
   void back_to(std::size_t place) noexcept { at_ = place; }

@@ -106,7 +106,12 @@ class term_writer {
   // What std::optional sends for nothing, in the struct that is being written.
   std::string_view absent = "undefined";
 
+  // For whom this is written, where that makes a difference: the codecs of such types know what it points to.
+  void* reader = nullptr;
+
+  const std::string& bytes() const noexcept { return bytes_; }
   std::string take() noexcept { return std::move(bytes_); }
+  void clear() noexcept { bytes_.clear(); } // and keeps the memory
 
  private:
   void length(std::size_t size) {
