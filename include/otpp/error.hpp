@@ -52,6 +52,10 @@ enum class errc {
   running,
   /// The dynamic supervisor has reached its maximum number of children.
   max_children,
+  /// There is no connection with the node of the process, or it is lost.
+  no_connection,
+  /// A process elsewhere has answered with something that is not of the type of the call's answer.
+  bad_reply,
 };
 
 /// Returns the category of `errc`; its name is "otpp".
@@ -84,6 +88,8 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::not_found: return "the supervisor has no such child";
         case errc::running: return "the child runs, or is being restarted";
         case errc::max_children: return "the supervisor has as many children as it may have";
+        case errc::no_connection: return "no connection with that node, or it was lost";
+        case errc::bad_reply: return "this is no answer of the call's type";
       }
       return "unknown error";
     }

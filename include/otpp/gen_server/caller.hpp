@@ -96,6 +96,9 @@ class caller {
   // Takes over the server half of the slot.
   explicit caller(detail::answer_slot<Reply>& slot) noexcept : slot_(&slot) {}
 
+  // The process that has called, or null if none has: then nobody, or a coroutine that belongs to no process.
+  detail::process* process() const noexcept { return slot_ ? slot_->caller() : nullptr; }
+
   template <class Answer>
   bool finish(Answer answer) noexcept {
     detail::answer_slot<Reply>* slot = std::exchange(slot_, nullptr);

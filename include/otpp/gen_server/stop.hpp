@@ -22,10 +22,16 @@ namespace detail {
 
 template <class Address, class Token>
 auto start_stop_at(Address to, exit_reason reason, duration timeout, bool is_ahead, Token&& token) {
-  destination target = resolve(std::move(to), purpose{"stop"});
-  return start_stop(
-      std::move(target.server), std::move(reason), timeout, is_ahead, std::forward<Token>(token),
-      std::move(target.error));
+  if constexpr (requires {
+                  to.stop(reason, timeout, std::forward<Token>(token));
+                } && stands_for_another<Address>) {
+    return to.stop(std::move(reason), timeout, std::forward<Token>(token)); // it knows how to ask there
+  } else {
+    destination target = resolve(std::move(to), purpose{"stop"});
+    return start_stop(
+        std::move(target.server), std::move(reason), timeout, is_ahead, std::forward<Token>(token),
+        std::move(target.error));
+  }
 }
 
 } // namespace detail

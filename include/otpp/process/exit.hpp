@@ -45,6 +45,7 @@ class exit_signal {
   const detail::intrusive_ptr<detail::relation>& of() const noexcept { return link_; }
 
   detail::intrusive_ptr<detail::relation> link_;
+  bool is_kill_ = false; // only of what stands for a process elsewhere
 };
 
 namespace detail {
@@ -71,6 +72,7 @@ class pending_exit_message final : public pending_exit {
     item.is_system = from_ && from_.id() == parent; // it ends a server that is suspended too
     item.is_ahead = is_ahead && item.is_system;
     item.content() = exit_signal(std::move(from_), std::move(reason), std::move(link_));
+    access::is_kill(item.content()) = is_kill;
     delete this;
     return item;
   }

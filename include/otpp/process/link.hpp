@@ -110,6 +110,13 @@ inline void link(const pid& other) {
   if (!made->connect()) {
     made->notify(
         *detail::access::core(other), detail::make_error(errc::no_process, "link", {}, other.describe()));
+    return;
+  }
+  try {
+    detail::access::core(other)->tell_elsewhere(detail::process::deed::link, mine.get(), nullptr);
+  } catch (...) {
+    made->disconnect();
+    throw;
   }
 }
 
@@ -140,7 +147,9 @@ inline void unlink(const pid& other) {
     return;
   }
   if (detail::intrusive_ptr<detail::relation> found = detail::relation::find_link(*mine, other.id())) {
-    found->disconnect();
+    if (found->disconnect()) {
+      detail::access::core(other)->tell_elsewhere(detail::process::deed::unlink, mine.get(), nullptr);
+    }
   } else {
     detail::flush_exit_signals(*mine, other); // it may have ended, and its signal have become a message
   }

@@ -147,6 +147,8 @@ inline monitor_ref monitor(const pid& target) {
       new detail::monitor_relation(watcher, detail::access::core(target)));
   if (!made->connect()) {
     made->notify(*detail::access::core(target), detail::access::core(target)->end_reason());
+  } else {
+    detail::access::core(target)->tell_elsewhere(detail::process::deed::monitor, watcher.get(), nullptr);
   }
   return detail::access::make<monitor_ref>(made);
 }

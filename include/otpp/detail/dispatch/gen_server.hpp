@@ -41,6 +41,10 @@
 
 namespace otpp::detail {
 
+// True for the callbacks of a process that stands for one elsewhere, which has the messages (dist/detail/stand_in.hpp).
+template <class Callbacks>
+concept stands_for_another_process = requires { typename Callbacks::stands_for_another_process; };
+
 // A server: the loop of server_core with a callbacks class and its state.
 //
 // Users start one with `otpp::start<Callbacks>(...)` and use it through a `server_ref`; they never create
@@ -56,7 +60,11 @@ class gen_server final : public server_core {
   using state_type = State;
 
   gen_server(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
-      : server_core(std::move(home), mailbox_limit, std::move(name)) {}
+      : server_core(std::move(home), mailbox_limit, std::move(name)) {
+    if constexpr (stands_for_another_process<Callbacks>) {
+      trap_exits(true); // from the first
+    }
+  }
 
   ~gen_server() override { destroy_state(); }
 
@@ -118,6 +126,13 @@ class gen_server final : public server_core {
     }
   }
 
+  void tell_elsewhere(deed what, process* by, const exit_reason* reason) override {
+    if constexpr (stands_for_another_process<Callbacks>) {
+      Callbacks::tell_elsewhere(*this, what, by, reason);
+    }
+  }
+  bool stands_for_another() const noexcept override { return stands_for_another_process<Callbacks>; }
+
   // A process that is one coroutine takes its messages itself (spawn.hpp).
   static void open_never(server_core&, envelope& item) { item.discard_message(); }
 
@@ -155,6 +170,9 @@ class gen_server final : public server_core {
       if constexpr (requires { typename Callbacks::takes_any_message; }) {
         found = &open_never;
       }
+    }
+    if constexpr (stands_for_another_process<Callbacks>) {
+      found = found ? found : Callbacks::find_opener(kind, type);
     }
     return found;
   }

@@ -30,6 +30,10 @@
 
 #pragma GCC visibility push(default)
 
+namespace otpp {
+class exit_reason;
+} // namespace otpp
+
 namespace otpp::detail {
 
 // A strand with a mailbox: it runs one step at a time. It lives on a context until it ends or the context is
@@ -133,6 +137,11 @@ class process : public counted<process> {
   // Any thread: returns true if it opens messages to the library while its handler waits.
   bool opens_at_once() const noexcept { return opens_at_once_.load(std::memory_order_relaxed); }
   void open_at_once() noexcept { opens_at_once_.store(true, std::memory_order_relaxed); }
+
+  // Any thread: of a process that stands for one elsewhere, what has been done here is to be told there. May throw.
+  enum class deed : std::uint8_t { monitor, link, unlink, stop };
+  virtual bool stands_for_another() const noexcept { return false; }
+  virtual void tell_elsewhere(deed, process* /*by*/, const exit_reason* /*of a stop*/) {}
 
   // The running handler waits for one of our operations, in a step of this process; false again when the
   // operation resumes it.

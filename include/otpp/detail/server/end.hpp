@@ -185,6 +185,16 @@ inline void server_core::end_without_state() noexcept {
   deactivate(turn_);
 }
 
+// As at the end, but for open calls, which whoever stands for another process tells itself.
+inline void server_core::break_off(const exit_reason& reason) noexcept {
+  const exit_reason kept = std::exchange(reason_, reason);
+  if (relations* its = related()) {
+    relation::notify_all(*its, reason_);
+    tell_list(its->watchers());
+  }
+  reason_ = kept;
+}
+
 inline void server_core::tell_list(intrusive_list<reply_slot>& list) noexcept {
   while (true) {
     reply_slot* slot = nullptr;
@@ -230,9 +240,10 @@ inline void server_core::answer_last() noexcept {
 }
 
 // Reports a crash, and how many casts and infos were dropped, after whatever end. The end by an exit signal is no crash:
-// the sender of the signal knows the reason. While its context is being destroyed nothing is reported.
+// the sender of the signal knows the reason. To send to a process elsewhere that has ended is no error, as in OTP. While its context is being destroyed nothing is reported.
 inline void server_core::report(std::size_t dropped) noexcept {
-  if (!is_reported() && (dropped == 0 || cause_ == end_cause::context_destroyed)) {
+  bool has_lost = dropped != 0 && cause_ != end_cause::context_destroyed && !stands_for_another();
+  if (!is_reported() && !has_lost) {
     return;
   }
   crash_report said(reason_);

@@ -74,6 +74,19 @@ class relation : public counted<relation> {
     return found;
   }
 
+  // Ends this relation alone, as if `who`, one of the two, had ended.
+  void end_at(const server_core& who, const exit_reason& reason) noexcept {
+    intrusive_ptr<relation> keep(this);
+    state was = state::connected;
+    if (state_.compare_exchange_strong(
+            was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      end& mine = &who == first_.who.get() ? first_ : second_;
+      erase(mine);
+      notify(who, reason);
+      erase(other(mine));
+    }
+  }
+
   // Calls `visit` under the lock for each relation: with the id of the other process, whether it is a link, and
   // whether this process is the one that has made it.
   template <class Visit>

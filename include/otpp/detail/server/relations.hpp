@@ -169,7 +169,7 @@ class relations {
   // Sends the process an exit signal, and takes ownership of it.
   void send_exit_signal(pending_exit& one) noexcept {
     intrusive_ptr<server_core> keep(&owner_); // the process may end once the signal is submitted
-    if (!one.is_kill && owner_.traps_exits()) {
+    if (owner_.traps_exits() && (!one.is_kill || owner_.stands_for_another())) {
       envelope& message = one.to_message(parent);
       bool is_ahead = message.is_ahead;
       if (owner_.send<&mailbox::push_library_message>(message) != mailbox::result::taken) {

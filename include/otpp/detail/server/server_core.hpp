@@ -119,8 +119,8 @@ class server_core : public process {
     }
     if (!is_registered) {
       slot.end_unregistered();
-    } else if (is_refused(result)) {
-      slot.fail(errc::no_process);
+    } else if (result == mailbox::result::closed || result == mailbox::result::full) {
+      slot.fail(result == mailbox::result::full ? errc::mailbox_full : errc::no_process);
     }
   }
 
@@ -132,6 +132,7 @@ class server_core : public process {
   // Returns the relations, or null if they have not been created (relations::of()).
   relations* related() const noexcept { return relations_.load(std::memory_order_acquire); }
 
+  void break_off(const exit_reason& reason) noexcept; // by the process: tells others of its end, and goes on
   // Precondition: the process has ended.
   const exit_reason& end_reason() const noexcept { return reason_; }
 
@@ -366,7 +367,6 @@ class server_core : public process {
   bool end_coroutines() noexcept;
   void desert_state() noexcept;
   void leave_state() noexcept;
-  static bool is_refused(mailbox::result result) noexcept { return result == mailbox::result::closed; }
 
   // Tells `slot` that the server has ended, provided that `won` holds the claim.
   void tell_end(reply_slot& slot, const reply_slot::claim& won) noexcept;

@@ -77,7 +77,11 @@ class stop_request : public envelope, public answer_slot<void> {
  private:
   static void opened(server_core& server, envelope& item) {
     auto& self = static_cast<stop_request&>(item);
-    server.request_end(self.wanted_);
+    if (server.stands_for_another()) {
+      server.tell_elsewhere(process::deed::stop, nullptr, &self.wanted_);
+    } else {
+      server.request_end(self.wanted_);
+    }
     server.related()->watch(self);
   }
 

@@ -28,6 +28,18 @@ struct access {
     return ref.of();
   }
 
+  // exit_signal: whether it was sent by `kill`.
+  template <class Signal>
+  static auto& is_kill(Signal& signal) noexcept {
+    return signal.is_kill_;
+  }
+
+  // caller: the process that has called, or null.
+  template <class Caller>
+  static auto* process_of(const Caller& from) noexcept {
+    return from.process();
+  }
+
   // request_handle: the request, which the handle gives away.
   template <class Handle>
   static auto release(Handle&& handle) noexcept {
