@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 # share/, not lib/: nothing here depends on the architecture.
 set(otpp_cmake_dir ${CMAKE_INSTALL_DATADIR}/cmake/otpp)
 
-install(TARGETS otpp EXPORT otpp-targets FILE_SET HEADERS)
+install(TARGETS otpp otpp_dist EXPORT otpp-targets FILE_SET HEADERS)
 install(EXPORT otpp-targets NAMESPACE otpp:: DESTINATION ${otpp_cmake_dir})
 
 configure_package_config_file(

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+
+#pragma GCC visibility push(default)
+
+namespace otpp::detail {
+
+// The links of our processes with one elsewhere, as far as the protocol needs more than the relation between our process and
+// the one that stands for the other: those that were cut here, until the other side has said that it knows. Any thread.
+//
+//   (none) -> cut   unlink: UNLINK_ID with a new id is sent. A LINK that comes meanwhile was sent before the other knew, and
+//                   counts for nothing
+//   cut -> (none)   by UNLINK_ID_ACK with that id; or our process links again, and its LINK follows the UNLINK_ID
+class remote_links {
+ public:
+  // Returns the id for UNLINK_ID, which is never zero.
+  std::uint64_t cut(std::uint64_t process) {
+    std::lock_guard lock(mutex_);
+    return cut_[process] = ++last_;
+  }
+  void acknowledge(std::uint64_t process, std::uint64_t id) noexcept {
+    std::lock_guard lock(mutex_);
+    auto found = cut_.find(process);
+    if (found != cut_.end() && found->second == id) {
+      cut_.erase(found);
+    }
+  }
+  void link_again(std::uint64_t process) noexcept {
+    std::lock_guard lock(mutex_);
+    cut_.erase(process);
+  }
+  bool is_cut(std::uint64_t process) const noexcept {
+    std::lock_guard lock(mutex_);
+    return cut_.contains(process);
+  }
+  void clear() noexcept {
+    std::lock_guard lock(mutex_);
+    cut_.clear();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t last_ = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> cut_;
+};
+
+} // namespace otpp::detail
+
+#pragma GCC visibility pop

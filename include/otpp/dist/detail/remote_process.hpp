@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/reply/request.hpp>
+#include <otpp/detail/runtime/home.hpp>
+#include <otpp/detail/runtime/process.hpp>
+#include <otpp/detail/server/relation.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
+#include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/dist/detail/control.hpp>
+#include <otpp/dist/detail/handshake_flags.hpp>
+#include <otpp/dist/detail/identity.hpp>
+#include <otpp/dist/detail/known_messages.hpp>
+#include <otpp/dist/detail/newest_process.hpp>
+#include <otpp/dist/detail/node_core.hpp>
+#include <otpp/dist/detail/outbound_call.hpp>
+#include <otpp/dist/detail/outbound_message.hpp>
+#include <otpp/dist/detail/peer_link.hpp>
+#include <otpp/dist/detail/peer_outbox.hpp>
+#include <otpp/dist/detail/peer_output.hpp>
+#include <otpp/dist/detail/reason_term.hpp>
+#include <otpp/dist/detail/remote_links.hpp>
+#include <otpp/dist/detail/remote_processes.hpp>
+#include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/caller.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/process/self.hpp>
+#include <otpp/term/detail/codec.hpp>
+#include <otpp/term/detail/writer.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/bind_executor.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+#pragma GCC visibility push(default)
+
+namespace otpp::detail {
+
+// The callbacks of a process that stands here for one elsewhere: what `pid` refers to. Messages, exit signals, links and stops are
+// written to the connection, in the order in which they come. It monitors the other, and ends when that does.
+//
+//   not monitoring -> monitoring   something is sent, or asked, and there is a connection
+//   monitoring -> not monitoring   the connection is lost: all that depends on it is told, as by an end, and it goes on
+//   either -> ended                the other has ended, or the node is closed
+class remote_process {
+ public:
+  using stands_for_another_process = void;
+
+  struct begin {};
+
+  // The other has ended. The reason is a term.
+  struct ended {
+    std::string reason;
+  };
+  // A connection with its node is lost; or there is a new one, so that the old one is.
+  struct connection_changed {
+    std::shared_ptr<peer_link> lost;
+    std::shared_ptr<peer_link> made;
+    bool could_not_be_made = false;
+  };
+  // What was done here with it.
+  struct done_here {
+    process::deed what;
+    intrusive_ptr<process> by;
+    std::optional<exit_reason> reason; // of a stop
+  };
+
+  template <class M>
+  static constexpr bool is_for_itself =
+      std::same_as<M, ended> || std::same_as<M, connection_changed> || std::same_as<M, done_here>;
+
+  class target {
+   public:
+    target(std::shared_ptr<node_core> core, remote_processes::entry one)
+        : outbox_(std::move(core), one.what->node),
+          what_(std::move(one.what)),
+          links_(std::move(one.links)),
+          text_(remote_identity::text_of(what_->view())),
+          id_(otpp::self().id()) {
+      outbox_.before = [this](const std::shared_ptr<peer_link>& link, std::string& frames) {
+        monitor_by(link, frames);
+      };
+      outbox_.failed = [this] { failed(); };
+    }
+
+    target(const target&) = delete;
+    target& operator=(const target&) = delete;
+    ~target() { outbox_.core().processes_elsewhere().remove(describe(), id_); }
+
+    peer_outbox& outbox() noexcept { return outbox_; }
+    remote_links& links() const noexcept { return *links_; }
+    pid_view identity() const noexcept { return what_->view(); }
+    const std::string& describe() const noexcept { return text_; }
+    void begin_call(peer_outbox::item&, const pid_view&) const {} // the monitor that there is will do
+    void begin_message(term_writer& to, const pid_view&) const { put_send(to, identity()); }
+
+    // The reason of the last stop that was asked for: who waits for that compares.
+    std::optional<exit_reason> stopped;
+    bool is_stopped_with(std::string_view reason_bytes) const {
+      term_writer to;
+      if (stopped) {
+        put_reason(to, *stopped);
+      }
+      return stopped && to.bytes() == reason_bytes;
+    }
+
+    // The connection by which it is monitored, or null.
+    const std::shared_ptr<peer_link>& by() const noexcept { return by_; }
+    void forget_connection() noexcept { by_.reset(); }
+
+    // Monitors it, unless it does already.
+    void monitor() { outbox_.send({}); }
+
+    void send(const term_writer& content) {
+      peer_outbox::item one;
+      outbox_.add_frame(one, content);
+      outbox_.send(std::move(one));
+    }
+
+   private:
+    // It cannot be reached: whoever has linked or monitored it is told, as of a connection that was lost.
+    void failed() {
+      if (!by_) {
+        try_cast(otpp::self<remote_process>(), connection_changed{nullptr, nullptr, true});
+      }
+    }
+
+    void monitor_by(const std::shared_ptr<peer_link>& link, std::string& frames) {
+      if (by_ == link) {
+        return;
+      }
+      if (by_) {
+        break_off(*this); // the old connection is lost, and that is told before what comes by the new one
+      }
+      node_core& core = outbox_.core();
+      ref_view ref = core.new_ref();
+      term_writer to;
+      put_monitor_p(to, core.identity_of(core.process.id()), identity(), ref);
+      append_frame(frames, to.bytes());
+      link->monitors_there.add(ref, self());
+      by_ = link;
+    }
+
+    peer_outbox outbox_;
+    std::shared_ptr<const remote_identity> what_;
+    std::shared_ptr<remote_links> links_;
+    const std::string text_;
+    const std::uint64_t id_;        // of the process whose state it is
+    std::shared_ptr<peer_link> by_; // the connection by which it is monitored
+  };
+
+  using state_type = std::unique_ptr<target>;
+
+  static init_result<state_type> init(std::shared_ptr<node_core> core, remote_processes::entry one) {
+    return init_result<state_type>(std::make_unique<target>(std::move(core), std::move(one))).then(begin());
+  }
+
+  // It monitors at once, unless that would take a connection: who sends us a pid must not make us connect.
+  static void handle_continue(begin, state_type& to) {
+    if (to->outbox().core().link_with(to->outbox().peer())) {
+      to->monitor();
+    }
+  }
+
+  // ---- what users send ----
+
+  template <call_message M>
+  static void handle_call(const M& message, caller<reply_t<M>> from, state_type& to) {
+    send_call_to<outbound_call_of<M>>(*to, std::move(from), "$gen_call", message);
+  }
+
+  template <message M>
+    requires(!is_for_itself<M>)
+  static void handle_cast(const M& message, state_type& to) {
+    send_cast_to(*to, message);
+  }
+
+  template <message M>
+    requires(!is_news<M> && !std::same_as<M, timeout>)
+  static void handle_info(const M& message, state_type& to) {
+    send_message_to(*to, [&](term_writer& out) { put_term(out, message); });
+  }
+
+  // An exit signal from a process of ours: through its link, or by `exit` or `kill`.
+  static void handle_info(const exit_signal& signal, state_type& to) {
+    node_core& core = to->outbox().core();
+    std::uint64_t from = signal.from ? signal.from.id() : core.process.id();
+    bool is_kill = access::is_kill(signal);
+    term_writer out;
+    if (access::of(signal)) {
+      put_exit(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
+      to->links().link_again(from); // nothing is left of the link
+    } else {
+      put_exit2(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
+    }
+    is_kill ? out.atom("kill") : put_reason(out, signal.reason);
+    to->send(out);
+  }
+
+  // ---- what it is told by the connection, and by those who use it ----
+
+  // Ends as the other has. By an exit signal of its own, because that is no crash: it was reported there.
+  static void handle_cast(const ended& told, state_type& to) {
+    if (to->by()) {
+      to->by()->calls_there.end_those_to(self().id(), told.reason);
+    }
+    trap_exit(false);
+    exit(
+        self(), to->is_stopped_with(told.reason) ? *to->stopped : reason_of_end(told.reason, to->describe()));
+  }
+
+  static void handle_cast(const connection_changed& told, state_type& to) {
+    bool is_replaced = told.made && to->by() && to->by() != told.made;
+    if ((told.lost && to->by() == told.lost) || is_replaced || (told.could_not_be_made && !to->by())) {
+      break_off(*to);
+    }
+    if (told.made) {
+      to->monitor(); // it may have ended meanwhile
+    }
+  }
+
+  static void handle_cast(const done_here& told, state_type& to) {
+    node_core& core = to->outbox().core();
+    std::uint64_t by = told.by ? told.by->id() : core.process.id();
+    term_writer out;
+    out.reader = &core;
+    switch (told.what) {
+      case process::deed::monitor: to->monitor(); return;
+      case process::deed::link:
+        if (!relation::find_link(*running_process("link"), by)) {
+          return; // undone meanwhile, as by the loss of a connection
+        }
+        give_out_caller(core, told.by.get());
+        to->links().link_again(by);
+        put_link(out, core.identity_of(by), to->identity());
+        break;
+      case process::deed::unlink:
+        put_unlink_id(out, to->links().cut(by), core.identity_of(by), to->identity());
+        break;
+      case process::deed::stop: // {system, {Pid, Ref}, {terminate, Reason}}; its end is the answer
+        put_send(out, to->identity());
+        out.tuple(3);
+        out.atom("system");
+        out.tuple(2);
+        put_pid(out, core.identity_of(by));
+        put_ref(out, core.new_ref());
+        put_request(out, *told.reason);
+        to->stopped = told.reason;
+        break;
+    }
+    to->send(out);
+  }
+
+  // ---- for gen_server ----
+
+  static void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) {
+    auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
+    done_here told{what, intrusive_ptr<process>(by), reason ? std::optional(*reason) : std::nullopt};
+    if (!try_cast(whom, std::move(told)) && !core.has_ended()) {
+      throw std::bad_alloc();
+    }
+  }
+
+  static envelope::opener find_opener(server_core::verb kind, const std::type_info& message) noexcept {
+    return known_messages::global().find(kind, message);
+  }
+
+ private:
+  // All that depends on it hears of an end. What links it with its node is among that, and is made again.
+  static void break_off(target& to) {
+    to.forget_connection();
+    to.links().clear();
+    intrusive_ptr<server_core> mine = running_process("break_off");
+    mine->break_off(make_error(errc::no_connection, "connection", {}, to.describe()));
+    // Not by link(), which looks for it among all that the node is linked with.
+    const intrusive_ptr<server_core>& node = access::core(to.outbox().core().process);
+    intrusive_ptr<link_relation> again(new link_relation(node, mine));
+    if (!again->connect()) {
+      again->notify(*node, node->end_reason());
+    }
+  }
+};
+
+// Tells all that stand for processes of a peer.
+inline void tell_connection_changed(
+    node_core& core, std::string_view peer, const remote_process::connection_changed& what) noexcept {
+  try {
+    for (const pid& each : core.processes_elsewhere().of_node(peer)) {
+      if (auto one = each.as<remote_process>()) {
+        try_cast(*one, remote_process::connection_changed(what));
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    // They find out when they are used.
+  }
+}
+
+// The process elsewhere for which one here stands; nothing if it stands for none. Its name says so, which stays when it has ended.
+inline std::optional<remote_identity> identity_elsewhere(const pid& who) {
+  if (!who || !has_callbacks<remote_process>(*access::core(who))) {
+    return std::nullopt;
+  }
+  std::string text = who.describe(); // between quotation marks
+  return remote_identity::of_text(std::string_view(text).substr(1, text.size() - 2));
+}
+
+// A completion handler of a start of which nobody needs to be told.
+struct ignore_start {
+  template <class Ref>
+  void operator()(const std::exception_ptr&, const Ref&) const noexcept {}
+};
+
+// Returns the process that stands here for one elsewhere, and starts it if it is the first time that this is heard of. Nobody if
+// there are too many, or the node is closed.
+inline pid pid_elsewhere(node_core& core, const pid_view& one) {
+  remote_processes& all = core.processes_elsewhere();
+  std::string name = remote_identity::text_of(one);
+  if (pid known = all.find(name)) {
+    return known;
+  }
+  asio::any_io_executor executor = executor_of(*core.home);
+  if (!executor || core.process.has_ended() || all.size() >= core.how().limits().processes) {
+    return {};
+  }
+  remote_processes::entry made{
+      {}, std::make_shared<const remote_identity>(one), std::make_shared<remote_links>()};
+  start<remote_process>(
+      access::link_to(options().name(name).in(newest_process::global()).on(executor), core.process),
+      core.shared_from_this(), made, asio::bind_executor(executor, ignore_start()));
+  made.who = newest_process::global().take();
+  if (!made.who) {
+    return {};
+  }
+  pid mine = made.who;
+  pid known = all.enter(name, std::move(made));
+  if (known != mine) {
+    try_cast(
+        access::make<server_ref<remote_process>>(access::core(mine)),
+        remote_process::ended{}); // another thread was first
+  }
+  return known;
+}
+
+} // namespace otpp::detail
+
+#pragma GCC visibility pop

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/address/pid.hpp>
+#include <otpp/detail/dispatch/overloads.hpp>
+#include <otpp/detail/dispatch/resolve.hpp>
+#include <otpp/detail/runtime/home.hpp>
+#include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/util/access.hpp>
+#include <otpp/dist/detail/newest_process.hpp>
+#include <otpp/dist/detail/node_core.hpp>
+#include <otpp/dist/detail/remote_process.hpp>
+#include <otpp/dist/detail/stand_in.hpp>
+#include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/message.hpp>
+#include <otpp/process/exit.hpp>
+#include <otpp/timeout.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#pragma GCC visibility push(default)
+
+namespace otpp {
+
+namespace detail {
+
+// The callbacks of a server that is known by its messages alone.
+template <class List>
+struct listed_elsewhere;
+template <class... Messages>
+struct listed_elsewhere<message_list<Messages...>> {
+  using messages = message_list<Messages...>;
+  static constexpr std::type_identity<messages> listed{};
+
+  int init() { return 0; }
+  template <class M>
+    requires(call_message<M> && is_listed<M>(std::type_identity<messages>()))
+  reply_t<M> handle_call(M, int&);
+  template <class M>
+    requires(is_listed<M>(std::type_identity<messages>()))
+  void handle_cast(M, int&);
+  template <class M>
+    requires(is_listed<M>(std::type_identity<messages>()))
+  void handle_info(M, int&);
+};
+
+template <class Server>
+struct callbacks_elsewhere {
+  using type = Server;
+};
+template <class... Messages>
+struct callbacks_elsewhere<message_list<Messages...>> {
+  using type = listed_elsewhere<message_list<Messages...>>;
+};
+
+} // namespace detail
+
+namespace dist {
+
+class node;
+
+/// A name on another node, as an address: Erlang's `{Name, Node}`. `node::remote` makes one.
+///
+/// An address for every verb: `call`, `cast`, `send`, `send_request`, `multi_call`, and timers. The node is connected with when it is
+/// first used, and again after the connection was lost; what is sent meanwhile is kept in order. The messages, and the
+/// answers of calls, must have an Erlang form (term.hpp).
+///
+/// @tparam Server  The class of the other server's callbacks, or a `message_list`: then other messages do not compile. Without
+///                 it, every message that has a form is sent.
+///
+/// @par Errors
+/// Of a call, besides those of every call:
+/// - `errc::no_process`: nobody has the name there.
+/// - `errc::exited`: the server has ended before it answered; `error::reason()` is `normal`, `shutdown`, `killed`, or has a
+///   `remote_reason`.
+/// - `errc::no_connection`: there is no connection, for the reason that the text says, or it was lost.
+/// - `errc::bad_reply`: the answer is not of the type of the call's; the text has it.
+/// - `remote_error`: the answer was `{error, Term}`, and that is not of the type either.
+///
+/// A cast or a message has no error: it is taken, and lost if there is no connection, or nobody has the name.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe for reading.
+///
+/// @par Lifetime
+/// May outlive the node; then every verb fails with `errc::no_process`.
+///
+/// @par Example
+/// @code
+/// auto cache = node.remote("cache", "erl@host");
+/// auto found = co_await otpp::call<lookup>(cache, "ann");   // gen_server:call({cache, 'erl@host'}, {lookup, <<"ann">>})
+/// co_await otpp::cast<evict>(cache, "ann");
+/// @endcode
+template <class Server = void>
+class remote_name {
+ public:
+  using callbacks_type = typename detail::callbacks_elsewhere<Server>::type;
+  using stands_for_another = void;
+
+  /// Returns the name.
+  const std::string& name() const noexcept { return name_; }
+
+  /// Returns the other node's name.
+  const std::string& node_name() const noexcept { return peer_; }
+
+  /// Asks the server to end, and waits until it has: OTP's `gen_server:stop/1,3` of `{Name, Node}`.
+  ///
+  /// @param reason   The reason that its `terminate` gets.
+  /// @param timeout  How long to wait; forever by default.
+  /// @param token    A completion token.
+  ///
+  /// @par Completion signature
+  /// `void(std::exception_ptr)`
+  ///
+  /// @par Errors
+  /// As a call's; `errc::exited` if it has ended with another reason.
+  ///
+  /// @par Cancellation
+  /// All types end the wait with `asio::error::operation_aborted`; the server still ends.
+  ///
+  /// @par Thread safety
+  /// Safe from any thread.
+  ///
+  /// @par Lifetime
+  /// This object may be destroyed at once.
+  ///
+  /// @par Example
+  /// @code
+  /// co_await node.remote("cache", "erl@host").stop();
+  /// @endcode
+  template <class Token = asio::use_awaitable_t<>>
+    requires(!std::convertible_to<Token, exit_reason>)
+  auto stop(Token&& token = {}) const {
+    return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+    requires(!detail::timeout_like<Token>)
+  auto stop(exit_reason reason, Token&& token = {}) const {
+    return stop(std::move(reason), infinite, std::forward<Token>(token));
+  }
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
+    return call_for<detail::stop_elsewhere>(
+        remote_name<>(core_, name_, peer_), timeout, std::move(reason), std::forward<Token>(token));
+  }
+
+  /// Returns the process here that stands for the name; nobody if the node is closed.
+  pid resolve() const {
+    if (!core_ || core_->process.has_ended()) {
+      return {};
+    }
+    std::string key = '{' + name_ + ",'" + peer_ + "'}";
+    pid known = core_->names_elsewhere().find(key);
+    if (known) {
+      return known;
+    }
+    asio::any_io_executor executor = detail::executor_of(*core_->home);
+    if (!executor) {
+      return {};
+    }
+    start<detail::stand_in>(
+        detail::access::link_to(
+            options().name(key).in(detail::newest_process::global()).on(executor), core_->process),
+        core_, peer_, name_, asio::bind_executor(executor, detail::ignore_start()));
+    pid made = detail::newest_process::global().take();
+    pid entered = made ? core_->names_elsewhere().enter(key, made) : pid();
+    if (entered != made) {
+      kill(made); // another thread was first
+    }
+    return entered;
+  }
+
+  template <detail::server_core::verb Verb, class M>
+  static constexpr detail::envelope::opener opener() noexcept {
+    return detail::opener_of<Verb, M, detail::stand_in>();
+  }
+
+ private:
+  friend class node;
+  template <class Other>
+  friend class remote_name;
+
+  remote_name(std::shared_ptr<detail::node_core> core, std::string name, std::string peer)
+      : core_(std::move(core)), name_(std::move(name)), peer_(std::move(peer)) {}
+
+  std::shared_ptr<detail::node_core> core_;
+  std::string name_;
+  std::string peer_;
+};
+
+} // namespace dist
+} // namespace otpp
+
+#pragma GCC visibility pop
