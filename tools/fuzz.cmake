@@ -12,12 +12,16 @@ run(
   ${CMAKE_COMMAND} -S "${ROOT}" -B "${BUILD}" -G Ninja -D CMAKE_CXX_COMPILER=${clang} -D CMAKE_BUILD_TYPE=None
   -D OTPP_FUZZ=ON -D OTPP_EXAMPLES=redis_server
 )
-run(${CMAKE_COMMAND} --build "${BUILD}" --target otpp_fuzzer_api otpp_fuzzer_resp otpp_fuzzer_http)
+set(targets api resp http term frame handshake epmd)
+list(TRANSFORM targets PREPEND otpp_fuzzer_ OUTPUT_VARIABLE programs)
+run(${CMAKE_COMMAND} --build "${BUILD}" --target ${programs})
 file(MAKE_DIRECTORY "${BUILD}/found")
 set(folder_api tests/systematic/fuzz)
 set(folder_resp examples/redis_server)
-set(folder_http tests/systematic/fuzz/http)
-foreach(target api resp http)
+foreach(target http term frame handshake epmd)
+  set(folder_${target} tests/systematic/fuzz/${target})
+endforeach()
+foreach(target IN LISTS targets)
   file(MAKE_DIRECTORY "${BUILD}/corpus/${target}")
   message(STATUS "fuzzing ${target} for ${SECONDS} s")
   run(

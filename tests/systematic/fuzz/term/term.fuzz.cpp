@@ -76,7 +76,8 @@ using anything = std::variant<
     bool, color, percent, std::int64_t, std::uint64_t, double, std::string, tree, point, user,
     std::map<std::string, int>, std::unordered_map<otpp::atom, std::set<int>>, std::array<int, 3>,
     std::deque<std::optional<std::uint16_t>>, std::pair<otpp::atom, std::vector<otpp::term>>,
-    std::tuple<std::vector<bool>, std::vector<std::vector<user>>>, otpp::atom>;
+    std::tuple<std::vector<bool>, std::vector<std::vector<user>>>, otpp::atom, otpp::reference,
+    std::pair<otpp::port, otpp::binary>>;
 
 template <class T>
 void check_type(std::string_view bytes) {

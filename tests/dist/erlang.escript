@@ -1,0 +1,1117 @@
+%% SPDX-License-Identifier: BSL-1.0
+%%
+%% escript erlang.escript <program of server.cpp> <row>
+%%
+%% A row is a function below. This node is registered with the epmd of ERL_EPMD_PORT; `erlang` starts that, and us.
+-mode(compile).
+
+-define(COOKIE, secret).
+-define(NODE, 'cpp@127.0.0.1').
+-define(FLAGS, 16#C07074FBC). % of a peer that is no node: without fragments
+-define(LONG, 20000). % what is waited for comes sooner
+
+main([Program, Row]) ->
+    persistent_term:put(program, Program),
+    logger:set_primary_config(level, none), % of connections that are refused on purpose
+    row(list_to_atom(Row)),
+    io:format("~s: ok~n", [Row]).
+
+%% ---- the rows ----
+
+row(ping) ->
+    Server = start(),
+    same(pong, net_adm:ping(?NODE)),
+    same([?NODE], nodes(hidden)),
+    same([], nodes()),
+    same([<<"erl@127.0.0.1">>], call(control, peers)),
+    same(true, net_kernel:disconnect(?NODE)),
+    same(pang, net_adm:ping('nobody@127.0.0.1')),
+    same(pong, net_adm:ping(?NODE)),
+    stop(Server);
+
+row(verbs) ->
+    Server = start(),
+    same(5, call(counter, {add, 5})),
+    same(ok, gen_server:cast({counter, ?NODE}, {bump, 2})),
+    {counter, ?NODE} ! {bump, 3}, % counted a hundred times, as it is no cast
+    same(307, call(counter, get)),
+    Pid = call(counter, self),
+    same(?NODE, node(Pid)),
+    same(Pid, call(counter, self)),
+    same(308, gen_server:call(Pid, {add, 1}, ?LONG)),
+    same(ok, gen_server:cast(Pid, {bump, 2})),
+    Pid ! {bump, 3},
+    same(610, gen_server:call(Pid, get, ?LONG)),
+    same(610, gen_server:call({'Elixir.Counter', ?NODE}, get, ?LONG)), % published by a second name
+    stop(Server);
+
+row(casts) ->
+    Server = start(),
+    [gen_server:cast({counter, ?NODE}, {note, N}) || N <- lists:seq(1, 10000)],
+    same({10000, true}, call(counter, noted)),
+    Pid = call(counter, self),
+    [gen_server:cast(Pid, {note, N}) || N <- lists:seq(10001, 20000)],
+    same({20000, true}, gen_server:call(Pid, noted, ?LONG)),
+    gen_server:cast(Pid, {note, 7}), % the test of the test
+    same({20001, false}, call(counter, noted)),
+    stop(Server);
+
+row(values) ->
+    Server = start(),
+    Person = #{name => <<"Ann Öz"/utf8>>, mail => nil, weights => #{<<"kg">> => 60.5, <<>> => -0.1},
+               addresses => [{address, <<"Elm Street">>, 13}, {address, <<>>, nil}]},
+    same(Person, call(echo, {person, Person})),
+    same(Person#{addresses := []}, call(echo, {person, Person#{addresses := []}})),
+    same(Person, call(echo, {person, maps:remove(mail, Person)})),
+    same(Person, call(echo, {person, Person#{age => 7}})), % a key that nobody knows
+    same(Person#{name := <<"Ann">>}, call(echo, {person, Person#{name := "Ann"}})),
+    Map = maps:from_list([{integer_to_binary(N), 1 bsl N - 7} || N <- lists:seq(0, 62)]),
+    same(Map, call(echo, {map, Map})),
+    same(#{}, call(echo, {map, #{}})),
+    [same(Text, call(echo, {text, Text}))
+     || Text <- [<<>>, <<0, 255>>, binary:copy(<<"long">>, 100000)]],
+    same(7, call(echo, {maybe, 7})),
+    same(undefined, call(echo, {maybe, nil})),
+    same(undefined, call(echo, {maybe, undefined})),
+    same(ok, call(echo, nothing)),
+    same({exit, bad_message}, exits(echo, {person, Person#{name := 7}})),
+    same({exit, bad_message}, exits(echo, {maybe, 1 bsl 31})),
+    stop(Server);
+
+row(nobody) ->
+    Server = start(),
+    same({exit, noproc}, exits(nobody, get)),
+    same({exit, noproc}, exits(nobody, get)), % also when there is a connection
+    Pid = call(faulty, self),
+    same(true, gen_server:call(Pid, alive, ?LONG)),
+    same({exit, normal}, exits(faulty, stop)),
+    same({exit, noproc}, exits(faulty, alive)),
+    same({exit, noproc}, exits(Pid, alive)),
+    same(ok, call(control, {unpublish, <<"counter">>})),
+    same({exit, noproc}, exits(counter, get)),
+    Pid ! hello,
+    {counter, ?NODE} ! hello,
+    same(ok, call(control, start_faulty)),
+    same(true, call(faulty, alive)),
+    same({exit, noproc}, exits(Pid, alive)), % the successor has another pid
+    stop(Server);
+
+row(ends) ->
+    Server = start(),
+    Ends = fun(How, Reason) ->
+        same({exit, Reason}, exits(faulty, How)),
+        same(ok, call(control, start_faulty)),
+        same(true, call(faulty, alive))
+    end,
+    Ends(stop, normal),
+    Ends(shut_down, shutdown),
+    Ends(kill, killed),
+    Ends(crash, {exception, <<"boom">>}),
+    Ends(reason, {disk_full, 7}),
+    %% Two callers at once, of whom one ends it.
+    {_, Other} = spawn_monitor(fun() -> exit(exits(slow, later)) end),
+    same(true, eventually(fun() -> call(slow, is_waiting) end)),
+    %% What crashes is reported where it was, and only that.
+    match(printed(Server, "crash: "), "boom"),
+    match(printed(Server, "crash: "), "disk_full"),
+    stop(Server),
+    receive {'DOWN', Other, process, _, {exit, Reason}} -> true = lists:member(Reason, [shutdown, {nodedown, ?NODE}, killed])
+    after ?LONG -> fail("a caller of a program that has ended waits on")
+    end;
+
+row(answers) ->
+    Server = start(),
+    same({exit, no_reply}, exits(faulty, drop)),
+    same({error, not_found}, call(faulty, fail)),
+    same({error, {exception, <<"no such thing">>}}, call(faulty, fail_in_words)),
+    same(true, call(faulty, alive)),
+    stop(Server);
+
+row(unknown) ->
+    Server = start(),
+    #{unknown := 0} = call(control, statistics),
+    same({exit, bad_message}, exits(counter, {add, one})),
+    match(printed(Server, "unknown: "), "call.*add"),
+    same({exit, bad_message}, exits(counter, bump)), % a cast
+    match(printed(Server, "unknown: "), "call.*bump"),
+    same(ok, gen_server:cast({counter, ?NODE}, {bump, 1, 2})),
+    match(printed(Server, "unknown: "), "cast.*bump,1,2"),
+    {counter, ?NODE} ! [a | improper],
+    match(printed(Server, "unknown: "), "info.*improper"),
+    Pid = call(counter, self),
+    Pid ! fun lists:map/2,
+    match(printed(Server, "unknown: "), "info.*map"),
+    {nobody, ?NODE} ! hello, % is for nobody, but not unknown
+    same(0, call(counter, get)),
+    #{unknown := 5} = call(control, statistics),
+    %% A server that takes any.
+    Terms = [{add, one}, [a | improper], fun lists:map/2, <<1:3>>, 1 bsl 100, self(), make_ref(), #{self() => 1.5}],
+    [same(Term, call(anything, Term)) || Term <- Terms],
+    [gen_server:cast({anything, ?NODE}, Term) || Term <- Terms],
+    [{anything, ?NODE} ! Term || Term <- Terms],
+    same(Terms ++ Terms, call(anything, seen)), % which is a call of its own, and comes first
+    #{unknown := 5} = call(control, statistics),
+    stop(Server);
+
+row(late) ->
+    Server = start(),
+    %% While it connects, Erlang does not tell that it gives up: no DEMONITOR_P follows then.
+    same(pong, net_adm:ping(?NODE)),
+    same({exit, timeout}, exits(slow, later, 100)),
+    same(false, call(slow, is_waiting)),
+    same(false, call(slow, answer)),
+    no_mail(),
+    %% By hand: no alias holds back what would come too late.
+    Monitor = erlang:monitor(process, {slow, ?NODE}),
+    {slow, ?NODE} ! {'$gen_call', {self(), Monitor}, later},
+    same(true, call(slow, is_waiting)),
+    erlang:demonitor(Monitor, [flush]),
+    same(false, call(slow, is_waiting)),
+    same(false, call(slow, answer)),
+    same(ok, call(echo, nothing)), % an answer would have come before this
+    no_mail(),
+    %% And in time.
+    Request = gen_server:send_request({slow, ?NODE}, later),
+    same(true, call(slow, is_waiting)),
+    same(true, call(slow, answer)),
+    same({reply, <<"at last">>}, gen_server:receive_response(Request, ?LONG)),
+    %% A caller that has gone does not wait.
+    {Caller, Gone} = spawn_monitor(fun() -> call(slow, later) end),
+    same(true, eventually(fun() -> call(slow, is_waiting) end)),
+    exit(Caller, kill),
+    receive {'DOWN', Gone, process, _, killed} -> ok after ?LONG -> fail("it was not killed") end,
+    same(true, eventually(fun() -> not call(slow, is_waiting) end)),
+    no_mail(),
+    stop(Server);
+
+row(many) ->
+    Server = start(),
+    same({[{?NODE, 1}], []}, gen_server:multi_call([?NODE], counter, {add, 1}, ?LONG)),
+    same({[], [?NODE]}, gen_server:multi_call([?NODE], nobody, {add, 1}, ?LONG)),
+    same(abcast, gen_server:abcast([?NODE], counter, {bump, 4})),
+    Requests = [gen_server:send_request({counter, ?NODE}, {add, 1}) || _ <- lists:seq(1, 100)],
+    same([{reply, 5 + N} || N <- lists:seq(1, 100)],
+         [gen_server:receive_response(Request, ?LONG) || Request <- Requests]),
+    Nobody = gen_server:send_request({nobody, ?NODE}, get),
+    same({error, {noproc, {nobody, ?NODE}}}, gen_server:receive_response(Nobody, ?LONG)),
+    Ref = make_ref(),
+    {counter, ?NODE} ! {'$gen_call', {self(), Ref}, {add, 1}},
+    same({Ref, 106}, next()),
+    {counter, ?NODE} ! {'$gen_call', {self(), {any, "tag"}}, get},
+    same({{any, "tag"}, 106}, next()),
+    {counter, ?NODE} ! {'$gen_cast', {bump, 1}},
+    same(107, call(counter, get)),
+    %% A hundred callers at once.
+    Callers = [spawn_monitor(fun() -> exit({answer, call(counter, {add, 1})}) end) || _ <- lists:seq(1, 100)],
+    Answers = [receive {'DOWN', Monitor, process, _, {answer, N}} -> N after ?LONG -> fail("no answer") end
+               || {_, Monitor} <- Callers],
+    same(lists:seq(108, 207), lists:sort(Answers)),
+    no_mail(),
+    stop(Server);
+
+row(full) ->
+    Server = start(),
+    gen_server:cast({limited, ?NODE}, hold),
+    same(true, eventually(fun() -> call(control, is_held) end)),
+    [gen_server:cast({limited, ?NODE}, fill) || _ <- lists:seq(1, 10)],
+    same({exit, mailbox_full}, exits(limited, filled)),
+    #{dropped := 8} = call(control, statistics), % two are in the mailbox
+    same(ok, call(control, release)),
+    same(2, eventually(fun() ->
+        case exits(limited, filled) of
+            {exit, mailbox_full} -> false;
+            {answered, Filled} -> Filled
+        end
+    end)),
+    stop(Server);
+
+row(monitors) ->
+    Server = start(["open", "100"]),
+    Pid = call(faulty, self),
+    Down = fun(Cast, Reason) ->
+        One = call(faulty, self),
+        Name = erlang:monitor(process, {faulty, ?NODE}),
+        First = erlang:monitor(process, One),
+        Second = erlang:monitor(process, One),
+        Not = erlang:monitor(process, One),
+        true = erlang:demonitor(Not),
+        same(true, call(faulty, alive)),
+        no_mail(),
+        gen_server:cast({faulty, ?NODE}, Cast),
+        Expected = lists:sort([{'DOWN', Name, process, {faulty, ?NODE}, Reason},
+                               {'DOWN', First, process, One, Reason},
+                               {'DOWN', Second, process, One, Reason}]),
+        same(Expected, lists:sort([next() || _ <- Expected])),
+        same(ok, call(control, start_faulty)),
+        no_mail()
+    end,
+    Down(stop, normal),
+    Down(kill, killed),
+    Down(crash, {exception, <<"boom">>}),
+    %% That of a name is of the process that had it then.
+    Next = erlang:monitor(process, {faulty, ?NODE}),
+    same({exit, shutdown}, exits(faulty, shut_down)),
+    same({'DOWN', Next, process, {faulty, ?NODE}, shutdown}, next()),
+    same(ok, call(control, start_faulty)),
+    Ended = erlang:monitor(process, Pid),
+    same({'DOWN', Ended, process, Pid, noproc}, next()),
+    Nobody = erlang:monitor(process, {nobody, ?NODE}),
+    same({'DOWN', Nobody, process, {nobody, ?NODE}, noproc}, next()),
+    %% The ties that are cut are gone: more than a hundred would end the connection.
+    true = erlang:monitor_node(?NODE, true),
+    Counter = call(counter, self),
+    [true = erlang:demonitor(erlang:monitor(process, Some))
+     || _ <- lists:seq(1, 500), Some <- [Counter, {counter, ?NODE}]],
+    same(0, call(counter, get)),
+    no_mail(),
+    %% And the test of that.
+    _ = [erlang:monitor(process, Counter) || _ <- lists:seq(1, 200)],
+    receive {nodedown, ?NODE} -> ok
+    after ?LONG -> fail("200 monitors, and the limit is 100")
+    end,
+    stop(Server);
+
+row(restart) ->
+    First = start(),
+    Old = call(counter, self),
+    Before = erlang:monitor(process, Old),
+    stop(First),
+    case next() of
+        {'DOWN', Before, process, Old, Reason} ->
+            true = lists:member(Reason, [noconnection, shutdown, normal, killed])
+    end,
+    Second = start(),
+    New = call(counter, self),
+    %% The same number, or nothing would be shown here.
+    {Number, Creation} = numbers(Old),
+    {Number, OtherCreation} = numbers(New),
+    true = Creation =/= OtherCreation,
+    same(false, Old =:= New),
+    After = erlang:monitor(process, Old),
+    same({'DOWN', After, process, Old, noproc}, next()),
+    same({exit, noproc}, exits(Old, get)),
+    Old ! {bump, 1},
+    gen_server:cast(Old, {bump, 1}),
+    exit(Old, kill),
+    Ref = make_ref(),
+    Old ! {'$gen_call', {self(), Ref}, {add, 1}},
+    same(0, call(counter, get)),
+    same(New, call(counter, self)),
+    no_mail(),
+    stop(Second);
+
+row(cookies) ->
+    Wrong = start(),
+    %% Erlang is first.
+    erlang:set_cookie(?NODE, wrong),
+    same(pang, net_adm:ping(?NODE)),
+    match(printed(Wrong, "report: "), "cookie"),
+    erlang:set_cookie(?NODE, ?COOKIE),
+    same(pong, net_adm:ping(?NODE)),
+    #{refused := 1} = call(control, statistics),
+    disconnect(),
+    _ = printed(Wrong, "report: "), % it has noticed
+    %% otpp is.
+    erlang:set_cookie(?NODE, wrong),
+    command(Wrong, "connect erl@127.0.0.1"),
+    match(printed(Wrong, "failed: "), "cookie"),
+    same([], nodes(hidden)),
+    erlang:set_cookie(?NODE, ?COOKIE),
+    command(Wrong, "connect erl@127.0.0.1"),
+    same("connected", printed(Wrong, "connected")),
+    same([?NODE], nodes(hidden)),
+    %% Somebody who does not know the cookie, and says that all is well.
+    Liar = raw_listen("liar"),
+    command(Wrong, "connect liar@127.0.0.1"),
+    raw_accept(Liar, "liar@127.0.0.1", digest(0)),
+    match(printed(Wrong, "failed: "), "cookie"),
+    command(Wrong, "connect liar@127.0.0.1"),
+    raw_accept(Liar, "liar@127.0.0.1", right),
+    same("connected", printed(Wrong, "connected")),
+    stop(Wrong),
+    Choosy = start(["refuse", "erl@127.0.0.1"]),
+    same(pang, net_adm:ping(?NODE)),
+    match(printed(Choosy, "report: "), "allow"),
+    stop(Choosy),
+    %% Now Erlang has others only.
+    Unwanted = start(),
+    ok = net_kernel:allow(['other@127.0.0.1']),
+    command(Unwanted, "connect erl@127.0.0.1"),
+    match(printed(Unwanted, "failed: "), "allow"),
+    command(Unwanted, "connect nobody@127.0.0.1"),
+    match(printed(Unwanted, "failed: "), "nobody"),
+    stop(Unwanted);
+
+row(epmd) ->
+    Server = start(),
+    Pid = call(counter, self),
+    true = erlang:monitor_node(?NODE, true),
+    %% The name is taken.
+    {Second, Why} = try_start([]),
+    match(Why, "^failed: .*cpp"),
+    same(1, exit_status(Second)),
+    same(1, call(counter, {add, 1})),
+    %% epmd dies.
+    {ok, Names} = erl_epmd:names({127, 0, 0, 1}),
+    true = lists:keymember("cpp", 1, Names),
+    [] = os:cmd("kill -9 " ++ os:getenv("EPMD_PROCESS")),
+    same(true, eventually(fun() -> erl_epmd:names({127, 0, 0, 1}) =:= {error, address} end)),
+    same(2, call(counter, {add, 1})),
+    %% And returns.
+    Epmd = open_port({spawn_executable, os:find_executable("epmd")},
+                     [{args, ["-port", os:getenv("ERL_EPMD_PORT")]}, exit_status, stderr_to_stdout]),
+    {os_pid, Process} = erlang:port_info(Epmd, os_pid),
+    try
+        Registered = fun() ->
+            case erl_epmd:names({127, 0, 0, 1}) of
+                {ok, All} -> lists:keyfind("cpp", 1, All);
+                {error, _} -> false
+            end
+        end,
+        same(lists:keyfind("cpp", 1, Names), eventually(Registered)),
+        %% The connection was there all the time, and a pid is what it was.
+        same(3, gen_server:call(Pid, {add, 1}, ?LONG)),
+        same(Pid, call(counter, self)),
+        no_mail(),
+        %% Who is new finds it.
+        true = erlang:monitor_node(?NODE, false),
+        disconnect(),
+        same(4, call(counter, {add, 1})),
+        same(Pid, call(counter, self)),
+        stop(Server),
+        %% The name is free.
+        same(gone, eventually(fun() -> Registered() =:= false andalso gone end)),
+        stop(start())
+    after
+        os:cmd("kill " ++ integer_to_list(Process))
+    end;
+
+row(idle) ->
+    %% For us who says nothing for two seconds is lost; otpp has a minute.
+    listen(2),
+    Server = start(),
+    same(0, call(counter, get)),
+    true = erlang:monitor_node(?NODE, true),
+    receive
+        {nodedown, ?NODE} -> fail("it is down, though it lives")
+    after 7000 -> ok
+    end,
+    same(0, call(counter, get)),
+    %% The test of the test: a program that is stopped is lost.
+    signal(Server, "STOP"),
+    try
+        same({nodedown, ?NODE}, next())
+    after
+        signal(Server, "CONT")
+    end,
+    same(0, eventually(fun() -> try call(counter, get) catch exit:_ -> false end end)),
+    stop(Server);
+
+row(ticks) ->
+    Server = start(["tick", "2000"]),
+    Raw = raw_connect("raw@127.0.0.1"),
+    %% For three seconds we say all the time that we live. Of a quarter of a tick there are six.
+    End = now_ms() + 3000,
+    Ticks = count_ticks(Raw, End, 0),
+    same({true, Ticks}, {Ticks >= 3 andalso Ticks =< 8, Ticks}),
+    %% A tick is answered when nothing was said for half a second; who speaks needs no tick.
+    same(yes, raw_ping(Raw)),
+    gen_tcp:close(Raw),
+    %% Who says nothing is lost, but not before his time.
+    Silent = raw_connect("silent@127.0.0.1"),
+    Began = now_ms(),
+    closed(Silent),
+    Time = now_ms() - Began,
+    same({true, Time}, {Time >= 1400 andalso Time =< 10000, Time}),
+    stop(Server);
+
+row(mutants) ->
+    Server = start(),
+    rand:seed(exsss, {1, 2, 3}),
+    same(0, call(counter, get)),
+    Pid = call(faulty, self), % it may end
+    true = erlang:monitor_node(?NODE, true),
+    Frames = good_frames(Pid),
+    %% The frames are good, or nothing would be shown by those that are not.
+    Good = raw_connect("raw@127.0.0.1"),
+    [begin
+         ok = gen_tcp:send(Good, Frame),
+         same({yes, Frame}, {raw_ping(Good), Frame})
+     end || Frame <- Frames],
+    _ = [ok = gen_tcp:send(Good, Frame) || Frame <- Frames], % all in one piece
+    same(yes, raw_ping(Good)),
+    gen_tcp:close(Good),
+    same(true, eventually(fun() -> call(control, peers) =:= [<<"erl@127.0.0.1">>] end)),
+    Files = open_files(Server),
+    %% Each of these is bad by itself.
+    [begin
+         Socket = raw_connect("raw@127.0.0.1"),
+         ok = send_raw(Socket, Bad),
+         closed(Socket, binary:part(Bad, 0, min(100, byte_size(Bad))))
+     end || Bad <- bad_frames()],
+    %% Of these nobody knows; what comes behind them is bad.
+    [begin
+         Socket = raw_connect("raw@127.0.0.1"),
+         _ = [gen_tcp:send(Socket, mutated(lists:nth(rand:uniform(length(Frames)), Frames)))
+              || _ <- lists:seq(1, 10)],
+         _ = gen_tcp:send(Socket, <<255, "no frame">>),
+         closed(Socket)
+     end || _ <- lists:seq(1, 200)],
+    same(true, eventually(fun() -> call(control, peers) =:= [<<"erl@127.0.0.1">>] end)),
+    same(true, eventually(fun() -> open_files(Server) =< Files end)),
+    %% Nobody else has noticed.
+    same(ok, call(echo, nothing)),
+    no_mail(),
+    stop(Server);
+
+row(silent) ->
+    Server = start(["setup", "3000"]),
+    Files = open_files(Server),
+    Port = port_of_program(),
+    Many = fun(Count) -> [raw_socket(Port) || _ <- lists:seq(1, Count)] end,
+    First = Many(500),
+    same(pong, net_adm:ping(?NODE)),
+    Second = Many(500),
+    disconnect(),
+    same(pong, net_adm:ping(?NODE)),
+    same(0, call(counter, get)),
+    %% At most 32 of them are there at a time.
+    same(true, open_files(Server) =< Files + 40),
+    [closed(Socket) || Socket <- First ++ Second],
+    eventually(fun() -> open_files(Server) =< Files + 1 end), % with our connection
+    #{refused := Refused} = call(control, statistics),
+    same({true, Refused}, {Refused >= 1000, Refused}),
+    stop(Server);
+
+row(spawn) ->
+    Server = start(),
+    same(0, call(counter, get)),
+    Before = call(control, statistics),
+    Began = now_ms(),
+    {badrpc, Why} = rpc:call(?NODE, erlang, node, [], ?LONG),
+    match(io_lib:format("~p", [Why]), "notsup"),
+    same({error, {erpc, notsup}}, try erpc:call(?NODE, erlang, node, [], ?LONG) catch Class:What -> {Class, What} end),
+    Request = spawn_request(?NODE, erlang, node, [], []),
+    same({spawn_reply, Request, error, notsup}, next()),
+    same(notsup, try spawn_monitor(?NODE, erlang, node, []) of
+                     {_, Monitor} -> receive {'DOWN', Monitor, process, _, Reason} -> Reason after ?LONG -> none end
+                 catch error:Error -> Error
+                 end),
+    true = now_ms() - Began < 5000,
+    same(0, call(counter, get)),
+    same(Before, call(control, statistics)),
+    stop(Server);
+
+%% ---- what otpp asks of Erlang ----
+
+row(asks) ->
+    Server = start(),
+    Us = node(),
+    Answer = fun(Key) -> call(asker, {ask, erlang_server, Us, Key, ?LONG}) end,
+    same(<<"no_process">>, Answer(<<"five">>)),
+    same(<<"no_connection">>, call(asker, {ask, erlang_server, 'nobody@127.0.0.1', <<"five">>, ?LONG})),
+    {ok, _} = serve(erlang_server),
+    same(<<"value 5">>, Answer(<<"five">>)),
+    same(<<"remote_error not_found">>, Answer(<<"no">>)),
+    match(binary_to_list(Answer(<<"shape">>)), "bad_reply .*{value,<<\"5\">>}"),
+    same(<<"value 10000">>, call(asker, {tell, erlang_server, Us, 10000})), % in order
+    Pid = whereis(erlang_server),
+    same(<<"value 5">>, call(asker, {ask_pid, Pid, <<"five">>})),
+    same(<<"remote_error not_found">>, call(asker, {ask_pid, Pid, <<"no">>})),
+    same(<<"exited {boom,1}">>, Answer(<<"boom">>)),
+    same(<<"no_process">>, Answer(<<"five">>)),
+    same(<<"no_process">>, call(asker, {ask_pid, Pid, <<"five">>})),
+    {ok, _} = serve(erlang_server),
+    same(<<"value 5">>, Answer(<<"five">>)), % the successor
+    same(<<"exited {boom,1}">>, call(asker, {ask_pid, whereis(erlang_server), <<"boom">>})),
+    {ok, _} = serve(erlang_server),
+    Ref = monitor(process, erlang_server),
+    same(<<"stopped">>, call(asker, {stop_it, erlang_server, Us})),
+    {'DOWN', Ref, process, _, normal} = next(),
+    same(<<"no_process">>, call(asker, {stop_it, erlang_server, Us})),
+    no_mail(),
+    stop(Server);
+
+row(asks_late) ->
+    Server = start(),
+    {ok, _} = serve(erlang_server),
+    #{dropped := Before} = call(control, statistics),
+    same(<<"timeout">>, call(asker, {ask, erlang_server, node(), <<"late">>, 50})),
+    same({links_and_monitors, 1}, eventually(fun() -> % its caller has gone, and it is told
+        {monitored_by, Watching} = process_info(whereis(erlang_server), monitored_by),
+        length(Watching) =:= 1 andalso {links_and_monitors, 1}
+    end)),
+    erlang_server ! answer,
+    same(<<"value 5">>, call(asker, {ask, erlang_server, node(), <<"five">>, ?LONG})), % and gets no other's answer
+    same(Before, maps:get(dropped, call(control, statistics))),
+    stop(Server);
+
+row(asks_lost) ->
+    Server = start(),
+    {ok, Pid} = serve(erlang_server),
+    Us = self(),
+    Asking = spawn(fun() -> Us ! {self(), catch call(asker, {ask, erlang_server, node(), <<"late">>, ?LONG})} end),
+    eventually(fun() -> {monitored_by, []} =/= process_info(Pid, monitored_by) end),
+    disconnect(),
+    {Asking, {'EXIT', {{nodedown, ?NODE}, _}}} = next(),
+    same(<<"value 5">>, call(asker, {ask, erlang_server, node(), <<"five">>, ?LONG})), % it was told, too, and goes on
+    stop(Server);
+
+%% ---- processes of Erlang that otpp knows by their pids ----
+
+row(pids) ->
+    Server = start(),
+    {One, Two} = {reader(), reader()},
+    [ok = call(board, {subscribe, Each}) || Each <- [One, Two]],
+    same(true, call(board, {is_same, One})),
+    same(false, call(board, {is_same, Two})),
+    same(atom_to_binary(node()), call(board, {node_of, One})),
+    Board = call(board, myself),
+    same(true, gen_server:call(Board, {is_same, One}, ?LONG)),
+    same(<<"cpp@127.0.0.1">>, call(board, {node_of, Board})),
+    same(2, call(board, {publish, <<"hello">>})),
+    [{One, {news, <<"hello">>}}, {Two, {news, <<"hello">>}}] = lists:sort([next(), next()]),
+    [call(board, {publish, integer_to_binary(N)}) || N <- lists:seq(1, 1000)],
+    [receive {One, {news, Text}} -> same(integer_to_binary(N), Text) after ?LONG -> fail("no news") end || N <- lists:seq(1, 1000)],
+    stop(Server);
+
+row(downs) ->
+    Server = start(),
+    {One, Two} = {reader(), reader()},
+    [ok = call(board, {subscribe, Each}) || Each <- [One, One, Two]],
+    One ! {end_with, {boom, 1}},
+    same([{down, One, <<"{boom,1}">>}, {down, One, <<"{boom,1}">>}], seen(2)),
+    Two ! {end_with, normal},
+    same([{down, Two, <<"normal">>}], seen(1)),
+    ok = call(board, {subscribe, Two}), % it has ended
+    same([{down, Two, <<"no_process">>}], seen(1)),
+    Three = reader(),
+    ok = call(board, {subscribe, Three}),
+    disconnect(),
+    same([{down, Three, <<"no_connection">>}], seen(1)),
+    ok = call(board, {subscribe, Three}), % the same pid, by a new connection
+    same(1, call(board, {publish, <<"again">>})),
+    {Three, {news, <<"again">>}} = next(),
+    Three ! {end_with, shutdown},
+    same([{down, Three, <<"shutdown">>}], seen(1)),
+    same([], call(board, seen)),
+    stop(Server);
+
+row(links) ->
+    Server = start(),
+    Board = call(board, myself),
+    %% Erlang links, and ends.
+    One = reader(),
+    done(One, {link, Board}),
+    One ! {end_with, {boom, 1}},
+    same([{exit, One, <<"{boom,1}">>}], seen(1)),
+    Two = reader(),
+    done(Two, {link, Board}),
+    Two ! {end_with, normal},
+    same([{exit, Two, <<"normal">>}], seen(1)),
+    %% otpp links, and Erlang ends.
+    Three = reader(),
+    ok = call(board, {link, Three}),
+    same({links, [Board]}, eventually(fun() -> linked(Three) end)),
+    Three ! {end_with, {boom, 3}},
+    same([{exit, Three, <<"{boom,3}">>}], seen(1)),
+    %% Unlinked, by either side, nobody is told.
+    Four = reader(),
+    done(Four, {link, Board}),
+    ok = call(board, {unlink, Four}),
+    same({links, []}, eventually(fun() -> unlinked(Four) end)),
+    done(Four, {link, Board}), % again
+    done(Four, {unlink, Board}),
+    Four ! {end_with, {boom, 4}},
+    same([], call(board, seen)),
+    %% A link with one that has ended.
+    ok = call(board, {link, Four}),
+    same([{exit, Four, <<"no_process">>}], seen(1)),
+    %% A lost connection.
+    Five = reader(),
+    done(Five, {link, Board}),
+    Six = reader(),
+    ok = call(board, {link, Six}),
+    same({links, [Board]}, eventually(fun() -> linked(Six) end)),
+    done(Six, trap),
+    disconnect(),
+    {Six, {'EXIT', Board, noconnection}} = next(),
+    same(lists:sort([{exit, Five, <<"no_connection">>}, {exit, Six, <<"no_connection">>}]), lists:sort(seen(2))),
+    %% otpp ends: those that trap get a message, the others end.
+    {Seven, Eight} = {reader(), reader()},
+    done(Seven, trap),
+    done(Seven, {link, Board}),
+    Ref = monitor(process, Eight),
+    ok = call(board, {link, Eight}),
+    same({links, [Board]}, eventually(fun() -> linked(Eight) end)),
+    gen_server:cast({board, ?NODE}, {fail, <<"itself">>}),
+    receive {Seven, {'EXIT', Board, {failed, <<"itself">>}}} -> ok after ?LONG -> fail("no exit signal") end,
+    receive {'DOWN', Ref, process, Eight, {failed, <<"itself">>}} -> ok after ?LONG -> fail("no exit signal") end,
+    %% A link of Erlang's with one of ours that has ended.
+    done(Seven, {link, Board}),
+    {Seven, {'EXIT', Board, noproc}} = next(),
+    stop(Server);
+
+row(unlink_races) ->
+    Server = start(),
+    Board = call(board, myself),
+    [begin
+        One = reader(),
+        done(One, {link, Board}),
+        One ! {unlink_and_end, Board, {race, N}},
+        Other = reader(),
+        ok = call(board, {link, Other}),
+        Other ! {end_with, {raced, N}}, % while it is unlinked there
+        ok = call(board, {unlink, Other})
+    end || N <- lists:seq(1, 500)],
+    Seen = call(board, seen),
+    %% Of those that were unlinked first nothing is told; of the others either the unlink or the end was first, but nothing comes later.
+    same([], [Reason || {exit, _, <<"{race,", _/binary>> = Reason} <- Seen]),
+    same([], call(board, seen)),
+    Last = reader(),
+    ok = call(board, {subscribe, Last}),
+    Last ! {end_with, done},
+    same([{down, Last, <<"done">>}], seen(1)),
+    stop(Server);
+
+row(exits) ->
+    Server = start(),
+    Board = call(board, myself),
+    One = reader(),
+    done(One, trap),
+    ok = call(board, {exit, One, {please, 1}}),
+    {One, {'EXIT', Board, {please, 1}}} = next(),
+    ok = call(board, {exit, One, normal}),
+    {One, {'EXIT', Board, normal}} = next(),
+    Ref = monitor(process, One),
+    ok = call(board, {kill, One}),
+    {'DOWN', Ref, process, One, killed} = next(),
+    Two = reader(),
+    Ref2 = monitor(process, Two),
+    ok = call(board, {exit, Two, normal}), % has no effect
+    ok = call(board, {exit, Two, {boom, 2}}),
+    {'DOWN', Ref2, process, Two, {boom, 2}} = next(),
+    %% The other way.
+    Us = self(),
+    exit(Board, {please, 3}),
+    same([{exit, Us, <<"{please,3}">>}], seen(1)),
+    exit(Board, normal),
+    same([{exit, Us, <<"normal">>}], seen(1)),
+    Ref3 = monitor(process, Board),
+    exit(Board, kill),
+    {'DOWN', Ref3, process, Board, killed} = next(),
+    ok = call(control, start_board),
+    Next = call(board, myself),
+    ok = call(board, {trap, false}),
+    Ref4 = monitor(process, Next),
+    exit(Next, normal),
+    same([], call(board, seen)),
+    exit(Next, {boom, 4}),
+    {'DOWN', Ref4, process, Next, {boom, 4}} = next(),
+    stop(Server);
+
+row(stops) ->
+    Server = start(),
+    {ok, Pid} = serve(erlang_server),
+    unlink(Pid),
+    Ref = monitor(process, Pid),
+    same(true, call(board, {stop, Pid})),
+    {'DOWN', Ref, process, Pid, normal} = next(),
+    Board = call(board, myself),
+    Ref2 = monitor(process, Board),
+    match(binary_to_list(sys:get_state({board, ?NODE})), "board"),
+    same({error, unsupported}, sys:suspend({board, ?NODE})),
+    ok = gen_server:stop(Board, {shutdown, why}, ?LONG),
+    {'DOWN', Ref2, process, Board, {shutdown, why}} = next(),
+    ok = call(control, start_board),
+    ok = gen_server:stop({board, ?NODE}),
+    same({exit, noproc}, exits(board, seen)),
+    stop(Server);
+
+row(Row) ->
+    fail("there is no row ~p", [Row]).
+
+%% ---- the program ----
+
+%% A process has its port, so that what it prints is no mail of ours.
+start() -> start([]).
+
+start(Options) ->
+    {Server, Line} = try_start(Options),
+    same("ready", Line),
+    Server.
+
+%% Returns the first line.
+try_start(Options) ->
+    listen(),
+    Program = persistent_term:get(program),
+    Arguments = [atom_to_list(?NODE), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
+    Us = self(),
+    Server = spawn_link(fun() ->
+        Port = open_port({spawn_executable, Program}, [{args, Arguments}, {line, 10000}, exit_status]),
+        own(Us, Port, [], running, [])
+    end),
+    {Server, printed(Server, "")}.
+
+listen() -> listen(60).
+
+listen(TickTime) ->
+    case is_alive() of
+        true -> ok;
+        false ->
+            {ok, _} = net_kernel:start('erl@127.0.0.1', #{name_domain => longnames, net_ticktime => TickTime}),
+            erlang:set_cookie(node(), ?COOKIE)
+    end.
+
+%% A line is kept until it is asked for.
+own(Us, Port, Lines, Status, Waiting) ->
+    receive
+        {Port, {data, {eol, Line}}} -> settle(Us, Port, Lines ++ [Line], Status, Waiting);
+        {Port, {exit_status, Number}} -> settle(Us, Port, Lines, Number, Waiting);
+        {command, Line} ->
+            port_command(Port, [Line, $\n]),
+            own(Us, Port, Lines, Status, Waiting);
+        {os_pid, Ref} ->
+            {os_pid, Process} = erlang:port_info(Port, os_pid),
+            Us ! {Ref, Process},
+            own(Us, Port, Lines, Status, Waiting);
+        {line, _, _} = One -> settle(Us, Port, Lines, Status, Waiting ++ [One]);
+        {exit_status, _} = One -> settle(Us, Port, Lines, Status, Waiting ++ [One])
+    end.
+
+settle(Us, Port, Lines, Status, []) -> own(Us, Port, Lines, Status, []);
+settle(Us, Port, Lines, Status, [{line, Ref, Head} | Others] = Waiting) ->
+    case [Line || Line <- Lines, lists:prefix(Head, Line)] of
+        [Line | _] ->
+            Us ! {Ref, Line},
+            settle(Us, Port, lists:delete(Line, Lines), Status, Others);
+        [] when Status =:= running -> own(Us, Port, Lines, Status, Waiting);
+        [] ->
+            Us ! {Ref, {ended, Status, Lines}},
+            settle(Us, Port, Lines, Status, Others)
+    end;
+settle(Us, Port, Lines, running, [{exit_status, _} | _] = Waiting) -> own(Us, Port, Lines, running, Waiting);
+settle(Us, Port, Lines, Status, [{exit_status, Ref} | Others]) ->
+    Us ! {Ref, Status},
+    settle(Us, Port, Lines, Status, Others).
+
+ask_owner(Server, Question) ->
+    Ref = make_ref(),
+    Server ! erlang:append_element(Question, Ref),
+    receive {Ref, Answer} -> Answer
+    after ?LONG -> fail("the program does not come to ~p", [Question])
+    end.
+
+%% Returns the first line that begins so, which is then gone.
+printed(Server, Head) ->
+    Ref = make_ref(),
+    Server ! {line, Ref, Head},
+    receive
+        {Ref, {ended, Status, Lines}} -> fail("the program has ended with ~p, and printed ~p", [Status, Lines]);
+        {Ref, Line} -> Line
+    after ?LONG -> fail("the program does not print ~s", [Head])
+    end.
+
+command(Server, Line) -> Server ! {command, Line}.
+
+exit_status(Server) -> ask_owner(Server, {exit_status}).
+
+%% The program has to end by itself, without an error: a sanitizer would say so then.
+stop(Server) ->
+    command(Server, "close"),
+    same(0, exit_status(Server)).
+
+signal(Server, Signal) ->
+    [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(ask_owner(Server, {os_pid}))).
+
+open_files(Server) ->
+    {ok, Files} = file:list_dir("/proc/" ++ integer_to_list(ask_owner(Server, {os_pid})) ++ "/fd"),
+    length(Files).
+
+%% ---- calls ----
+
+call(To, Request) -> gen_server:call(there(To), Request, ?LONG).
+
+%% Why a call ends its caller, or its answer. If it is no timeout it has to come at once.
+exits(To, Request) -> exits(To, Request, ?LONG).
+
+exits(To, Request, Timeout) ->
+    Began = now_ms(),
+    try
+        {answered, gen_server:call(there(To), Request, Timeout)}
+    catch
+        exit:{Reason, {gen_server, call, _}} ->
+            true = Reason =:= timeout orelse now_ms() - Began < ?LONG div 4,
+            {exit, Reason}
+    end.
+
+there(Name) when is_atom(Name) -> {Name, ?NODE};
+there(Pid) -> Pid.
+
+disconnect() -> same(true, net_kernel:disconnect(?NODE)).
+
+next() ->
+    receive Message -> Message
+    after ?LONG -> fail("no message comes")
+    end.
+
+no_mail() -> same({messages, []}, process_info(self(), messages)).
+
+%% Nothing else is to be waited for: it is asked again until it is not false.
+eventually(What) -> eventually(What, now_ms() + ?LONG).
+
+eventually(What, End) ->
+    case What() of
+        false ->
+            now_ms() < End orelse fail("it does not come to be"),
+            receive after 10 -> eventually(What, End) end;
+        Value -> Value
+    end.
+
+now_ms() -> erlang:monotonic_time(millisecond).
+
+%% What tells a process from others of its node, and its node from its predecessors.
+numbers(Pid) ->
+    Bytes = term_to_binary(Pid),
+    <<Number:64, Creation:32>> = binary:part(Bytes, byte_size(Bytes), -12),
+    {Number, Creation}.
+
+%% ---- processes for otpp to deal with ----
+
+%% Tells us what it gets, and does what it is told.
+reader() ->
+    Us = self(),
+    spawn(fun() -> read(Us) end).
+
+read(Us) ->
+    receive
+        {end_with, Reason} -> exit(Reason);
+        {do, Ref, What} ->
+            case What of
+                trap -> process_flag(trap_exit, true);
+                {link, Pid} -> link(Pid);
+                {unlink, Pid} -> unlink(Pid)
+            end,
+            Us ! {Ref, done},
+            read(Us);
+        {unlink_and_end, Pid, Reason} ->
+            unlink(Pid),
+            exit(Reason);
+        Message ->
+            Us ! {self(), Message},
+            read(Us)
+    end.
+
+done(Reader, What) ->
+    Ref = make_ref(),
+    Reader ! {do, Ref, What},
+    receive {Ref, done} -> ok after ?LONG -> fail("a process does not do ~p", [What]) end.
+
+linked(Pid) ->
+    case process_info(Pid, links) of
+        {links, [_ | _]} = Links -> Links;
+        _ -> false
+    end.
+
+unlinked(Pid) ->
+    case process_info(Pid, links) of
+        {links, []} = Links -> Links;
+        _ -> false
+    end.
+
+%% What the board has seen: so much, and no more.
+seen(Count) -> seen(Count, [], now_ms() + ?LONG).
+
+seen(Count, Seen, _) when length(Seen) >= Count -> Seen;
+seen(Count, Seen, End) ->
+    now_ms() < End orelse fail("the board has seen ~p only", [Seen]),
+    seen(Count, Seen ++ call(board, seen), End).
+
+%% A gen_server of this node, by hand.
+serve(Name) ->
+    Us = self(),
+    Pid = spawn(fun() -> register(Name, self()), Us ! {self(), ready}, serving(0, undefined) end),
+    receive {Pid, ready} -> {ok, Pid} end.
+
+serving(Last, Late) ->
+    receive
+        {'$gen_call', From, {lookup, <<"five">>}} -> gen_server:reply(From, 5), serving(Last, Late);
+        {'$gen_call', From, {lookup, <<"no">>}} -> gen_server:reply(From, {error, not_found}), serving(Last, Late);
+        {'$gen_call', From, {lookup, <<"shape">>}} -> gen_server:reply(From, {value, <<"5">>}), serving(Last, Late);
+        {'$gen_call', From, {lookup, <<"noted">>}} -> gen_server:reply(From, Last), serving(Last, Late);
+        {'$gen_call', From, {lookup, <<"late">>}} -> serving(Last, From);
+        {'$gen_call', _, {lookup, <<"boom">>}} -> exit({boom, 1});
+        answer -> gen_server:reply(Late, 7), serving(Last, undefined);
+        {'$gen_cast', {note, N}} when N =:= Last + 1 -> serving(N, Late);
+        {system, From, {terminate, Reason}} -> gen_server:reply(From, ok), exit(Reason)
+    end.
+
+%% ---- a peer that is no node ----
+
+port_of_program() ->
+    {port, Port, _} = erl_epmd:port_please("cpp", {127, 0, 0, 1}),
+    Port.
+
+raw_socket(Port) ->
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}, {packet, 2}, {nodelay, true}]),
+    Socket.
+
+%% The handshake of the one that connects, without fragments.
+raw_connect(Name) ->
+    Socket = raw_socket(port_of_program()),
+    ok = gen_tcp:send(Socket, <<$N, ?FLAGS:64, 7:32, (length(Name)):16, (list_to_binary(Name))/binary>>),
+    case gen_tcp:recv(Socket, 0, ?LONG) of
+        {ok, <<"sok", _/binary>>} -> ok; % or sok_simultaneous
+        {ok, <<"salive">>} -> ok = gen_tcp:send(Socket, <<"strue">>) % it has not seen yet that the last one has gone
+    end,
+    {ok, <<$N, _:64, Challenge:32, _:32, _/binary>>} = gen_tcp:recv(Socket, 0, ?LONG),
+    ok = gen_tcp:send(Socket, <<$r, 1:32, (digest(Challenge))/binary>>),
+    Digest = digest(1),
+    {ok, <<$a, Digest/binary>>} = gen_tcp:recv(Socket, 0, ?LONG),
+    ok = inet:setopts(Socket, [{packet, 4}]),
+    Socket.
+
+%% Listens, and is registered for as long as we live.
+raw_listen(Alive) ->
+    {ok, Listening} = gen_tcp:listen(0, [binary, {active, false}, {packet, 2}, {ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Listening),
+    {ok, Epmd} = gen_tcp:connect({127, 0, 0, 1}, list_to_integer(os:getenv("ERL_EPMD_PORT")),
+                                 [binary, {active, false}, {packet, 2}]),
+    ok = gen_tcp:send(Epmd, <<120, Port:16, 72, 0, 6:16, 6:16, (length(Alive)):16, (list_to_binary(Alive))/binary, 0:16>>),
+    ok = inet:setopts(Epmd, [{packet, raw}]),
+    {ok, <<_, 0, _/binary>>} = gen_tcp:recv(Epmd, 4, ?LONG),
+    Listening.
+
+%% The handshake of the one that is connected to, which ends with this digest.
+raw_accept(Listening, Name, Digest) ->
+    {ok, Socket} = gen_tcp:accept(Listening, ?LONG),
+    {ok, <<$N, _:64, _/binary>>} = gen_tcp:recv(Socket, 0, ?LONG),
+    ok = gen_tcp:send(Socket, <<"sok">>),
+    ok = gen_tcp:send(Socket, <<$N, ?FLAGS:64, 1:32, 7:32, (length(Name)):16, (list_to_binary(Name))/binary>>),
+    Theirs = digest(1),
+    {ok, <<$r, Challenge:32, Theirs/binary>>} = gen_tcp:recv(Socket, 0, ?LONG),
+    Last = if Digest =:= right -> digest(Challenge); true -> Digest end,
+    ok = gen_tcp:send(Socket, <<$a, Last/binary>>).
+
+digest(Challenge) -> erlang:md5([atom_to_list(?COOKIE), integer_to_list(Challenge)]).
+
+raw_node() -> <<119, 13, "raw@127.0.0.1">>.
+raw_pid() -> binary_to_term(<<131, 88, (raw_node())/binary, 1:32, 0:32, 7:32>>).
+raw_ref(N) -> binary_to_term(<<131, 90, 3:16, (raw_node())/binary, 7:32, N:32, 2:32, 3:32>>).
+
+%% With a length that may be a lie.
+send_raw(Socket, Bytes) ->
+    ok = inet:setopts(Socket, [{packet, raw}]),
+    Sent = gen_tcp:send(Socket, Bytes),
+    ok = inet:setopts(Socket, [{packet, 4}]),
+    Sent.
+
+frame(Control) -> <<112, (term_to_binary(Control))/binary>>.
+frame(Control, Message) -> <<(frame(Control))/binary, (term_to_binary(Message))/binary>>.
+
+raw_ping(Socket) ->
+    Ref = raw_ref(99),
+    ok = gen_tcp:send(Socket, frame({6, raw_pid(), '', net_kernel},
+                                    {'$gen_call', {raw_pid(), Ref}, {is_auth, 'raw@127.0.0.1'}})),
+    raw_answer(Socket, Ref).
+
+raw_answer(Socket, Ref) ->
+    case gen_tcp:recv(Socket, 0, ?LONG) of
+        {ok, <<112, Rest/binary>>} ->
+            {_, Used} = binary_to_term(Rest, [used]),
+            case binary:part(Rest, Used, byte_size(Rest) - Used) of
+                <<>> -> raw_answer(Socket, Ref);
+                Message ->
+                    case binary_to_term(Message) of
+                        {Ref, Answer} -> Answer;
+                        _ -> raw_answer(Socket, Ref)
+                    end
+            end;
+        {ok, <<>>} -> raw_answer(Socket, Ref);
+        {error, Error} -> Error
+    end.
+
+closed(Socket) -> closed(Socket, any).
+
+closed(Socket, Why) -> closed(Socket, Why, now_ms() + ?LONG).
+
+closed(Socket, Why, End) ->
+    case gen_tcp:recv(Socket, 0, max(0, End - now_ms())) of
+        {ok, _} -> closed(Socket, Why, End);
+        {error, timeout} -> fail("a connection is open that should have been closed because of ~p", [Why]);
+        {error, _} -> gen_tcp:close(Socket)
+    end.
+
+%% Says all the time that we live, and counts how often the other does.
+count_ticks(Socket, End, Count) ->
+    ok = send_raw(Socket, <<0:32>>),
+    case {now_ms() < End, gen_tcp:recv(Socket, 0, 10)} of
+        {false, _} -> Count;
+        {true, {ok, <<>>}} -> count_ticks(Socket, End, Count + 1);
+        {true, {error, timeout}} -> count_ticks(Socket, End, Count)
+    end.
+
+good_frames(Pid) ->
+    Us = raw_pid(),
+    Ref = raw_ref(1),
+    Text = binary:copy(<<"text">>, 20),
+    [frame({6, Us, '', counter}, {'$gen_call', {Us, Ref}, {add, 0}}),
+     frame({6, Us, '', counter}, {'$gen_call', {Us, [alias | raw_ref(4)]}, get}),
+     frame({6, Us, '', counter}, {'$gen_cast', {bump, 0}}),
+     frame({6, Us, '', echo}, {'$gen_call', {Us, raw_ref(5)}, {map, #{Text => 1, <<>> => 1 bsl 40}}}),
+     frame({6, Us, '', anything}, {[a, {b, 1.5, "cd"} | Text], #{Us => Ref, 1 bsl 100 => <<1:3>>}, fun lists:map/2}),
+     frame({2, '', Pid}, {'$gen_cast', {bump, 0}}),
+     frame({22, Us, Pid}, hello),
+     frame({19, Us, Pid, raw_ref(2)}),
+     frame({20, Us, Pid, raw_ref(2)}),
+     frame({19, Us, counter, raw_ref(3)}),
+     frame({20, Us, counter, raw_ref(3)}),
+     frame({1, Us, Pid}),
+     frame({35, 1, Us, Pid}),
+     frame({8, Us, Pid, normal})].
+
+bad_frames() ->
+    Us = raw_pid(),
+    Sized = fun(Bytes) -> <<(byte_size(Bytes)):32, Bytes/binary>> end,
+    [<<16#7FFFFFFF:32>>, <<16#FFFFFFFF:32, 112, 131>>] ++
+    [Sized(Bad) || Bad <- [
+        <<0>>, <<112>>, <<112, 131>>, <<113, 131, 104, 0>>, <<112, 130, 104, 0>>,
+        frame(hello), frame({}), frame({2}), frame({a, b, c}), frame({99, Us, Us}), frame({-6, Us, '', counter}),
+        frame({2, '', counter}, hello), frame({6, Us, '', <<"counter">>}, hello), frame({6, us, '', counter}, hello),
+        frame({6, Us, '', counter}), frame({19, Us, counter, not_a_ref}), frame({1, Us, 7}),
+        <<(frame({6, Us, '', counter}))/binary, 131>>,
+        <<(frame({6, Us, '', counter}))/binary, 131, 109, 16#FFFFFFFF:32, "x">>,
+        <<(frame({6, Us, '', counter}))/binary, 131, 108, 16#FFFFFFFF:32>>,
+        <<(frame({6, Us, '', counter}, hello))/binary, "more">>,
+        <<112, (term_to_binary({6, Us, '', lists:duplicate(1000, a)}, [compressed]))/binary>>,
+        %% Each in a tuple of its own, a million times.
+        <<(frame({6, Us, '', counter}))/binary, 131, (binary:copy(<<104, 1>>, 1000000))/binary>>
+    ]].
+
+mutated(Frame) ->
+    At = rand:uniform(byte_size(Frame)) - 1,
+    <<Before:At/binary, Byte, After/binary>> = Frame,
+    case rand:uniform(6) of
+        1 -> <<Before/binary, (rand:uniform(256) - 1), After/binary>>;
+        2 -> <<Before/binary, (Byte bxor (1 bsl (rand:uniform(8) - 1))), After/binary>>;
+        3 -> Before;
+        4 -> After;
+        5 -> <<Before/binary, (rand:bytes(rand:uniform(8)))/binary, Byte, After/binary>>;
+        6 -> <<Before/binary, Byte, Before/binary, After/binary>>
+    end.
+
+%% ---- what is expected ----
+
+same(Expected, Got) ->
+    Expected =:= Got orelse fail("expected~n  ~p~nbut got~n  ~p", [Expected, Got]),
+    Got.
+
+match(Text, Pattern) ->
+    match =:= re:run(Text, Pattern, [{capture, none}, dotall, unicode])
+        orelse fail("~s~nhas nothing like ~s", [Text, Pattern]).
+
+fail(Text) -> fail(Text, []).
+
+fail(Format, Arguments) ->
+    io:format(Format ++ "~n", Arguments),
+    erlang:error(failed).

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/dist/detail/dist_node.hpp>
+
+#include <otpp/dist.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/start.hpp>
+
+#include "support/catch.hpp"
+#include "support/error_of.hpp"
+#include "support/event.hpp"
+#include "support/nodes.hpp"
+#include "support/pending.hpp"
+#include "support/raw_peer.hpp"
+#include "support/until.hpp"
+
+#include <asio/awaitable.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+namespace {
+namespace meeting {
+
+struct add {
+  int n;
+  using reply_type = int;
+  static constexpr auto term = otpp::as::tagged("add");
+};
+
+struct adder {
+  using messages = otpp::message_list<add>;
+  static int init() { return 0; }
+  static int handle_call(add request, int& sum) { return sum += request.n; }
+};
+
+using names = std::vector<std::string>;
+
+bool has_words(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
+
+asio::awaitable<int> add_at(otpp::dist::node& from, std::string peer) {
+  co_return co_await otpp::call_for<add>(from.remote("adder", peer), 30s, 1);
+}
+
+} // namespace meeting
+} // namespace
+
+TEST_CASE("dist_node: both connect at once, and are connected once", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    for (int round = 0; round != 300; ++round) {
+      INFO(round);
+      pending<> a;
+      pending<> b;
+      if (round % 2 == 0) { // who is first is the one with the lesser name, and the other
+        nodes.a.connect("b@127.0.0.1", a.token());
+        nodes.b.connect("a@127.0.0.1", b.token());
+      } else {
+        nodes.b.connect("a@127.0.0.1", b.token());
+        nodes.a.connect("b@127.0.0.1", a.token());
+      }
+      for (int step = 0; step != round % 7; ++step) {
+        co_await asio::post(asio::use_awaitable);
+      }
+      std::error_code from_a = co_await a.code();
+      std::error_code from_b = co_await b.code();
+      CHECK_FALSE(from_a);
+      CHECK_FALSE(from_b);
+      CHECK(nodes.a.peers() == meeting::names{"b@127.0.0.1"});
+      CHECK(nodes.b.peers() == meeting::names{"a@127.0.0.1"});
+      (round % 3 == 0 ? nodes.a : nodes.b).disconnect(round % 3 == 0 ? "b@127.0.0.1" : "a@127.0.0.1");
+      co_await until_later([&] { return nodes.a.peers().empty() && nodes.b.peers().empty(); });
+    }
+  });
+}
+
+TEST_CASE("dist_node: both connect at once by use, and no call is lost", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    auto executor = co_await asio::this_coro::executor;
+    auto adder = co_await otpp::start<meeting::adder>();
+    nodes.a.publish(adder, "adder");
+    nodes.b.publish(adder, "adder");
+    int expected = 0;
+    for (int round = 0; round != 300; ++round) {
+      INFO(round);
+      bool a_is_first = round % 2 == 0;
+      auto first = in_background(
+          executor,
+          meeting::add_at(a_is_first ? nodes.a : nodes.b, a_is_first ? "b@127.0.0.1" : "a@127.0.0.1"));
+      for (int step = 0; step != round % 11; ++step) {
+        co_await asio::post(asio::use_awaitable);
+      }
+      auto second = in_background(
+          executor,
+          meeting::add_at(a_is_first ? nodes.b : nodes.a, a_is_first ? "a@127.0.0.1" : "b@127.0.0.1"));
+      std::error_code of_first = co_await first.code();
+      std::error_code of_second = co_await second.code();
+      CHECK_FALSE(of_first);
+      CHECK_FALSE(of_second);
+      expected += 2;
+      (round % 3 == 0 ? nodes.a : nodes.b).disconnect(round % 3 == 0 ? "b@127.0.0.1" : "a@127.0.0.1");
+      co_await until_later([&] { return nodes.a.peers().empty() && nodes.b.peers().empty(); });
+    }
+    int sum = co_await otpp::call<meeting::add>(adder, 0);
+    CHECK(sum == expected);
+  });
+}
+
+TEST_CASE("dist_node: a disconnect, and a use right after it", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    auto executor = co_await asio::this_coro::executor;
+    auto adder = co_await otpp::start<meeting::adder>();
+    nodes.b.publish(adder, "adder");
+    int lost = 0;
+    for (int round = 0; round != 200; ++round) {
+      INFO(round);
+      co_await nodes.a.connect("b@127.0.0.1");
+      nodes.a.disconnect("b@127.0.0.1");
+      for (int step = 0; step != round % 13; ++step) {
+        co_await asio::post(asio::use_awaitable);
+      }
+      auto call = in_background(executor, meeting::add_at(nodes.a, "b@127.0.0.1"));
+      std::error_code code = co_await call.code();
+      CHECK((!code || code == otpp::errc::no_connection));
+      CHECK(call.times() == 1);
+      lost += code ? 1 : 0;
+    }
+    CHECK(lost != 200);
+  });
+}
+
+TEST_CASE("dist_node: who may connect", "[dist]") {
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    std::vector<std::string> asked;
+    otpp::dist::node_options choosy = table.options("choosy@127.0.0.1");
+    choosy.allow([&](std::string_view node, const asio::ip::tcp::endpoint& from) {
+      CHECK(from.address().is_loopback());
+      asked.emplace_back(node);
+      return node != "bad@127.0.0.1";
+    });
+    otpp::dist::node choosy_node = co_await table.open(choosy);
+    otpp::dist::node good = co_await table.open("good@127.0.0.1");
+    otpp::dist::node bad = co_await table.open("bad@127.0.0.1");
+    co_await good.connect("choosy@127.0.0.1");
+    otpp::error error = co_await error_of(bad.connect("choosy@127.0.0.1"));
+    CHECK(error.code() == otpp::errc::no_connection);
+    CHECK(meeting::has_words(error.what(), "it refused this node"));
+    CHECK(asked == meeting::names{"good@127.0.0.1", "bad@127.0.0.1"});
+    co_await until_later([&] { return choosy_node.statistics().refused == 1; });
+    CHECK(log.has("this node does not allow it, as its option `allow` says"));
+    CHECK(choosy_node.peers() == meeting::names{"good@127.0.0.1"});
+    // It may connect to whom it likes.
+    co_await choosy_node.connect("bad@127.0.0.1");
+    co_await choosy_node.close();
+    co_await good.close();
+    co_await bad.close();
+  });
+}
+
+TEST_CASE("dist_node: a peer connects again, and the old connection ends", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    auto executor = co_await asio::this_coro::executor;
+    raw_peer first(executor, "raw@127.0.0.1");
+    co_await first.connect(nodes.a.local_endpoint(), "a@127.0.0.1");
+    co_await until_later([&] { return nodes.a.peers() == meeting::names{"raw@127.0.0.1"}; });
+    raw_peer second(executor, "raw@127.0.0.1");
+    co_await second.connect(nodes.a.local_endpoint(), "a@127.0.0.1");
+    co_await first.wait_for_end();
+    CHECK(nodes.a.peers() == meeting::names{"raw@127.0.0.1"});
+    CHECK(nodes.a.statistics().peers == 1);
+
+    // One that has not shown its cookie ends nothing.
+    raw_peer liar(executor, "raw@127.0.0.1", "another");
+    std::exception_ptr refused = co_await failure_of(liar.connect(nodes.a.local_endpoint(), "a@127.0.0.1"));
+    CHECK(refused);
+    CHECK(nodes.a.peers() == meeting::names{"raw@127.0.0.1"});
+    CHECK(second.socket().is_open());
+    nodes.a.disconnect("raw@127.0.0.1");
+    co_await second.wait_for_end();
+    co_await until_later([&] { return nodes.a.peers().empty(); });
+  });
+}
+
+TEST_CASE("dist_node: its own name", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    raw_peer same(co_await asio::this_coro::executor, "a@127.0.0.1");
+    std::exception_ptr refused = co_await failure_of(same.connect(nodes.a.local_endpoint(), "a@127.0.0.1"));
+    CHECK(refused);
+    co_await until_later([&] { return nodes.a.statistics().refused == 1; });
+    CHECK(nodes.a.peers().empty());
+  });
+}
+
+TEST_CASE("dist_node: of too many handshakes the oldest is closed", "[dist]") {
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    otpp::dist::node_limits limits;
+    limits.handshakes = 2;
+    how.limits(limits);
+    otpp::dist::node a = co_await table.open(how);
+    otpp::dist::node b = co_await table.open("b@127.0.0.1");
+    auto executor = co_await asio::this_coro::executor;
+    std::vector<std::unique_ptr<raw_peer>> silent;
+    for (int n = 0; n != 5; ++n) {
+      silent.push_back(std::make_unique<raw_peer>(executor, "silent@127.0.0.1"));
+      co_await silent.back()->socket().async_connect(a.local_endpoint(), asio::use_awaitable);
+    }
+    for (std::size_t n = 0; n != 3; ++n) {
+      co_await silent[n]->wait_for_end();
+    }
+    co_await b.connect("a@127.0.0.1"); // others connect meanwhile
+    CHECK(a.peers() == meeting::names{"b@127.0.0.1"});
+    CHECK(a.statistics().refused >= 3);
+    co_await a.close();
+    co_await silent[4]->wait_for_end();
+    co_await b.close();
+  });
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/dist/detail/signal_router.hpp>
+
+#include <otpp/dist.hpp>
+#include <otpp/dist/detail/control.hpp>
+#include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/term/detail/writer.hpp>
+
+#include "support/agents.hpp"
+#include "support/catch.hpp"
+#include "support/raw_peer.hpp"
+#include "support/until.hpp"
+
+#include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace {
+namespace signals {
+
+using otpp::detail::control_message;
+using otpp::detail::control_op;
+using otpp::detail::pid_view;
+using otpp::detail::reason_form;
+using otpp::detail::ref_view;
+using otpp::detail::term_writer;
+
+// A node with an agent, which traps exits, and a peer that does what the test says: its process 1 is `far`.
+struct site {
+  site(asio::any_io_executor executor, otpp::dist::node opened)
+      : node(std::move(opened)), peer(std::move(executor), "c@127.0.0.1") {}
+
+  otpp::dist::node node;
+  raw_peer peer;
+  std::shared_ptr<agent::seen> seen = std::make_shared<agent::seen>();
+  otpp::server_ref<agent> server;
+  otpp::pid far;
+  std::uint32_t creation = 0; // of the node
+
+  pid_view ours() const { return local(server.id()); }
+  pid_view local(std::uint64_t id) const {
+    return {node.name(), static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32), creation, {}};
+  }
+  pid_view theirs() const { return peer.process(1); }
+
+  asio::awaitable<void> send(const term_writer& frame) {
+    std::string bytes(frame.bytes());
+    co_await peer.send(std::move(bytes));
+  }
+
+  // Calls the agent by its name; returns when it has handled that, and all that was sent before.
+  asio::awaitable<void> call(std::string request) {
+    term_writer to;
+    otpp::detail::put_reg_send(to, theirs(), "agent");
+    to.tuple(3);
+    to.atom("$gen_call");
+    to.tuple(2);
+    otpp::detail::put_pid(to, theirs());
+    otpp::detail::put_ref(to, peer.reference(++calls_));
+    if (request == "hold") {
+      to.tuple(2);
+      to.atom("hold");
+      otpp::detail::put_pid(to, theirs());
+    } else {
+      to.atom(request);
+    }
+    co_await send(to);
+    std::string answer;
+    co_await next(control_op::send, answer);
+    control_message one = parsed(answer);
+    otpp::detail::term_reader in(one.message);
+    std::size_t size = 0;
+    ref_view ref;
+    pid_view process;
+    CHECK((in.tuple(size) && size == 2 && otpp::detail::get_ref(in, ref) && ref.words[0] == calls_));
+    if (request == "self") {
+      CHECK(otpp::detail::get_pid(in, process));
+      creation = process.creation;
+    }
+    co_await some_steps(); // signals have become messages
+  }
+
+  // Reads until a frame of this kind has come.
+  asio::awaitable<void> next(control_op kind, std::string& frame) {
+    do {
+      frame = co_await peer.read();
+    } while (parsed(frame).op != kind);
+  }
+
+  static control_message parsed(std::string_view frame) {
+    control_message one;
+    if (!otpp::detail::parse_control(frame, one)) {
+      throw std::logic_error("no control message");
+    }
+    return one;
+  }
+
+  asio::awaitable<void> link() {
+    term_writer to;
+    otpp::detail::put_link(to, theirs(), ours());
+    co_await send(to);
+  }
+  asio::awaitable<void> unlink(std::uint64_t id) {
+    term_writer to;
+    otpp::detail::put_unlink_id(to, id, theirs(), ours());
+    co_await send(to);
+  }
+  asio::awaitable<void> acknowledge(std::uint64_t id) {
+    term_writer to;
+    otpp::detail::put_unlink_id_ack(to, id, theirs(), ours());
+    co_await send(to);
+  }
+  // By its link.
+  asio::awaitable<void> exit(const char* reason, reason_form form = reason_form::as_payload) {
+    term_writer to;
+    otpp::detail::put_exit(to, theirs(), ours(), form);
+    to.atom(reason);
+    co_await send(to);
+  }
+  asio::awaitable<void> exit2(const char* reason, reason_form form = reason_form::as_payload) {
+    term_writer to;
+    otpp::detail::put_exit2(to, theirs(), ours(), form);
+    to.atom(reason);
+    co_await send(to);
+  }
+
+  asio::awaitable<void> tie() {
+    agent::tie whom{far};
+    co_await otpp::call(server, whom);
+  }
+  asio::awaitable<void> untie() {
+    agent::untie whom{far};
+    co_await otpp::call(server, whom);
+  }
+
+ private:
+  std::uint32_t calls_ = 0;
+};
+
+template <class Body>
+void with_a_peer(Body body) {
+  crash_log crashes;
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    auto executor = co_await asio::this_coro::executor;
+    otpp::dist::node opened = co_await table.open("a@127.0.0.1");
+    site s(executor, opened);
+    s.server = co_await otpp::start<agent>(s.seen);
+    s.node.publish(s.server, "agent");
+    agent::trap on{true};
+    co_await otpp::call(s.server, on);
+    co_await s.peer.connect(s.node.local_endpoint(), s.node.name());
+    co_await s.call("self"); // which gives its pid out
+    co_await s.call("hold");
+    s.far = s.seen->held;
+    REQUIRE(s.far);
+    co_await body(s);
+    co_await s.node.close();
+  });
+}
+
+} // namespace signals
+} // namespace
+
+TEST_CASE("signal_router: a link to one that cannot be reached is answered", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    otpp::server_ref<agent> hidden = co_await otpp::start<agent>(std::make_shared<agent::seen>());
+    signals::pid_view old = s.ours();
+    ++old.creation; // of another node of that name
+    for (signals::pid_view whom : {s.local(hidden.id()), s.local(1'000'000), old}) {
+      signals::term_writer to;
+      otpp::detail::put_link(to, s.theirs(), whom);
+      co_await s.send(to);
+      std::string frame;
+      co_await s.next(signals::control_op::exit, frame);
+      signals::control_message answer = s.parsed(frame);
+      CHECK(answer.from == whom);
+      CHECK(std::get<signals::pid_view>(answer.to) == s.theirs());
+      otpp::detail::term_reader reason(answer.reason);
+      CHECK(reason.is_atom("noproc"));
+    }
+    co_await hidden.stop();
+  });
+}
+
+TEST_CASE("signal_router: a link, and its end", "[dist]") {
+  for (auto form : {signals::reason_form::as_payload, signals::reason_form::in_tuple}) {
+    signals::with_a_peer([&](signals::site& s) -> asio::awaitable<void> {
+      co_await s.exit("early", form); // there is no link
+      co_await s.link();
+      co_await s.link(); // nothing new
+      co_await s.call("get");
+      CHECK(s.seen->told.empty());
+      co_await s.exit("boom", form);
+      co_await s.exit("late", form);
+      co_await s.call("get");
+      REQUIRE(s.seen->told.size() == 1);
+      CHECK(s.seen->told[0].text == "exit: boom");
+      CHECK(s.seen->told[0].who == s.far);
+    });
+  }
+}
+
+TEST_CASE("signal_router: an unlink is acknowledged, and cuts the link", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    co_await s.link();
+    co_await s.unlink(0x1234567890);
+    std::string frame;
+    co_await s.next(signals::control_op::unlink_id_ack, frame);
+    signals::control_message answer = s.parsed(frame);
+    CHECK(answer.id == 0x1234567890);
+    CHECK(answer.from == s.ours());
+    co_await s.exit("boom");
+    co_await s.call("get");
+    CHECK(s.seen->told.empty());
+    co_await s.unlink(7); // nothing is to be cut, but it is acknowledged
+    co_await s.next(signals::control_op::unlink_id_ack, frame);
+    CHECK(s.parsed(frame).id == 7);
+    co_await s.link();
+    co_await s.call("get");
+    co_await s.server.stop(otpp::exit_reason::shutdown());
+    co_await s.next(signals::control_op::exit, frame);
+    answer = s.parsed(frame);
+    CHECK(answer.from == s.ours());
+    otpp::detail::term_reader reason(answer.reason);
+    CHECK(reason.is_atom("shutdown"));
+  });
+}
+
+TEST_CASE(
+    "signal_router: a link that comes before the peer knows of the unlink counts for nothing", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    co_await s.tie();
+    std::string frame;
+    co_await s.next(signals::control_op::link, frame);
+    CHECK(s.parsed(frame).from == s.ours());
+    co_await s.untie();
+    co_await s.next(signals::control_op::unlink_id, frame);
+    std::uint64_t id = s.parsed(frame).id;
+    CHECK(id != 0);
+    co_await s.link(); // sent before that came
+    co_await s.exit("boom");
+    co_await s.call("get");
+    CHECK(s.seen->told.empty());
+    co_await s.acknowledge(id + 1); // of another unlink
+    co_await s.link();
+    co_await s.exit("boom");
+    co_await s.call("get");
+    CHECK(s.seen->told.empty());
+    co_await s.acknowledge(id);
+    co_await s.link();
+    co_await s.exit("bang");
+    co_await s.call("get");
+    REQUIRE(s.seen->told.size() == 1);
+    CHECK(s.seen->told[0].text == "exit: bang");
+  });
+}
+
+TEST_CASE("signal_router: who links again after an unlink is linked", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    co_await s.tie();
+    co_await s.untie();
+    co_await s.tie();
+    std::string frame;
+    co_await s.next(signals::control_op::link, frame);
+    co_await s.next(signals::control_op::unlink_id, frame);
+    std::uint64_t id = s.parsed(frame).id;
+    co_await s.next(signals::control_op::link, frame);
+    co_await s.acknowledge(id);
+    co_await s.exit("boom");
+    co_await s.call("get");
+    REQUIRE(s.seen->told.size() == 1);
+    CHECK(s.seen->told[0].text == "exit: boom");
+  });
+}
+
+TEST_CASE("signal_router: exit signals without a link", "[dist]") {
+  for (auto form : {signals::reason_form::as_payload, signals::reason_form::in_tuple}) {
+    signals::with_a_peer([&](signals::site& s) -> asio::awaitable<void> {
+      co_await s.exit2("normal", form);
+      co_await s.exit2("boom", form);
+      co_await s.call("get");
+      REQUIRE(s.seen->told.size() == 2);
+      CHECK(s.seen->told[0].text == "exit: normal");
+      CHECK(s.seen->told[1].text == "exit: boom");
+      CHECK(s.seen->told[1].who == s.far);
+      co_await s.exit2("kill", form);
+      otpp::exit_reason why = co_await s.server.join();
+      CHECK(why == otpp::exit_reason::killed());
+      co_await s.exit2("late", form); // there is nobody
+    });
+  }
+}
+
+TEST_CASE("signal_router: the peer goes, and its links and monitors are told", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    co_await s.link();
+    co_await s.call("get");
+    agent::watch whom{s.far};
+    co_await otpp::call(s.server, whom);
+    s.peer.socket().close();
+    co_await until_later([&] { return s.seen->told.size() >= 2; });
+    co_await some_steps();
+    CHECK(s.seen->told.size() == 2);
+    bool is_exit_first = s.seen->told[0].text == "exit: no connection";
+    CHECK(s.seen->told[is_exit_first ? 0 : 1].text == "exit: no connection");
+    CHECK(s.seen->told[is_exit_first ? 1 : 0].text == "down: no connection");
+  });
+}
