@@ -58,10 +58,9 @@ function(otpp_unite target size)
     return()
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # g++ 12 takes 2.6 GB for twelve files, and 1.4 GB for six. It tidies up its heap from 512 MiB on, each time that it
-    # has grown by so much.
-    if(size GREATER 6)
-      set(size 6)
+    # g++ 12 takes 3 GB for twelve files. It tidies up its heap from 512 MiB on, each time that it has grown by so much.
+    if(size GREATER 3)
+      set(size 3)
     endif()
     target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=524288 --param=ggc-min-expand=40)
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # it takes the files for headers

@@ -557,6 +557,49 @@ row(asks_lost) ->
     same(<<"value 5">>, call(asker, {ask, erlang_server, node(), <<"five">>, ?LONG})), % it was told, too, and goes on
     stop(Server);
 
+row(killed) ->
+    %% otpp during calls of Erlang's.
+    Server = start(),
+    {ok, Silent} = serve(erlang_server),
+    Asking = {ask, erlang_server, node(), <<"late">>, ?LONG},
+    Calling = [spawn_monitor(fun() -> exit(exits(asker, Asking)) end) || _ <- lists:seq(1, 20)],
+    eventually(fun() -> {monitored_by, []} =/= process_info(Silent, monitored_by) end), % the first waits for us, and others for it
+    signal(Server, "KILL"),
+    [receive {'DOWN', Ref, process, Pid, Reason} -> same({exit, {nodedown, ?NODE}}, Reason)
+     after ?LONG -> fail("a call of a program that was killed waits on")
+     end || {Pid, Ref} <- Calling],
+    same({monitored_by, []}, process_info(Silent, monitored_by)),
+    _ = exit_status(Server),
+    no_mail(),
+
+    %% Erlang during calls of otpp's: one halts, and one is killed, as a machine is that goes.
+    Second = start(),
+    [begin
+        {ok, Peer, Node} = peer:start(#{name => second, host => "127.0.0.1", longnames => true,
+                                        connection => standard_io, args => ["-setcookie", atom_to_list(?COOKIE)]}),
+        Sleeping = peer:call(Peer, erlang, spawn, [timer, sleep, [infinity]]),
+        true = peer:call(Peer, erlang, register, [silent, Sleeping]),
+        Process = peer:call(Peer, os, getpid, []),
+        Us = self(),
+        Callers = [spawn(fun() -> Us ! {asked, call(asker, {ask, silent, Node, <<"five">>, ?LONG})} end)
+                  || _ <- lists:seq(1, 5)],
+        eventually(fun() ->
+            {monitored_by, By} = peer:call(Peer, erlang, process_info, [Sleeping, monitored_by]),
+            By =/= []
+        end),
+        Began = now_ms(),
+        unlink(Peer),
+        End(Peer, Process),
+        [same({asked, <<"no_connection">>}, next()) || _ <- Callers], % those that wait cannot connect any more
+        true = now_ms() - Began < ?LONG div 4,
+        no_mail(),
+        same(<<"no_connection">>, call(asker, {ask, silent, Node, <<"five">>, ?LONG})),
+        same([atom_to_binary(node())], call(control, peers))
+     end
+     || End <- [fun(Peer, _) -> catch peer:call(Peer, erlang, halt, []) end,
+                fun(_, Process) -> [] = os:cmd("kill -9 " ++ Process) end]],
+    stop(Second);
+
 %% ---- processes of Erlang that otpp knows by their pids ----
 
 row(pids) ->

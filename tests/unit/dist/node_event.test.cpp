@@ -142,7 +142,7 @@ TEST_CASE("node_event: a peer that connects again was lost before", "[dist]") {
     co_await fresh.connect(nodes.a.local_endpoint(), eventful::a);
     co_await eventful::wait_for(seen, 3);
     CHECK(seen->texts == eventful::texts{"up c@127.0.0.1", "down c@127.0.0.1", "up c@127.0.0.1"});
-    CHECK(seen->reasons[1].message().find("it connects again") != std::string::npos);
+    CHECK(seen->reasons[1].message().find("it has connected again") != std::string::npos);
     co_await old.wait_for_end();
     fresh.socket().close();
     co_await eventful::wait_for(seen, 4);

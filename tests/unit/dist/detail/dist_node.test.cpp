@@ -46,9 +46,29 @@ struct adder {
   static int handle_call(add request, int& sum) { return sum += request.n; }
 };
 
+// Takes its time.
+struct slow_adder : adder {
+  static asio::awaitable<int> handle_call(add request, int& sum) {
+    for (int step = 0; step != 60; ++step) {
+      co_await asio::post(asio::use_awaitable);
+    }
+    co_return sum += request.n;
+  }
+};
+
 using names = std::vector<std::string>;
 
 bool has_words(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
+
+// Where one side still wanted a connection when the other has disconnected, there is one again.
+asio::awaitable<void> disconnect_both(two_nodes& nodes, bool a_does) {
+  while (!nodes.a.peers().empty() || !nodes.b.peers().empty()) {
+    (a_does ? nodes.a : nodes.b).disconnect(a_does ? "b@127.0.0.1" : "a@127.0.0.1");
+    for (int step = 0; step != 50; ++step) {
+      co_await asio::post(asio::use_awaitable);
+    }
+  }
+}
 
 asio::awaitable<int> add_at(otpp::dist::node& from, std::string peer) {
   co_return co_await otpp::call_for<add>(from.remote("adder", peer), 30s, 1);
@@ -79,26 +99,32 @@ TEST_CASE("dist_node: both connect at once, and are connected once", "[dist]") {
       CHECK_FALSE(from_b);
       CHECK(nodes.a.peers() == meeting::names{"b@127.0.0.1"});
       CHECK(nodes.b.peers() == meeting::names{"a@127.0.0.1"});
-      (round % 3 == 0 ? nodes.a : nodes.b).disconnect(round % 3 == 0 ? "b@127.0.0.1" : "a@127.0.0.1");
-      co_await until_later([&] { return nodes.a.peers().empty() && nodes.b.peers().empty(); });
+      co_await meeting::disconnect_both(nodes, round % 3 == 0);
     }
   });
 }
 
 TEST_CASE("dist_node: both connect at once by use, and no call is lost", "[dist]") {
-  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+  bool is_slow = GENERATE(false, true);
+  with_two_nodes([&](two_nodes& nodes) -> asio::awaitable<void> {
     auto executor = co_await asio::this_coro::executor;
     auto adder = co_await otpp::start<meeting::adder>();
-    nodes.a.publish(adder, "adder");
-    nodes.b.publish(adder, "adder");
+    auto slow = co_await otpp::start<meeting::slow_adder>();
+    if (is_slow) {
+      nodes.a.publish(slow, "adder");
+      nodes.b.publish(slow, "adder");
+    } else {
+      nodes.a.publish(adder, "adder");
+      nodes.b.publish(adder, "adder");
+    }
     int expected = 0;
     for (int round = 0; round != 300; ++round) {
-      INFO(round);
+      CAPTURE(round, is_slow);
       bool a_is_first = round % 2 == 0;
       auto first = in_background(
           executor,
           meeting::add_at(a_is_first ? nodes.a : nodes.b, a_is_first ? "b@127.0.0.1" : "a@127.0.0.1"));
-      for (int step = 0; step != round % 11; ++step) {
+      for (int step = 0; step != round % 37; ++step) {
         co_await asio::post(asio::use_awaitable);
       }
       auto second = in_background(
@@ -109,11 +135,11 @@ TEST_CASE("dist_node: both connect at once by use, and no call is lost", "[dist]
       CHECK_FALSE(of_first);
       CHECK_FALSE(of_second);
       expected += 2;
-      (round % 3 == 0 ? nodes.a : nodes.b).disconnect(round % 3 == 0 ? "b@127.0.0.1" : "a@127.0.0.1");
-      co_await until_later([&] { return nodes.a.peers().empty() && nodes.b.peers().empty(); });
+      co_await meeting::disconnect_both(nodes, round % 3 == 0);
     }
-    int sum = co_await otpp::call<meeting::add>(adder, 0);
-    CHECK(sum == expected);
+    int quick_sum = co_await otpp::call<meeting::add>(adder, 0);
+    int slow_sum = co_await otpp::call<meeting::add>(slow, 0);
+    CHECK(quick_sum + slow_sum == expected);
   });
 }
 
@@ -192,6 +218,39 @@ TEST_CASE("dist_node: a peer connects again, and the old connection ends", "[dis
     co_await second.wait_for_end();
     co_await until_later([&] { return nodes.a.peers().empty(); });
   });
+}
+
+TEST_CASE("dist_node: of two attempts at once that of the greater name is used", "[dist]") {
+  connection_log log;
+  for (const char* name : {"z@127.0.0.1", "A@127.0.0.1"}) { // greater than `a`, and less
+    run_long([&]() -> asio::awaitable<void> {
+      node_table table;
+      otpp::dist::node a = co_await table.open("a@127.0.0.1");
+      auto executor = co_await asio::this_coro::executor;
+      asio::ip::tcp::endpoint loopback(asio::ip::address_v4::loopback(), 0);
+      asio::ip::tcp::acceptor there(executor, loopback, false);
+      table.add(name, there.local_endpoint());
+      auto connecting = in_background(executor, a.connect(name));
+      raw_peer attempted(executor, name);
+      co_await there.async_accept(attempted.socket(), asio::use_awaitable); // and says nothing yet
+      raw_peer peer(executor, name);
+      std::exception_ptr failure = co_await failure_of(peer.connect(a.local_endpoint(), "a@127.0.0.1"));
+      if (name[0] == 'z') {
+        CHECK_FALSE(failure);
+        std::error_code code = co_await connecting.code();
+        CHECK_FALSE(code);
+        co_await attempted.wait_for_end();
+        CHECK(a.peers() == meeting::names{name});
+      } else {
+        CHECK(meeting::has_words(text_of(failure), "which is used instead"));
+        CHECK_FALSE(connecting.is_done());
+        attempted.socket().close();
+        std::error_code code = co_await connecting.code();
+        CHECK(code == otpp::errc::no_connection);
+      }
+      co_await a.close();
+    });
+  }
 }
 
 TEST_CASE("dist_node: its own name", "[dist]") {

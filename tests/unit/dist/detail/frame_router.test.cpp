@@ -81,6 +81,7 @@ struct server {
   static void handle_cast(note m, state& s) { s->notes += "cast" + std::to_string(m.n) + ' '; }
   static void handle_info(note m, state& s) { s->notes += "info" + std::to_string(m.n) + ' '; }
   static void terminate(const otpp::exit_reason& why, state& s) { s->ended = why.message(); }
+  static std::string format_status(const state&) { return "what it has seen"; }
 };
 
 // A node with a server, and a peer that is connected with it.
@@ -333,6 +334,9 @@ TEST_CASE("frame_router: OTP's sys", "[dist]") {
     };
     co_await system(1, bytes_of(119, 7, "suspend"));
     std::string answer = co_await s.next();
+    CHECK(answer == "2 {#Ref<raw@127.0.0.1.1.0.7>,<<\"what it has seen\">>}");
+    co_await system(1, bytes_of(119, 7, "suspend"));
+    answer = co_await s.next();
     CHECK(answer == "2 {#Ref<raw@127.0.0.1.1.0.7>,{error,unsupported}}");
     co_await s.monitor(2);
     co_await system(3, bytes_of(104, 2, 119, 9, "terminate", 119, 8, "shutdown"));
@@ -369,11 +373,13 @@ TEST_CASE("frame_router: answers of the peer, late ones, foreign ones, and a sec
   routed::with_a_peer(how, log, [](routed::scene& s) -> asio::awaitable<void> {
     auto executor = co_await asio::this_coro::executor;
     auto to = s.node.remote("far", "raw@127.0.0.1");
+    decltype(ref_view::words) asked{};
     // Reads the next call, and returns what a reply is to begin with.
     auto read_call = [&]() -> asio::awaitable<std::string> {
       std::string monitoring = co_await s.next();
       CHECK(monitoring == "19");
       CHECK(std::get<std::string_view>(s.got.to) == "far");
+      asked = s.got.ref.words;
       term_writer tag;
       otpp::detail::put_ref(tag, s.got.ref);
       std::string sent = co_await s.next();
@@ -391,6 +397,7 @@ TEST_CASE("frame_router: answers of the peer, late ones, foreign ones, and a sec
     CHECK(answer == 5);
     std::string done = co_await s.next();
     CHECK(done == "20"); // the monitor goes
+    CHECK(s.got.ref.words == asked);
 
     // In vain: a second answer, and one of a reference that never was.
     co_await s.peer.send(first + bytes_of(97, 6));
@@ -404,6 +411,7 @@ TEST_CASE("frame_router: answers of the peer, late ones, foreign ones, and a sec
     std::string late = co_await read_call();
     done = co_await s.next();
     CHECK(done == "20");
+    CHECK(s.got.ref.words == asked);
     co_await s.peer.send(late + bytes_of(97, 8));
 
     // Its own error.
@@ -473,13 +481,16 @@ TEST_CASE("frame_router: what no node would send ends the connection, and not th
   }
 }
 
-TEST_CASE("frame_router: a reference that is in use already ends the connection", "[dist]") {
-  connection_log log;
-  routed::with_a_peer(
-      node_table().options("a@127.0.0.1"), log, [&](routed::scene& s) -> asio::awaitable<void> {
-        co_await s.call(s.tag(1), routed::bytes(routed::keep()));
-        co_await s.call(s.tag(1), routed::bytes(routed::keep()));
-        co_await s.peer.wait_for_end();
-        co_await until_later([&] { return log.has("it has used the reference of an open call again"); });
-      });
+TEST_CASE("frame_router: one reference of two calls, as of a request that was passed on", "[dist]") {
+  routed::with_a_peer([](routed::scene& s) -> asio::awaitable<void> {
+    co_await s.call(s.tag(1), routed::bytes(routed::keep()));
+    co_await s.call(s.tag(1), routed::bytes(routed::keep()));
+    co_await until_later([&] { return s.seen->kept.size() == 2; });
+    CHECK(s.seen->kept[1].reply(5));
+    std::string answer = co_await s.next();
+    CHECK(answer == "2 {#Ref<raw@127.0.0.1.1.0.7>,5}");
+    CHECK(s.seen->kept[0].is_waiting());
+    co_await s.demonitor(1); // of the first
+    co_await until_later([&] { return !s.seen->kept[0].is_waiting(); });
+  });
 }
