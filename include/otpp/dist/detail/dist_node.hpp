@@ -139,7 +139,7 @@ class dist_node {
     if (is_own) {
       entry.attempt = pid();
     }
-    if (entry.connection && !is_successor && !wins) {
+    if (is_alive(s, peer, entry) && !is_successor && !wins) {
       return false;
     }
     if (pid old = std::exchange(entry.connection, told.connection)) {
@@ -169,7 +169,7 @@ class dist_node {
       co_return;
     }
     peer_entry& entry = s.peers[wanted.peer];
-    if (entry.connection && s.core->link_with(wanted.peer) == entry.link) { // else it ends
+    if (is_alive(s, wanted.peer, entry)) {
       from.reply();
       co_return;
     }
@@ -234,9 +234,15 @@ class dist_node {
 
   static void forget_if_empty(state_type& s, const std::string& peer) {
     auto found = s.peers.find(peer);
-    if (found != s.peers.end() && !found->second.connection && !found->second.attempt) {
+    if (found != s.peers.end() && !found->second.connection && !found->second.attempt &&
+        found->second.waiting.empty()) {
       s.peers.erase(found);
     }
+  }
+
+  // A connection that ends is still the entry's, but is used no more; another may come up beside it.
+  static bool is_alive(const state_type& s, const std::string& peer, const peer_entry& entry) {
+    return entry.connection && s.core->link_with(peer) == entry.link;
   }
 
   static accept_status status_of(const admit_peer& asked, state_type& s) {
@@ -244,11 +250,11 @@ class dist_node {
       return accept_status::not_allowed;
     }
     auto found = s.peers.find(asked.peer);
-    if (found == s.peers.end()) {
-      return accept_status::ok;
-    }
-    if (found->second.connection) {
+    if (found != s.peers.end() && is_alive(s, asked.peer, found->second)) {
       return accept_status::alive;
+    }
+    if (found == s.peers.end() || !found->second.attempt) {
+      return accept_status::ok;
     }
     return asked.peer > s.core->name ? accept_status::ok_simultaneous : accept_status::nok;
   }

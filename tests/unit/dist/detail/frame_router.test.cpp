@@ -332,7 +332,7 @@ TEST_CASE("frame_router: OTP's sys", "[dist]") {
       out.raw(what);
       return s.send("server", out.take());
     };
-    co_await system(1, bytes_of(119, 7, "suspend"));
+    co_await system(1, bytes_of(119, 9, "get_state"));
     std::string answer = co_await s.next();
     CHECK(answer == "2 {#Ref<raw@127.0.0.1.1.0.7>,<<\"what it has seen\">>}");
     co_await system(1, bytes_of(119, 7, "suspend"));
