@@ -15,12 +15,12 @@
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/node_messages.hpp>
 #include <otpp/dist/detail/node_name.hpp>
-#include <otpp/dist/detail/newest_process.hpp>
 #include <otpp/dist/detail/peer_presence.hpp>
 #include <otpp/dist/detail/pid_term.hpp>
 #include <otpp/dist/detail/published_address.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/dist/detail/remote_processes.hpp>
+#include <otpp/dist/detail/start_with_node.hpp>
 #include <otpp/dist/node_event.hpp>
 #include <otpp/dist/node_options.hpp>
 #include <otpp/dist/node_statistics.hpp>
@@ -174,15 +174,8 @@ class node {
   /// @endcode
   pid peer(std::string name) const {
     detail::parse_node_name(name);
-    asio::any_io_executor executor = core_ ? detail::executor_of(*core_->home) : asio::any_io_executor();
-    if (!executor || process_.has_ended()) {
-      return {};
-    }
-    options how = options().name("peer " + name).in(detail::newest_process::global()).on(executor);
-    start<detail::peer_presence>(
-        detail::access::link_to(std::move(how), process_), core_, std::move(name),
-        asio::bind_executor(executor, detail::ignore_start()));
-    return detail::newest_process::global().take();
+    return core_ ? detail::start_with_node<detail::peer_presence>(*core_, "peer " + name, core_, name)
+                 : pid();
   }
 
   /// Sends a server a `node_event` when another node has connected, and when a connection is lost, for as long as the server
@@ -324,18 +317,14 @@ struct initiate_open : initiation {
     using opened = opened_node<std::decay_t<Handler>>;
     options where = how.executor() ? options().on(how.executor()) : options();
     how.on(asio::any_io_executor()); // which must not outlive its context, as handles may
-    auto slot = asio::get_associated_cancellation_slot(handler);
     auto core = std::make_shared<node_core>(std::move(how));
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    auto executor = asio::get_associated_executor(handler);
+    auto told = asio::bind_cancellation_slot(slot, opened{std::forward<Handler>(handler), core});
     if constexpr (has_own_executor<std::decay_t<Handler>>) {
-      auto executor = asio::get_associated_executor(handler);
-      start<dist_node>(
-          std::move(where), core,
-          asio::bind_executor(
-              executor, asio::bind_cancellation_slot(slot, opened{std::forward<Handler>(handler), core})));
+      start<dist_node>(std::move(where), core, asio::bind_executor(executor, std::move(told)));
     } else {
-      start<dist_node>(
-          std::move(where), core,
-          asio::bind_cancellation_slot(slot, opened{std::forward<Handler>(handler), core}));
+      start<dist_node>(std::move(where), core, std::move(told));
     }
   }
 

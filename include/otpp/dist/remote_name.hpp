@@ -5,23 +5,16 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
-#include <otpp/detail/runtime/home.hpp>
 #include <otpp/detail/server/server_core.hpp>
-#include <otpp/detail/util/access.hpp>
-#include <otpp/dist/detail/newest_process.hpp>
 #include <otpp/dist/detail/node_core.hpp>
-#include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/dist/detail/stand_in.hpp>
+#include <otpp/dist/detail/start_with_node.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/call.hpp>
-#include <otpp/gen_server/options.hpp>
-#include <otpp/gen_server/start.hpp>
 #include <otpp/message.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/timeout.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/bind_executor.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <concepts>
@@ -43,7 +36,6 @@ struct listed_elsewhere;
 template <class... Messages>
 struct listed_elsewhere<message_list<Messages...>> {
   using messages = message_list<Messages...>;
-  static constexpr std::type_identity<messages> listed{};
 
   int init() { return 0; }
   template <class M>
@@ -163,20 +155,11 @@ class remote_name {
       return {};
     }
     std::string key = '{' + name_ + ",'" + peer_ + "'}";
-    pid known = core_->names_elsewhere().find(key);
-    if (known) {
+    if (pid known = core_->names_elsewhere().get(key).who) {
       return known;
     }
-    asio::any_io_executor executor = detail::executor_of(*core_->home);
-    if (!executor) {
-      return {};
-    }
-    start<detail::stand_in>(
-        detail::access::link_to(
-            options().name(key).in(detail::newest_process::global()).on(executor), core_->process),
-        core_, peer_, name_, asio::bind_executor(executor, detail::ignore_start()));
-    pid made = detail::newest_process::global().take();
-    pid entered = made ? core_->names_elsewhere().enter(key, made) : pid();
+    pid made = detail::start_with_node<detail::stand_in>(*core_, key, core_, peer_, name_);
+    pid entered = made ? core_->names_elsewhere().enter(key, {made}).who : pid();
     if (entered != made) {
       kill(made); // another thread was first
     }

@@ -240,7 +240,8 @@ inline void server_core::answer_last() noexcept {
 }
 
 // Reports a crash, and how many casts and infos were dropped, after whatever end. The end by an exit signal is no crash:
-// the sender of the signal knows the reason. To send to a process elsewhere that has ended is no error, as in OTP. While its context is being destroyed nothing is reported.
+// the sender of the signal knows the reason. To send to a process elsewhere that has ended is no error, as in OTP. While
+// its context is being destroyed nothing is reported.
 inline void server_core::report(std::size_t dropped) noexcept {
   bool has_lost = dropped != 0 && cause_ != end_cause::context_destroyed && !stands_for_another();
   if (!is_reported() && !has_lost) {

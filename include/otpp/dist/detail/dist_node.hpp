@@ -9,6 +9,7 @@
 #include <otpp/dist/detail/epmd_client.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/node_messages.hpp>
+#include <otpp/dist/detail/node_name.hpp>
 #include <otpp/dist/detail/own_name.hpp>
 #include <otpp/dist/detail/peer_connection.hpp>
 #include <otpp/dist/detail/peer_error.hpp>
@@ -278,14 +279,14 @@ class dist_node {
     const asio::ip::tcp::endpoint where = *s.core->how().listen();
     s.acceptor = std::make_unique<asio::ip::tcp::acceptor>(s.executor, where); // throws if the port is taken
     s.core->address = s.acceptor->local_endpoint();
-    std::string host = s.core->name.substr(s.core->name.find('@') + 1);
+    auto [alive, host] = parse_node_name(s.core->name);
     if (where.address().is_loopback() && host != "localhost" && host != "::1" && !host.starts_with("127.")) {
       s.core->report(
           "anybody",
           "other machines cannot connect, and perhaps not even this one, because the node listens at " +
               where.address().to_string() +
-              " only: say where by node_options::listen, or use a name such as " +
-              s.core->name.substr(0, s.core->name.find('@')) + "@127.0.0.1",
+              " only: say where by node_options::listen, or use a name such as " + std::string(alive) +
+              "@127.0.0.1",
           true);
     }
   }
@@ -326,7 +327,7 @@ class dist_node {
 
   static asio::awaitable<std::uint32_t> enter(state_type& s) {
     auto made = std::make_unique<epmd_client>(s.executor, *s.core->how().epmd(), s.core->how().setup());
-    std::string alive = s.core->name.substr(0, s.core->name.find('@'));
+    std::string alive(parse_node_name(s.core->name).alive);
     std::uint32_t creation = co_await made->enter(std::move(alive), s.core->address.port());
     s.epmd = std::move(made);
     co_return creation;
@@ -359,7 +360,7 @@ class dist_node {
   // Those who only look whether somebody listens, as health checks do, are counted; they end with the socket's own error.
   static void refused(state_type& s, const exit_reason& why) {
     s.core->counted.refused.fetch_add(1, std::memory_order_relaxed);
-    if (const std::optional<std::string> text = text_of(why)) {
+    if (const std::optional<std::string> text = own_text(why)) {
       s.core->report("somebody", *text, true);
     }
   }
@@ -367,34 +368,21 @@ class dist_node {
   // Our attempt has not succeeded. If the peer has connected meanwhile, nobody waits.
   static void failed(const std::string& peer, peer_entry& entry, const exit_reason& why) {
     entry.attempt = pid();
-    std::exception_ptr error = text_of(why) ? why.exception() : peer_error(peer, why.message());
+    std::exception_ptr error = peer_error_of(why, peer, why.message());
     for (caller<void>& each : std::exchange(entry.waiting, {})) {
       each.fail(error);
     }
   }
 
   static void lost(state_type& s, const std::string& peer, peer_entry& entry, const exit_reason& why) {
-    const std::optional<std::string> text = text_of(why);
-    std::exception_ptr error =
-        text ? why.exception() : peer_error(peer, "the peer has closed it, or has ended");
+    constexpr const char* otherwise = "the peer has closed it, or has ended";
+    const std::optional<std::string> text = own_text(why);
+    std::exception_ptr error = peer_error_of(why, peer, otherwise);
     entry.connection = pid();
     s.core->peer_went(peer, std::exchange(entry.link, nullptr));
     s.core->listeners().tell({peer, dist::node_event::kind::down, error});
-    s.core->report(peer, text.value_or("the peer has closed it, or has ended"), text && !entry.is_unwanted);
+    s.core->report(peer, text.value_or(otherwise), text && !entry.is_unwanted);
     entry.is_unwanted = false;
-  }
-
-  // What the library says of it; nothing where the peer has ended it.
-  static std::optional<std::string> text_of(const exit_reason& why) {
-    try {
-      if (why.exception()) {
-        std::rethrow_exception(why.exception());
-      }
-    } catch (const otpp::error& own) {
-      return own.what();
-    } catch (...) {
-    }
-    return std::nullopt;
   }
 };
 

@@ -38,11 +38,10 @@ class epmd_client {
  public:
   using endpoint = asio::ip::tcp::endpoint;
 
-  epmd_client(asio::any_io_executor executor, endpoint where, duration patience)
-      : executor_(std::move(executor)),
-        where_(std::move(where)),
+  epmd_client(const asio::any_io_executor& executor, endpoint where, duration patience)
+      : where_(std::move(where)),
         patience_(patience),
-        socket_(std::make_shared<asio::ip::tcp::socket>(executor_)) {}
+        socket_(std::make_shared<asio::ip::tcp::socket>(executor)) {}
 
   // Registers a node, for as long as this lives, and returns the creation that epmd gives it. Throws errc::name_taken,
   // errc::no_connection.
@@ -126,7 +125,6 @@ class epmd_client {
     throw error(errc::no_connection, text);
   }
 
-  asio::any_io_executor executor_;
   endpoint where_;
   duration patience_;
   std::shared_ptr<asio::ip::tcp::socket> socket_;

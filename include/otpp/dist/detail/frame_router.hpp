@@ -22,6 +22,7 @@
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/sys/status.hpp>
+#include <otpp/term/detail/print.hpp>
 #include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/term/value.hpp>
@@ -292,11 +293,8 @@ class frame_router {
   void tell_unknown(const Name& name, std::string_view kind, std::string_view bytes) {
     node_.counted.unknown.fetch_add(1, std::memory_order_relaxed);
     topic<dist::unknown_message>::tell_if_heard([&] {
-      term message;
-      term_reader from(bytes, term_limits{.depth = 64, .memory = bytes.size()});
-      get_term(from, message);
       return dist::unknown_message{
-          node_.name, link_.peer(), std::string(name), std::string(kind), message.view().text(200)};
+          node_.name, link_.peer(), std::string(name), std::string(kind), term_printer(bytes, 200).print()};
     });
   }
 

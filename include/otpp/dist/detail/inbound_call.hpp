@@ -33,6 +33,7 @@ struct inbound_from {
   pid_view process;
   std::string_view tag; // a term
   ref_view ref;         // in the tag, if there is one: also that of the monitor which watches the call
+  bool has_ref = false;
   bool is_alias = false;
 
   // Reads it. A tag may be any term; that of OTP's own calls is `[alias | Ref]`, or a reference.
@@ -56,8 +57,6 @@ struct inbound_from {
     has_ref = has_ref || is_alias;
     return true;
   }
-
-  bool has_ref = false;
 };
 
 // A peer's call that a server here has not answered yet. It is in the table of the connection until it has been answered, the

@@ -10,9 +10,9 @@
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
 #include <otpp/term/detail/codec.hpp>
+#include <otpp/term/detail/print.hpp>
 #include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/writer.hpp>
-#include <otpp/term/limits.hpp>
 #include <otpp/term/value.hpp>
 
 #include <exception>
@@ -71,10 +71,9 @@ class outbound_call {
       if (inside.tuple(size) && size == 2 && inside.is_atom("error") && get_term(inside, what)) {
         return std::make_exception_ptr(dist::remote_error(std::move(what)));
       }
-      term_reader whole(from.left(), term_limits{.depth = 64, .memory = from.left().size()});
-      get_term(whole, what);
       return make_error(
-          errc::bad_reply, "call", message(), to_ + ", which answered " + what.view().text(200) + ',');
+          errc::bad_reply, "call", message(),
+          to_ + ", which answered " + term_printer(from.left(), 200).print() + ',');
     } catch (...) {
       return std::current_exception();
     }

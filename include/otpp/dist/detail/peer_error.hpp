@@ -4,8 +4,10 @@
 
 #include <otpp/detail/util/one_line.hpp>
 #include <otpp/error.hpp>
+#include <otpp/exit_reason.hpp>
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +26,25 @@ inline std::exception_ptr peer_error(std::string_view peer, std::string_view why
   } catch (...) {
     return std::current_exception();
   }
+}
+
+// What the library says of an end; nothing where it has another cause, such as the error of a socket.
+inline std::optional<std::string> own_text(const exit_reason& why) {
+  try {
+    if (why.exception()) {
+      std::rethrow_exception(why.exception());
+    }
+  } catch (const otpp::error& own) {
+    return own.what();
+  } catch (...) {
+  }
+  return std::nullopt;
+}
+
+// Why a connection has ended: the library's own error says more than what else there is.
+inline std::exception_ptr peer_error_of(
+    const exit_reason& why, std::string_view peer, std::string_view otherwise) {
+  return own_text(why) ? why.exception() : peer_error(peer, otherwise);
 }
 
 } // namespace otpp::detail

@@ -51,8 +51,8 @@ class peer_handshake {
   std::string late() {
     if (has_yielded_) {
       return "otpp: could not connect: the peer wanted its own connection to be used, and none has come: can "
-             "it reach this "
-             "node?";
+             "it "
+             "reach this node?";
     }
     if (!role_) {
       return "otpp: could not connect: it took longer than node_options::setup until somebody answered";
@@ -79,13 +79,7 @@ class peer_handshake {
         shaking.answer(status);
         continue;
       }
-      std::string_view payload;
-      bool is_there = co_await read(payload);
-      if (is_there) {
-        shaking.take(payload);
-      } else {
-        shaking.closed();
-      }
+      co_await take_next(shaking);
     }
     co_await send(shaking);
     co_return identity(shaking);
@@ -117,13 +111,7 @@ class peer_handshake {
         shaking.go_on(true); // the peer has a connection of which we have none
         continue;
       }
-      std::string_view payload;
-      bool is_there = co_await read(payload);
-      if (is_there) {
-        shaking.take(payload);
-      } else {
-        shaking.closed();
-      }
+      co_await take_next(shaking);
     }
     co_return identity(shaking);
   }
@@ -151,7 +139,7 @@ class peer_handshake {
   static peer_identity identity(const handshake_role& role) {
     const handshake_peer& peer = role.peer();
     bool takes_payload = (peer.flags & handshake_flags::exit_payload) != 0;
-    return {peer.name, peer.creation, takes_payload ? reason_form::as_payload : reason_form::in_tuple};
+    return {peer.name, takes_payload ? reason_form::as_payload : reason_form::in_tuple};
   }
 
   [[noreturn]] static void fail(const handshake_role& role) {
@@ -170,6 +158,17 @@ class peer_handshake {
     std::error_code ignored; // reading will tell
     co_await asio::async_write(
         socket_, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, ignored));
+  }
+
+  template <class Role>
+  asio::awaitable<void> take_next(Role& shaking) {
+    std::string_view payload;
+    bool is_there = co_await read(payload);
+    if (is_there) {
+      shaking.take(payload);
+    } else {
+      shaking.closed();
+    }
   }
 
   // Returns false if the peer has closed the connection.
@@ -215,8 +214,7 @@ class peer_handshake {
       std::rethrow_exception(
           peer_error(peer, std::string("this is no name of a node: it ") + std::string(fault)));
     }
-    std::string_view own_host = std::string_view(core_.name).substr(core_.name.find('@') + 1);
-    if (parts.host != own_host) {
+    if (parts.host != parse_node_name(core_.name).host) {
       asio::ip::address address = co_await resolve(peer, std::string(parts.host));
       mapper.address(address);
     }

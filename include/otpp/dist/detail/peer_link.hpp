@@ -52,7 +52,6 @@ class open_inbound {
 // Another node, as the handshake has shown it.
 struct peer_identity {
   std::string name;
-  std::uint32_t creation = 0;
   reason_form reasons = reason_form::in_tuple; // how it gets them
 };
 
@@ -85,20 +84,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   const std::string& peer() const noexcept { return peer_.name; }
 
   // Adds frames that append_frame() has made. Returns false if the connection is lost.
-  bool send_frames(std::string_view frames) {
-    peer_output::added result = output.add(frames);
-    try {
-      if (result == peer_output::added::first) {
-        post(&peer_link::wake_writer);
-      } else if (result == peer_output::added::over) {
-        post(&peer_link::fail_slow_reader);
-      }
-    } catch (...) {
-      output.close(); // the next tick ends the connection
-      throw;
-    }
-    return result == peer_output::added::queued || result == peer_output::added::first;
-  }
+  bool send_frames(std::string_view frames) { return is_sent(output.add(frames)); }
 
   // Sends a call. Returns false, and takes nothing, if the connection is lost.
   bool send_call(std::string_view frames, const ref_view& ref, outbound_calls::entry& call) {
@@ -152,10 +138,8 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
       fail("a message for it has " + std::to_string(size) + " bytes, more than node_limits::frame");
       return;
     }
-    frame_.clear();
-    append_frame(frame_, writer_.bytes());
     node_->counted.sent.fetch_add(1, std::memory_order_relaxed);
-    if (!send_frames(frame_) && is_open_) {
+    if (!is_sent(output.add_frame(writer_.bytes())) && is_open_) {
       fail_slow_reader();
     }
   }
@@ -260,6 +244,21 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   }
 
  private:
+  // Wakes the writer, or ends the connection, where what was added asks for that.
+  bool is_sent(peer_output::added result) {
+    try {
+      if (result == peer_output::added::first) {
+        post(&peer_link::wake_writer);
+      } else if (result == peer_output::added::over) {
+        post(&peer_link::fail_slow_reader);
+      }
+    } catch (...) {
+      output.close(); // the next tick ends the connection
+      throw;
+    }
+    return result == peer_output::added::queued || result == peer_output::added::first;
+  }
+
   void wake_writer() noexcept {
     try {
       wake.cancel();
@@ -301,7 +300,6 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   bool is_open_ = true;
   std::string failure_;
   term_writer writer_;
-  std::string frame_;
   std::unordered_map<ref_key, std::shared_ptr<open_inbound>, ref_key_hash> calls_;
   peer_ties ties_;
   std::uint64_t last_number_ = 0;

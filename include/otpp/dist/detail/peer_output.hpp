@@ -12,6 +12,14 @@
 
 namespace otpp::detail {
 
+// Appends a frame with its length in so many bytes before it. Precondition: the length fits.
+inline void append_frame(std::string& to, std::string_view payload, std::size_t size_of_length = 4) {
+  for (std::size_t left = size_of_length; left != 0; --left) {
+    to.push_back(static_cast<char>(payload.size() >> (8 * (left - 1)) & 0xFF));
+  }
+  to.append(payload);
+}
+
 // The frames that wait to be written to a peer. Any thread adds; one coroutine writes.
 //
 //   asleep <-> awake   the writer, which is asleep if it has found nothing: who adds then wakes it
@@ -29,17 +37,12 @@ class peer_output {
 
   // Adds frames, each with its length before it (append_frame()).
   added add(std::string_view frames) {
-    std::lock_guard lock(mutex_);
-    if (state_ == state::closed) {
-      return added::closed;
-    }
-    if (size_ + frames.size() > most_) {
-      state_ = state::closed;
-      return added::over;
-    }
-    next_.append(frames);
-    size_ += frames.size();
-    return std::exchange(state_, state::awake) == state::asleep ? added::first : added::queued;
+    return add(frames.size(), [&] { next_.append(frames); });
+  }
+
+  // Adds one whose length is not before it yet.
+  added add_frame(std::string_view payload) {
+    return add(4 + payload.size(), [&] { append_frame(next_, payload); });
   }
 
   // Adds a sign of life if nothing else is to be written. Returns true if the writer is to be woken.
@@ -89,6 +92,21 @@ class peer_output {
   }
 
  private:
+  template <class Append>
+  added add(std::size_t size, Append append) {
+    std::lock_guard lock(mutex_);
+    if (state_ == state::closed) {
+      return added::closed;
+    }
+    if (size_ + size > most_) {
+      state_ = state::closed;
+      return added::over;
+    }
+    append();
+    size_ += size;
+    return std::exchange(state_, state::awake) == state::asleep ? added::first : added::queued;
+  }
+
   enum class state { awake, asleep, closed };
 
   static constexpr std::size_t most_kept = std::size_t(1) << 20; // of memory that nothing needs
@@ -101,14 +119,6 @@ class peer_output {
   std::size_t size_ = 0; // of all that is not written
   state state_ = state::awake;
 };
-
-// Appends a frame with its length in so many bytes before it. Precondition: the length fits.
-inline void append_frame(std::string& to, std::string_view payload, std::size_t size_of_length = 4) {
-  for (std::size_t left = size_of_length; left != 0; --left) {
-    to.push_back(static_cast<char>(payload.size() >> (8 * (left - 1)) & 0xFF));
-  }
-  to.append(payload);
-}
 
 } // namespace otpp::detail
 

@@ -7,7 +7,6 @@
 #include <otpp/dist/detail/node_messages.hpp>
 #include <otpp/dist/detail/peer_error.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
-#include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/outcome.hpp>
@@ -62,21 +61,7 @@ class peer_presence {
   }
 
   static void handle_info(const down& lost, const state_type& s) {
-    exit(self(), exit_reason(error_of(lost.reason.exception(), s.peer)));
-  }
-
- private:
-  // The library's own error says more than the socket's.
-  static std::exception_ptr error_of(const std::exception_ptr& why, const std::string& peer) {
-    try {
-      if (why) {
-        std::rethrow_exception(why);
-      }
-    } catch (const otpp::error&) {
-      return why;
-    } catch (...) {
-    }
-    return peer_error(peer, "it is lost");
+    exit(self(), exit_reason(peer_error_of(lost.reason, s.peer, "it is lost")));
   }
 };
 

@@ -22,13 +22,10 @@
 
 namespace otpp::detail {
 
-class peer_link;
-
 // A monitor that a peer's process has of one of ours.
 struct peer_tie {
   std::uint64_t process = 0; // ours
-  std::string
-      bytes; // what was monitored, who monitors, and the reference, as the control message repeats them
+  std::string bytes; // what its control message repeats: what is monitored, who monitors, the reference
   ref_key key;
 
   // Begins the frame that tells the peer of the end; the reason is to follow.

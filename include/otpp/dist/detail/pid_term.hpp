@@ -56,7 +56,7 @@ struct term_codec<pid> {
     }
     auto& node = *static_cast<node_core*>(from.writer);
     if (one.node != node.name) {
-      value = pid_elsewhere(node, one);
+      value = process_elsewhere(node, one).who;
       return static_cast<bool>(value);
     }
     std::uint64_t id = node.process_of(one);

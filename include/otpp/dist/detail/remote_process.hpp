@@ -6,7 +6,6 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
-#include <otpp/detail/runtime/home.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/server/relation.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -16,7 +15,6 @@
 #include <otpp/dist/detail/handshake_flags.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/known_messages.hpp>
-#include <otpp/dist/detail/newest_process.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/outbound_call.hpp>
 #include <otpp/dist/detail/outbound_message.hpp>
@@ -26,12 +24,11 @@
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/dist/detail/remote_links.hpp>
 #include <otpp/dist/detail/remote_processes.hpp>
+#include <otpp/dist/detail/start_with_node.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/gen_server/cast.hpp>
-#include <otpp/gen_server/options.hpp>
-#include <otpp/gen_server/start.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process/exit.hpp>
@@ -40,9 +37,6 @@
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/timeout.hpp>
-
-#include <asio/any_io_executor.hpp>
-#include <asio/bind_executor.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -54,6 +48,7 @@
 #include <string_view>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 #pragma GCC visibility push(default)
 
@@ -94,7 +89,7 @@ class remote_process {
 
   class target {
    public:
-    target(std::shared_ptr<node_core> core, remote_processes::entry one)
+    target(std::shared_ptr<node_core> core, known_process one)
         : outbox_(std::move(core), one.what->node),
           what_(std::move(one.what)),
           links_(std::move(one.links)),
@@ -174,7 +169,7 @@ class remote_process {
 
   using state_type = std::unique_ptr<target>;
 
-  static init_result<state_type> init(std::shared_ptr<node_core> core, remote_processes::entry one) {
+  static init_result<state_type> init(std::shared_ptr<node_core> core, known_process one) {
     return init_result<state_type>(std::make_unique<target>(std::move(core), std::move(one))).then(begin());
   }
 
@@ -308,7 +303,13 @@ class remote_process {
 inline void tell_connection_changed(
     node_core& core, std::string_view peer, const remote_process::connection_changed& what) noexcept {
   try {
-    for (const pid& each : core.processes_elsewhere().of_node(peer)) {
+    std::vector<pid> all;
+    core.processes_elsewhere().visit([&](const known_process& each) {
+      if (each.what->node == peer) {
+        all.push_back(each.who);
+      }
+    });
+    for (const pid& each : all) {
       if (auto one = each.as<remote_process>()) {
         try_cast(*one, remote_process::connection_changed(what));
       }
@@ -327,39 +328,23 @@ inline std::optional<remote_identity> identity_elsewhere(const pid& who) {
   return remote_identity::of_text(std::string_view(text).substr(1, text.size() - 2));
 }
 
-// A completion handler of a start of which nobody needs to be told.
-struct ignore_start {
-  template <class Ref>
-  void operator()(const std::exception_ptr&, const Ref&) const noexcept {}
-};
-
-// Returns the process that stands here for one elsewhere, and starts it if it is the first time that this is heard of. Nobody if
-// there are too many, or the node is closed.
-inline pid pid_elsewhere(node_core& core, const pid_view& one) {
+// Returns what stands here for a process elsewhere, and starts it if it is the first time that this is heard of. Nobody if there
+// are too many, or the node is closed.
+inline known_process process_elsewhere(node_core& core, const pid_view& one) {
   remote_processes& all = core.processes_elsewhere();
   std::string name = remote_identity::text_of(one);
-  if (pid known = all.find(name)) {
+  known_process known = all.get(name);
+  if (known.who || all.size() >= core.how().limits().processes) {
     return known;
   }
-  asio::any_io_executor executor = executor_of(*core.home);
-  if (!executor || core.process.has_ended() || all.size() >= core.how().limits().processes) {
-    return {};
-  }
-  remote_processes::entry made{
-      {}, std::make_shared<const remote_identity>(one), std::make_shared<remote_links>()};
-  start<remote_process>(
-      access::link_to(options().name(name).in(newest_process::global()).on(executor), core.process),
-      core.shared_from_this(), made, asio::bind_executor(executor, ignore_start()));
-  made.who = newest_process::global().take();
+  known_process made{{}, std::make_shared<const remote_identity>(one), std::make_shared<remote_links>()};
+  made.who = start_with_node<remote_process>(core, name, core.shared_from_this(), made);
   if (!made.who) {
     return {};
   }
-  pid mine = made.who;
-  pid known = all.enter(name, std::move(made));
-  if (known != mine) {
-    try_cast(
-        access::make<server_ref<remote_process>>(access::core(mine)),
-        remote_process::ended{}); // another thread was first
+  known = all.enter(name, made);
+  if (known.who != made.who) { // another thread was first
+    try_cast(access::make<server_ref<remote_process>>(access::core(made.who)), remote_process::ended{});
   }
   return known;
 }

@@ -5,17 +5,15 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/remote_links.hpp>
+#include <otpp/dist/detail/stand_in_table.hpp>
 
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #pragma GCC visibility push(default)
 
@@ -55,62 +53,14 @@ struct remote_identity {
   std::uint32_t creation = 0;
 };
 
-// The processes elsewhere that are known here, and those that stand for them, by remote_identity::text_of(). Any thread.
-class remote_processes {
- public:
-  struct entry {
-    pid who; // stands for it
-    std::shared_ptr<const remote_identity> what;
-    std::shared_ptr<remote_links> links;
-  };
-
-  std::size_t size() const noexcept {
-    std::lock_guard lock(mutex_);
-    return all_.size();
-  }
-
-  // Returns the one that is there already, or else this one.
-  pid enter(const std::string& name, entry one) {
-    std::lock_guard lock(mutex_);
-    entry& known = all_[name];
-    if (known.who.has_ended()) {
-      std::swap(known, one); // the old one is destroyed outside of the lock
-    }
-    return known.who;
-  }
-  pid find(std::string_view name) const { return get(name).who; }
-  void remove(std::string_view name, std::uint64_t id) noexcept {
-    entry gone; // destroyed outside of the lock
-    std::lock_guard lock(mutex_);
-    auto found = all_.find(name);
-    if (found != all_.end() && found->second.who.id() == id) {
-      gone = std::move(found->second);
-      all_.erase(found);
-    }
-  }
-
-  // Empty if it is not known.
-  entry get(std::string_view name) const {
-    std::lock_guard lock(mutex_);
-    auto found = all_.find(name);
-    return found == all_.end() || found->second.who.has_ended() ? entry() : found->second;
-  }
-  // Those that stand for processes of a node.
-  std::vector<pid> of_node(std::string_view node) const {
-    std::vector<pid> all;
-    std::lock_guard lock(mutex_);
-    for (const auto& each : all_) {
-      if (each.second.what->node == node) {
-        all.push_back(each.second.who);
-      }
-    }
-    return all;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::string, entry, std::less<>> all_;
+struct known_process {
+  pid who; // stands for it
+  std::shared_ptr<const remote_identity> what;
+  std::shared_ptr<remote_links> links;
 };
+
+// The processes elsewhere that are known here, by remote_identity::text_of().
+using remote_processes = stand_in_table<known_process>;
 
 } // namespace otpp::detail
 

@@ -20,6 +20,7 @@
 #include <otpp/process/exit.hpp>
 #include <otpp/process/link.hpp>
 #include <otpp/term/detail/reader.hpp>
+#include <otpp/term/detail/writer.hpp>
 
 #include <utility>
 #include <variant>
@@ -37,11 +38,10 @@ class signal_router {
   void begin_link(const control_message& one) {
     pid ours = node_.find_exported(one.to).who;
     if (!ours) {
-      put_exit(link_.begin(), *std::get_if<pid_view>(&one.to), one.from, reason_form::in_tuple);
-      send_reason(make_error(errc::no_process, "link", {}, {}));
+      refuse_link(one);
       return;
     }
-    remote_processes::entry theirs = entry_of(one.from);
+    known_process theirs = process_elsewhere(node_, one.from);
     if (!theirs.who || theirs.links->is_cut(ours.id())) {
       return;
     }
@@ -52,8 +52,7 @@ class signal_router {
     relations::of(*access::core(theirs.who));
     intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
     if (!made->connect()) { // one of them has ended
-      put_exit(link_.begin(), *std::get_if<pid_view>(&one.to), one.from, reason_form::in_tuple);
-      send_reason(make_error(errc::no_process, "link", {}, {}));
+      refuse_link(one);
     }
   }
 
@@ -66,7 +65,7 @@ class signal_router {
   }
 
   void end_cut(const control_message& one) {
-    remote_processes::entry theirs = known(one.from);
+    known_process theirs = known(one.from);
     if (theirs.links) {
       theirs.links->acknowledge(node_.process_of(*std::get_if<pid_view>(&one.to)), one.id);
     }
@@ -93,7 +92,7 @@ class signal_router {
       return;
     }
     relations& its = relations::of(*access::core(ours));
-    auto* order = new pending_exit_message(entry_of(one.from).who, std::move(why));
+    auto* order = new pending_exit_message(process_elsewhere(node_, one.from).who, std::move(why));
     order->is_kill = is_kill;
     its.send_exit_signal(*order);
   }
@@ -106,16 +105,13 @@ class signal_router {
     return ours && theirs ? relation::find_link(*access::core(theirs), ours.id()) : intrusive_ptr<relation>();
   }
 
-  remote_processes::entry known(const pid_view& one) const {
+  known_process known(const pid_view& one) const {
     return node_.processes_elsewhere().get(remote_identity::text_of(one));
   }
-  remote_processes::entry entry_of(const pid_view& one) const {
-    pid_elsewhere(node_, one);
-    return known(one);
-  }
-
-  void send_reason(const exit_reason& reason) {
-    put_reason(link_.writer(), reason);
+  void refuse_link(const control_message& one) {
+    term_writer& to = link_.begin();
+    put_exit(to, *std::get_if<pid_view>(&one.to), one.from, reason_form::in_tuple);
+    to.atom(atom_of(errc::no_process));
     link_.send();
   }
 
