@@ -126,7 +126,8 @@ ending ending_of(const std::exception_ptr& error) {
       case otpp::errc::ignored: return ignored;
       case otpp::errc::mailbox_full: return mailbox_full;
       case otpp::errc::deadlock: return deadlock;
-      case otpp::errc::already_started: // these are of supervisors and of other nodes, of which there are none here
+      case otpp::errc::
+          already_started: // these are of supervisors and of other nodes, of which there are none here
       case otpp::errc::already_present:
       case otpp::errc::not_found:
       case otpp::errc::running:

@@ -40,7 +40,8 @@ if(MUTANTS)
 endif()
 
 file(GLOB_RECURSE headers RELATIVE "${FROM}/otpp" "${FROM}/otpp/*.hpp")
-list(FILTER headers EXCLUDE REGEX "^(testing|observer)") # on one thread, always, and with a thread of its own
+# Always on one thread; with a thread of its own; with sockets, which no scenario has.
+list(FILTER headers EXCLUDE REGEX "^(testing|observer|dist)")
 foreach(header IN LISTS headers)
   if(header STREQUAL "detail/util/topic.hpp") # nobody subscribes in a scenario
     configure_file("${FROM}/otpp/${header}" "${TO}/otpp/${header}" COPYONLY)

@@ -245,7 +245,7 @@ plant_text(looked_at_once_only deadlock.phantom detail/reply/deadlock.hpp
 
 plant(told_in_two_steps relation.both_end detail/server/relation.hpp
   [[state_.compare_exchange_strong(
-            was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)]]
+        was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)]]
   [[state_.load(std::memory_order_acquire) == state::connected &&
         (state_.store(state::notified, std::memory_order_release), true)]]
 )

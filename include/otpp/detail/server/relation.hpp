@@ -77,9 +77,7 @@ class relation : public counted<relation> {
   // Ends this relation alone, as if `who`, one of the two, had ended.
   void end_at(const server_core& who, const exit_reason& reason) noexcept {
     intrusive_ptr<relation> keep(this);
-    state was = state::connected;
-    if (state_.compare_exchange_strong(
-            was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    if (begin_notify()) {
       end& mine = &who == first_.who.get() ? first_ : second_;
       erase(mine);
       notify(who, reason);
@@ -126,13 +124,18 @@ class relation : public counted<relation> {
   // The process at this end has ended, and no longer lists it.
   void ended(end& mine, const exit_reason& reason) noexcept {
     auto keep = intrusive_ptr<relation>::adopt(this); // the reference of the list
-    state was = state::connected;
-    if (state_.compare_exchange_strong(
-            was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    if (begin_notify()) {
       notify(*mine.who, reason);
     }
     // After notify(): until the signal can be found by the other process, the relation still can.
     erase(other(mine));
+  }
+
+  // Of several that end it at the same time, one gets true.
+  bool begin_notify() noexcept {
+    state was = state::connected;
+    return state_.compare_exchange_strong(
+        was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire);
   }
 
   bool list(end& one) noexcept {
