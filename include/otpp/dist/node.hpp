@@ -17,6 +17,7 @@
 #include <otpp/dist/detail/node_name.hpp>
 #include <otpp/dist/detail/peer_presence.hpp>
 #include <otpp/dist/detail/pid_term.hpp>
+#include <otpp/dist/detail/process_elsewhere.hpp>
 #include <otpp/dist/detail/published_address.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/dist/detail/remote_processes.hpp>
@@ -174,7 +175,7 @@ class node {
   /// @endcode
   pid peer(std::string name) const {
     detail::parse_node_name(name);
-    return core_ ? detail::start_with_node<detail::peer_presence>(*core_, "peer " + name, core_, name)
+    return core_ ? detail::start_with_node<detail::peer_presence>(*core_, "peer " + name, 0, core_, name)
                  : pid();
   }
 

@@ -53,9 +53,11 @@ inline constexpr never_t never{};
 
 /// What the connection with a peer may cost, whatever the peer sends.
 struct node_limits {
-  /// The longest frame, in bytes, and so the longest message. A peer that sends a longer one is disconnected.
+  /// The longest message, in bytes, with its frame; no more than four times that is kept of those that come in fragments. A peer
+  /// that sends a longer one is disconnected.
   std::size_t frame = std::size_t(64) << 20;
-  /// How many bytes may wait for a peer to read them. A peer that reads more slowly is disconnected.
+  /// How many bytes may wait for a peer to read them. It is disconnected when more is to be sent, which only answers and signals are:
+  /// messages wait (`node_options::watermarks`).
   std::size_t unsent = std::size_t(64) << 20;
   /// How many calls that are not answered, and monitors and links, a peer may have here. One that wants more is disconnected.
   std::size_t open = 262'144;
@@ -218,6 +220,22 @@ class node_options {
   }
   node_options limits(const node_limits& all) && noexcept { return std::move(limits(all)); }
 
+  /// Sets how many bytes wait for a peer to read them before who sends there waits, too, and at how many it goes on. 1 MiB, which is
+  /// OTP's `+zdbbl`, and 256 KiB by default.
+  ///
+  /// Above the first, the process that stands here for one of the peer's takes no more messages; a thousand wait in its mailbox,
+  /// and then `co_await call`, `cast` and `send` wait in line, while `try_cast` and `try_send` return false. Answers and signals do
+  /// not wait. Throws std::invalid_argument unless low is less than high.
+  node_options& watermarks(std::size_t high, std::size_t low) & {
+    if (low >= high) {
+      throw std::invalid_argument("otpp: node_options: the low watermark is less than the high one");
+    }
+    high_watermark_ = high;
+    low_watermark_ = low;
+    return *this;
+  }
+  node_options watermarks(std::size_t high, std::size_t low) && { return std::move(watermarks(high, low)); }
+
   /// Runs the node and its connections on this executor, instead of the opener's.
   node_options& on(asio::any_io_executor executor) & {
     executor_ = std::move(executor);
@@ -237,6 +255,8 @@ class node_options {
   bool connects_by_use() const noexcept { return is_automatic_; }
   const permission& allow() const noexcept { return allow_; }
   const node_limits& limits() const noexcept { return limits_; }
+  std::size_t high_watermark() const noexcept { return high_watermark_; }
+  std::size_t low_watermark() const noexcept { return low_watermark_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:
@@ -269,6 +289,8 @@ class node_options {
   bool is_automatic_ = true;
   permission allow_;
   node_limits limits_;
+  std::size_t high_watermark_ = std::size_t(1) << 20;
+  std::size_t low_watermark_ = std::size_t(256) * 1024;
   asio::any_io_executor executor_;
 };
 

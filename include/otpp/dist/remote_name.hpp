@@ -82,7 +82,8 @@ class node;
 /// - `errc::bad_reply`: the answer is not of the type of the call's; the text has it.
 /// - `remote_error`: the answer was `{error, Term}`, and that is not of the type either.
 ///
-/// A cast or a message has no error: it is taken, and lost if there is no connection, or nobody has the name.
+/// A cast or a message has no error: it is taken, and lost if there is no connection, or nobody has the name. Where the other node
+/// reads slowly, `co_await` waits, and `try_cast` and `try_send` return false (`node_options::watermarks`).
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe for reading.
@@ -158,7 +159,8 @@ class remote_name {
     if (pid known = core_->names_elsewhere().get(key).who) {
       return known;
     }
-    pid made = detail::start_with_node<detail::stand_in>(*core_, key, core_, peer_, name_);
+    pid made = detail::start_with_node<detail::stand_in>(
+        *core_, key, detail::peer_outbox::mailbox_limit, core_, peer_, name_);
     pid entered = made ? core_->names_elsewhere().enter(key, {made}).who : pid();
     if (entered != made) {
       kill(made); // another thread was first

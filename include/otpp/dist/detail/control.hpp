@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/dist/detail/fragment.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/reader.hpp>
@@ -54,8 +55,6 @@ struct control_message {
   // Of send, send_sender, reg_send and alias_send: a term, without the version byte.
   std::string_view message;
 };
-
-inline constexpr unsigned char pass_through = 112; // the first byte of a frame that is not in fragments
 
 // The elements of a control message's tuple, after the op, and what follows the tuple.
 struct control_shape {
@@ -149,18 +148,31 @@ inline bool get_control_part(term_reader& in, control_shape::part what, control_
   return false;
 }
 
-// Reads a frame: 112, 131 and the control message, 131 and what it carries, without its length. Returns false if it is none: then
-// the connection must be closed. What is carried has been seen to be one whole term, though not to have known atoms. Allocates
-// nothing.
+// Reads what begins a whole frame, of either form. Returns false if it is none; `has_versions` says whether terms have a version byte.
+inline bool take_frame_header(term_reader& in, bool& has_versions) noexcept {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  std::uint64_t atoms = 0;
+  if (!in.number(1, first) || !in.number(1, second)) {
+    return false;
+  }
+  has_versions = first == pass_through;
+  return has_versions ? second == term_version
+                      : first == whole_frame[0] && second == whole_frame[1] && in.number(1, atoms) &&
+                            atoms == whole_frame[2];
+}
+
+// Reads a frame, whole and without its length (fragment.hpp). Returns false if it is none: then the connection must be closed.
+// What is carried has been seen to be one whole term, though not to have known atoms. Allocates nothing.
 inline bool parse_control(std::string_view frame, control_message& out) noexcept {
   using following = control_shape::following;
   term_reader in(frame);
-  std::uint64_t first = 0;
   std::uint64_t version = 0;
   std::uint64_t number = 0;
   std::size_t size = 0;
-  if (!in.number(1, first) || first != pass_through || !in.number(1, version) || version != term_version ||
-      !in.tuple(size) || !in.is(term_tag::small_integer) || !in.number(1, number)) {
+  bool has_versions = false;
+  if (!take_frame_header(in, has_versions) || !in.tuple(size) || !in.is(term_tag::small_integer) ||
+      !in.number(1, number)) {
     return false;
   }
   const control_shape shape = control_shape::of(number);
@@ -176,22 +188,41 @@ inline bool parse_control(std::string_view frame, control_message& out) noexcept
     return false;
   }
   if (shape.after != following::nothing &&
-      (!in.number(1, version) || version != term_version ||
+      ((has_versions && (!in.number(1, version) || version != term_version)) ||
        !take_term(in, shape.after == following::a_message ? out.message : out.reason))) {
     return false;
   }
   return in.left().empty();
 }
 
+// Returns a frame that the functions below have made, as a peer gets it that takes no fragments.
+inline std::string without_fragments(std::string_view frame) {
+  std::string_view carried = frame.substr(whole_frame.size());
+  term_reader in(carried);
+  std::string_view control;
+  take_term(in, control);
+  std::string made;
+  made.reserve(frame.size());
+  made.push_back(static_cast<char>(pass_through));
+  made.push_back(static_cast<char>(term_version));
+  made.append(control);
+  if (!in.left().empty()) {
+    made.push_back(static_cast<char>(term_version));
+    made.append(in.left());
+  }
+  return made;
+}
+
 // How a reason is sent. As payload if both sides have announced EXIT_PAYLOAD.
 enum class reason_form : std::uint8_t { in_tuple, as_payload };
 
-// Each of the functions that follow appends a frame, without its length. What it carries, a message or a reason, is to be
-// appended after it, as a term without a version byte; the others are whole.
+// Each of the functions that follow appends a whole frame, without its length. What it carries, a message or a reason, is to be
+// appended after it.
 
 inline void begin_control(term_writer& to, std::size_t size, std::uint64_t number) {
-  to.byte(pass_through);
-  to.byte(term_version);
+  for (unsigned char each : whole_frame) {
+    to.byte(each);
+  }
   to.tuple(size);
   to.integer(number);
 }
@@ -210,7 +241,6 @@ inline void put_send(term_writer& to, const pid_view& target) {
   begin_control(to, 3, 2);
   to.atom("");
   put_pid(to, target);
-  to.byte(term_version);
 }
 
 inline void put_reg_send(term_writer& to, const pid_view& from, std::string_view name) {
@@ -218,14 +248,12 @@ inline void put_reg_send(term_writer& to, const pid_view& from, std::string_view
   put_pid(to, from);
   to.atom("");
   to.atom(name);
-  to.byte(term_version);
 }
 
 inline void put_alias_send(term_writer& to, const pid_view& from, const ref_view& alias) {
   begin_control(to, 3, 33);
   put_pid(to, from);
   put_ref(to, alias);
-  to.byte(term_version);
 }
 
 inline void put_link(term_writer& to, const pid_view& from, const pid_view& target) {
@@ -274,9 +302,6 @@ inline void put_monitor_p_exit(
   put_control_place(to, ended);
   put_pid(to, target);
   put_ref(to, ref);
-  if (is_payload) {
-    to.byte(term_version);
-  }
 }
 
 inline void put_exit_signal(
@@ -284,9 +309,6 @@ inline void put_exit_signal(
   begin_control(to, form == reason_form::as_payload ? 3 : 4, number);
   put_pid(to, from);
   put_pid(to, target);
-  if (form == reason_form::as_payload) {
-    to.byte(term_version);
-  }
 }
 
 // Through a link.

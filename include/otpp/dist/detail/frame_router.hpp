@@ -196,6 +196,7 @@ class frame_router {
       call->fail(make_error(errc::no_process, "call", {}, name));
       return;
     }
+    call->is_for(to.who);
     term_reader request = reader(at.left());
     if (!to.how || to.how->call(to.who, request, call) == inbound_result::unknown) {
       tell_unknown(name, "call", at.left());
@@ -211,6 +212,7 @@ class frame_router {
     if (!call) {
       return;
     }
+    call->is_for(to.who);
     if (!to.who) {
       call->fail(make_error(errc::no_process, "stop", {}, name));
     } else if (term_reader inside = at; inside.is_atom("get_state")) {
@@ -341,7 +343,7 @@ class frame_router {
 
   static void tell(const pid& whom, remote_process::ended what) {
     if (auto typed = whom.as<remote_process>()) {
-      try_cast(*typed, std::move(what));
+      remote_process::tell(*typed, std::move(what));
     }
   }
 

@@ -42,12 +42,8 @@ struct handshake_flags {
   static constexpr std::uint64_t mandatory_26 = v4_nc | unlink_id;
   static constexpr std::uint64_t required = mandatory_25 | mandatory_26;
 
-  // Whether messages may come in fragments; as long as nothing reads them we must not say so.
-  static constexpr bool has_fragments = false;
-
   static constexpr std::uint64_t announced = required | dist_monitor | dist_monitor_name | small_atom_tags |
-                                             exit_payload | mandatory_25_digest | alias |
-                                             (has_fragments ? fragments : 0);
+                                             exit_payload | mandatory_25_digest | alias | fragments;
 
   // With those that the digest stands for: a peer need not name them any more.
   static constexpr std::uint64_t expanded(std::uint64_t flags) noexcept {

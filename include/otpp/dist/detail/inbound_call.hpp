@@ -2,10 +2,12 @@
 
 #pragma once
 
+#include <otpp/address/pid.hpp>
 #include <otpp/detail/asio.hpp>
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
+#include <otpp/dist/detail/process_elsewhere.hpp>
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/dist/detail/ref_key.hpp>
 #include <otpp/error.hpp>
@@ -18,8 +20,10 @@
 #include <asio/cancellation_type.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -79,6 +83,8 @@ class inbound_call final : public open_inbound {
 
   const asio::any_io_executor& executor() const noexcept { return link_->executor(); }
   asio::cancellation_slot slot() noexcept { return cancel_.slot(); }
+  // The process that is called: its answers, and the news of its end, stay in order.
+  void is_for(const pid& server) noexcept { server_ = server.id(); }
   const ref_key& key() const noexcept { return key_; }
   // Another call has its reference, and what is said of that.
   void use_number() noexcept {
@@ -98,7 +104,8 @@ class inbound_call final : public open_inbound {
     try {
       term_writer& to = begin_answer();
       put(to);
-      link_->send();
+      check_size(to);
+      send_in_order(*link_, process(), server_);
     } catch (...) {
       end_with(std::current_exception());
     }
@@ -113,6 +120,23 @@ class inbound_call final : public open_inbound {
   }
 
  private:
+  // Who has asked.
+  pid_view process() const noexcept {
+    term_reader from(std::string_view(bytes_).substr(0, size_of_pid_));
+    pid_view one;
+    get_pid(from, one);
+    return one;
+  }
+
+  // What is too long ends the call, and not the connection.
+  void check_size(const term_writer& answer) const {
+    std::size_t size = answer.bytes().size();
+    if (size > link_->node().how().limits().frame) {
+      throw std::length_error(
+          "the answer has " + std::to_string(size) + " bytes, more than node_limits::frame");
+    }
+  }
+
   term_writer& begin_answer() {
     std::string_view all = bytes_;
     term_writer& to = link_->begin();
@@ -125,7 +149,6 @@ class inbound_call final : public open_inbound {
       to.atom("");
       to.raw(all.substr(0, size_of_pid_));
     }
-    to.byte(term_version);
     to.tuple(2);
     to.raw(all.substr(size_of_pid_, size_of_tag_));
     return to;
@@ -147,7 +170,7 @@ class inbound_call final : public open_inbound {
       to.tuple(2);
       to.atom("error");
       put_exception(to, error);
-      link_->send();
+      send_in_order(*link_, process(), server_);
     } catch (...) {
       link_->fail("out of memory"); // the peer is told by the end of the connection
     }
@@ -173,6 +196,7 @@ class inbound_call final : public open_inbound {
   std::shared_ptr<peer_link> link_;
   asio::cancellation_signal cancel_;
   ref_key key_;
+  std::uint64_t server_ = 0;
   bool has_ref_;
   bool is_alias_;
   std::size_t size_of_pid_;

@@ -19,6 +19,7 @@
 #include <otpp/dist/any_call.hpp>
 #include <otpp/dist/detail/inbound.hpp>
 #include <otpp/dist/detail/inbound_call.hpp>
+#include <otpp/dist/detail/read_message.hpp>
 #include <otpp/gen_server/callbacks.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
@@ -119,7 +120,7 @@ struct inbound_to {
     });
     if constexpr (handles_call<Callbacks, dist::any_call>) {
       dist::any_call any;
-      if (!is_taken && read(message, any.request)) {
+      if (!is_taken && read_message(message, any.request)) {
         is_taken = true;
         send_call(to, std::move(any), from);
       }
@@ -129,16 +130,10 @@ struct inbound_to {
 
  private:
   template <class M>
-  static bool read(term_reader from, M& message) {
-    static_assert(check_default<M>());
-    return get_term(from, message) && from.left().empty();
-  }
-
-  template <class M>
   static bool read_call(const pid& to, const term_reader& bytes, const std::shared_ptr<inbound_call>& from) {
     static_assert(check_reply<reply_t<M>>());
     M message{};
-    if (!read(bytes, message)) {
+    if (!read_message(bytes, message)) {
       return false;
     }
     send_call(to, std::move(message), from);
@@ -163,14 +158,14 @@ struct inbound_to {
     each_listed_by<Callbacks>([&]<class M>(std::type_identity<M>) {
       if constexpr (takes<Verb, M>) {
         M message{};
-        if (result == inbound_result::unknown && read(bytes, message)) {
+        if (result == inbound_result::unknown && read_message(bytes, message)) {
           result = send<Verb>(to, std::move(message));
         }
       }
     });
     if constexpr (takes<Verb, term>) {
       term any;
-      if (result == inbound_result::unknown && read(bytes, any)) {
+      if (result == inbound_result::unknown && read_message(bytes, any)) {
         result = send<Verb>(to, std::move(any));
       }
     }

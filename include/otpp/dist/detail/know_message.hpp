@@ -6,6 +6,7 @@
 #include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/dist/detail/known_messages.hpp>
+#include <otpp/dist/detail/read_message.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/message.hpp>
@@ -22,7 +23,7 @@ namespace otpp::detail {
 template <class M>
 bool read_and_send(const pid& to, term_reader from) {
   M message{};
-  return get_term(from, message) && from.left().empty() && try_send(to, std::move(message));
+  return read_message(from, message) && try_send(to, std::move(message));
 }
 
 // Lets messages of this type be sent to processes elsewhere that are known by a pid, and be received by coroutines here.

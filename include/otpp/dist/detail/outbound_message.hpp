@@ -13,6 +13,7 @@
 #include <otpp/dist/detail/peer_outbox.hpp>
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/outcome.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/writer.hpp>
@@ -79,7 +80,7 @@ void send_call_to(Target& target, From from, std::string_view kind, const Reques
     one.call.call->fail(std::current_exception()); // it has no form as it is
     return;
   }
-  out.send(std::move(one));
+  out.send_message(std::move(one));
 }
 
 // What `put` writes, which is lost if it has no form as it is, such as an infinite float: nobody waits for an answer.
@@ -99,7 +100,7 @@ void send_message_to(Target& target, Put put) {
     core.report(out.peer(), "a message for " + target.describe() + " was not sent: " + error.what(), true);
     return;
   }
-  out.send(std::move(one));
+  out.send_message(std::move(one));
 }
 
 template <class Target, class M>
@@ -109,6 +110,15 @@ void send_cast_to(Target& target, const M& message) {
     to.atom("$gen_cast");
     put_term(to, message);
   });
+}
+
+// What a handler returns that has sent a message: if too much waits to be written, its process takes the next one later.
+template <class Reply, class Target>
+outcome<Reply> after_sending(Target& target, outcome<Reply> result) {
+  if (target.outbox().is_full()) {
+    return std::move(result).then(peer_outbox::wait_for_room());
+  }
+  return result;
 }
 
 } // namespace otpp::detail

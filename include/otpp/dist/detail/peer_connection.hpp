@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/asio.hpp>
 #include <otpp/dist/detail/frame_router.hpp>
+#include <otpp/dist/detail/incoming_fragments.hpp>
 #include <otpp/dist/detail/incoming_frames.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/node_messages.hpp>
@@ -118,6 +119,8 @@ class peer_connection {
     auto now = std::chrono::steady_clock::now();
     if (s.link->output.is_closed()) {
       s.link->fail_slow_reader();
+    } else if (s.ticks.is_stuck(now)) {
+      s.link->fail("it has read nothing of what it was sent for " + text_of_time(s.core->how().tick()));
     } else if (s.ticks.is_dead(now) && !std::exchange(s.is_suspect, true)) {
       send_after<tick_is_due>(duration::zero(), self<peer_connection>()); // what has come is to be read first
     } else if (s.ticks.is_dead(now)) {
@@ -187,6 +190,7 @@ class peer_connection {
   static asio::awaitable<void> read(state_type& s) {
     std::shared_ptr<peer_link> link = s.link;
     frame_router router(*link);
+    incoming_fragments fragments(s.core->how().limits().frame);
     while (link->is_open()) {
       std::string_view frame;
       auto found = s.in->next(4, s.core->how().limits().frame, frame);
@@ -201,9 +205,22 @@ class peer_connection {
         s.is_suspect = false;
       } else if (frame.empty()) {
         answer_tick(s);
-      } else if (!router.take(frame)) {
-        link->fail("it has sent bytes that are no message of Erlang's distribution");
+      } else {
+        take(*link, router, fragments, frame);
       }
+    }
+  }
+
+  static void take(
+      peer_link& link, frame_router& router, incoming_fragments& fragments, std::string_view frame) {
+    using found = incoming_fragments::found;
+    found what = fragments.take(frame);
+    if (what == found::too_long) {
+      link.fail("it has sent a message in fragments that is longer than node_limits::frame");
+    } else if (what == found::too_many) {
+      link.fail("it has begun too many messages in fragments that it has not ended");
+    } else if (what == found::malformed || (what == found::frame && !router.take(frame))) {
+      link.fail("it has sent bytes that are no message of Erlang's distribution");
     }
   }
 
@@ -221,9 +238,11 @@ class peer_connection {
         co_await wait_for_output(*link);
         continue;
       }
+      s.ticks.offers(std::chrono::steady_clock::now());
       std::error_code error;
       std::size_t size = co_await link->socket.async_write_some(
           asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+      s.ticks.has_taken();
       link->output.wrote(size);
       s.ticks.wrote(std::chrono::steady_clock::now());
       if (error == asio::error::operation_aborted) {

@@ -139,7 +139,9 @@ class peer_handshake {
   static peer_identity identity(const handshake_role& role) {
     const handshake_peer& peer = role.peer();
     bool takes_payload = (peer.flags & handshake_flags::exit_payload) != 0;
-    return {peer.name, takes_payload ? reason_form::as_payload : reason_form::in_tuple};
+    return {
+        peer.name, takes_payload ? reason_form::as_payload : reason_form::in_tuple,
+        (peer.flags & handshake_flags::fragments) != 0};
   }
 
   [[noreturn]] static void fail(const handshake_role& role) {

@@ -25,6 +25,7 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -53,7 +54,14 @@ class open_inbound {
 struct peer_identity {
   std::string name;
   reason_form reasons = reason_form::in_tuple; // how it gets them
+  bool takes_fragments = false;
 };
+
+class peer_link;
+
+// Sends what was begun at the link to one of the peer's processes, behind what ours have sent there before. Of remote_process.hpp,
+// which needs more than this.
+void send_in_order(peer_link& link, const pid_view& whom, std::uint64_t sender);
 
 // A connection with a peer: what is to be written, the calls of both sides, and the peer's monitors. Shared by the
 // connection's process, the operations that have begun here, and whoever sends to the peer. Any thread may call what stands
@@ -69,12 +77,18 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
       : process(std::move(connection)),
         socket(std::move(connected)),
         wake(executor),
-        output(node->how().limits().unsent),
+        output(marks_of(node->how()), peer.takes_fragments),
         node_(std::move(node)),
         executor_(std::move(executor)),
         peer_(std::move(peer)) {
     writer_.reader = node_.get();
     wake.expires_at((std::chrono::steady_clock::time_point::max)());
+  }
+
+  // With those that are below what may wait at all.
+  static peer_output::watermarks marks_of(const dist::node_options& how) noexcept {
+    std::size_t most = how.limits().unsent;
+    return {most, (std::min)(how.high_watermark(), most / 2), (std::min)(how.low_watermark(), most / 8)};
   }
 
   // ---- any thread ----
@@ -83,16 +97,22 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   const asio::any_io_executor& executor() const noexcept { return executor_; }
   const std::string& peer() const noexcept { return peer_.name; }
 
-  // Adds frames that append_frame() has made. Returns false if the connection is lost.
-  bool send_frames(std::string_view frames) { return is_sent(output.add(frames)); }
+  // Adds frames that append_frame() has made, of a sender whose frames stay in order. Returns false if the connection is lost.
+  // Then it has not taken them.
+  bool send_frames(std::string&& frames, std::uint64_t sender) {
+    return is_sent(
+        peer_.takes_fragments ? output.add(std::move(frames), sender)
+                              : output.add(all_without_fragments(frames), sender));
+  }
 
   // Sends a call. Returns false, and takes nothing, if the connection is lost.
-  bool send_call(std::string_view frames, const ref_view& ref, outbound_calls::entry& call) {
+  bool send_call(
+      std::string& frames, const ref_view& ref, outbound_calls::entry& call, std::uint64_t sender) {
     if (!calls_there.add(ref, call)) {
       return false;
     }
     try {
-      send_frames(frames); // if the connection is lost meanwhile, close() ends the call
+      send_frames(std::move(frames), sender); // if the connection is lost meanwhile, close() ends the call
     } catch (...) {
       call = calls_there.take_ended(ref);
       throw;
@@ -132,14 +152,16 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
     return writer_;
   }
   term_writer& writer() noexcept { return writer_; } // what was begun
-  void send() {
+  void send(std::uint64_t sender = peer_output::any_sender) {
     std::size_t size = writer_.bytes().size();
     if (size > node_->how().limits().frame) {
       fail("a message for it has " + std::to_string(size) + " bytes, more than node_limits::frame");
       return;
     }
     node_->counted.sent.fetch_add(1, std::memory_order_relaxed);
-    if (!is_sent(output.add_frame(writer_.bytes())) && is_open_) {
+    auto added = peer_.takes_fragments ? output.add_frame(writer_.bytes(), sender)
+                                       : output.add_frame(without_fragments(writer_.bytes()), sender);
+    if (!is_sent(added) && is_open_) {
       fail_slow_reader();
     }
   }
@@ -224,7 +246,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   void tell_end(const peer_tie& one, const exit_reason& reason) {
     one.begin_end(begin(), peer_.reasons);
     put_reason(writer_, reason);
-    send();
+    send_in_order(*this, one.watcher(), one.process);
   }
 
   // ----
@@ -244,6 +266,16 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   }
 
  private:
+  static std::string all_without_fragments(std::string_view frames) {
+    std::string made;
+    while (!frames.empty()) {
+      std::size_t length = peer_output::length_at(frames, 0);
+      append_frame(made, without_fragments(frames.substr(4, length)));
+      frames.remove_prefix(4 + length);
+    }
+    return made;
+  }
+
   // Wakes the writer, or ends the connection, where what was added asks for that.
   bool is_sent(peer_output::added result) {
     try {

@@ -13,20 +13,29 @@
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/process/co_spawn.hpp>
+#include <otpp/process/self.hpp>
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/timeout.hpp>
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/cancellation_type.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -34,13 +43,25 @@
 
 namespace otpp::detail {
 
-// What a process that stands for one elsewhere sends to its node. If there is no connection, it connects, and keeps what comes
-// meanwhile in order. It belongs to the state of that process, and is used on its executor.
+// What a process that stands for one elsewhere sends to its node. It keeps in order what cannot be written yet: because there is no
+// connection, or too much waits to be written by it. It belongs to the state of that process, and is used on its executor.
 //
-//   idle -> connecting   something is sent, and there is no connection
-//   connecting -> idle   what was kept is sent; or, if that has failed, calls get the error, and the rest is dropped
+//   idle -> connecting    something is sent, and there is no connection
+//        -> crowded       a message is sent, and what the peer has not read is above the high watermark
+//   connecting -> idle    what was kept is sent; or, if that has failed, calls get the error, and the rest is dropped
+//   crowded -> idle       the peer has read down to the low watermark: what was kept is sent
+//           -> connecting the connection is lost meanwhile
+//
+// Who sends messages lets its process wait for room() where is_full() says so, before it takes the next one; its mailbox has a limit,
+// so that those who send to it wait, too.
 class peer_outbox {
  public:
+  // How many messages wait in the mailbox of a process that waits for room.
+  static constexpr std::size_t mailbox_limit = 1000;
+
+  // For the process itself: it waits for room.
+  struct wait_for_room {};
+
   struct item {
     std::string frames;
     ref_view ref;
@@ -53,7 +74,7 @@ class peer_outbox {
   peer_outbox& operator=(const peer_outbox&) = delete;
   ~peer_outbox() {
     is_alive_ = false;
-    for (item& each : waiting_) {
+    for (item& each : kept_) {
       give_up(each, nullptr);
     }
   }
@@ -76,27 +97,109 @@ class peer_outbox {
   // Called when something for whose answer nobody waits could not be sent.
   std::function<void()> failed;
 
+  // Sends what does not wait for room, such as a signal.
   void send(item one) {
-    if (!is_connecting_ && send_now(one)) {
-      return;
+    if (is_keeping()) {
+      keep(std::move(one));
+    } else if (!send_now(one)) {
+      connect_for(std::move(one));
     }
-    const dist::node_options& how = core_->how();
-    if (!how.connects_by_use()) {
+  }
+
+  // Sends a message. The process must wait for room() then if it is_full().
+  void send_message(item one) {
+    if (!is_keeping() && is_crowded()) {
+      keep(std::move(one));
+    } else {
+      send(std::move(one));
+    }
+  }
+
+  bool is_full() const {
+    return is_connecting_ ? kept_size_ > peer_link::marks_of(core_->how()).high
+                          : !kept_.empty() || is_crowded();
+  }
+
+  // Waits while it is_full(), and sends what was kept.
+  asio::awaitable<void> room() {
+    asio::any_io_executor here = co_await asio::this_coro::executor;
+    while (is_full()) {
+      // Where there was no memory to wake it, it looks again after a second.
+      room_ = std::make_shared<asio::steady_timer>(here, std::chrono::seconds(1));
+      const waiting_at_link waits(is_connecting_ ? nullptr : core_->link_with(peer_), id_, room_);
+      if (is_connecting_ || waits.is_needed()) {
+        std::error_code woken;
+        co_await room_->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+      }
+      if (!is_connecting_) {
+        send_kept();
+      }
+    }
+    room_.reset();
+  }
+
+ private:
+  // That the process waits for a connection to have room, and by which timer it is woken.
+  class waiting_at_link {
+   public:
+    waiting_at_link(
+        std::shared_ptr<peer_link> link, std::uint64_t id, const std::shared_ptr<asio::steady_timer>& timer)
+        : link_(std::move(link)), id_(id) {
+      auto go_on = [timer] { asio::post(timer->get_executor(), [timer] { wake(*timer); }); };
+      if (link_ && !link_->output.wait_for_room(id_, go_on)) {
+        link_.reset();
+      }
+    }
+    waiting_at_link(const waiting_at_link&) = delete;
+    waiting_at_link& operator=(const waiting_at_link&) = delete;
+    ~waiting_at_link() {
+      if (link_) {
+        link_->output.stop_waiting(id_);
+      }
+    }
+
+    bool is_needed() const noexcept { return link_ != nullptr; }
+
+   private:
+    std::shared_ptr<peer_link> link_;
+    const std::uint64_t id_;
+  };
+
+  static void wake(asio::steady_timer& timer) noexcept {
+    try {
+      timer.cancel();
+    } catch (const std::system_error&) {
+      // Asio has nothing to say here.
+    }
+  }
+
+  bool is_keeping() const noexcept { return is_connecting_ || !kept_.empty(); }
+
+  bool is_crowded() const {
+    std::shared_ptr<peer_link> link = core_->link_with(peer_);
+    return link && link->output.is_above_watermark();
+  }
+
+  void connect_for(item one) {
+    if (!core_->how().connects_by_use()) {
       give_up(one, nullptr);
       return;
     }
-    if (waiting_size_ + one.frames.size() > how.limits().unsent) {
-      give_up(one, make_error(errc::mailbox_full, "call", {}, peer_));
-      return;
-    }
-    waiting_size_ += one.frames.size();
-    waiting_.push_back(std::move(one));
-    if (!std::exchange(is_connecting_, true)) {
+    keep(std::move(one));
+    if (!kept_.empty() && !std::exchange(is_connecting_, true)) {
       otpp::co_spawn(connect());
     }
   }
 
- private:
+  void keep(item one) {
+    if (kept_size_ >= core_->how().limits().unsent) {
+      give_up(one, make_error(errc::mailbox_full, "call", {}, peer_));
+      return;
+    }
+    kept_size_ += one.frames.size();
+    kept_.push_back(std::move(one));
+  }
+
   // Returns false, and takes nothing, if there is no connection.
   bool send_now(item& one) {
     std::shared_ptr<peer_link> link = core_->link_with(peer_);
@@ -108,8 +211,8 @@ class peer_outbox {
       before(link, first);
       one.frames.insert(0, first);
     }
-    bool is_sent =
-        one.call.call ? link->send_call(one.frames, one.ref, one.call) : link->send_frames(one.frames);
+    bool is_sent = one.call.call ? link->send_call(one.frames, one.ref, one.call, id_)
+                                 : link->send_frames(std::move(one.frames), id_);
     if (is_sent) {
       core_->counted.sent.fetch_add(1, std::memory_order_relaxed);
     }
@@ -133,8 +236,8 @@ class peer_outbox {
   // Where the connection is lost again, what it has not taken is lost with it.
   void connected(const std::exception_ptr& failure) noexcept {
     is_connecting_ = false;
-    waiting_size_ = 0;
-    for (item& each : std::exchange(waiting_, {})) {
+    kept_size_ = 0;
+    for (item& each : std::exchange(kept_, {})) {
       try {
         if (failure || !send_now(each)) {
           give_up(each, failure);
@@ -142,6 +245,18 @@ class peer_outbox {
       } catch (...) {
         give_up(each, std::current_exception());
       }
+    }
+    if (room_) {
+      wake(*room_);
+    }
+  }
+
+  // Sends what was kept, as far as there is room; where the connection is lost, it connects again.
+  void send_kept() {
+    std::vector<item> all = std::exchange(kept_, {});
+    kept_size_ = 0;
+    for (item& each : all) {
+      send_message(std::move(each));
     }
   }
 
@@ -158,8 +273,10 @@ class peer_outbox {
 
   const std::shared_ptr<node_core> core_;
   const std::string peer_;
-  std::vector<item> waiting_;
-  std::size_t waiting_size_ = 0; // in bytes
+  const std::uint64_t id_ = self().id(); // of the process
+  std::vector<item> kept_;
+  std::size_t kept_size_ = 0;                // in bytes
+  std::shared_ptr<asio::steady_timer> room_; // wakes the process that waits for it
   bool is_connecting_ = false;
   bool is_alive_ = true;
 };

@@ -6,6 +6,7 @@
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/ref_key.hpp>
+#include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/writer.hpp>
 
 #include <asio/cancellation_signal.hpp>
@@ -28,14 +29,20 @@ struct peer_tie {
   std::string bytes; // what its control message repeats: what is monitored, who monitors, the reference
   ref_key key;
 
+  // Who monitors.
+  pid_view watcher() const noexcept {
+    term_reader from(bytes);
+    pid_view one;
+    from.skip();
+    get_pid(from, one);
+    return one;
+  }
+
   // Begins the frame that tells the peer of the end; the reason is to follow.
   void begin_end(term_writer& to, reason_form form) const {
     bool is_payload = form == reason_form::as_payload;
     begin_control(to, is_payload ? 4 : 5, is_payload ? 28 : 21);
     to.raw(bytes);
-    if (is_payload) {
-      to.byte(term_version);
-    }
   }
 };
 

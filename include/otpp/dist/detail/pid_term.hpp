@@ -5,6 +5,7 @@
 #include <otpp/address/pid.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/node_core.hpp>
+#include <otpp/dist/detail/process_elsewhere.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/dist/detail/remote_processes.hpp>
 #include <otpp/term/detail/codec.hpp>

@@ -4,7 +4,10 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/asio.hpp>
+#include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/queue/envelope.hpp>
+#include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/server/relation.hpp>
@@ -28,7 +31,6 @@
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/caller.hpp>
-#include <otpp/gen_server/cast.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
 #include <otpp/process/exit.hpp>
@@ -37,6 +39,8 @@
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/timeout.hpp>
+
+#include <asio/awaitable.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -83,9 +87,15 @@ class remote_process {
     std::optional<exit_reason> reason; // of a stop
   };
 
+  // What a connection has for the other, such as an answer: behind the messages that wait here.
+  struct passed_on {
+    std::shared_ptr<peer_link> by;
+    std::string frames;
+  };
+
   template <class M>
-  static constexpr bool is_for_itself =
-      std::same_as<M, ended> || std::same_as<M, connection_changed> || std::same_as<M, done_here>;
+  static constexpr bool is_for_itself = std::same_as<M, ended> || std::same_as<M, connection_changed> ||
+                                        std::same_as<M, done_here> || std::same_as<M, passed_on>;
 
   class target {
    public:
@@ -139,7 +149,7 @@ class remote_process {
     // It cannot be reached: whoever has linked or monitored it is told, as of a connection that was lost.
     void failed() {
       if (!by_) {
-        try_cast(otpp::self<remote_process>(), connection_changed{nullptr, nullptr, true});
+        tell(otpp::self<remote_process>(), connection_changed{nullptr, nullptr, true});
       }
     }
 
@@ -180,23 +190,30 @@ class remote_process {
     }
   }
 
+  static asio::awaitable<void> handle_continue(peer_outbox::wait_for_room, state_type& to) {
+    return to->outbox().room();
+  }
+
   // ---- what users send ----
 
   template <call_message M>
-  static void handle_call(const M& message, caller<reply_t<M>> from, state_type& to) {
+  static outcome<reply_t<M>> handle_call(const M& message, caller<reply_t<M>> from, state_type& to) {
     send_call_to<outbound_call_of<M>>(*to, std::move(from), "$gen_call", message);
+    return after_sending<reply_t<M>>(*to, no_reply);
   }
 
   template <message M>
     requires(!is_for_itself<M>)
-  static void handle_cast(const M& message, state_type& to) {
+  static outcome<> handle_cast(const M& message, state_type& to) {
     send_cast_to(*to, message);
+    return after_sending<void>(*to, {});
   }
 
   template <message M>
     requires(!is_news<M> && !std::same_as<M, timeout>)
-  static void handle_info(const M& message, state_type& to) {
+  static outcome<> handle_info(const M& message, state_type& to) {
     send_message_to(*to, [&](term_writer& out) { put_term(out, message); });
+    return after_sending<void>(*to, {});
   }
 
   // An exit signal from a process of ours: through its link, or by `exit` or `kill`.
@@ -269,12 +286,40 @@ class remote_process {
     to->send(out);
   }
 
+  // If that connection is lost, so is this.
+  static void handle_cast(passed_on told, state_type& to) {
+    if (to->outbox().core().link_with(to->outbox().peer()) == told.by) {
+      peer_outbox::item one;
+      one.frames = std::move(told.frames);
+      to->outbox().send(std::move(one));
+    }
+  }
+
+  // Tells it something of its own, for which its mailbox always has room. Returns false if it has ended, or there is no memory.
+  template <class M>
+    requires is_for_itself<M>
+  static bool tell(const server_ref<remote_process>& whom, M what) noexcept {
+    constexpr auto open = opener_of<server_core::verb::cast, M, remote_process>();
+    envelope_ptr message;
+    try {
+      message.reset(new plain_message<M>(open, std::move(what), source_location()));
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    if (access::core(whom)->template send<&mailbox::push_library_message>(*message) !=
+        mailbox::result::taken) {
+      return false;
+    }
+    message.release();
+    return true;
+  }
+
   // ---- for gen_server ----
 
   static void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) {
     auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
     done_here told{what, intrusive_ptr<process>(by), reason ? std::optional(*reason) : std::nullopt};
-    if (!try_cast(whom, std::move(told)) && !core.has_ended()) {
+    if (!tell(whom, std::move(told)) && !core.has_ended()) {
       throw std::bad_alloc();
     }
   }
@@ -311,42 +356,12 @@ inline void tell_connection_changed(
     });
     for (const pid& each : all) {
       if (auto one = each.as<remote_process>()) {
-        try_cast(*one, remote_process::connection_changed(what));
+        remote_process::tell(*one, remote_process::connection_changed(what));
       }
     }
   } catch (const std::bad_alloc&) {
     // They find out when they are used.
   }
-}
-
-// The process elsewhere for which one here stands; nothing if it stands for none. Its name says so, which stays when it has ended.
-inline std::optional<remote_identity> identity_elsewhere(const pid& who) {
-  if (!who || !has_callbacks<remote_process>(*access::core(who))) {
-    return std::nullopt;
-  }
-  std::string text = who.describe(); // between quotation marks
-  return remote_identity::of_text(std::string_view(text).substr(1, text.size() - 2));
-}
-
-// Returns what stands here for a process elsewhere, and starts it if it is the first time that this is heard of. Nobody if there
-// are too many, or the node is closed.
-inline known_process process_elsewhere(node_core& core, const pid_view& one) {
-  remote_processes& all = core.processes_elsewhere();
-  std::string name = remote_identity::text_of(one);
-  known_process known = all.get(name);
-  if (known.who || all.size() >= core.how().limits().processes) {
-    return known;
-  }
-  known_process made{{}, std::make_shared<const remote_identity>(one), std::make_shared<remote_links>()};
-  made.who = start_with_node<remote_process>(core, name, core.shared_from_this(), made);
-  if (!made.who) {
-    return {};
-  }
-  known = all.enter(name, made);
-  if (known.who != made.who) { // another thread was first
-    try_cast(access::make<server_ref<remote_process>>(access::core(made.who)), remote_process::ended{});
-  }
-  return known;
 }
 
 } // namespace otpp::detail

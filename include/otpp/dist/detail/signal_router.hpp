@@ -12,6 +12,7 @@
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
+#include <otpp/dist/detail/process_elsewhere.hpp>
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/dist/detail/remote_processes.hpp>

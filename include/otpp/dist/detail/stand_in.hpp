@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/identity.hpp>
@@ -11,11 +12,14 @@
 #include <otpp/dist/detail/peer_outbox.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/message.hpp>
+#include <otpp/outcome.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/timeout.hpp>
+
+#include <asio/awaitable.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -65,24 +69,31 @@ class stand_in {
     return std::make_unique<target>(std::move(core), std::move(peer), std::move(name));
   }
 
+  static asio::awaitable<void> handle_continue(peer_outbox::wait_for_room, state_type& to) {
+    return to->outbox().room();
+  }
+
   template <call_message M>
-  static void handle_call(const M& message, caller<reply_t<M>> from, state_type& to) {
+  static outcome<reply_t<M>> handle_call(const M& message, caller<reply_t<M>> from, state_type& to) {
     if constexpr (std::same_as<M, stop_elsewhere>) {
       send_call_to<outbound_stop>(*to, std::move(from), "system", message.reason);
     } else {
       send_call_to<outbound_call_of<M>>(*to, std::move(from), "$gen_call", message);
     }
+    return after_sending<reply_t<M>>(*to, no_reply);
   }
 
   template <message M>
-  static void handle_cast(const M& message, state_type& to) {
+  static outcome<> handle_cast(const M& message, state_type& to) {
     send_cast_to(*to, message);
+    return after_sending<void>(*to, {});
   }
 
   template <message M>
     requires(!is_news<M> && !std::same_as<M, timeout>) // those are for itself
-  static void handle_info(const M& message, state_type& to) {
+  static outcome<> handle_info(const M& message, state_type& to) {
     send_message_to(*to, [&](term_writer& out) { put_term(out, message); });
+    return after_sending<void>(*to, {});
   }
 };
 

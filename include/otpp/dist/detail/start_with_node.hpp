@@ -13,6 +13,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/bind_executor.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <utility>
@@ -27,14 +28,16 @@ struct ignore_start {
   void operator()(const std::exception_ptr&, const Ref&) const noexcept {}
 };
 
-// Starts a process on the executor of a node, with which it ends, and returns it at once: nobody if the node is closed.
+// Starts a process on the executor of a node, with which it ends, and returns it at once: nobody if the node is closed. A limit of zero
+// is none.
 template <class Callbacks, class... Args>
-pid start_with_node(const node_core& core, std::string name, Args&&... args) {
+pid start_with_node(const node_core& core, std::string name, std::size_t mailbox_limit, Args&&... args) {
   asio::any_io_executor executor = executor_of(*core.home);
   if (!executor || core.process.has_ended()) {
     return {};
   }
-  options how = options().name(std::move(name)).in(newest_process::global()).on(executor);
+  options how =
+      options().name(std::move(name)).in(newest_process::global()).on(executor).mailbox_limit(mailbox_limit);
   start<Callbacks>(
       access::link_to(std::move(how), core.process), std::forward<Args>(args)...,
       asio::bind_executor(executor, ignore_start()));

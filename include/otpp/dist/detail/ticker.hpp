@@ -24,8 +24,15 @@ class ticker {
   // Precondition: the tick time is positive.
   ticker(clock::duration tick, clock::time_point now) noexcept : tick_(tick), written_(now), read_(now) {}
 
-  // Bytes were written: a frame, or a tick.
+  // Bytes were written, a frame or a tick; or are about to be.
   void wrote(clock::time_point now) noexcept { written_ = now; }
+
+  // The peer is to take bytes; it has taken some.
+  void offers(clock::time_point now) noexcept { offered_ = now; }
+  void has_taken() noexcept { offered_ = clock::time_point::max(); }
+
+  // Whether the peer has taken nothing of what was offered for all the time of a tick.
+  bool is_stuck(clock::time_point now) const noexcept { return offered_ < now && now - offered_ >= tick_; }
 
   // Bytes were read, a whole frame or not.
   void read(clock::time_point now) noexcept { read_ = now; }
@@ -44,6 +51,7 @@ class ticker {
   clock::duration tick_;
   clock::time_point written_;
   clock::time_point read_;
+  clock::time_point offered_ = clock::time_point::max(); // if nothing is
 };
 
 } // namespace otpp::detail

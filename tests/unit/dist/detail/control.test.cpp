@@ -173,11 +173,24 @@ std::vector<one_case> all_controls() {
 }
 
 template <class Put, class... Parts>
-std::string written(Put put, std::string_view carried, const Parts&... parts) {
+std::string whole(Put put, std::string_view carried, const Parts&... parts) {
   term_writer to;
   put(to, parts...);
   to.raw(carried);
   return to.take();
+}
+
+template <class Put, class... Parts>
+std::string written(Put put, std::string_view carried, const Parts&... parts) {
+  return otpp::detail::without_fragments(whole(put, carried, parts...));
+}
+
+// The same frame between nodes that take fragments.
+std::string whole_form(std::string_view frame) {
+  term_reader in(frame.substr(2));
+  in.skip();
+  std::string made = bytes_of(131, 68, 0, std::string(in.since(0)));
+  return in.left().empty() ? made : made.append(in.left().substr(1));
 }
 
 } // namespace
@@ -195,6 +208,28 @@ TEST_CASE("control: every message that a peer may send", "[dist]") {
     CHECK(read.id == one.read.id);
     CHECK(read.reason == one.read.reason);
     CHECK(read.message == one.read.message);
+  }
+}
+
+TEST_CASE("control: the form without version bytes says the same", "[dist]") {
+  for (const one_case& one : all_controls()) {
+    CAPTURE(one.what);
+    control_message read;
+    std::string frame = whole_form(one.frame);
+    REQUIRE(parse_control(frame, read));
+    CHECK(read.op == one.read.op);
+    CHECK(read.from == one.read.from);
+    CHECK(read.to == one.read.to);
+    CHECK(read.ref == one.read.ref);
+    CHECK(read.reason == one.read.reason);
+    CHECK(read.message == one.read.message);
+    CHECK(otpp::detail::without_fragments(frame) == one.frame);
+    for (std::size_t size = 0; size != frame.size(); ++size) {
+      CHECK_FALSE(parse_control(std::string_view(frame).substr(0, size), read));
+    }
+    CHECK_FALSE(parse_control(frame + '\x6A', read));
+    frame[2] = '\1'; // an atom of a cache
+    CHECK_FALSE(parse_control(frame, read));
   }
 }
 
@@ -353,14 +388,14 @@ TEST_CASE("control: what we send is what Erlang sends", "[dist]") {
 TEST_CASE("control: what we send is read as what it was", "[dist]") {
   using namespace otpp::detail;
   control_message read;
-  std::string frame = written(put_alias_send, hello, client, its_ref);
+  std::string frame = whole(put_alias_send, hello, client, its_ref);
   REQUIRE(parse_control(frame, read));
   CHECK(read.op == control_op::alias_send);
   CHECK(read.from == client);
   CHECK(std::get<ref_view>(read.to) == its_ref);
   CHECK(read.message == hello);
 
-  frame = written(put_unlink_id, "", UINT64_MAX, client, worker);
+  frame = whole(put_unlink_id, "", UINT64_MAX, client, worker);
   REQUIRE(parse_control(frame, read));
   CHECK(read.id == UINT64_MAX);
   CHECK(read.from == client);
@@ -373,6 +408,9 @@ TEST_CASE("control: no mutation of a frame does harm", "[dist]") {
   std::size_t parsed = 0;
   for (int n = 0; n != 100'000; ++n) {
     std::string frame = all[roll.below(all.size())].frame;
+    if (roll.below(2) == 0) {
+      frame = whole_form(frame);
+    }
     for (std::uint32_t changes = 1 + roll.below(3); changes != 0 && !frame.empty(); --changes) {
       std::size_t at = roll.below(frame.size());
       switch (roll.below(4)) {

@@ -9,7 +9,7 @@
 using flags = otpp::detail::handshake_flags;
 
 TEST_CASE("handshake flags: what we announce and require", "[dist]") {
-  CHECK(flags::announced == (flags::has_fragments ? 0xc07c74fbc : 0xc07474fbc));
+  CHECK(flags::announced == 0xc07c74fbc);
   CHECK(flags::mandatory_25 == 0x1070f94); // as OTP 25 says by erts_internal:get_dflags()
   CHECK(flags::missing(flags::announced) == 0);
   CHECK(flags::missing(0xd07df7fbc) == 0); // of OTP 25

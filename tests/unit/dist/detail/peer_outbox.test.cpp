@@ -3,6 +3,7 @@
 #include <otpp/dist/detail/peer_outbox.hpp>
 
 #include <otpp/dist.hpp>
+#include <otpp/dist/detail/incoming_fragments.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
@@ -14,6 +15,7 @@
 #include "support/nodes.hpp"
 #include "support/pending.hpp"
 #include "support/probe.hpp"
+#include "support/raw_peer.hpp"
 
 #include <asio/awaitable.hpp>
 #include <asio/ip/tcp.hpp>
@@ -23,6 +25,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -84,7 +87,7 @@ TEST_CASE("peer_outbox: 10^4 casts and messages, then a call, in order", "[dist]
     auto to = nodes.a.remote("reader", "b@127.0.0.1");
     for (int n = 1; n <= 10'000; n += 2) {
       co_await otpp::cast<kept::note>(to, n);
-      CHECK(otpp::try_send<kept::note>(to, n + 1));
+      co_await otpp::send<kept::note>(to, n + 1);
     }
     int notes = co_await otpp::call_for<kept::noted>(to, 60s);
     CHECK(notes == 10'000);
@@ -170,7 +173,7 @@ TEST_CASE("peer_outbox: a node is closed while it connects, and each call ends o
   });
 }
 
-TEST_CASE("peer_outbox: what waits for a connection is bounded", "[dist]") {
+TEST_CASE("peer_outbox: while it connects, senders wait, and nothing is lost", "[dist]") {
   connection_log log;
   run_long([]() -> asio::awaitable<void> {
     two_nodes nodes;
@@ -186,33 +189,88 @@ TEST_CASE("peer_outbox: what waits for a connection is bounded", "[dist]") {
     for (int n = 0; n != 20; ++n) {
       co_await otpp::cast<kept::load>(to, std::string(10'000, 'x'));
     }
-    // Messages are lost, and calls fail; but what is short still has room.
-    pending<int> fits;
-    otpp::call_for<kept::noted>(to, 60s, fits.token());
-    co_await until_later([&] { return nodes.a.statistics().dropped != 0; });
-    CHECK(nodes.a.statistics().dropped >= 10);
-    for (int n = 0; n != 20; ++n) {
-      co_await otpp::cast<kept::load>(to, std::string(400, 'x'));
+    int sent = 0;
+    while (otpp::try_cast<kept::note>(to, sent + 1)) {
+      ++sent;
+      co_await asio::post(asio::use_awaitable);
+      REQUIRE(sent < 2 * 1000);
     }
-    for (int n = 0; n != 100; ++n) {
-      co_await otpp::cast<kept::load>(to, "");
+    CHECK(sent >= 900); // a thousand, with what was there
+    pending<> waits;
+    otpp::cast(to, kept::note{sent + 1}, waits.token());
+    for (int step = 0; step != 20; ++step) {
+      co_await asio::post(asio::use_awaitable);
     }
-    std::error_code code;
-    for (int n = 0; n != 200 && !code; ++n) {
-      pending<int> call;
-      otpp::call_for<kept::noted>(to, 60s, call.token());
-      for (int step = 0; step != 10; ++step) {
-        co_await asio::post(asio::use_awaitable);
-      }
-      if (call.is_done()) {
-        code = co_await call.code();
-      }
-    }
-    CHECK(code == otpp::errc::mailbox_full);
+    CHECK_FALSE(waits.is_done());
     known.happen();
-    int notes = co_await fits.get();
-    CHECK(notes == 0);
+    co_await waits.get();
+    int all = co_await otpp::call_for<kept::noted>(to, 60s);
+    CHECK(all == sent + 1);
+    CHECK(nodes.a.statistics().dropped == 0);
     co_await close_two_nodes(nodes);
+  });
+}
+
+TEST_CASE("peer_outbox: above the watermark senders wait until the peer reads", "[dist]") {
+  connection_log log;
+  run_long([]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    otpp::dist::node a = co_await table.open(how.watermarks(100'000, 10'000));
+    raw_peer slow(co_await asio::this_coro::executor, "raw@127.0.0.1");
+    co_await slow.connect(a.local_endpoint(), "a@127.0.0.1");
+    co_await until_later([&] { return !a.peers().empty(); });
+    auto to = a.remote("x", "raw@127.0.0.1");
+    const std::string big(100'000, 'x');
+    int sent = 0;
+    while (otpp::try_cast<kept::load>(to, big)) { // more than sockets keep
+      ++sent;
+      co_await asio::post(asio::use_awaitable);
+      REQUIRE(sent < 5000);
+    }
+    pending<> waits;
+    otpp::cast(to, kept::load{big}, waits.token());
+    co_await asio::post(asio::use_awaitable);
+    CHECK_FALSE(waits.is_done());
+    CHECK(a.peers().size() == 1);
+    otpp::detail::incoming_fragments in(1'000'000);
+    for (int read = 0; read != sent + 1;) {
+      std::string bytes = co_await slow.read();
+      std::string_view frame = bytes;
+      read += in.take(frame) == otpp::detail::incoming_fragments::found::frame ? 1 : 0;
+    }
+    co_await waits.get();
+    CHECK(a.statistics().dropped == 0);
+    co_await a.close();
+  });
+}
+
+TEST_CASE("peer_outbox: what waits for room is lost with the connection, and calls end", "[dist]") {
+  connection_log log;
+  run_long([]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    otpp::dist::node a = co_await table.open(how.watermarks(100'000, 10'000).connect(otpp::dist::never));
+    raw_peer deaf(co_await asio::this_coro::executor, "raw@127.0.0.1");
+    co_await deaf.connect(a.local_endpoint(), "a@127.0.0.1");
+    co_await until_later([&] { return !a.peers().empty(); });
+    auto to = a.remote("x", "raw@127.0.0.1");
+    pending<int> first;
+    otpp::call_for<kept::noted>(to, 60s, first.token());
+    const std::string big(100'000, 'x');
+    while (otpp::try_cast<kept::load>(to, big)) {
+      co_await asio::post(asio::use_awaitable);
+    }
+    pending<int> last; // in line
+    otpp::call_for<kept::noted>(to, 60s, last.token());
+    deaf.socket().close();
+    std::error_code code = co_await first.code();
+    CHECK(code == otpp::errc::no_connection);
+    code = co_await last.code();
+    CHECK(code == otpp::errc::no_connection);
+    CHECK(first.times() == 1);
+    CHECK(last.times() == 1);
+    co_await a.close();
   });
 }
 

@@ -108,8 +108,8 @@ TEST_CASE("peer_ties: the end of a monitor, in both forms", "[dist]") {
   one.bytes = "<name, pid, ref>";
   otpp::detail::term_writer to;
   one.begin_end(to, reason_form::in_tuple);
-  CHECK(to.take() == bytes_of(112, 131, 104, 5, 97, 21, "<name, pid, ref>"));
+  CHECK(to.take() == bytes_of(131, 68, 0, 104, 5, 97, 21, "<name, pid, ref>"));
   otpp::detail::term_writer payload;
   one.begin_end(payload, reason_form::as_payload);
-  CHECK(payload.take() == bytes_of(112, 131, 104, 4, 97, 28, "<name, pid, ref>", 131));
+  CHECK(payload.take() == bytes_of(131, 68, 0, 104, 4, 97, 28, "<name, pid, ref>"));
 }

@@ -131,3 +131,16 @@ TEST_CASE("ticker: a peer with a shorter tick time is kept alive by answers", "[
   CHECK(pair.written(0) <= 3600);
   CHECK(pair.written(1) <= 3600);
 }
+
+TEST_CASE("ticker: who takes none of the bytes for the time of a tick is stuck", "[dist]") {
+  ticker one(4s, tick_epoch);
+  CHECK_FALSE(one.is_stuck(tick_epoch + 1h)); // nothing was offered
+  one.offers(tick_epoch + 1h);
+  one.read(tick_epoch + 1h + 3s); // it may speak nevertheless
+  CHECK_FALSE(one.is_stuck(tick_epoch + 1h + 3999ms));
+  CHECK(one.is_stuck(tick_epoch + 1h + 4s));
+  one.has_taken();
+  CHECK_FALSE(one.is_stuck(tick_epoch + 2h));
+  one.offers(tick_epoch + 2h);
+  CHECK_FALSE(one.is_stuck(tick_epoch + 2h));
+}

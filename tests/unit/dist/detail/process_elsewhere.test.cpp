@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <otpp/dist/detail/process_elsewhere.hpp>
+
+#include <otpp/dist.hpp>
+#include <otpp/dist/detail/control.hpp>
+#include <otpp/dist/detail/identity.hpp>
+#include <otpp/gen_server/send.hpp>
+#include <otpp/gen_server/start.hpp>
+#include <otpp/outcome.hpp>
+#include <otpp/term/detail/codec.hpp>
+#include <otpp/term/detail/print.hpp>
+#include <otpp/term/detail/writer.hpp>
+
+#include "support/catch.hpp"
+#include "support/error_of.hpp"
+#include "support/nodes.hpp"
+#include "support/raw_peer.hpp"
+
+#include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace {
+namespace in_order {
+
+struct news {
+  int n;
+  static constexpr auto term = otpp::as::tagged("news");
+};
+struct burst {
+  otpp::pid who;
+  int n;
+  bool ends;
+  using reply_type = int;
+  static constexpr auto term = otpp::as::tagged("burst");
+};
+
+// Sends, and then answers; or ends, without an answer.
+struct reporter {
+  using messages = otpp::message_list<burst>;
+  static int init() { return 0; }
+  static otpp::outcome<int> handle_call(const burst& m, int&) {
+    for (int n = 1; n <= m.n; ++n) {
+      otpp::try_send(m.who, news{n});
+    }
+    if (m.ends) {
+      return otpp::stop();
+    }
+    return m.n;
+  }
+};
+
+std::string call_of(const raw_peer& peer, std::uint32_t number, int n, bool ends) {
+  otpp::detail::term_writer out;
+  otpp::detail::put_reg_send(out, peer.process(), "reporter");
+  out.tuple(3);
+  out.atom("$gen_call");
+  out.tuple(2);
+  otpp::detail::put_pid(out, peer.process());
+  otpp::detail::put_ref(out, peer.reference(number));
+  out.tuple(4);
+  out.atom("burst");
+  otpp::detail::put_pid(out, peer.process());
+  otpp::detail::put_term(out, n);
+  otpp::detail::put_term(out, ends);
+  return out.take();
+}
+
+// What comes, but for monitors, until it is no news: how many of them in order, and the rest as a text.
+struct seen {
+  int news = 0;
+  std::string last;
+};
+asio::awaitable<seen> read_all(raw_peer& peer) {
+  seen all;
+  while (all.last.empty()) {
+    std::string frame = co_await peer.read();
+    otpp::detail::control_message one;
+    REQUIRE(otpp::detail::parse_control(frame, one));
+    std::string text(one.message.empty() ? one.reason : one.message);
+    text = text.empty() ? text : otpp::detail::term_printer(text, 200).print();
+    if (one.op == otpp::detail::control_op::monitor_p) {
+      continue;
+    }
+    if (text == "{news," + std::to_string(all.news + 1) + "}") {
+      ++all.news;
+    } else {
+      all.last = text;
+    }
+  }
+  co_return all;
+}
+
+} // namespace in_order
+} // namespace
+
+TEST_CASE("process_elsewhere: an answer, and the news of an end, come after what was sent before", "[dist]") {
+  connection_log log;
+  run_long([]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    how.knows<in_order::news>();
+    otpp::dist::node a = co_await table.open(how);
+    auto server = co_await otpp::start<in_order::reporter>();
+    a.publish(server, "reporter");
+    raw_peer peer(co_await asio::this_coro::executor, "raw@127.0.0.1");
+    co_await peer.connect(a.local_endpoint(), "a@127.0.0.1");
+    for (std::uint32_t n = 1; n != 50; ++n) {
+      co_await peer.send(in_order::call_of(peer, n, 20, false));
+      in_order::seen all = co_await in_order::read_all(peer);
+      CHECK(all.news == 20);
+      CHECK(all.last.ends_with(",20}"));
+    }
+    otpp::detail::term_writer out;
+    otpp::detail::put_monitor_p(out, peer.process(), std::string_view("reporter"), peer.reference(1000));
+    co_await peer.send(out.take());
+    co_await peer.send(in_order::call_of(peer, 1001, 20, true));
+    in_order::seen all = co_await in_order::read_all(peer);
+    CHECK(all.news == 20);
+    CHECK(all.last == "normal");
+    co_await a.close();
+  });
+}
