@@ -60,6 +60,29 @@ if(OTPP_TEST_LIFETIMES)
     ${plain_addresses} $<TARGET_FILE:otpp_lifetimes_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
   )
 endif()
+# Nodes, as the lifetimes are.
+foreach(sanitizer IN ITEMS asan tsan)
+  add_executable(otpp_soak_${sanitizer} ${PROJECT_SOURCE_DIR}/tests/dist/soak.cpp)
+  target_include_directories(otpp_soak_${sanitizer} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(otpp_soak_${sanitizer} PRIVATE otpp::dist otpp_warnings)
+endforeach()
+set(address_sanitizer -fsanitize=address,undefined -fno-sanitize=vptr,null,alignment,object-size -fno-sanitize-recover=all)
+target_compile_options(
+  otpp_soak_asan
+  PRIVATE -g1 ${address_sanitizer} -fno-omit-frame-pointer -DASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
+          -DASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=0
+)
+target_link_options(otpp_soak_asan PRIVATE ${address_sanitizer})
+target_compile_options(otpp_soak_tsan PRIVATE -g1 -fsanitize=thread -Wno-tsan)
+target_link_options(otpp_soak_tsan PRIVATE -fsanitize=thread)
+otpp_add_verification(
+  soak_asan "^operations" $<TARGET_FILE:otpp_soak_asan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
+)
+otpp_add_verification(
+  soak_tsan "^operations"
+  ${CMAKE_COMMAND} -E env "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp"
+  ${plain_addresses} $<TARGET_FILE:otpp_soak_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
+)
 otpp_add_verification(
   preemption "schedules|tests passed"
   ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --label-regex "^preemption$" --verbose
