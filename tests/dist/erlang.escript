@@ -771,6 +771,59 @@ row(stops) ->
     same({exit, noproc}, exits(board, seen)),
     stop(Server);
 
+row(groups) ->
+    Server = start(),
+    {ok, Scope} = pg:start(pg),
+    Early = call(grouper, {start_member, [readers()]}),
+    One = reader(),
+    ok = pg:join(readers(), One),
+    ok = call(grouper, {share, pg, node(), false}),
+    agree(readers(), [One, Early]),
+    same([One], pg:get_local_members(readers())),
+    %% Later ones, of which one joins twice.
+    Late = call(grouper, {start_member, [readers(), <<"writers">>, readers()]}),
+    Two = reader(),
+    ok = pg:join(readers(), [Two, One, Two]),
+    ok = pg:join(<<"writers">>, Two),
+    agree(readers(), [One, One, Two, Two, Early, Late, Late]),
+    agree(<<"writers">>, [Two, Late]),
+    same(true, call(grouper, {leave, readers(), Late})),
+    ok = pg:leave(readers(), [One, Two]),
+    agree(readers(), [One, Two, Early, Late]),
+    %% Messages.
+    [Pid ! {news, <<"rain">>} || Pid <- pg:get_members(<<"writers">>)],
+    {Two, {news, <<"rain">>}} = next(),
+    same([<<"rain">>], eventually(fun() -> some(gen_server:call(Late, heard)) end)),
+    same(2, call(grouper, {publish, <<"writers">>, <<"sun">>})),
+    {Two, {news, <<"sun">>}} = next(),
+    same([<<"sun">>], eventually(fun() -> some(gen_server:call(Late, heard)) end)),
+    %% Ends.
+    exit(Two, kill),
+    ok = gen_server:stop(Late),
+    agree(readers(), [One, Early]),
+    agree(<<"writers">>, []),
+    %% Without a connection each has its own. The call connects again.
+    _ = call(grouper, changes),
+    disconnect(),
+    same([One], eventually(fun() -> pg:get_members(readers()) =:= [One] andalso [One] end)),
+    agree(readers(), [One, Early]),
+    same([{left, readers(), One}, {joined, readers(), One}], call(grouper, changes)),
+    %% The scope here ends, and is started again.
+    exit(Scope, kill),
+    same([Early], eventually(fun() -> call(grouper, {members, readers()}) =:= [Early] andalso [Early] end)),
+    {ok, _} = pg:start(pg),
+    ok = pg:join(readers(), One),
+    agree(readers(), [One, Early]),
+    %% Groups of other names are told of.
+    ok = pg:join({any, "name"}, One),
+    match(printed(Server, "unknown: "), "pg of .*group.*any"),
+    %% And the other's ends.
+    ok = call(grouper, end_sharing),
+    same([Early], call(grouper, {members, readers()})),
+    same([One], eventually(fun() -> pg:get_members(readers()) =:= [One] andalso [One] end)),
+    no_mail(),
+    stop(Server);
+
 row(Row) ->
     fail("there is no row ~p", [Row]).
 
@@ -969,6 +1022,21 @@ seen(Count, Seen, _) when length(Seen) >= Count -> Seen;
 seen(Count, Seen, End) ->
     now_ms() < End orelse fail("the board has seen ~p only", [Seen]),
     seen(Count, Seen ++ call(board, seen), End).
+
+%% ---- groups ----
+
+readers() -> <<"readers">>.
+
+some([]) -> false;
+some(List) -> List.
+
+%% Both have these as the members of a group.
+agree(Group, Pids) ->
+    Sorted = lists:sort(Pids),
+    Both = fun() -> {lists:sort(pg:get_members(Group)), lists:sort(call(grouper, {members, Group}))} end,
+    Soon = now_ms() + ?LONG div 2,
+    eventually(fun() -> Both() =:= {Sorted, Sorted} orelse now_ms() > Soon end),
+    same({Sorted, Sorted}, Both()).
 
 %% A gen_server of this node, by hand.
 serve(Name) ->

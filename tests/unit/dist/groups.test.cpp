@@ -77,24 +77,24 @@ asio::awaitable<void> wait_for(const otpp::pg& scope, std::string group, std::si
 struct raw_scope {
   otpp::dist::node& node;
   raw_peer peer;
-  std::string seen; // what has come, as Erlang prints it
+  std::uint32_t creation = 0; // the node's, once it has monitored
 
   asio::awaitable<void> connect() { return peer.connect(node.local_endpoint(), node.name()); }
 
   // {Word, From, ...}, of which all after From are terms.
-  std::string frame(const char* word, const std::vector<std::string>& terms, bool is_cast = false) const {
+  template <class... Terms>
+  std::string frame(const char* word, const Terms&... terms) const {
     otpp::detail::term_writer to;
     otpp::detail::put_reg_send(to, peer.process(), "pg");
-    if (is_cast) {
-      to.tuple(2);
-      to.atom("$gen_cast");
-    }
-    to.tuple(2 + terms.size());
-    to.atom(word);
-    otpp::detail::put_pid(to, peer.process());
-    for (const std::string& each : terms) {
-      to.raw(each);
-    }
+    put(to, word, terms...);
+    return to.take();
+  }
+  std::string sync(const std::string& groups) const {
+    otpp::detail::term_writer to;
+    otpp::detail::put_reg_send(to, peer.process(), "pg");
+    to.tuple(2);
+    to.atom("$gen_cast");
+    put(to, "sync", groups);
     return to.take();
   }
 
@@ -104,14 +104,11 @@ struct raw_scope {
     otpp::detail::put_pid(to, who);
     return to.take();
   }
-  static std::string list(const std::vector<std::string>& terms) {
+  template <class... Terms>
+  static std::string list(const Terms&... terms) {
     otpp::detail::term_writer to;
-    if (!terms.empty()) {
-      to.list(terms.size());
-    }
-    for (const std::string& each : terms) {
-      to.raw(each);
-    }
+    to.list(sizeof...(terms));
+    (to.raw(terms), ...);
     to.nil();
     return to.take();
   }
@@ -131,11 +128,24 @@ struct raw_scope {
     while (found.find(words) == std::string::npos) {
       std::string bytes = co_await peer.read();
       otpp::detail::control_message message;
-      if (otpp::detail::parse_control(bytes, message) && !message.message.empty()) {
+      bool is_message = otpp::detail::parse_control(bytes, message) && !message.message.empty();
+      if (message.op == otpp::detail::control_op::monitor_p) {
+        creation = message.from.creation;
+      }
+      if (is_message) {
         found = otpp::detail::term_printer(message.message, 1000).print();
       }
     }
     co_return found;
+  }
+
+ private:
+  template <class... Terms>
+  void put(otpp::detail::term_writer& to, const char* word, const Terms&... terms) const {
+    to.tuple(2 + sizeof...(terms));
+    to.atom(word);
+    otpp::detail::put_pid(to, peer.process());
+    (to.raw(terms), ...);
   }
 };
 
@@ -401,56 +411,58 @@ TEST_CASE("groups: the words of OTP's pg", "[dist]") {
     auto one = co_await shared::start_reader();
     scope.join("readers", one);
     otpp::dist::share_groups(nodes.a, scope);
-    shared::raw_scope s{nodes.a, raw_peer(co_await asio::this_coro::executor, "raw@127.0.0.1"), {}};
+    auto executor = co_await asio::this_coro::executor;
+    shared::raw_scope s{nodes.a, raw_peer(executor, "raw@127.0.0.1")};
     co_await s.connect();
 
     // Whoever is not known is not believed.
     const std::string readers = s.text("readers");
-    co_await s.peer.send(s.frame("join", {readers, s.one(7)}));
+    co_await s.peer.send(s.frame("join", readers, s.one(7)));
     // It is answered, also if it has a version, and asked itself, once.
-    co_await s.peer.send(s.frame("discover", {s.word("v2")}));
+    co_await s.peer.send(s.frame("discover", s.word("v2")));
     std::string text = co_await s.read_until("sync");
     CHECK(shared::times(text, "#Pid<a@127.0.0.1") == 2);
     CHECK(text.find("{<<\"readers\">>,[#Pid<a@127.0.0.1") != std::string::npos);
     CHECK(scope.members("readers").size() == 1);
     co_await s.read_until("{discover,");
-    co_await s.peer.send(s.frame("discover", {}));
+    co_await s.peer.send(s.frame("discover"));
     co_await s.read_until("sync");
 
     // One, several, and one twice; of several groups.
     const std::string writers = s.text("writers");
-    co_await s.peer.send(s.frame("join", {readers, s.one(7)}));
-    std::string both = s.list({s.one(8), s.one(9), s.one(8)});
-    co_await s.peer.send(s.frame("join", {readers, both}));
-    co_await s.peer.send(s.frame("join", {writers, both}));
+    co_await s.peer.send(s.frame("join", readers, s.one(7)));
+    std::string both = s.list(s.one(8), s.one(9), s.one(8));
+    co_await s.peer.send(s.frame("join", readers, both));
+    co_await s.peer.send(s.frame("join", writers, both));
     co_await shared::wait_for(scope, "writers", 3);
     CHECK(scope.members("readers").size() == 5);
-    std::string groups = s.list({readers, writers, s.text("nobody")});
-    co_await s.peer.send(s.frame("leave", {s.one(8), groups}));
+    std::string groups = s.list(readers, writers, s.text("nobody"));
+    co_await s.peer.send(s.frame("leave", s.one(8), groups));
     co_await shared::wait_for(scope, "writers", 2);
     CHECK(scope.members("readers").size() == 4);
-    co_await s.peer.send(s.frame("leave", {s.list({s.one(8), s.one(9)}), groups}));
+    co_await s.peer.send(s.frame("leave", s.list(s.one(8), s.one(9)), groups));
     co_await shared::wait_for(scope, "writers", 0);
     CHECK(scope.members("readers").size() == 2);
 
     // All at once: who is not named any more has left.
-    std::string now = s.list({s.pair(writers, s.list({s.one(7), s.one(8), s.one(8)})), s.pair(readers, s.list({s.one(9)}))});
-    co_await s.peer.send(s.frame("sync", {now}, true));
+    std::string now = s.list(s.pair(writers, s.list(s.one(7), s.one(8), s.one(8))), s.pair(readers, s.list(s.one(9))));
+    co_await s.peer.send(s.sync(now));
     co_await shared::wait_for(scope, "writers", 3);
     CHECK(scope.members("readers").size() == 2);
     CHECK(scope.members("readers").at(0) == otpp::pid(one));
 
     // Others' processes are not its own to announce: one of ours, and one of a third node.
-    std::string third = s.pid_of({"third@127.0.0.1", 5, 0, 1, {}});
-    otpp::detail::pid_view mine{"a@127.0.0.1", static_cast<std::uint32_t>(one.id()), 0, 1, {}};
-    co_await s.peer.send(s.frame("join", {writers, s.list({third, s.pid_of(mine), s.one(6)})}));
+    otpp::detail::pid_view elsewhere{"third@127.0.0.1", 5, 0, 1, {}};
+    std::string third = s.pid_of(elsewhere);
+    otpp::detail::pid_view mine{"a@127.0.0.1", static_cast<std::uint32_t>(one.id()), 0, s.creation, {}};
+    co_await s.peer.send(s.frame("join", writers, s.list(third, s.pid_of(mine), s.one(6))));
     co_await shared::wait_for(scope, "writers", 4);
 
     // A group of another name is skipped, and the others are not.
     CHECK(nodes.a.statistics().unknown == 0);
-    co_await s.peer.send(s.frame("join", {s.word("readers"), s.one(10)}));
-    now = s.list({s.pair(s.list({s.word("x")}), s.list({s.one(1)})), s.pair(readers, s.list({s.one(10)}))});
-    co_await s.peer.send(s.frame("sync", {now}, true));
+    co_await s.peer.send(s.frame("join", s.word("readers"), s.one(10)));
+    now = s.list(s.pair(s.list(s.word("x")), s.list(s.one(1))), s.pair(readers, s.list(s.one(10))));
+    co_await s.peer.send(s.sync(now));
     co_await shared::wait_for(scope, "writers", 0);
     CHECK(scope.members("readers").size() == 2);
     CHECK(nodes.a.statistics().unknown == 2);
@@ -468,11 +480,12 @@ TEST_CASE("groups: a member that ends elsewhere leaves, whoever says so first", 
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
     otpp::pg scope;
     otpp::dist::share_groups(nodes.a, scope);
-    shared::raw_scope s{nodes.a, raw_peer(co_await asio::this_coro::executor, "raw@127.0.0.1"), {}};
+    auto executor = co_await asio::this_coro::executor;
+    shared::raw_scope s{nodes.a, raw_peer(executor, "raw@127.0.0.1")};
     co_await s.connect();
     const std::string readers = s.text("readers");
-    std::string now = s.list({s.pair(readers, s.list({s.one(7), s.one(8)}))});
-    co_await s.peer.send(s.frame("sync", {now}, true));
+    std::string now = s.list(s.pair(readers, s.list(s.one(7), s.one(8))));
+    co_await s.peer.send(s.sync(now));
     co_await shared::wait_for(scope, "readers", 2);
     otpp::pid seven = scope.members("readers").at(0);
 
@@ -495,8 +508,8 @@ TEST_CASE("groups: a member that ends elsewhere leaves, whoever says so first", 
     co_await s.peer.send(gone.take());
     co_await shared::wait_for(scope, "readers", 1);
     CHECK(seven.has_ended());
-    co_await s.peer.send(s.frame("leave", {s.one(7), s.list({readers})})); // late
-    co_await s.peer.send(s.frame("join", {readers, s.one(9)}));
+    co_await s.peer.send(s.frame("leave", s.one(7), s.list(readers))); // late
+    co_await s.peer.send(s.frame("join", readers, s.one(9)));
     co_await shared::wait_for(scope, "readers", 2);
     s.peer.socket().close();
     co_await shared::wait_for(scope, "readers", 0);
