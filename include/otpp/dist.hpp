@@ -7,6 +7,7 @@
 #pragma once
 
 #include <otpp/dist/any_call.hpp>
+#include <otpp/dist/global.hpp>
 #include <otpp/dist/groups.hpp>
 #include <otpp/dist/groups_options.hpp>
 #include <otpp/dist/node.hpp>

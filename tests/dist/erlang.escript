@@ -821,6 +821,36 @@ row(groups) ->
     ok = call(grouper, end_sharing),
     same([Early], call(grouper, {members, readers()})),
     same([One], eventually(fun() -> pg:get_members(readers()) =:= [One] andalso [One] end)),
+    %% Names that are atoms, in a scope of another name, which is started later.
+    ok = call(grouper, {share, my_app, node(), true}),
+    {ok, _} = pg:start(my_app),
+    ok = pg:join(my_app, readers, One),
+    same(true, eventually(fun() -> lists:sort(pg:get_members(my_app, readers)) =:= lists:sort([One, Early]) end)),
+    agree(readers(), [One], [One, Early]),
+    no_mail(),
+    stop(Server);
+
+row(global_names) ->
+    Server = start(),
+    same(undefined, call(registrar, {find, counter, node()})),
+    same(<<"registered">>, call(registrar, {register_me, counter, node()})),
+    Pid = global:whereis_name(counter),
+    same(?NODE, node(Pid)),
+    same(Pid, gen_server:call({global, counter}, {find, counter, node()}, ?LONG)),
+    same(<<"name_taken">>, call(registrar, {register_me, counter, node()})),
+    same(ok, call(registrar, {unregister, counter, node()})),
+    same(undefined, global:whereis_name(counter)),
+    %% A name of ours, and one that is no atom.
+    yes = global:register_name({seven, 7}, self()),
+    same(self(), call(registrar, {find, {seven, 7}, node()})),
+    same(<<"name_taken">>, call(registrar, {register_me, {seven, 7}, node()})),
+    %% It goes with the connection.
+    same(<<"registered">>, call(registrar, {register_me, counter, node()})),
+    disconnect(),
+    same(true, eventually(fun() -> global:whereis_name(counter) =:= undefined end)),
+    same(<<"registered">>, call(registrar, {register_me, counter, node()})),
+    ok = gen_server:stop(Pid),
+    same(true, eventually(fun() -> global:whereis_name(counter) =:= undefined end)),
     no_mail(),
     stop(Server);
 
@@ -1030,13 +1060,15 @@ readers() -> <<"readers">>.
 some([]) -> false;
 some(List) -> List.
 
-%% Both have these as the members of a group.
-agree(Group, Pids) ->
-    Sorted = lists:sort(Pids),
+%% Both have these as the members of a group, or these here and those there.
+agree(Group, Pids) -> agree(Group, Pids, Pids).
+
+agree(Group, Ours, Theirs) ->
+    Expected = {lists:sort(Ours), lists:sort(Theirs)},
     Both = fun() -> {lists:sort(pg:get_members(Group)), lists:sort(call(grouper, {members, Group}))} end,
     Soon = now_ms() + ?LONG div 2,
-    eventually(fun() -> Both() =:= {Sorted, Sorted} orelse now_ms() > Soon end),
-    same({Sorted, Sorted}, Both()).
+    eventually(fun() -> Both() =:= Expected orelse now_ms() > Soon end),
+    same(Expected, Both()).
 
 %% A gen_server of this node, by hand.
 serve(Name) ->

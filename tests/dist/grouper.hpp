@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// A server that shares the groups of a scope with another node, and says who is in them.
+// A server that shares the groups of a scope with another node, and says who is in them; and one for names of global.
 
 #pragma once
 
@@ -108,5 +108,47 @@ struct grouper {
   void handle_info(const otpp::group_change& one, state& s) {
     bool is_join = one.what == otpp::group_change::kind::joined;
     s.log.emplace_back(otpp::atom(is_join ? "joined" : "left"), one.group, one.who);
+  }
+};
+
+struct registrar {
+  struct register_me {
+    otpp::term name;
+    otpp::atom at;
+    using reply_type = std::string;
+    static constexpr auto term = otpp::as::tagged("register_me");
+  };
+  struct unregister {
+    otpp::term name;
+    otpp::atom at;
+    using reply_type = void;
+    static constexpr auto term = otpp::as::tagged("unregister");
+  };
+  struct find {
+    otpp::term name;
+    otpp::atom at;
+    using reply_type = otpp::pid;
+    static constexpr auto term = otpp::as::tagged("find");
+  };
+  using messages = otpp::message_list<register_me, unregister, find>;
+
+  using state = otpp::dist::node*;
+
+  state init(otpp::dist::node* node) { return node; }
+  asio::awaitable<std::string> handle_call(register_me what, state& node) {
+    std::string answer = "registered";
+    try {
+      co_await otpp::dist::register_global(*node, what.name, otpp::self(), what.at.text());
+    } catch (const otpp::error& error) {
+      answer = error.code() == otpp::errc::name_taken ? "name_taken" : error.what();
+    }
+    co_return answer;
+  }
+  asio::awaitable<void> handle_call(unregister what, state& node) {
+    co_await otpp::dist::unregister_global(*node, what.name, what.at.text());
+  }
+  asio::awaitable<otpp::pid> handle_call(find what, state& node) {
+    otpp::pid found = co_await otpp::dist::whereis_global(*node, what.name, what.at.text());
+    co_return found;
   }
 };

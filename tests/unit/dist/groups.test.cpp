@@ -18,15 +18,18 @@
 #include "support/raw_peer.hpp"
 #include "support/until.hpp"
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -57,6 +60,8 @@ asio::awaitable<otpp::server_ref<reader>> start_reader() {
 
 // Two nodes with a scope each. The first names the second, which only answers.
 struct two_scopes {
+  explicit two_scopes(two_nodes& both) : nodes(both) {}
+
   two_nodes& nodes;
   otpp::pg at_a;
   otpp::pg at_b;
@@ -75,9 +80,13 @@ asio::awaitable<void> wait_for(const otpp::pg& scope, std::string group, std::si
 
 // A node whose scope is what the test says.
 struct raw_scope {
+  raw_scope(otpp::dist::node& of, asio::any_io_executor executor)
+      : node(of), peer(std::move(executor), "raw@127.0.0.1") {}
+
   otpp::dist::node& node;
   raw_peer peer;
   std::uint32_t creation = 0; // the node's, once it has monitored
+  std::map<std::uint32_t, std::string> monitors; // how the ends of processes are told, by their ids
 
   asio::awaitable<void> connect() { return peer.connect(node.local_endpoint(), node.name()); }
 
@@ -130,7 +139,7 @@ struct raw_scope {
       otpp::detail::control_message message;
       bool is_message = otpp::detail::parse_control(bytes, message) && !message.message.empty();
       if (message.op == otpp::detail::control_op::monitor_p) {
-        creation = message.from.creation;
+        note_monitor(message);
       }
       if (is_message) {
         found = otpp::detail::term_printer(message.message, 1000).print();
@@ -139,7 +148,35 @@ struct raw_scope {
     co_return found;
   }
 
+  // Says that a process has ended, once it is monitored.
+  asio::awaitable<void> end(std::uint32_t id) {
+    while (!monitors.contains(id)) {
+      std::string bytes = co_await peer.read();
+      otpp::detail::control_message message;
+      if (otpp::detail::parse_control(bytes, message) && message.op == otpp::detail::control_op::monitor_p) {
+        note_monitor(message);
+      }
+    }
+    std::string told = monitors.at(id);
+    co_await peer.send(told);
+  }
+
  private:
+  void note_monitor(const otpp::detail::control_message& asked) {
+    const auto* whom = std::get_if<otpp::detail::pid_view>(&asked.to);
+    creation = asked.from.creation;
+    if (whom) {
+      otpp::detail::term_writer to;
+      otpp::detail::begin_control(
+          to, 5, static_cast<std::uint64_t>(otpp::detail::control_op::monitor_p_exit));
+      otpp::detail::put_pid(to, *whom);
+      otpp::detail::put_pid(to, asked.from);
+      otpp::detail::put_ref(to, asked.ref);
+      to.atom("normal");
+      monitors[whom->id] = to.take();
+    }
+  }
+
   template <class... Terms>
   void put(otpp::detail::term_writer& to, const char* word, const Terms&... terms) const {
     to.tuple(2 + sizeof...(terms));
@@ -162,7 +199,7 @@ std::size_t times(const std::string& text, const std::string& what) {
 
 TEST_CASE("groups: members of each node are those of the other, until they leave or end", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     auto early = co_await shared::start_reader();
     auto late = co_await shared::start_reader();
     auto other = co_await shared::start_reader();
@@ -196,7 +233,7 @@ TEST_CASE("groups: members of each node are those of the other, until they leave
 
 TEST_CASE("groups: what is sent to a group reaches its members elsewhere", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     auto here = std::make_shared<std::vector<std::string>>();
     auto there = std::make_shared<std::vector<std::string>>();
     auto first = co_await otpp::start<shared::reader>(here);
@@ -222,7 +259,7 @@ TEST_CASE("groups: what is sent to a group reaches its members elsewhere", "[dis
 
 TEST_CASE("groups: who has joined several times is a member as often", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     auto one = co_await shared::start_reader();
     auto two = co_await shared::start_reader();
     s.at_a.join("readers", one);
@@ -246,7 +283,7 @@ TEST_CASE("groups: who has joined several times is a member as often", "[dist]")
 
 TEST_CASE("groups: without a connection the members of the other node leave, and come again", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     auto at_a = co_await shared::start_reader();
     auto at_b = co_await shared::start_reader();
     s.at_a.join("readers", at_a);
@@ -273,7 +310,7 @@ TEST_CASE("groups: without a connection the members of the other node leave, and
 
 TEST_CASE("groups: a sharing ends, and another begins", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     auto at_a = co_await shared::start_reader();
     auto at_b = co_await shared::start_reader();
     s.at_a.join("readers", at_a);
@@ -345,7 +382,7 @@ TEST_CASE("groups: a scope that is started later is found", "[dist]") {
 
 TEST_CASE("groups: scopes of other names are others", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     otpp::pg mine;
     auto one = co_await shared::start_reader();
     s.share();
@@ -412,7 +449,7 @@ TEST_CASE("groups: the words of OTP's pg", "[dist]") {
     scope.join("readers", one);
     otpp::dist::share_groups(nodes.a, scope);
     auto executor = co_await asio::this_coro::executor;
-    shared::raw_scope s{nodes.a, raw_peer(executor, "raw@127.0.0.1")};
+    shared::raw_scope s(nodes.a, executor);
     co_await s.connect();
 
     // Whoever is not known is not believed.
@@ -481,7 +518,7 @@ TEST_CASE("groups: a member that ends elsewhere leaves, whoever says so first", 
     otpp::pg scope;
     otpp::dist::share_groups(nodes.a, scope);
     auto executor = co_await asio::this_coro::executor;
-    shared::raw_scope s{nodes.a, raw_peer(executor, "raw@127.0.0.1")};
+    shared::raw_scope s(nodes.a, executor);
     co_await s.connect();
     const std::string readers = s.text("readers");
     std::string now = s.list(s.pair(readers, s.list(s.one(7), s.one(8))));
@@ -489,37 +526,29 @@ TEST_CASE("groups: a member that ends elsewhere leaves, whoever says so first", 
     co_await shared::wait_for(scope, "readers", 2);
     otpp::pid seven = scope.members("readers").at(0);
 
-    // Which monitor is of which process?
-    otpp::detail::control_message asked;
-    std::string bytes;
-    bool is_found = false;
-    while (!is_found) {
-      bytes = co_await s.peer.read();
-      bool is_control = otpp::detail::parse_control(bytes, asked);
-      const auto* whom = std::get_if<otpp::detail::pid_view>(&asked.to);
-      is_found = is_control && asked.op == otpp::detail::control_op::monitor_p && whom && whom->id == 7;
-    }
-    otpp::detail::term_writer gone;
-    otpp::detail::begin_control(gone, 5, static_cast<std::uint64_t>(otpp::detail::control_op::monitor_p_exit));
-    otpp::detail::put_pid(gone, s.peer.process(7));
-    otpp::detail::put_pid(gone, asked.from);
-    otpp::detail::put_ref(gone, asked.ref);
-    gone.atom("normal");
-    co_await s.peer.send(gone.take());
+    co_await s.end(7);
     co_await shared::wait_for(scope, "readers", 1);
     CHECK(seven.has_ended());
     co_await s.peer.send(s.frame("leave", s.one(7), s.list(readers))); // late
     co_await s.peer.send(s.frame("join", readers, s.one(9)));
     co_await shared::wait_for(scope, "readers", 2);
+
+    // The scope itself ends; as there is a connection, it is asked for again.
+    co_await s.end(1);
+    co_await s.read_until("{discover,");
+    CHECK(scope.members("readers").empty());
+    co_await s.peer.send(s.frame("join", readers, s.one(7))); // is late
+    co_await s.peer.send(s.frame("join", s.word("x"), s.one(7)));
+    co_await some_steps();
+    CHECK(scope.members("readers").empty());
     s.peer.socket().close();
-    co_await shared::wait_for(scope, "readers", 0);
   });
 }
 
 TEST_CASE("groups: names that are atoms", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
     connection_log log;
-    shared::two_scopes s{nodes, {}, {}, {}, {}};
+    shared::two_scopes s(nodes);
     auto one = co_await shared::start_reader();
     s.share(otpp::dist::groups_options().names(otpp::dist::group_names::atoms));
     s.at_a.join(std::string(256, 'x'), one);
