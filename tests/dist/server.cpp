@@ -398,7 +398,8 @@ asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold) {
   node.publish(otpp::server_name<anything>("anything"));
   node.publish(otpp::server_name<grouper>("grouper"));
   node.publish(otpp::server_name<registrar>("registrar"));
-  node.publish(otpp::server_name<member>("member")); // nobody has the name, but its messages are known by that
+  node.publish(
+      otpp::server_name<member>("member")); // nobody has the name, but its messages are known by that
 }
 
 asio::awaitable<void> connect(otpp::dist::node& node, std::string peer) {

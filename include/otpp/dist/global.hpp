@@ -130,8 +130,7 @@ auto unregister_global(const node& by, global_name name, std::string peer, Token
 template <class Token = asio::use_awaitable_t<>>
 auto whereis_global(const node& by, global_name name, std::string peer, Token&& token = {}) {
   detail::rex_call<pid> wanted{atom("global"), atom("whereis_name"), {name.term()}};
-  return otpp::call(
-      by.remote("rex", std::move(peer)), std::move(wanted), infinite, std::forward<Token>(token));
+  return otpp::call(by.remote("rex", std::move(peer)), wanted, infinite, std::forward<Token>(token));
 }
 
 } // namespace otpp::dist

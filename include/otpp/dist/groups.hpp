@@ -73,7 +73,8 @@ inline pid share_groups(
     const node& by, const pg& scope, std::vector<std::string> peers = {}, groups_options how = {}) {
   using bridge = detail::group_bridge;
   if (!by || by.process().has_ended()) {
-    std::rethrow_exception(detail::make_error(errc::no_process, "share_groups", {}, "a node that is not open"));
+    std::rethrow_exception(
+        detail::make_error(errc::no_process, "share_groups", {}, "a node that is not open"));
   }
   for (const std::string& each : peers) {
     detail::parse_node_name(each);
@@ -87,7 +88,8 @@ inline pid share_groups(
       detail::access::core(by), "shared groups", by, std::move(same), std::move(peers), std::move(how));
   auto typed = made.as<bridge>();
   if (!typed) {
-    std::rethrow_exception(detail::make_error(errc::no_process, "share_groups", {}, "a node that is not open"));
+    std::rethrow_exception(
+        detail::make_error(errc::no_process, "share_groups", {}, "a node that is not open"));
   }
   try {
     node(by).publish(*typed, name);

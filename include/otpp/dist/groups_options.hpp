@@ -16,7 +16,7 @@ namespace otpp::dist {
 /// What the name of a group, which is a text here, is for Erlang and Elixir.
 enum class group_names : std::uint8_t {
   binaries, ///< `<<"readers">>`; Elixir's `"readers"`.
-  atoms     ///< `readers`; Elixir's `:readers`. For names that the program writes: the BEAM never frees an atom.
+  atoms ///< `readers`; Elixir's `:readers`. For names that the program writes: the BEAM never frees an atom.
 };
 
 /// How a scope is shared by `share_groups`. Setters chain, as those of `otpp::options`.

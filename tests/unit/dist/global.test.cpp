@@ -139,8 +139,7 @@ TEST_CASE("global: a wait is cancelled, and other tokens", "[dist]") {
     asio::cancellation_signal cancel;
     pending<> waiting;
     otpp::dist::register_global(
-        nodes.a, "never", server, globally::b,
-        asio::bind_cancellation_slot(cancel.slot(), waiting.token()));
+        nodes.a, "never", server, globally::b, asio::bind_cancellation_slot(cancel.slot(), waiting.token()));
     co_await some_steps();
     cancel.emit(asio::cancellation_type::terminal);
     std::error_code code = co_await waiting.code();

@@ -85,7 +85,7 @@ struct raw_scope {
 
   otpp::dist::node& node;
   raw_peer peer;
-  std::uint32_t creation = 0; // the node's, once it has monitored
+  std::uint32_t creation = 0;                    // the node's, once it has monitored
   std::map<std::uint32_t, std::string> monitors; // how the ends of processes are told, by their ids
 
   asio::awaitable<void> connect() { return peer.connect(node.local_endpoint(), node.name()); }
@@ -482,7 +482,8 @@ TEST_CASE("groups: the words of OTP's pg", "[dist]") {
     CHECK(scope.members("readers").size() == 2);
 
     // All at once: who is not named any more has left.
-    std::string now = s.list(s.pair(writers, s.list(s.one(7), s.one(8), s.one(8))), s.pair(readers, s.list(s.one(9))));
+    std::string now =
+        s.list(s.pair(writers, s.list(s.one(7), s.one(8), s.one(8))), s.pair(readers, s.list(s.one(9))));
     co_await s.peer.send(s.sync(now));
     co_await shared::wait_for(scope, "writers", 3);
     CHECK(scope.members("readers").size() == 2);

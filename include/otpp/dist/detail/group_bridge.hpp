@@ -108,7 +108,8 @@ class group_bridge {
       if (is_here(one.who)) {
         bool is_first = changed_.empty();
         changed_.insert(one.group);
-        if (is_first && !try_cast(self<group_bridge>(), tell_changes())) { // after all changes that have come by now
+        if (is_first &&
+            !try_cast(self<group_bridge>(), tell_changes())) { // after all changes that have come by now
           tell();
         }
       }
@@ -128,7 +129,8 @@ class group_bridge {
 
     void ask_unknown() {
       for (const std::string& peer : node_.peers()) {
-        bool is_known = std::ranges::any_of(known_, [&](const auto& each) { return each.second.node() == peer; });
+        bool is_known =
+            std::ranges::any_of(known_, [&](const auto& each) { return each.second.node() == peer; });
         if (!is_known && std::ranges::count(peers_, peer) != 0) {
           ask(peer);
         }
@@ -205,9 +207,7 @@ class group_bridge {
     // Also nobody, and who was one of an earlier node of this name.
     bool is_here(const pid& who) const { return !who || node_.node_of(who) == node_.name(); }
 
-    void ask(const std::string& peer) {
-      try_send(node_.remote(how_.scope(), peer), pg_discover{self()});
-    }
+    void ask(const std::string& peer) { try_send(node_.remote(how_.scope(), peer), pg_discover{self()}); }
 
     remote_scope* find(const pid& from) {
       auto found = known_.find(from.id());
