@@ -7,6 +7,9 @@
 #pragma once
 
 #include <otpp/dist/any_call.hpp>
+#include <otpp/dist/global.hpp>
+#include <otpp/dist/groups.hpp>
+#include <otpp/dist/groups_options.hpp>
 #include <otpp/dist/node.hpp>
 #include <otpp/dist/node_event.hpp>
 #include <otpp/dist/node_options.hpp>

@@ -771,6 +771,89 @@ row(stops) ->
     same({exit, noproc}, exits(board, seen)),
     stop(Server);
 
+row(groups) ->
+    Server = start(),
+    {ok, Scope} = pg:start(pg),
+    Early = call(grouper, {start_member, [readers()]}),
+    One = reader(),
+    ok = pg:join(readers(), One),
+    ok = call(grouper, {share, pg, node(), false}),
+    agree(readers(), [One, Early]),
+    same([One], pg:get_local_members(readers())),
+    %% Later ones, of which one joins twice.
+    Late = call(grouper, {start_member, [readers(), <<"writers">>, readers()]}),
+    Two = reader(),
+    ok = pg:join(readers(), [Two, One, Two]),
+    ok = pg:join(<<"writers">>, Two),
+    agree(readers(), [One, One, Two, Two, Early, Late, Late]),
+    agree(<<"writers">>, [Two, Late]),
+    same(true, call(grouper, {leave, readers(), Late})),
+    ok = pg:leave(readers(), [One, Two]),
+    agree(readers(), [One, Two, Early, Late]),
+    %% Messages.
+    [Pid ! {news, <<"rain">>} || Pid <- pg:get_members(<<"writers">>)],
+    {Two, {news, <<"rain">>}} = next(),
+    same([<<"rain">>], eventually(fun() -> some(gen_server:call(Late, heard)) end)),
+    same(2, call(grouper, {publish, <<"writers">>, <<"sun">>})),
+    {Two, {news, <<"sun">>}} = next(),
+    same([<<"sun">>], eventually(fun() -> some(gen_server:call(Late, heard)) end)),
+    %% Ends.
+    exit(Two, kill),
+    ok = gen_server:stop(Late),
+    agree(readers(), [One, Early]),
+    agree(<<"writers">>, []),
+    %% Without a connection each has its own. The call connects again.
+    _ = call(grouper, changes),
+    disconnect(),
+    same([One], eventually(fun() -> pg:get_members(readers()) =:= [One] andalso [One] end)),
+    agree(readers(), [One, Early]),
+    same([{left, readers(), One}, {joined, readers(), One}], call(grouper, changes)),
+    %% The scope here ends, and is started again.
+    exit(Scope, kill),
+    same([Early], eventually(fun() -> call(grouper, {members, readers()}) =:= [Early] andalso [Early] end)),
+    {ok, _} = pg:start(pg),
+    ok = pg:join(readers(), One),
+    agree(readers(), [One, Early]),
+    %% Groups of other names are told of.
+    ok = pg:join({any, "name"}, One),
+    match(printed(Server, "unknown: "), "pg of .*group.*any"),
+    %% And the other's ends.
+    ok = call(grouper, end_sharing),
+    same([Early], call(grouper, {members, readers()})),
+    same([One], eventually(fun() -> pg:get_members(readers()) =:= [One] andalso [One] end)),
+    %% Names that are atoms, in a scope of another name, which is started later.
+    ok = call(grouper, {share, my_app, node(), true}),
+    {ok, _} = pg:start(my_app),
+    ok = pg:join(my_app, readers, One),
+    same(true, eventually(fun() -> lists:sort(pg:get_members(my_app, readers)) =:= lists:sort([One, Early]) end)),
+    agree(readers(), [One], [One, Early]),
+    no_mail(),
+    stop(Server);
+
+row(global_names) ->
+    Server = start(),
+    same(undefined, call(registrar, {find, counter, node()})),
+    same(<<"registered">>, call(registrar, {register_me, counter, node()})),
+    Pid = global:whereis_name(counter),
+    same(?NODE, node(Pid)),
+    same(Pid, gen_server:call({global, counter}, {find, counter, node()}, ?LONG)),
+    same(<<"name_taken">>, call(registrar, {register_me, counter, node()})),
+    same(ok, call(registrar, {unregister, counter, node()})),
+    same(undefined, global:whereis_name(counter)),
+    %% A name of ours, and one that is no atom.
+    yes = global:register_name({seven, 7}, self()),
+    same(self(), call(registrar, {find, {seven, 7}, node()})),
+    same(<<"name_taken">>, call(registrar, {register_me, {seven, 7}, node()})),
+    %% It goes with the connection.
+    same(<<"registered">>, call(registrar, {register_me, counter, node()})),
+    disconnect(),
+    same(true, eventually(fun() -> global:whereis_name(counter) =:= undefined end)),
+    same(<<"registered">>, call(registrar, {register_me, counter, node()})),
+    ok = gen_server:stop(Pid),
+    same(true, eventually(fun() -> global:whereis_name(counter) =:= undefined end)),
+    no_mail(),
+    stop(Server);
+
 row(Row) ->
     fail("there is no row ~p", [Row]).
 
@@ -969,6 +1052,23 @@ seen(Count, Seen, _) when length(Seen) >= Count -> Seen;
 seen(Count, Seen, End) ->
     now_ms() < End orelse fail("the board has seen ~p only", [Seen]),
     seen(Count, Seen ++ call(board, seen), End).
+
+%% ---- groups ----
+
+readers() -> <<"readers">>.
+
+some([]) -> false;
+some(List) -> List.
+
+%% Both have these as the members of a group, or these here and those there.
+agree(Group, Pids) -> agree(Group, Pids, Pids).
+
+agree(Group, Ours, Theirs) ->
+    Expected = {lists:sort(Ours), lists:sort(Theirs)},
+    Both = fun() -> {lists:sort(pg:get_members(Group)), lists:sort(call(grouper, {members, Group}))} end,
+    Soon = now_ms() + ?LONG div 2,
+    eventually(fun() -> Both() =:= Expected orelse now_ms() > Soon end),
+    same(Expected, Both()).
 
 %% A gen_server of this node, by hand.
 serve(Name) ->

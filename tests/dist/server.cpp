@@ -10,6 +10,7 @@
 
 #include "asker.hpp"
 #include "board.hpp"
+#include "grouper.hpp"
 
 #include <otpp/dist.hpp>
 #include <otpp/otpp.hpp>
@@ -383,6 +384,8 @@ asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold) {
   co_await otpp::start<anything>(otpp::named("anything"));
   co_await otpp::start<asker>(otpp::named("asker"), &node);
   co_await otpp::start<board>(otpp::named("board"), &node);
+  co_await otpp::start<grouper>(otpp::named("grouper"), &node);
+  co_await otpp::start<registrar>(otpp::named("registrar"), &node);
   node.publish(otpp::server_name<control>("control"));
   node.publish(otpp::server_name<asker>("asker"));
   node.publish(otpp::server_name<board>("board"));
@@ -393,6 +396,10 @@ asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold) {
   node.publish(otpp::server_name<slow>("slow"));
   node.publish(otpp::server_name<limited>("limited"));
   node.publish(otpp::server_name<anything>("anything"));
+  node.publish(otpp::server_name<grouper>("grouper"));
+  node.publish(otpp::server_name<registrar>("registrar"));
+  node.publish(
+      otpp::server_name<member>("member")); // nobody has the name, but its messages are known by that
 }
 
 asio::awaitable<void> connect(otpp::dist::node& node, std::string peer) {

@@ -273,6 +273,7 @@ class node {
   }
 
  private:
+  friend struct detail::access;
   friend struct detail::initiate_open;
 
   node(std::shared_ptr<detail::node_core> core, pid process) noexcept

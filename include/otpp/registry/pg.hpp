@@ -199,6 +199,8 @@ class pg {
   bool demonitor(const group_monitor& ref) { return scope_->unwatch(ref); }
 
  private:
+  friend struct detail::access;
+
   // Messages are created under the lock, so that all monitors see the same order, and sent without it, by one
   // thread at a time.
   class scope final : public detail::membership_table {
@@ -326,6 +328,10 @@ class pg {
     std::vector<delivery> outbox_;
     bool is_telling_ = false;
   };
+
+  // The same scope, which lasts as long as one of the objects.
+  explicit pg(detail::intrusive_ptr<scope> same) noexcept : scope_(std::move(same)) {}
+  const detail::intrusive_ptr<scope>& core() const noexcept { return scope_; }
 
   detail::intrusive_ptr<scope> scope_;
 };
