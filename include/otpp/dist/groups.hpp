@@ -85,7 +85,7 @@ inline pid share_groups(
   std::string name = atom(how.scope()).text();
   std::shared_ptr<pg> same(new pg(detail::access::make<pg>(detail::access::core(scope))));
   pid made = detail::start_with_node<bridge>(
-      detail::access::core(by), "shared groups", by, std::move(same), std::move(peers), std::move(how));
+      detail::access::core(by), "shared groups", 0, by, std::move(same), std::move(peers), std::move(how));
   auto typed = made.as<bridge>();
   if (!typed) {
     std::rethrow_exception(

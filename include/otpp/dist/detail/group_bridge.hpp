@@ -155,14 +155,21 @@ class group_bridge {
       if (is_here(from)) {
         return;
       }
-      pg_sync all{self(), {}};
-      for (const auto& [group, members] : told_) {
-        all.groups.emplace_back(term_of_group(group, how_.names()), members);
-      }
-      try_cast(from, std::move(all));
-      if (!known_.contains(from.id())) {
-        know(from);
+      bool is_new = !known_.contains(from.id());
+      know(from);
+      tell_all(from);
+      if (is_new) {
         try_send(from, pg_discover{self()});
+      }
+    }
+
+    // Who could not be told something, as too much waits for its node, is told all.
+    void catch_up() {
+      for (std::uint64_t each : std::exchange(behind_, {})) {
+        auto found = known_.find(each);
+        if (found != known_.end()) {
+          tell_all(found->second.process());
+        }
       }
     }
 
@@ -224,6 +231,16 @@ class group_bridge {
       return made.first->second;
     }
 
+    void tell_all(const pid& whom) {
+      pg_sync all{self(), {}};
+      for (const auto& [group, members] : told_) {
+        all.groups.emplace_back(term_of_group(group, how_.names()), members);
+      }
+      if (!try_cast(whom, std::move(all))) {
+        behind_.insert(whom.id());
+      }
+    }
+
     // Tells what has changed in a group.
     void tell(const std::string& group) {
       pid_list now = scope_->members(group);
@@ -238,11 +255,12 @@ class group_bridge {
       }
       set_list(told_, group, std::move(now));
       for (const auto& each : known_) {
-        if (!left.empty()) {
-          try_send(each.second.process(), pg_leave{self(), left, {*name}});
-        }
-        if (!joined.empty()) {
-          try_send(each.second.process(), pg_join{self(), *name, joined});
+        const pid& whom = each.second.process();
+        bool is_told = !behind_.contains(each.first) &&
+                       (left.empty() || try_send(whom, pg_leave{self(), left, {*name}})) &&
+                       (joined.empty() || try_send(whom, pg_join{self(), *name, joined}));
+        if (!is_told) {
+          behind_.insert(each.first);
         }
       }
     }
@@ -285,6 +303,7 @@ class group_bridge {
     pid_lists told_;                         // members here, as the others know them
     std::set<std::string> changed_;          // groups that may differ from that
     std::map<std::uint64_t, remote_scope> known_;
+    std::set<std::uint64_t> behind_; // of those
   };
 
   using state_type = std::unique_ptr<shared_scope>;
@@ -298,7 +317,10 @@ class group_bridge {
 
   static void handle_cast(const begin& told, state_type& s) { s->start(told.as); }
   static void handle_cast(tell_changes, state_type& s) { s->tell(); }
-  static void handle_info(ask_again, state_type& s) { s->ask_unknown(); }
+  static void handle_info(ask_again, state_type& s) {
+    s->ask_unknown();
+    s->catch_up();
+  }
   static void handle_info(const group_change& one, state_type& s) { s->changed(one); }
   static void handle_info(const dist::node_event& one, state_type& s) { s->peer_changed(one); }
   static void handle_info(const down& lost, state_type& s) { s->lost(lost); }

@@ -217,7 +217,7 @@ TEST_CASE("remote_process: many casts and then a call come in order", "[dist]") 
   with_two_agents([](two_agents& s) -> asio::awaitable<void> {
     constexpr int many = 10'000;
     for (int n = 1; n <= many; ++n) {
-      CHECK(otpp::try_cast<agent::note>(s.far_b, n));
+      co_await otpp::cast<agent::note>(s.far_b, n);
     }
     co_await otpp::call<agent::get>(s.far_b);
     CHECK(s.seen_b->notes == many);
