@@ -14,6 +14,7 @@
 #include <otpp/dist/node_event.hpp>
 #include <otpp/dist/node_options.hpp>
 #include <otpp/dist/node_statistics.hpp>
+#include <otpp/dist/ok.hpp>
 #include <otpp/dist/remote_name.hpp>
 #include <otpp/dist/remote_reason.hpp>
 #include <otpp/dist/reports.hpp>

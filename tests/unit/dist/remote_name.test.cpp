@@ -99,13 +99,19 @@ struct weight {
   static constexpr auto term = otpp::as::tagged("weight");
 };
 
+struct fetch { // answers {ok, N}, or {error, not_found} for what is negative
+  int n;
+  using reply_type = otpp::dist::ok<int>;
+  static constexpr auto term = otpp::as::tagged("fetch");
+};
+
 struct worker {
   struct long_name_here {
     using reply_type = std::string;
     static constexpr auto term = otpp::as::tagged("long_name");
   };
   using messages = otpp::message_list<
-      get, add, nothing, bump, spoil, spoil_quietly, keep, name_of, long_name_here, weight>;
+      get, add, nothing, bump, spoil, spoil_quietly, keep, name_of, long_name_here, weight, fetch>;
 
   struct seen {
     std::vector<otpp::caller<int>> kept;
@@ -124,6 +130,12 @@ struct worker {
   static void handle_call(nothing, state& s) { ++s->count; }
   static std::string handle_call(name_of, state&) { return "worker"; }
   static std::string handle_call(long_name_here, state&) { return std::string(1000, 'x'); }
+  static otpp::outcome<otpp::dist::ok<int>> handle_call(fetch request, state&) {
+    if (request.n < 0) {
+      return otpp::fail(otpp::dist::remote_error(otpp::atom("not_found")));
+    }
+    return otpp::dist::ok<int>{request.n};
+  }
   static int handle_call(weight one, state&) { return static_cast<int>(one.grams); }
   static otpp::outcome<int> handle_call(spoil request, state&) { return end<int>(request.how); }
   static otpp::outcome<> handle_call(spoil_quietly request, state&) { return end<void>(request.how); }
@@ -592,5 +604,30 @@ TEST_CASE("remote_name: outlives its node, and one of no node", "[dist]") {
     code = co_await code_of(otpp::call<far_away::get>(to));
     CHECK(code == otpp::errc::no_process);
     CHECK_FALSE(otpp::try_cast<far_away::bump>(to, 1));
+  });
+}
+
+TEST_CASE("remote_name: the answers {ok, V} and {error, R}", "[dist]") {
+  with_a_worker([](far_away::site& s) -> asio::awaitable<void> {
+    otpp::dist::ok<int> found = co_await otpp::call<far_away::fetch>(s.address(), 7);
+    CHECK(found.value == 7);
+    std::exception_ptr failure = co_await failure_of(otpp::call<far_away::fetch>(s.address(), -1));
+    CHECK(text_of(failure) == "not_found");
+    otpp::term term = otpp::term::of(found);
+    CHECK(term.view().text() == "{ok,7}");
+  });
+}
+
+TEST_CASE("remote_name: any term is called, and any is the answer", "[dist]") {
+  with_a_worker([](far_away::site& s) -> asio::awaitable<void> {
+    otpp::dist::any_call name{otpp::term::of(otpp::atom("name_of"))};
+    otpp::term answer = co_await otpp::call(s.address(), name);
+    CHECK(answer.view().text() == "<<\"worker\">>");
+    far_away::add five{5};
+    otpp::term sum = co_await otpp::call<otpp::dist::any_call>(s.address(), otpp::term::of(five));
+    CHECK(sum.get<int>() == 5);
+    std::error_code code = co_await code_of(
+        otpp::call<otpp::dist::any_call>(s.address(), otpp::term::of(otpp::atom("nonsense"))));
+    CHECK(code == otpp::errc::bad_message);
   });
 }
