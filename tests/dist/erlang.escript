@@ -502,6 +502,48 @@ row(spawn) ->
     same(Before, call(control, statistics)),
     stop(Server);
 
+%% ---- a great deal of it ----
+
+row(stream) ->
+    %% Of all lengths, each way at the same time. OTPP_ROW_MESSAGES is how many; a million takes a minute.
+    Count = list_to_integer(os:getenv("OTPP_ROW_MESSAGES", "50000")),
+    Server = start(),
+    {Receiver, Received} = spawn_monitor(fun() ->
+        register(receiver, self()),
+        receive_items(1, Count)
+    end),
+    {_, Sent} = spawn_monitor(fun() -> exit({sent, gen_server:call({source, ?NODE}, {stream, receiver, node(), Count}, infinity)}) end),
+    [gen_server:cast({sink, ?NODE}, {item, N, item(N)}) || N <- lists:seq(1, Count)],
+    same({Count, true}, gen_server:call({sink, ?NODE}, received, infinity)),
+    receive {'DOWN', Sent, process, _, How} -> same({sent, <<"sent">>}, How) end,
+    Receiver ! done,
+    receive {'DOWN', Received, process, _, Why} -> same({received, Count}, Why) end,
+    same(0, maps:get(dropped, call(control, statistics))),
+    gen_server:cast({sink, ?NODE}, {item, Count + 1, <<"x">>}), % the test of the test
+    same({Count + 1, false}, call(sink, received)),
+    stop(Server);
+
+row(at_once) ->
+    %% Both call the other at the same time, without a connection: it is one, whose name ever is the greater, and no call is lost.
+    [begin
+        Server = start_as(Name, ["events", "on"]),
+        {ok, Pid} = serve(erlang_server),
+        [begin
+            Us = self(),
+            command(Server, "ask erlang_server erl@127.0.0.1 five"),
+            spawn(fun() -> Us ! {called, catch call({counter, Name}, {add, 1})} end),
+            same({called, N}, next()),
+            same("answer: 5", printed(Server, "answer: ")),
+            same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+            same([Name], nodes(hidden)),
+            same(true, net_kernel:disconnect(Name)),
+            same("event: down erl@127.0.0.1", printed(Server, "event: "))
+         end || N <- lists:seq(1, 500)],
+        exit(Pid, kill),
+        no_mail(),
+        stop(Server)
+     end || Name <- ['cpp@127.0.0.1', 'zpp@127.0.0.1']];
+
 %% ---- what otpp asks of Erlang ----
 
 row(asks) ->
@@ -779,16 +821,20 @@ row(Row) ->
 %% A process has its port, so that what it prints is no mail of ours.
 start() -> start([]).
 
-start(Options) ->
-    {Server, Line} = try_start(Options),
+start(Options) -> start_as(?NODE, Options).
+
+start_as(Name, Options) ->
+    {Server, Line} = try_start_as(Name, Options),
     same("ready", Line),
     Server.
 
 %% Returns the first line.
-try_start(Options) ->
+try_start(Options) -> try_start_as(?NODE, Options).
+
+try_start_as(Name, Options) ->
     listen(),
     Program = persistent_term:get(program),
-    Arguments = [atom_to_list(?NODE), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
+    Arguments = [atom_to_list(Name), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
     Us = self(),
     Server = spawn_link(fun() ->
         Port = open_port({spawn_executable, Program}, [{args, Arguments}, {line, 10000}, exit_status]),
@@ -889,7 +935,7 @@ exits(To, Request, Timeout) ->
     end.
 
 there(Name) when is_atom(Name) -> {Name, ?NODE};
-there(Pid) -> Pid.
+there(Other) -> Other. % a pid, or a name of another node
 
 disconnect() -> same(true, net_kernel:disconnect(?NODE)).
 
@@ -987,6 +1033,26 @@ serving(Last, Late) ->
         answer -> gen_server:reply(Late, 7), serving(Last, undefined);
         {'$gen_cast', {note, N}} when N =:= Last + 1 -> serving(N, Late);
         {system, From, {terminate, Reason}} -> gen_server:reply(From, ok), exit(Reason)
+    end.
+
+%% ---- items, as those of streams.hpp ----
+
+item(N) when N rem 5000 =:= 0 -> item(N, 1 bsl 20);
+item(N) when N rem 100 =:= 0 -> item(N, 1 + N * 7919 rem 70000);
+item(N) -> item(N, 1 + N rem 200).
+
+item(N, Size) -> binary:copy(<<N>>, Size).
+
+receive_items(N, Count) ->
+    receive
+        {'$gen_cast', {item, N, Bytes}} ->
+            Bytes =:= item(N) orelse exit({wrong, N, byte_size(Bytes)}),
+            receive_items(N + 1, Count);
+        {'$gen_call', From, {lookup, <<"received">>}} ->
+            gen_server:reply(From, N - 1),
+            receive_items(N, Count);
+        done -> exit({received, N - 1});
+        Other -> exit({expected, N, got, Other})
     end.
 
 %% ---- a peer that is no node ----
