@@ -47,7 +47,12 @@ namespace otpp::detail {
 // Does what a peer's frames say. A view of the connection.
 class frame_router {
  public:
-  explicit frame_router(peer_link& link) noexcept : link_(link), node_(link.node()), signals_(link) {}
+  explicit frame_router(peer_link& link) : link_(link), node_(link.node()), signals_(link) {
+    link.send_in_turn = [&link](const peer_tie& one, std::string_view payload) {
+      pid_view whose;
+      return one.whose(whose) && remote_process::send_behind(link, whose, payload);
+    };
+  }
 
   // Returns false if it is no frame that a node would send.
   bool take(std::string_view frame) {

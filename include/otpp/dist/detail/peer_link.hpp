@@ -30,6 +30,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -224,8 +225,13 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   void tell_end(const peer_tie& one, const exit_reason& reason) {
     one.begin_end(begin(), peer_.reasons);
     put_reason(writer_, reason);
-    send();
+    if (!send_in_turn || !send_in_turn(one, writer_.bytes())) {
+      send();
+    }
   }
+
+  // Sends that by what stands for the process that monitors, behind what was sent to it before. Returns false if there is none.
+  std::function<bool(const peer_tie& one, std::string_view payload)> send_in_turn;
 
   // ----
 

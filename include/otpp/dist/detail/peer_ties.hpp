@@ -6,6 +6,7 @@
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/ref_key.hpp>
+#include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/writer.hpp>
 
 #include <asio/cancellation_signal.hpp>
@@ -27,6 +28,12 @@ struct peer_tie {
   std::uint64_t process = 0; // ours
   std::string bytes; // what its control message repeats: what is monitored, who monitors, the reference
   ref_key key;
+
+  // Who monitors. A view of this.
+  bool whose(pid_view& to) const noexcept {
+    term_reader at(bytes);
+    return at.skip() && get_pid(at, to);
+  }
 
   // Begins the frame that tells the peer of the end; the reason is to follow.
   void begin_end(term_writer& to, reason_form form) const {

@@ -38,7 +38,9 @@
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/timeout.hpp>
 
+#include <atomic>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -81,11 +83,18 @@ class remote_process {
     process::deed what;
     intrusive_ptr<process> by;
     std::optional<exit_reason> reason; // of a stop
+    std::uint64_t cut = 0;             // of an unlink
+  };
+
+  // To be sent behind what was sent before, by this connection or not at all.
+  struct in_turn {
+    std::shared_ptr<peer_link> by;
+    std::string frames;
   };
 
   template <class M>
-  static constexpr bool is_for_itself =
-      std::same_as<M, ended> || std::same_as<M, connection_changed> || std::same_as<M, done_here>;
+  static constexpr bool is_for_itself = std::same_as<M, ended> || std::same_as<M, connection_changed> ||
+                                        std::same_as<M, done_here> || std::same_as<M, in_turn>;
 
   class target {
    public:
@@ -169,7 +178,11 @@ class remote_process {
 
   using state_type = std::unique_ptr<target>;
 
-  static init_result<state_type> init(std::shared_ptr<node_core> core, known_process one) {
+  // Those of the process that it stands for: any thread may use them, from the first.
+  const std::shared_ptr<remote_links> links = std::make_shared<remote_links>();
+
+  init_result<state_type> init(std::shared_ptr<node_core> core, known_process one) const {
+    one.links = links;
     return init_result<state_type>(std::make_unique<target>(std::move(core), std::move(one))).then(begin());
   }
 
@@ -207,7 +220,7 @@ class remote_process {
     term_writer out;
     if (access::of(signal)) {
       put_exit(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
-      to->links().link_again(from); // nothing is left of the link
+      to->links().link_again(from, [] {}); // nothing is left of the link
     } else {
       put_exit2(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
     }
@@ -249,12 +262,9 @@ class remote_process {
           return; // undone meanwhile, as by the loss of a connection
         }
         give_out_caller(core, told.by.get());
-        to->links().link_again(by);
         put_link(out, core.identity_of(by), to->identity());
         break;
-      case process::deed::unlink:
-        put_unlink_id(out, to->links().cut(by), core.identity_of(by), to->identity());
-        break;
+      case process::deed::unlink: put_unlink_id(out, told.cut, core.identity_of(by), to->identity()); break;
       case process::deed::stop: // {system, {Pid, Ref}, {terminate, Reason}}; its end is the answer
         put_send(out, to->identity());
         out.tuple(3);
@@ -269,11 +279,39 @@ class remote_process {
     to->send(out);
   }
 
+  static void handle_cast(const in_turn& what, state_type&) { what.by->send_frames(what.frames); }
+
+  // Sends a frame behind what processes of ours have sent to this one. Returns false if it is not known here, so that nothing has
+  // been sent.
+  static bool send_behind(peer_link& by, const pid_view& whom, std::string_view payload) {
+    node_core& core = by.node();
+    pid known = core.processes_elsewhere().get(remote_identity::text_of(whom)).who;
+    auto one = known.as<remote_process>();
+    if (!one || payload.size() > core.how().limits().frame) {
+      return false;
+    }
+    in_turn what{by.shared_from_this(), {}};
+    append_frame(what.frames, payload);
+    bool is_taken = try_cast(*one, std::move(what));
+    core.counted.sent.fetch_add(is_taken ? 1 : 0, std::memory_order_relaxed);
+    return is_taken;
+  }
+
   // ---- for gen_server ----
 
-  static void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) {
-    auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
+  // At once, and not when it is written: which comes first of a link or an unlink here and a LINK of the other.
+  void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) const {
     done_here told{what, intrusive_ptr<process>(by), reason ? std::optional(*reason) : std::nullopt};
+    if (what == process::deed::link) {
+      links->link_again(by->id(), [&] { keep_one_link(core, by->id()); });
+    } else if (what == process::deed::unlink) {
+      told.cut = links->cut(by->id(), [&] {
+        if (intrusive_ptr<relation> made_meanwhile = relation::find_link(core, by->id())) {
+          made_meanwhile->disconnect();
+        }
+      });
+    }
+    auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
     if (!try_cast(whom, std::move(told)) && !core.has_ended()) {
       throw std::bad_alloc();
     }
@@ -284,6 +322,17 @@ class remote_process {
   }
 
  private:
+  // A LINK of the other that came at the same time has made a second.
+  static void keep_one_link(server_core& core, std::uint64_t with) {
+    std::size_t count = 0;
+    relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
+      count += is_link && other == with ? 1 : 0;
+    });
+    if (count > 1) {
+      relation::find_link(core, with)->disconnect();
+    }
+  }
+
   // All that depends on it hears of an end. What links it with its node is among that, and is made again.
   static void break_off(target& to) {
     to.forget_connection();
@@ -337,11 +386,12 @@ inline known_process process_elsewhere(node_core& core, const pid_view& one) {
   if (known.who || all.size() >= core.how().limits().processes) {
     return known;
   }
-  known_process made{{}, std::make_shared<const remote_identity>(one), std::make_shared<remote_links>()};
+  known_process made{{}, std::make_shared<const remote_identity>(one), nullptr};
   made.who = start_with_node<remote_process>(core, name, core.shared_from_this(), made);
   if (!made.who) {
     return {};
   }
+  made.links = gen_server<remote_process>::callbacks_of(*access::core(made.who)).links;
   known = all.enter(name, made);
   if (known.who != made.who) { // another thread was first
     try_cast(access::make<server_ref<remote_process>>(access::core(made.who)), remote_process::ended{});
