@@ -12,6 +12,7 @@
 //   connect <node>            prints `connected`, or `failed: <why>`
 //   ask <name> <node> <key>   calls, and prints `answer: <what>`
 //   port                      prints `port: <number>`, where it listens
+//   peers                     prints `peers: <node>...`
 //   close                     closes the node, and ends
 
 #include "asker.hpp"
@@ -434,6 +435,7 @@ asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold, asio::any_io
   node.publish(otpp::server_name<control>("control"));
   node.publish(otpp::server_name<sink>("sink"));
   node.publish(otpp::server_name<source>("source"));
+  node.publish(otpp::server_name<racer>("racer")); // there is none: it is for those of start_racer
   node.publish(otpp::server_name<asker>("asker"));
   node.publish(otpp::server_name<board>("board"));
   node.publish(otpp::server_name<counter>("counter"));
@@ -490,6 +492,12 @@ asio::awaitable<void> obey(asio::posix::stream_descriptor& input, otpp::dist::no
       co_await otpp::spawn(std::move(asking));
     } else if (command == "port") {
       print("port: ", std::to_string(node.local_endpoint().port()));
+    } else if (command == "peers") {
+      std::string all;
+      for (const std::string& each : node.peers()) {
+        all += ' ' + each;
+      }
+      print("peers:", all);
     }
   }
 }
