@@ -502,6 +502,260 @@ row(spawn) ->
     same(Before, call(control, statistics)),
     stop(Server);
 
+%% ---- a great deal of it ----
+
+row(stream) ->
+    %% Of all lengths, each way at the same time. OTPP_ROW_MESSAGES is how many; a million takes a minute.
+    Count = list_to_integer(os:getenv("OTPP_ROW_MESSAGES", "50000")),
+    Server = start(),
+    {Receiver, Received} = spawn_monitor(fun() ->
+        register(receiver, self()),
+        receive_items(1, Count)
+    end),
+    {_, Sent} = spawn_monitor(fun() -> exit({sent, gen_server:call({source, ?NODE}, {stream, receiver, node(), Count}, infinity)}) end),
+    [gen_server:cast({sink, ?NODE}, {item, N, item(N)}) || N <- lists:seq(1, Count)],
+    same({Count, true}, gen_server:call({sink, ?NODE}, received, infinity)),
+    receive {'DOWN', Sent, process, _, How} -> same({sent, <<"sent">>}, How) end,
+    Receiver ! done,
+    receive {'DOWN', Received, process, _, Why} -> same({received, Count}, Why) end,
+    same(0, maps:get(dropped, call(control, statistics))),
+    gen_server:cast({sink, ?NODE}, {item, Count + 1, <<"x">>}), % the test of the test
+    same({Count + 1, false}, call(sink, received)),
+    stop(Server);
+
+row(at_once) ->
+    %% Both call the other at the same time, without a connection: it is one, whose name ever is the greater, and no call is lost.
+    [begin
+        Server = start_as(Name, ["events", "on"]),
+        {ok, Pid} = serve(erlang_server),
+        [begin
+            Us = self(),
+            command(Server, "ask erlang_server erl@127.0.0.1 five"),
+            spawn(fun() -> Us ! {called, catch call({counter, Name}, {add, 1})} end),
+            same({called, N}, next()),
+            same("answer: 5", printed(Server, "answer: ")),
+            same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+            same([Name], nodes(hidden)),
+            same(true, net_kernel:disconnect(Name)),
+            same("event: down erl@127.0.0.1", printed(Server, "event: "))
+         end || N <- lists:seq(1, 200)],
+        exit(Pid, kill),
+        no_mail(),
+        stop(Server)
+     end || Name <- ['cpp@127.0.0.1', 'zpp@127.0.0.1']];
+
+row(again) ->
+    %% A second connection of a name that is connected: it says whether the first has gone.
+    Server = start(["events", "on"]),
+    First = raw_connect("raw@127.0.0.1"),
+    same("event: up raw@127.0.0.1", printed(Server, "event: ")),
+    Refused = raw_hello("raw@127.0.0.1"),
+    {ok, <<"salive">>} = gen_tcp:recv(Refused, 0, ?LONG),
+    ok = gen_tcp:send(Refused, <<"sfalse">>),
+    closed(Refused),
+    same(yes, raw_ping(First)),
+    Second = raw_connect("raw@127.0.0.1"), % says that it has
+    closed(First),
+    same("event: down raw@127.0.0.1", printed(Server, "event: ")),
+    same("event: up raw@127.0.0.1", printed(Server, "event: ")),
+    same(yes, raw_ping(Second)),
+    gen_tcp:close(Second),
+    same("event: down raw@127.0.0.1", printed(Server, "event: ")),
+    %% One of our name: the first program does not move any more, so that Erlang knows it by the second only.
+    same(0, call(counter, get)),
+    ok = net_kernel:monitor_nodes(true, #{node_type => all}),
+    Old = erlang:monitor(process, {counter, ?NODE}),
+    signal(Server, "STOP"),
+    Successor = start(["listen", "no"]),
+    command(Successor, "connect erl@127.0.0.1"),
+    same("connected", printed(Successor, "connected")),
+    same(lists:sort([{nodedown, ?NODE, #{node_type => hidden}}, {nodeup, ?NODE, #{node_type => hidden}},
+                     {'DOWN', Old, process, {counter, ?NODE}, noconnection}]),
+         lists:sort([next(), next(), next()])),
+    same(5, call(counter, {add, 5})),
+    ok = net_kernel:monitor_nodes(false, #{node_type => all}),
+    signal(Server, "CONT"),
+    same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+    same("event: down erl@127.0.0.1", printed(Server, "event: ")),
+    same(5, call(counter, get)), % still the successor
+    no_mail(),
+    stop(Successor),
+    stop(Server);
+
+%% ---- what stands still, and cables that are cut ----
+
+row(stopped) ->
+    %% The program does not move for a while.
+    listen(2),
+    Server = start(["events", "on", "tick", "2000"]),
+    same(0, call(counter, get)),
+    same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+    true = erlang:monitor_node(?NODE, true),
+    {_, Call} = spawn_monitor(fun() -> exit(exits(slow, later, infinity)) end),
+    same(true, eventually(fun() -> call(slow, is_waiting) end)),
+    Monitor = erlang:monitor(process, {counter, ?NODE}),
+    signal(Server, "STOP"),
+    lost(),
+    same({exit, {nodedown, ?NODE}}, down_of(Call)),
+    same(noconnection, down_of(Monitor)),
+    signal(Server, "CONT"),
+    same("event: down erl@127.0.0.1", printed(Server, "event: ")),
+    same(1, call(counter, {add, 1})),
+    same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+    same(false, call(slow, is_waiting)),
+    %% A node of Erlang does not.
+    {Peer, Node, Process} = start_peer("second", []),
+    serve_at(Peer, silent),
+    Sleeping = peer:call(Peer, erlang, whereis, [silent]),
+    ok = call(board, {subscribe, Sleeping}),
+    command(Server, "ask silent second@127.0.0.1 five"),
+    same("answer: 5", printed(Server, "answer: ")),
+    same("event: up second@127.0.0.1", printed(Server, "event: ")),
+    [] = os:cmd("kill -STOP " ++ Process),
+    [] = os:cmd("{ sleep 60; kill -CONT " ++ Process ++ "; } >/dev/null 2>&1 &"), % whatever becomes of us
+    command(Server, "ask silent second@127.0.0.1 five"),
+    match(printed(Server, "answer: "), "second@127.0.0.1.*no connection"),
+    match(printed(Server, "report: otpp: node cpp@127.0.0.1, connection with second"), "nothing has come from it"),
+    same("event: down second@127.0.0.1", printed(Server, "event: ")),
+    same([{down, Sleeping, <<"no_connection">>}], seen(1)),
+    [] = os:cmd("kill -CONT " ++ Process),
+    same(<<"value 5">>, call(asker, {ask, silent, Node, <<"five">>, ?LONG})),
+    same(<<"value 5">>, call(asker, {ask_pid, Sleeping, <<"five">>})),
+    same("event: up second@127.0.0.1", printed(Server, "event: ")),
+    peer:stop(Peer),
+    no_mail(),
+    stop(Server);
+
+row(cut) ->
+    %% Nothing comes through any more, and nobody is told.
+    application:set_env(kernel, net_setuptime, 1),
+    listen(2),
+    Server = start(["events", "on", "tick", "2000", "setup", "1000", "epmd", "no"]),
+    Relay = relay_to(Server),
+    same(0, call(counter, get)),
+    same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+    {ok, _} = serve(erlang_server),
+    true = erlang:monitor_node(?NODE, true),
+    {_, Call} = spawn_monitor(fun() -> exit(exits(slow, later, infinity)) end),
+    command(Server, "ask erlang_server erl@127.0.0.1 late"),
+    same(true, eventually(fun() -> call(slow, is_waiting) end)),
+    eventually(fun() -> {monitored_by, []} =/= process_info(whereis(erlang_server), monitored_by) end),
+    Began = now_ms(),
+    freeze(Relay),
+    lost(),
+    Here = now_ms() - Began,
+    same({exit, {nodedown, ?NODE}}, down_of(Call)),
+    match(printed(Server, "answer: "), "erl@127.0.0.1.*no connection"),
+    match(printed(Server, "report: "), "erl@127.0.0.1.*nothing has come from it"),
+    same("event: down erl@127.0.0.1", printed(Server, "event: ")),
+    There = now_ms() - Began,
+    same({true, Here, There}, {Here >= 1000 andalso There >= 1000 andalso max(Here, There) < 8000, Here, There}),
+    %% Connecting takes its time, and no longer.
+    same({exit, {nodedown, ?NODE}}, exits(counter, get)),
+    thaw(Relay),
+    same(0, connected_again()),
+    same("event: up erl@127.0.0.1", printed(Server, "event: ")),
+    same(false, call(slow, is_waiting)),
+    no_mail(),
+    stop(Server);
+
+row(cut_at) ->
+    %% A connection that ends in the handshake or the first call, at one byte or another, whichever side has begun it.
+    listen(),
+    {ok, _} = serve(erlang_server),
+    {BackPort, Back} = relay(port_of("erl")),
+    Server = start(["epmd", "no", "resolve", integer_to_list(BackPort), "setup", "500"]),
+    Relay = relay_to(Server),
+    Apart = fun() ->
+        disconnect(),
+        eventually(fun() -> command(Server, "peers"), printed(Server, "peers:") =:= "peers:" end)
+    end,
+    [begin
+        cut_next(Relay, At),
+        case exits(counter, get) of
+            {answered, 0} -> ok;
+            {exit, {nodedown, ?NODE}} -> ok
+        end,
+        cut_next(Relay, never),
+        same(0, connected_again()),
+        Apart()
+     end || At <- cuts()],
+    Ask = fun() ->
+        command(Server, "ask erlang_server erl@127.0.0.1 five"),
+        case printed(Server, "answer: ") of
+            "answer: 5" -> true;
+            Why -> match(Why, "no connection"), false
+        end
+    end,
+    [begin
+        cut_next(Back, At),
+        _ = Ask(),
+        cut_next(Back, never),
+        eventually(Ask),
+        Apart()
+     end || At <- cuts()],
+    no_mail(),
+    stop(Server);
+
+%% ---- long messages, and many ----
+
+row(long) ->
+    Server = start(),
+    {ok, _} = serve(erlang_server),
+    Us = node(),
+    [begin
+        Text = binary:copy(<<"x">>, Size),
+        same(true, Text =:= call(echo, {text, Text})),
+        same(<<"equal">>, gen_server:call({source, ?NODE}, {send_long, erlang_server, Us, Size}, infinity))
+     end || Size <- [0, 1, 65535, 65536, 65537, 63 bsl 20]],
+    true = erlang:monitor_node(?NODE, true),
+    Over = 65 bsl 20,
+    %% What is too long is not sent, and nothing else is harmed.
+    match(binary_to_list(gen_server:call({source, ?NODE}, {send_long, erlang_server, Us, Over}, infinity)), "node_limits::frame"),
+    no_mail(),
+    %% What comes is the end of the connection; of an answer the caller is told.
+    same({exit, {nodedown, ?NODE}}, exits(echo, {text, binary:copy(<<"x">>, Over)}, infinity)),
+    lost(),
+    match(printed(Server, "report: "), "erl@127.0.0.1.*node_limits::frame"),
+    {error, {exception, Why}} = gen_server:call({sink, ?NODE}, {make, Over}, infinity),
+    match(binary_to_list(Why), "node_limits::frame"),
+    same(0, call(counter, get)),
+    no_mail(),
+    stop(Server);
+
+row(beside) ->
+    %% 50 MiB each way, while others call.
+    Server = start(),
+    {ok, _} = serve(erlang_server),
+    Idle = call_for(fun() -> receive after 300 -> ok end end),
+    Long = binary:copy(<<"x">>, 50 bsl 20),
+    In = call_for(fun() -> true = Long =:= call(echo, {text, Long}) end),
+    Out = call_for(fun() ->
+        same(<<"equal">>, gen_server:call({source, ?NODE}, {send_long, erlang_server, node(), 50 bsl 20}, infinity))
+    end),
+    [io:format("~s: ~b calls, 99 % within ~b us, all within ~b us~n", [How, length(Times), rank(Times, 99), lists:max(Times)])
+     || {How, Times} <- [{"idle", Idle}, {"in", In}, {"out", Out}]],
+    stop(Server);
+
+row(flood) ->
+    Server = start(),
+    gen_server:cast({limited, ?NODE}, hold),
+    same(true, eventually(fun() -> call(control, is_held) end)),
+    Count = 100000,
+    #{dropped := Before} = call(control, statistics),
+    [gen_server:cast({limited, ?NODE}, fill) || _ <- lists:seq(1, Count)],
+    [same({exit, mailbox_full}, exits(limited, filled)) || _ <- lists:seq(1, 100)],
+    same(Before + Count - 2, maps:get(dropped, call(control, statistics))), % two are in the mailbox
+    same(0, call(counter, get)),
+    same(ok, call(control, release)),
+    same(2, eventually(fun() ->
+        case exits(limited, filled) of
+            {exit, mailbox_full} -> false;
+            {answered, Filled} -> Filled
+        end
+    end)),
+    stop(Server);
+
 %% ---- what otpp asks of Erlang ----
 
 row(asks) ->
@@ -717,6 +971,23 @@ row(unlink_races) ->
     same([{down, Last, <<"done">>}], seen(1)),
     stop(Server);
 
+row(link_races) ->
+    %% Both link and unlink at the same time, and both know the same when all has come. OTPP_ROW_RACES is how many of each side.
+    Server = start(),
+    Count = list_to_integer(os:getenv("OTPP_ROW_RACES", "500")),
+    rand:seed(exsss, {1, 2, 3}),
+    Ends = [link_race_ours, link_race_theirs, unlink_race_ours, unlink_race_theirs],
+    Workers = [begin
+        Seed = rand:uniform(1 bsl 32),
+        spawn_monitor(fun() ->
+            rand:seed(exsss, Seed),
+            [race(lists:nth(rand:uniform(length(Ends)), Ends)) || _ <- lists:seq(1, 2 * Count div 40)]
+        end)
+     end || _ <- lists:seq(1, 40)],
+    [receive {'DOWN', Ref, process, Pid, Reason} -> same(normal, Reason) end || {Pid, Ref} <- Workers],
+    same(0, maps:get(unknown, call(control, statistics))),
+    stop(Server);
+
 row(exits) ->
     Server = start(),
     Board = call(board, myself),
@@ -751,6 +1022,141 @@ row(exits) ->
     same([], call(board, seen)),
     exit(Next, {boom, 4}),
     {'DOWN', Ref4, process, Next, {boom, 4}} = next(),
+    stop(Server);
+
+row(pairs) ->
+    %% 64 pairs at once: numbers, links, exit signals and ends at random. All comes in the order in which it was sent.
+    Server = start(),
+    rand:seed(exsss, {4, 5, 6}),
+    Seeds = [rand:uniform(1 bsl 32) || _ <- lists:seq(1, 64)],
+    Workers = [spawn_monitor(fun() -> rand:seed(exsss, Seed), [pair() || _ <- lists:seq(1, 8)] end) || Seed <- Seeds],
+    [receive {'DOWN', Ref, process, Pid, Reason} -> same(normal, Reason) end || {Pid, Ref} <- Workers],
+    same(0, maps:get(unknown, call(control, statistics))),
+    no_mail(),
+    stop(Server);
+
+row(third) ->
+    %% Pids that come by a third node.
+    Server = start(),
+    {Peer, Node, _} = start_peer("third", []),
+    One = reader(),
+    same(ok, call(board, {subscribe, One})),
+    same(true, peer:call(Peer, gen_server, call, [{board, ?NODE}, {is_same, One}])),
+    same(false, peer:call(Peer, gen_server, call, [{board, ?NODE}, {is_same, reader()}])),
+    same(ok, peer:call(Peer, gen_server, call, [{board, ?NODE}, {link, One}])),
+    Board = call(board, myself),
+    same({links, [Board]}, eventually(fun() -> linked(One) end)), % with us, and not with the third
+    same(Board, peer:call(Peer, gen_server, call, [Board, myself])),
+    One ! {end_with, done},
+    same([{down, One, <<"done">>}, {exit, One, <<"done">>}], lists:sort(seen(2))),
+    %% A process of ours, which comes back from there.
+    Counter = call(counter, self),
+    same(ok, peer:call(Peer, gen_server, call, [{board, ?NODE}, {subscribe, Counter}])),
+    same(true, call(board, {is_same, Counter})),
+    same(<<"cpp@127.0.0.1">>, call(board, {node_of, Counter})),
+    %% One of the third's: otpp connects with it.
+    disconnect_at(Peer),
+    Theirs = peer:call(Peer, erlang, spawn, [timer, sleep, [infinity]]),
+    same(ok, call(board, {subscribe, Theirs})),
+    same(atom_to_binary(Node), call(board, {node_of, Theirs})),
+    same(ok, call(board, {exit, Theirs, normal})),
+    same(ok, call(board, {exit, Theirs, {boom, 1}})),
+    same([{down, Theirs, <<"{boom,1}">>}], seen(1)),
+    same(lists:sort([atom_to_binary(Node), atom_to_binary(node())]), lists:sort(call(control, peers))),
+    same([], peer:call(Peer, erlang, nodes, [])), % nobody has told it of us
+    peer:stop(Peer),
+    no_mail(),
+    stop(Server);
+
+row(taken) ->
+    %% While the program does not move, epmd goes, and comes with another node of its name.
+    Server = start(),
+    same(0, call(counter, get)),
+    signal(Server, "STOP"),
+    [] = os:cmd("kill -9 " ++ os:getenv("EPMD_PROCESS")),
+    same(true, eventually(fun() -> erl_epmd:names({127, 0, 0, 1}) =:= {error, address} end)),
+    Epmd = open_port({spawn_executable, os:find_executable("epmd")},
+                     [{args, ["-port", os:getenv("ERL_EPMD_PORT")]}, exit_status, stderr_to_stdout]),
+    {os_pid, Process} = erlang:port_info(Epmd, os_pid),
+    try
+        eventually(fun() -> {error, address} =/= erl_epmd:names({127, 0, 0, 1}) end),
+        Another = register_port("cpp", 1),
+        signal(Server, "CONT"),
+        match(printed(Server, "report: "), "cpp"),
+        same(1, call(counter, {add, 1})), % the connection lives
+        gen_tcp:close(Another),
+        eventually(fun() ->
+            {ok, All} = erl_epmd:names({127, 0, 0, 1}),
+            {"cpp", 1} =/= (Now = lists:keyfind("cpp", 1, All)) andalso Now
+        end),
+        disconnect(),
+        same(1, call(counter, get)),
+        stop(Server)
+    after
+        os:cmd("kill " ++ integer_to_list(Process))
+    end;
+
+row(without_epmd) ->
+    %% A fixed port, and a table of where others are.
+    listen(),
+    {ok, _} = serve(erlang_server),
+    Server = start(["epmd", "no", "resolve", integer_to_list(port_of("erl"))]),
+    command(Server, "ask erlang_server erl@127.0.0.1 five"),
+    same("answer: 5", printed(Server, "answer: ")),
+    command(Server, "port"),
+    "port: " ++ Port = printed(Server, "port: "),
+    {Peer, _, _} = start_peer("noepmd", ["-start_epmd", "false", "-erl_epmd_port", Port, "-dist_listen", "false"]),
+    same(5, peer:call(Peer, gen_server, call, [{counter, ?NODE}, {add, 5}])),
+    peer:stop(Peer),
+    stop(Server),
+    %% Without a table nobody is found.
+    Blind = start(["epmd", "no"]),
+    command(Blind, "ask erlang_server erl@127.0.0.1 five"),
+    match(printed(Blind, "answer: "), "erl@127.0.0.1.*resolver"),
+    stop(Blind);
+
+row(short) ->
+    %% Nodes of Erlang with a short name do not connect with long ones, nor the other way round; short ones do among each other.
+    {Peer, _, _} = start_peer("short", [], #{longnames => false, host => "localhost"}),
+    Server = start(),
+    same(pang, peer:call(Peer, net_adm, ping, [?NODE])),
+    stop(Server),
+    Short = start_as('cpp@localhost', []),
+    same(pang, net_adm:ping('cpp@localhost')),
+    command(Short, "connect short@localhost"),
+    same("connected", printed(Short, "connected")),
+    same(5, peer:call(Peer, gen_server, call, [{counter, 'cpp@localhost'}, {add, 5}])),
+    peer:stop(Peer),
+    stop(Short);
+
+row(v6) ->
+    case gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 1}}]) of
+        {error, Why} -> io:format("there is no IPv6 here: ~p~n", [Why]);
+        {ok, Socket} ->
+            gen_tcp:close(Socket),
+            {Peer, _, _} = start_peer("six", ["-proto_dist", "inet6_tcp"], #{host => "::1"}),
+            serve_at(Peer, silent),
+            Server = start_as('cpp@::1', ["listen", "::1"]),
+            same(5, peer:call(Peer, gen_server, call, [{counter, 'cpp@::1'}, {add, 5}])),
+            true = peer:call(Peer, net_kernel, disconnect, ['cpp@::1']),
+            eventually(fun() -> command(Server, "peers"), printed(Server, "peers:") =:= "peers:" end),
+            command(Server, "ask silent six@::1 five"),
+            same("answer: 5", printed(Server, "answer: ")),
+            peer:stop(Peer),
+            stop(Server)
+    end;
+
+row(slow) ->
+    %% A peer that does not read what it is sent: the connection ends, and others notice nothing.
+    Server = start(["tick", "2000"]),
+    Raw = raw_connect("raw@127.0.0.1"),
+    Us = self(),
+    spawn(fun() -> tick_on(Raw) end),
+    spawn(fun() -> Us ! gen_server:call({source, ?NODE}, {pour, anything, 'raw@127.0.0.1', 100, 1 bsl 20}, infinity) end),
+    match(printed(Server, "report: "), "raw@127.0.0.1.*has read nothing"),
+    same(0, call(counter, get)),
+    closed(Raw),
+    same(<<"poured">>, next()),
     stop(Server);
 
 row(stops) ->
@@ -862,16 +1268,20 @@ row(Row) ->
 %% A process has its port, so that what it prints is no mail of ours.
 start() -> start([]).
 
-start(Options) ->
-    {Server, Line} = try_start(Options),
+start(Options) -> start_as(?NODE, Options).
+
+start_as(Name, Options) ->
+    {Server, Line} = try_start_as(Name, Options),
     same("ready", Line),
     Server.
 
 %% Returns the first line.
-try_start(Options) ->
+try_start(Options) -> try_start_as(?NODE, Options).
+
+try_start_as(Name, Options) ->
     listen(),
     Program = persistent_term:get(program),
-    Arguments = [atom_to_list(?NODE), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
+    Arguments = [atom_to_list(Name), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
     Us = self(),
     Server = spawn_link(fun() ->
         Port = open_port({spawn_executable, Program}, [{args, Arguments}, {line, 10000}, exit_status]),
@@ -972,7 +1382,7 @@ exits(To, Request, Timeout) ->
     end.
 
 there(Name) when is_atom(Name) -> {Name, ?NODE};
-there(Pid) -> Pid.
+there(Other) -> Other. % a pid, or a name of another node
 
 disconnect() -> same(true, net_kernel:disconnect(?NODE)).
 
@@ -980,6 +1390,19 @@ next() ->
     receive Message -> Message
     after ?LONG -> fail("no message comes")
     end.
+
+down_of(Monitor) ->
+    receive {'DOWN', Monitor, process, _, Reason} -> Reason
+    after ?LONG -> fail("what has ended is not told")
+    end.
+
+lost() ->
+    receive {nodedown, ?NODE} -> ok
+    after ?LONG -> fail("a lost connection is not noticed")
+    end.
+
+connected_again() ->
+    eventually(fun() -> try call(counter, get) catch exit:{{nodedown, _}, _} -> false end end).
 
 no_mail() -> same({messages, []}, process_info(self(), messages)).
 
@@ -1060,6 +1483,13 @@ readers() -> <<"readers">>.
 some([]) -> false;
 some(List) -> List.
 
+%% Signs of life of a peer that does nothing else.
+tick_on(Raw) ->
+    case gen_tcp:send(Raw, <<>>) of
+        ok -> timer:sleep(100), tick_on(Raw);
+        {error, _} -> ok
+    end.
+
 %% Both have these as the members of a group, or these here and those there.
 agree(Group, Pids) -> agree(Group, Pids, Pids).
 
@@ -1083,26 +1513,328 @@ serving(Last, Late) ->
         {'$gen_call', From, {lookup, <<"shape">>}} -> gen_server:reply(From, {value, <<"5">>}), serving(Last, Late);
         {'$gen_call', From, {lookup, <<"noted">>}} -> gen_server:reply(From, Last), serving(Last, Late);
         {'$gen_call', From, {lookup, <<"late">>}} -> serving(Last, From);
+        {'$gen_call', From, {mirror, Bytes}} -> gen_server:reply(From, Bytes), serving(Last, Late);
         {'$gen_call', _, {lookup, <<"boom">>}} -> exit({boom, 1});
         answer -> gen_server:reply(Late, 7), serving(Last, undefined);
         {'$gen_cast', {note, N}} when N =:= Last + 1 -> serving(N, Late);
         {system, From, {terminate, Reason}} -> gen_server:reply(From, ok), exit(Reason)
     end.
 
+%% ---- items, as those of streams.hpp ----
+
+item(N) when N rem 5000 =:= 0 -> item(N, 1 bsl 20);
+item(N) when N rem 100 =:= 0 -> item(N, 1 + N * 7919 rem 70000);
+item(N) -> item(N, 1 + N rem 200).
+
+item(N, Size) -> binary:copy(<<N>>, Size).
+
+receive_items(N, Count) ->
+    receive
+        {'$gen_cast', {item, N, Bytes}} ->
+            Bytes =:= item(N) orelse exit({wrong, N, byte_size(Bytes)}),
+            receive_items(N + 1, Count);
+        {'$gen_call', From, {lookup, <<"received">>}} ->
+            gen_server:reply(From, N - 1),
+            receive_items(N, Count);
+        done -> exit({received, N - 1});
+        Other -> exit({expected, N, got, Other})
+    end.
+
+%% ---- races of links ----
+
+race(Kind) ->
+    Racer = call(control, start_racer),
+    {Process, Ref} = spawn_monitor(fun() -> race(Kind, Racer) end),
+    receive {'DOWN', Ref, process, Process, {raced, Kind, Linked}} -> ok;
+            {'DOWN', Ref, process, Process, Other} -> Linked = Other, fail("~p ended with ~p", [Kind, Other])
+    end,
+    raced(Kind, Process, Racer, Linked).
+
+%% Some of link and unlink, here and there at once; then we end, or the other does.
+race(Kind, Racer) when Kind =:= link_race_ours; Kind =:= link_race_theirs ->
+    process_flag(trap_exit, true),
+    ok = gen_server:call(Racer, {watch, self()}, ?LONG),
+    gen_server:cast(Racer, {act, self(), any_of([link, unlink])}),
+    [link_or_unlink(What, Racer) || What <- any_of([link, unlink])],
+    receive did -> ok after ?LONG -> fail("the other does not do it") end,
+    {links, Links} = process_info(self(), links),
+    Linked = lists:member(Racer, Links),
+    end_race(Kind, Racer, Linked);
+%% The one that ends was linked, and is unlinked by the other meanwhile.
+race(unlink_race_ours, Racer) ->
+    ok = gen_server:call(Racer, {watch, self()}, ?LONG),
+    link(Racer),
+    gen_server:cast(Racer, {act, self(), [unlink]}),
+    [erlang:yield() || _ <- lists:seq(1, rand:uniform(1000))],
+    exit({raced, unlink_race_ours, unknown});
+race(unlink_race_theirs, Racer) ->
+    process_flag(trap_exit, true),
+    Ref = monitor(process, Racer),
+    gen_server:cast(Racer, {act, self(), [link]}),
+    receive did -> ok after ?LONG -> fail("the other does not do it") end,
+    gen_server:cast(Racer, {'end', race}),
+    [erlang:yield() || _ <- lists:seq(1, rand:uniform(1000))],
+    unlink(Racer),
+    receive {'EXIT', Racer, _} -> ok after 0 -> ok end,
+    receive {'DOWN', Ref, process, Racer, race} -> ok after ?LONG -> fail("the other does not end") end,
+    flush_racer(),
+    receive {'EXIT', Racer, _} -> exit(late) after 0 -> ok end,
+    exit({raced, unlink_race_theirs, unknown}).
+
+end_race(link_race_ours, _, Linked) -> exit({raced, link_race_ours, Linked});
+end_race(link_race_theirs, Racer, Linked) ->
+    Ref = monitor(process, Racer),
+    gen_server:cast(Racer, {'end', race}),
+    receive {'DOWN', Ref, process, Racer, race} -> ok after ?LONG -> fail("the other does not end") end,
+    flush_racer(),
+    Got = receive {'EXIT', Racer, race} -> true after 0 -> false end,
+    exit({raced, link_race_theirs, Linked =:= Got orelse {Linked, Got}}).
+
+%% What is to come to us has come.
+flush_racer() ->
+    Next = call(control, start_racer),
+    gen_server:cast(Next, {act, self(), []}),
+    receive did -> ok after ?LONG -> fail("another does not answer") end,
+    gen_server:cast(Next, {'end', normal}).
+
+raced(link_race_ours, _, Racer, Linked) ->
+    Log = told(Racer),
+    same({Linked, Log}, {[] =/= [How || {How, _, _} <- Log, How =/= down], Log}), % late, where we have linked after its unlink
+    gen_server:cast(Racer, {'end', normal});
+raced(unlink_race_ours, _, Racer, _) ->
+    [] = [Late || {late, _, _} = Late <- told(Racer)],
+    gen_server:cast(Racer, {'end', normal});
+raced(_, _, _, Answer) -> true = lists:member(Answer, [true, unknown]).
+
+%% What one that monitors a process has heard until that has ended, which comes last.
+told(Racer) ->
+    eventually(fun() ->
+        {Log, true} = gen_server:call(Racer, told, ?LONG),
+        lists:keymember(down, 1, Log) andalso Log
+    end).
+
+link_or_unlink(link, Pid) -> link(Pid);
+link_or_unlink(unlink, Pid) -> unlink(Pid).
+
+any_of(Which) -> [lists:nth(rand:uniform(length(Which)), Which) || _ <- lists:seq(1, rand:uniform(4))].
+
+%% ---- other nodes of Erlang ----
+
+start_peer(Name, Arguments) -> start_peer(Name, Arguments, #{}).
+
+%% We hear of it by its standard output, and are not connected with it.
+start_peer(Name, Arguments, More) ->
+    {ok, Peer, Node} = peer:start(maps:merge(
+        #{name => Name, host => "127.0.0.1", longnames => true, connection => standard_io,
+          args => ["-setcookie", atom_to_list(?COOKIE) | Arguments]}, More)),
+    {Peer, Node, peer:call(Peer, os, getpid, [])}.
+
+%% A gen_server there, which knows one answer.
+serve_at(Peer, Name) ->
+    Text = "register(Name, self()),"
+           "Serve = fun Serve() ->"
+           "    receive {'$gen_call', From, {lookup, <<\"five\">>}} -> gen_server:reply(From, 5) end,"
+           "    Serve()"
+           " end,"
+           "Serve().",
+    {ok, Tokens, _} = erl_scan:string(Text),
+    {ok, Expressions} = erl_parse:parse_exprs(Tokens),
+    peer:call(Peer, erlang, spawn, [erl_eval, exprs, [Expressions, [{'Name', Name}]]]),
+    eventually(fun() -> undefined =/= peer:call(Peer, erlang, whereis, [Name]) end).
+
+disconnect_at(Peer) -> same(true, peer:call(Peer, net_kernel, disconnect, [?NODE])).
+
+%% ---- between nodes ----
+
+%% Passes bytes on to a port of this machine. Returns where it listens, and what the functions below take.
+relay(Target) ->
+    {ok, Listening} = gen_tcp:listen(0, [binary, {active, false}, {nodelay, true}, {ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Listening),
+    Relay = ets:new(relay, [public]),
+    ets:insert(Relay, [{is_frozen, false}, {cut, never}]),
+    spawn_link(fun() -> relay_all(Listening, Target, Relay) end),
+    {Port, Relay}.
+
+%% Erlang finds the program there.
+relay_to(Server) ->
+    command(Server, "port"),
+    "port: " ++ Target = printed(Server, "port: "),
+    {Port, Relay} = relay(list_to_integer(Target)),
+    register_port("cpp", Port),
+    Relay.
+
+relay_all(Listening, Target, Relay) ->
+    case gen_tcp:accept(Listening) of
+        {ok, One} ->
+            Pipe = spawn(fun() -> receive begin_it -> relay_one(One, Target, Relay) end end),
+            ok = gen_tcp:controlling_process(One, Pipe),
+            Pipe ! begin_it,
+            relay_all(Listening, Target, Relay);
+        {error, closed} -> ok
+    end.
+
+relay_one(One, Target, Relay) ->
+    {ok, Two} = gen_tcp:connect({127, 0, 0, 1}, Target, [binary, {active, false}, {nodelay, true}]),
+    ets:insert(Relay, {self()}), % and then it looks whether it is frozen
+    [{cut, Cut}] = ets:lookup(Relay, cut),
+    [inet:setopts(Socket, [{active, once}]) || Socket <- [One, Two]],
+    pass_on(One, Two, Cut, Relay).
+
+pass_on(One, Two, Cut, Relay) ->
+    wait_for_thaw(Relay),
+    receive
+        {tcp, One, Bytes} -> pass(forward, Bytes, One, Two, One, Two, Cut, Relay);
+        {tcp, Two, Bytes} -> pass(back, Bytes, Two, One, One, Two, Cut, Relay);
+        {tcp_closed, _} -> close_both(One, Two);
+        {tcp_error, _, _} -> close_both(One, Two);
+        look -> pass_on(One, Two, Cut, Relay)
+    end.
+
+pass(Way, Bytes, From, To, One, Two, {Way, Left, How}, Relay) when byte_size(Bytes) < Left ->
+    pass(Way, Bytes, From, To, One, Two, never, {Way, Left - byte_size(Bytes), How}, Relay);
+pass(Way, Bytes, _, To, One, Two, {Way, Left, How}, _) ->
+    gen_tcp:send(To, binary:part(Bytes, 0, Left)),
+    [inet:setopts(Socket, [{linger, {true, 0}}]) || How =:= reset, Socket <- [One, Two]],
+    close_both(One, Two);
+pass(Way, Bytes, From, To, One, Two, Cut, Relay) -> pass(Way, Bytes, From, To, One, Two, never, Cut, Relay).
+
+pass(_, Bytes, From, To, One, Two, never, Cut, Relay) ->
+    gen_tcp:send(To, Bytes),
+    inet:setopts(From, [{active, once}]),
+    pass_on(One, Two, Cut, Relay).
+
+close_both(One, Two) -> [gen_tcp:close(Socket) || Socket <- [One, Two]].
+
+wait_for_thaw(Relay) ->
+    case ets:lookup(Relay, is_frozen) of
+        [{is_frozen, true}] -> receive look -> wait_for_thaw(Relay) end;
+        [{is_frozen, false}] -> ok
+    end.
+
+%% Nothing is passed on any more, nor that a side closes.
+freeze(Relay) -> set_frozen(Relay, true).
+thaw(Relay) -> set_frozen(Relay, false).
+set_frozen(Relay, Is) ->
+    ets:insert(Relay, {is_frozen, Is}),
+    [Pipe ! look || {Pipe} <- ets:tab2list(Relay)].
+
+%% What becomes of connections from here on: {forward or back, after how many bytes, close or reset}, or never.
+cut_next(Relay, How) -> ets:insert(Relay, {cut, How}).
+
+cuts() ->
+    [{Way, At, lists:nth(1 + At rem 2, [close, reset])}
+     || {Way, Most} <- [{forward, 240}, {back, 150}], At <- lists:seq(0, Most, 7)].
+
+%% ---- many that call ----
+
+%% How long calls take, in microseconds, while something is done. At least one begins, and ends, meanwhile.
+call_for(What) ->
+    Callers = [spawn_link(fun() -> measure([]) end) || _ <- lists:seq(1, 10)],
+    What(),
+    Times = lists:append([begin Caller ! {stop, self()}, receive {Caller, All} -> All end end || Caller <- Callers]),
+    true = length(Times) > 10,
+    Times.
+
+measure(Times) ->
+    receive {stop, Whom} -> Whom ! {self(), Times}
+    after 0 ->
+        Began = erlang:monotonic_time(microsecond),
+        _ = call(counter, get),
+        measure([erlang:monotonic_time(microsecond) - Began | Times])
+    end.
+
+rank(Times, Percent) -> lists:nth(max(1, length(Times) * Percent div 100), lists:sort(Times)).
+
+%% ---- pairs: a process of ours, and one of otpp's ----
+
+pair() ->
+    Racer = call(control, start_racer),
+    {Process, Ref} = spawn_monitor(fun() -> process_flag(trap_exit, true), pair(Racer) end),
+    receive
+        {'DOWN', Ref, process, Process, {paired, Sent}} -> % of which the other has heard after all numbers
+            {Log, true} = eventually(fun() ->
+                {Log, _} = All = gen_server:call(Racer, told, ?LONG),
+                lists:keymember(down, 1, Log) andalso All
+            end),
+            [] = [One || {_, <<"{paired", _/binary>>, Count} = One <- Log, Count =/= Sent],
+            gen_server:cast(Racer, {'end', normal});
+        {'DOWN', Ref, process, Process, done} -> ok;
+        {'DOWN', Ref, process, Process, Other} -> fail("one of a pair ended with ~p", [Other])
+    end.
+
+pair(Racer) ->
+    ok = gen_server:call(Racer, {watch, self()}, ?LONG),
+    Ref = monitor(process, Racer),
+    {Sent, Wanted} = some_of_pair(Racer, rand:uniform(30), 0, 0),
+    case rand:uniform(3) of
+        1 -> exit({paired, Sent});
+        2 ->
+            gen_server:cast(Racer, {'end', ended}),
+            same({Wanted, ended}, numbers_before(fun({'DOWN', R, _, _, Why}) when R =:= Ref -> Why; (_) -> false end, 0));
+        3 ->
+            gen_server:cast(Racer, {act, self(), [send, boom]}),
+            same({Wanted + 1, boom}, numbers_before(fun({'EXIT', From, boom}) when From =:= Racer -> boom; (_) -> false end, 0)),
+            exit(Racer, {boom, 2}),
+            {Log, true} = eventually(fun() ->
+                {Log, _} = All = gen_server:call(Racer, told, ?LONG),
+                lists:keymember(<<"{boom,2}">>, 2, Log) andalso All
+            end),
+            same({[Sent], Log}, {[Count || {_, <<"{boom,2}">>, Count} <- Log], Log}),
+            gen_server:cast(Racer, {'end', normal})
+    end,
+    exit(done).
+
+%% Returns how many numbers we have sent, and how many we have asked for.
+some_of_pair(_, 0, Sent, Wanted) -> {Sent, Wanted};
+some_of_pair(Racer, Left, Sent, Wanted) ->
+    case rand:uniform(6) of
+        1 -> link(Racer), some_of_pair(Racer, Left - 1, Sent, Wanted);
+        2 -> unlink(Racer), some_of_pair(Racer, Left - 1, Sent, Wanted);
+        3 ->
+            Racer ! {number, Sent + 1},
+            some_of_pair(Racer, Left - 1, Sent + 1, Wanted);
+        4 ->
+            gen_server:cast(Racer, {number, Sent + 1}),
+            some_of_pair(Racer, Left - 1, Sent + 1, Wanted);
+        _ ->
+            What = any_of([send, send, link, unlink]),
+            gen_server:cast(Racer, {act, self(), What}),
+            some_of_pair(Racer, Left - 1, Sent, Wanted + length([send || send <- What]))
+    end.
+
+%% All that comes, in its order, until the function is not false.
+numbers_before(What, Count) ->
+    case next() of
+        {number, N} ->
+            same(Count + 1, N),
+            numbers_before(What, N);
+        Message ->
+            case What(Message) of
+                false -> numbers_before(What, Count);
+                Is -> {Count, Is}
+            end
+    end.
+
 %% ---- a peer that is no node ----
 
-port_of_program() ->
-    {port, Port, _} = erl_epmd:port_please("cpp", {127, 0, 0, 1}),
+port_of_program() -> port_of("cpp").
+
+port_of(Alive) ->
+    {port, Port, _} = erl_epmd:port_please(Alive, {127, 0, 0, 1}),
     Port.
 
 raw_socket(Port) ->
     {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}, {packet, 2}, {nodelay, true}]),
     Socket.
 
-%% The handshake of the one that connects, without fragments.
-raw_connect(Name) ->
+raw_hello(Name) ->
     Socket = raw_socket(port_of_program()),
     ok = gen_tcp:send(Socket, <<$N, ?FLAGS:64, 7:32, (length(Name)):16, (list_to_binary(Name))/binary>>),
+    Socket.
+
+%% The handshake of the one that connects, without fragments.
+raw_connect(Name) ->
+    Socket = raw_hello(Name),
     case gen_tcp:recv(Socket, 0, ?LONG) of
         {ok, <<"sok", _/binary>>} -> ok; % or sok_simultaneous
         {ok, <<"salive">>} -> ok = gen_tcp:send(Socket, <<"strue">>) % it has not seen yet that the last one has gone
@@ -1118,12 +1850,17 @@ raw_connect(Name) ->
 raw_listen(Alive) ->
     {ok, Listening} = gen_tcp:listen(0, [binary, {active, false}, {packet, 2}, {ip, {127, 0, 0, 1}}]),
     {ok, Port} = inet:port(Listening),
+    register_port(Alive, Port),
+    Listening.
+
+%% Until the socket is closed.
+register_port(Alive, Port) ->
     {ok, Epmd} = gen_tcp:connect({127, 0, 0, 1}, list_to_integer(os:getenv("ERL_EPMD_PORT")),
                                  [binary, {active, false}, {packet, 2}]),
     ok = gen_tcp:send(Epmd, <<120, Port:16, 72, 0, 6:16, 6:16, (length(Alive)):16, (list_to_binary(Alive))/binary, 0:16>>),
     ok = inet:setopts(Epmd, [{packet, raw}]),
     {ok, <<_, 0, _/binary>>} = gen_tcp:recv(Epmd, 4, ?LONG),
-    Listening.
+    Epmd.
 
 %% The handshake of the one that is connected to, which ends with this digest.
 raw_accept(Listening, Name, Digest) ->

@@ -4,17 +4,27 @@
 //
 //   server <node> <cookie> <port of epmd> [<option> <value>]...
 //
-// The options are `tick` and `setup`, in milliseconds, `open`, a number of calls, monitors and links, and `refuse`, the name of a
-// node that may not connect. It prints `ready`, and then what is reported: a line begins with its kind. From its standard input it
-// takes `connect <node>`, to which the answer is `connected` or `failed: <why>`, and `close`, which closes the node and ends.
+// The options are `tick` and `setup`, in milliseconds, `open`, a number of calls, monitors and links, `refuse`, the name of a
+// node that may not connect, `epmd no`, `listen no` or an address, `resolve`, a port of 127.0.0.1 where all others listen, and
+// `events on`, which prints what happens to connections. It prints `ready`, and then what is reported: a line begins with its kind.
+// From its standard input it takes
+//
+//   connect <node>            prints `connected`, or `failed: <why>`
+//   ask <name> <node> <key>   calls, and prints `answer: <what>`
+//   port                      prints `port: <number>`, where it listens
+//   peers                     prints `peers: <node>...`
+//   close                     closes the node, and ends
 
 #include "asker.hpp"
 #include "board.hpp"
 #include "grouper.hpp"
+#include "racer.hpp"
+#include "streams.hpp"
 
 #include <otpp/dist.hpp>
 #include <otpp/otpp.hpp>
 
+#include <algorithm>
 #include <asio.hpp>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +33,7 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -319,21 +330,27 @@ struct control {
     using reply_type = void;
     static constexpr auto term = otpp::as::tagged("release");
   };
-  // the limited one
+  struct start_racer {
+    using reply_type = otpp::pid;
+    static constexpr auto term = otpp::as::tagged("start_racer");
+  };
   struct unpublish {
     std::string name;
     using reply_type = void;
     static constexpr auto term = otpp::as::tagged("unpublish");
   };
-  using messages =
-      otpp::message_list<peers, statistics, start_faulty, start_board, is_held, release, unpublish>;
+  using messages = otpp::message_list<
+      peers, statistics, start_faulty, start_board, start_racer, is_held, release, unpublish>;
 
   struct state {
     otpp::dist::node* node;
     gate* hold;
+    asio::any_io_executor elsewhere; // has threads of its own, so that more happens at the same time
   };
 
-  state init(otpp::dist::node* node, gate* hold) { return {node, hold}; }
+  state init(otpp::dist::node* node, gate* hold, asio::any_io_executor elsewhere) {
+    return {node, hold, std::move(elsewhere)};
+  }
   std::vector<std::string> handle_call(peers, state& s) { return s.node->peers(); }
   figures handle_call(statistics, state& s) {
     otpp::dist::node_statistics all = s.node->statistics();
@@ -345,18 +362,46 @@ struct control {
   asio::awaitable<void> handle_call(start_board, state& s) {
     co_await otpp::start<board>(otpp::named("board"), s.node);
   }
+  asio::awaitable<otpp::pid> handle_call(start_racer, state& s) {
+    otpp::pid made = co_await otpp::start<racer>(otpp::options().on(s.elsewhere));
+    co_return made;
+  }
   bool handle_call(is_held, state& s) { return s.hold->is_held; }
   void handle_call(release, state& s) { s.hold->released.cancel(); }
   void handle_call(unpublish which, state& s) { s.node->unpublish(which.name); }
 };
 
+// Prints what happens to connections.
+struct watcher {
+  int init() { return 0; }
+  void handle_info(const otpp::dist::node_event& one, int&) {
+    print("event: ", (one.what == otpp::dist::node_event::kind::up ? "up " : "down ") + one.name);
+  }
+};
+
 // ---- the program ----
+
+void say_where(otpp::dist::node_options& how, const std::string& option, const std::string& value) {
+  if (option == "epmd") {
+    how.no_epmd();
+  } else if (option == "listen" && value == "no") {
+    how.no_listen();
+  } else if (option == "listen") {
+    how.listen({asio::ip::make_address(value), 0});
+  } else if (option == "resolve") {
+    auto port = static_cast<asio::ip::port_type>(std::stoi(value));
+    how.resolver([port](std::string) -> asio::awaitable<asio::ip::tcp::endpoint> {
+      co_return asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port);
+    });
+  }
+}
 
 otpp::dist::node_options options_of(const std::vector<std::string>& arguments) {
   auto loopback = asio::ip::address_v4::loopback();
   auto port = static_cast<asio::ip::port_type>(std::stoi(arguments.at(2)));
   otpp::dist::node_options how(arguments[0]);
-  how.cookie(arguments[1]).epmd(asio::ip::tcp::endpoint(loopback, port)).knows<news, asker::lookup>();
+  how.cookie(arguments[1]).epmd(asio::ip::tcp::endpoint(loopback, port));
+  how.knows<news, asker::lookup, number, did>();
   for (std::size_t at = 3; at + 1 < arguments.size(); at += 2) {
     const std::string& value = arguments[at + 1];
     if (arguments[at] == "tick") {
@@ -369,13 +414,15 @@ otpp::dist::node_options options_of(const std::vector<std::string>& arguments) {
       how.limits(limits);
     } else if (arguments[at] == "refuse") {
       how.allow([value](std::string_view node, const asio::ip::tcp::endpoint&) { return node != value; });
+    } else {
+      say_where(how, arguments[at], value);
     }
   }
   return how;
 }
 
-asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold) {
-  co_await otpp::start<control>(otpp::named("control"), &node, &hold);
+asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold, asio::any_io_executor elsewhere) {
+  co_await otpp::start<control>(otpp::named("control"), &node, &hold, elsewhere);
   co_await otpp::start<counter>(otpp::named("counter"));
   co_await otpp::start<echo>(otpp::named("echo"));
   co_await otpp::start<faulty>(otpp::named("faulty"));
@@ -386,7 +433,12 @@ asio::awaitable<void> start_all(otpp::dist::node& node, gate& hold) {
   co_await otpp::start<board>(otpp::named("board"), &node);
   co_await otpp::start<grouper>(otpp::named("grouper"), &node);
   co_await otpp::start<registrar>(otpp::named("registrar"), &node);
+  co_await otpp::start<sink>(otpp::named("sink"));
+  co_await otpp::start<source>(otpp::named("source"), &node);
   node.publish(otpp::server_name<control>("control"));
+  node.publish(otpp::server_name<sink>("sink"));
+  node.publish(otpp::server_name<source>("source"));
+  node.publish(otpp::server_name<racer>("racer")); // there is none: it is for those of start_racer
   node.publish(otpp::server_name<asker>("asker"));
   node.publish(otpp::server_name<board>("board"));
   node.publish(otpp::server_name<counter>("counter"));
@@ -411,8 +463,18 @@ asio::awaitable<void> connect(otpp::dist::node& node, std::string peer) {
   }
 }
 
+// A process of its own, as others are to be obeyed meanwhile.
+asio::awaitable<void> ask(otpp::dist::node node, std::string name, std::string peer, std::string key) {
+  auto whom = node.remote(std::move(name), std::move(peer));
+  try {
+    int value = co_await otpp::call_for<asker::lookup>(whom, std::chrono::seconds(20), std::move(key));
+    print("answer: ", std::to_string(value));
+  } catch (const std::exception& error) {
+    print("answer: ", error.what());
+  }
+}
+
 asio::awaitable<void> obey(asio::posix::stream_descriptor& input, otpp::dist::node& node) {
-  constexpr std::string_view command = "connect ";
   std::string text;
   std::error_code error;
   while (!error) {
@@ -424,19 +486,40 @@ asio::awaitable<void> obey(asio::posix::stream_descriptor& input, otpp::dist::no
     if (line == "close") {
       co_return;
     }
-    if (line.starts_with(command)) {
-      co_await connect(node, line.substr(command.size()));
+    std::istringstream words(line);
+    std::string command;
+    std::string first;
+    std::string second;
+    std::string third;
+    words >> command >> first >> second >> third;
+    if (command == "connect") {
+      co_await connect(node, first);
+    } else if (command == "ask") {
+      asio::awaitable<void> asking = ask(node, first, second, third);
+      co_await otpp::spawn(std::move(asking));
+    } else if (command == "port") {
+      print("port: ", std::to_string(node.local_endpoint().port()));
+    } else if (command == "peers") {
+      std::string all;
+      for (const std::string& each : node.peers()) {
+        all += ' ' + each;
+      }
+      print("peers:", all);
     }
   }
 }
 
-asio::awaitable<int> serve(std::vector<std::string> arguments) {
+asio::awaitable<int> serve(std::vector<std::string> arguments, asio::any_io_executor elsewhere) {
   try {
     auto executor = co_await asio::this_coro::executor;
     gate hold{asio::steady_timer(executor, asio::steady_timer::time_point::max())};
     otpp::dist::node_options how = options_of(arguments);
     otpp::dist::node node = co_await otpp::dist::open(std::move(how));
-    co_await start_all(node, hold);
+    co_await start_all(node, hold, elsewhere);
+    if (std::find(arguments.begin(), arguments.end(), "events") != arguments.end()) {
+      auto watching = co_await otpp::start<watcher>();
+      node.events(watching);
+    }
     asio::posix::stream_descriptor input(executor, ::dup(STDIN_FILENO)); // before its files are counted
     print("ready", "");
     co_await obey(input, node);
@@ -457,5 +540,7 @@ int main(int count, char** arguments) {
       [](const otpp::dist::connection_report& one) { print("report: ", one.text()); });
   otpp::subscription crashes = otpp::subscribe<otpp::crash_report>(
       [](const otpp::crash_report& one) { print("crash: ", one.text()); });
-  return otpp::run(serve(std::vector<std::string>(arguments + 1, arguments + count)));
+  asio::thread_pool elsewhere(2);
+  return otpp::run(
+      serve(std::vector<std::string>(arguments + 1, arguments + count), elsewhere.get_executor()));
 }

@@ -128,7 +128,7 @@ class gen_server final : public server_core {
 
   void tell_elsewhere(deed what, process* by, const exit_reason* reason) override {
     if constexpr (stands_for_another_process<Callbacks>) {
-      Callbacks::tell_elsewhere(*this, what, by, reason);
+      callbacks_.tell_elsewhere(*this, what, by, reason);
     }
   }
   bool stands_for_another() const noexcept override { return stands_for_another_process<Callbacks>; }
@@ -137,6 +137,7 @@ class gen_server final : public server_core {
   static void open_never(server_core&, envelope& item) { item.discard_message(); }
 
   static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
+  static Callbacks& callbacks_of(server_core& of) noexcept { return static_cast<gen_server&>(of).callbacks_; }
   std::string show_state(bool or_type) override {
     return or_type || formats_status<Callbacks> ? detail::show_state(callbacks_, state()) : std::string();
   }

@@ -4,6 +4,7 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/gen_server.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/node_core.hpp>
@@ -44,12 +45,13 @@ inline known_process process_elsewhere(node_core& core, const pid_view& one) {
   if (known.who || all.size() >= core.how().limits().processes) {
     return known;
   }
-  known_process made{{}, std::make_shared<const remote_identity>(one), std::make_shared<remote_links>()};
+  known_process made{{}, std::make_shared<const remote_identity>(one), nullptr};
   made.who =
       start_with_node<remote_process>(core, name, peer_outbox::mailbox_limit, core.shared_from_this(), made);
   if (!made.who) {
     return {};
   }
+  made.links = gen_server<remote_process>::callbacks_of(*access::core(made.who)).links;
   known = all.enter(name, made);
   if (known.who != made.who) { // another thread was first
     remote_process::tell(

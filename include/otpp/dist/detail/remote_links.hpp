@@ -13,15 +13,21 @@ namespace otpp::detail {
 // The links of our processes with one elsewhere, as far as the protocol needs more than the relation between our process and
 // the one that stands for the other: those that were cut here, until the other side has said that it knows. Any thread.
 //
-//   (none) -> cut   unlink: UNLINK_ID with a new id is sent. A LINK that comes meanwhile was sent before the other knew, and
-//                   counts for nothing
+//   (none) -> cut   unlink: UNLINK_ID with a new id is to be sent. A LINK that comes meanwhile was sent before the other knew,
+//                   and counts for nothing
 //   cut -> (none)   by UNLINK_ID_ACK with that id; or our process links again, and its LINK follows the UNLINK_ID
+//
+// Relations are made and undone for these reasons in the functions that they are given, so that of a LINK and an unlink at the
+// same time one comes first.
 class remote_links {
  public:
   // Returns the id for UNLINK_ID, which is never zero.
-  std::uint64_t cut(std::uint64_t process) {
+  template <class Undo>
+  std::uint64_t cut(std::uint64_t process, Undo undo) {
     std::lock_guard lock(mutex_);
-    return cut_[process] = ++last_;
+    cut_[process] = ++last_;
+    undo();
+    return last_;
   }
   void acknowledge(std::uint64_t process, std::uint64_t id) noexcept {
     std::lock_guard lock(mutex_);
@@ -30,13 +36,18 @@ class remote_links {
       cut_.erase(found);
     }
   }
-  void link_again(std::uint64_t process) noexcept {
+  template <class Do>
+  void link_again(std::uint64_t process, Do what) {
     std::lock_guard lock(mutex_);
     cut_.erase(process);
+    what();
   }
-  bool is_cut(std::uint64_t process) const noexcept {
+  template <class Do>
+  void unless_cut(std::uint64_t process, Do what) {
     std::lock_guard lock(mutex_);
-    return cut_.contains(process);
+    if (!cut_.contains(process)) {
+      what();
+    }
   }
   void clear() noexcept {
     std::lock_guard lock(mutex_);
@@ -44,7 +55,7 @@ class remote_links {
   }
 
  private:
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::uint64_t last_ = 0;
   std::unordered_map<std::uint64_t, std::uint64_t> cut_;
 };

@@ -43,6 +43,7 @@
 #include <asio/awaitable.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -85,9 +86,10 @@ class remote_process {
     process::deed what;
     intrusive_ptr<process> by;
     std::optional<exit_reason> reason; // of a stop
+    std::uint64_t cut = 0;             // of an unlink
   };
 
-  // What a connection has for the other, such as an answer: behind the messages that wait here.
+  // What a connection has for the other, such as an answer: behind the messages that wait here, by that connection or not at all.
   struct passed_on {
     std::shared_ptr<peer_link> by;
     std::string frames;
@@ -179,7 +181,11 @@ class remote_process {
 
   using state_type = std::unique_ptr<target>;
 
-  static init_result<state_type> init(std::shared_ptr<node_core> core, known_process one) {
+  // Those of the process that it stands for: any thread may use them, from the first.
+  const std::shared_ptr<remote_links> links = std::make_shared<remote_links>();
+
+  init_result<state_type> init(std::shared_ptr<node_core> core, known_process one) const {
+    one.links = links;
     return init_result<state_type>(std::make_unique<target>(std::move(core), std::move(one))).then(begin());
   }
 
@@ -224,7 +230,7 @@ class remote_process {
     term_writer out;
     if (access::of(signal)) {
       put_exit(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
-      to->links().link_again(from); // nothing is left of the link
+      to->links().link_again(from, [] {}); // nothing is left of the link
     } else {
       put_exit2(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
     }
@@ -266,12 +272,9 @@ class remote_process {
           return; // undone meanwhile, as by the loss of a connection
         }
         give_out_caller(core, told.by.get());
-        to->links().link_again(by);
         put_link(out, core.identity_of(by), to->identity());
         break;
-      case process::deed::unlink:
-        put_unlink_id(out, to->links().cut(by), core.identity_of(by), to->identity());
-        break;
+      case process::deed::unlink: put_unlink_id(out, told.cut, core.identity_of(by), to->identity()); break;
       case process::deed::stop: // {system, {Pid, Ref}, {terminate, Reason}}; its end is the answer
         put_send(out, to->identity());
         out.tuple(3);
@@ -316,9 +319,19 @@ class remote_process {
 
   // ---- for gen_server ----
 
-  static void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) {
-    auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
+  // At once, and not when it is written: which comes first of a link or an unlink here and a LINK of the other.
+  void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) const {
     done_here told{what, intrusive_ptr<process>(by), reason ? std::optional(*reason) : std::nullopt};
+    if (what == process::deed::link) {
+      links->link_again(by->id(), [&] { keep_one_link(core, by->id()); });
+    } else if (what == process::deed::unlink) {
+      told.cut = links->cut(by->id(), [&] {
+        if (intrusive_ptr<relation> made_meanwhile = relation::find_link(core, by->id())) {
+          made_meanwhile->disconnect();
+        }
+      });
+    }
+    auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
     if (!tell(whom, std::move(told)) && !core.has_ended()) {
       throw std::bad_alloc();
     }
@@ -329,6 +342,17 @@ class remote_process {
   }
 
  private:
+  // A LINK of the other that came at the same time has made a second.
+  static void keep_one_link(server_core& core, std::uint64_t with) {
+    std::size_t count = 0;
+    relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
+      count += is_link && other == with ? 1 : 0;
+    });
+    if (count > 1) {
+      relation::find_link(core, with)->disconnect();
+    }
+  }
+
   // All that depends on it hears of an end. What links it with its node is among that, and is made again.
   static void break_off(target& to) {
     to.forget_connection();

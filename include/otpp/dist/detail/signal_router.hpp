@@ -43,16 +43,19 @@ class signal_router {
       return;
     }
     known_process theirs = process_elsewhere(node_, one.from);
-    if (!theirs.who || theirs.links->is_cut(ours.id())) {
-      return;
-    }
-    if (relation::find_link(*access::core(theirs.who), ours.id())) { // its list is the shorter one
+    if (!theirs.who) {
       return;
     }
     relations::of(*access::core(ours));
     relations::of(*access::core(theirs.who));
-    intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
-    if (!made->connect()) { // one of them has ended
+    bool is_refused = false;
+    theirs.links->unless_cut(ours.id(), [&] {
+      if (!relation::find_link(*access::core(theirs.who), ours.id())) { // its list is the shorter one
+        intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
+        is_refused = !made->connect(); // one of them has ended
+      }
+    });
+    if (is_refused) {
       refuse_link(one);
     }
   }

@@ -5,7 +5,12 @@
 #include <otpp/dist.hpp>
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/process/self.hpp>
+#include <otpp/term.hpp>
 #include <otpp/term/detail/writer.hpp>
 
 #include "support/agents.hpp"
@@ -16,6 +21,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -144,6 +150,71 @@ struct site {
 
  private:
   std::uint32_t calls_ = 0;
+};
+
+// Links and unlinks, while a LINK of the peer's comes: in one handler, so that what stands for the peer's process does nothing
+// meanwhile.
+struct hasty {
+  struct begin {
+    otpp::pid far;
+    using reply_type = otpp::pid;
+  };
+  struct race {
+    otpp::pid far;
+    otpp::detail::remote_identity theirs;
+    otpp::detail::remote_identity ours;
+    bool links_again;
+    using reply_type = std::size_t; // how many links there are
+  };
+
+  static int init() { return 0; }
+  static otpp::pid handle_call(const begin& what, int&) {
+    otpp::link(what.far);
+    return otpp::self();
+  }
+  static std::size_t handle_call(const race& what, int&) {
+    otpp::unlink(what.far);
+    if (what.links_again) {
+      otpp::link(what.far);
+    }
+    auto& core = *otpp::detail::access::core(what.far);
+    control_message one;
+    one.op = control_op::link;
+    one.from = what.theirs.view();
+    one.to = what.ours.view();
+    auto& target = otpp::detail::gen_server<otpp::detail::remote_process>::state_of(core);
+    otpp::detail::signal_router(*target->by()).begin_link(one);
+    std::size_t count = 0;
+    otpp::detail::relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
+      count += is_link && other == otpp::self().id() ? 1 : 0;
+    });
+    return count;
+  }
+};
+
+// Says something, after which its end is told: in one handler, as above.
+struct dying {
+  struct talk {
+    otpp::pid far;
+    otpp::detail::remote_identity theirs;
+  };
+
+  static int init() { return 0; }
+  static void handle_cast(const talk& what, int&) {
+    for (int n = 0; n != 3; ++n) {
+      otpp::try_send(what.far, otpp::term::of(otpp::atom("last_words")));
+    }
+    term_writer tie;
+    otpp::detail::put_control_place(tie, std::string_view("dying"));
+    otpp::detail::put_pid(tie, what.theirs.view());
+    ref_view ref;
+    ref.node = what.theirs.node;
+    ref.count = 1;
+    otpp::detail::put_ref(tie, ref);
+    auto& core = *otpp::detail::access::core(what.far);
+    auto& target = otpp::detail::gen_server<otpp::detail::remote_process>::state_of(core);
+    target->by()->tell_end({0, tie.take(), {}}, otpp::exit_reason::normal());
+  }
 };
 
 template <class Body>
@@ -281,6 +352,41 @@ TEST_CASE("signal_router: who links again after an unlink is linked", "[dist]") 
     co_await s.call("get");
     REQUIRE(s.seen->told.size() == 1);
     CHECK(s.seen->told[0].text == "exit: boom");
+  });
+}
+
+TEST_CASE("signal_router: a link that comes while the unlink is on its way", "[dist]") {
+  for (bool links_again : {false, true}) {
+    signals::with_a_peer([&](signals::site& s) -> asio::awaitable<void> {
+      auto server = co_await otpp::start<signals::hasty>();
+      signals::hasty::begin begin{s.far};
+      otpp::pid who = co_await otpp::call(server, begin);
+      std::string frame;
+      co_await s.next(signals::control_op::link, frame);
+      signals::hasty::race race{
+          s.far, otpp::detail::remote_identity(s.theirs()), otpp::detail::remote_identity(s.local(who.id())),
+          links_again};
+      std::size_t links = co_await otpp::call(server, race);
+      CHECK(links == (links_again ? 1 : 0)); // as the peer has it when it knows
+      co_await s.next(signals::control_op::unlink_id, frame);
+      co_await s.call("get");
+      co_await server.stop();
+    });
+  }
+}
+
+TEST_CASE("signal_router: an end is told behind what was sent before", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    auto server = co_await otpp::start<signals::dying>();
+    signals::dying::talk talk{s.far, otpp::detail::remote_identity(s.theirs())};
+    co_await otpp::cast(server, talk);
+    for (int n = 0; n != 3; ++n) {
+      std::string message = co_await s.peer.read();
+      CHECK(s.parsed(message).op == signals::control_op::send);
+    }
+    std::string last = co_await s.peer.read();
+    CHECK(s.parsed(last).op == signals::control_op::monitor_p_exit);
+    co_await server.stop();
   });
 }
 
