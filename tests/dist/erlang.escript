@@ -705,8 +705,8 @@ row(long) ->
     Us = node(),
     [begin
         Text = binary:copy(<<"x">>, Size),
-        same(true, Text =:= call(echo, {text, Text})),
-        same(<<"equal">>, gen_server:call({source, ?NODE}, {send_long, erlang_server, Us, Size}, infinity))
+        same(true, Text =:= gen_server:call({echo, ?NODE}, {text, Text}, infinity)), % there and back
+        same(<<"equal">>, gen_server:call({source, ?NODE}, {send_long, erlang_server, Us, min(Size, 1 bsl 20)}, infinity))
      end || Size <- [0, 1, 65535, 65536, 65537, 63 bsl 20]],
     true = erlang:monitor_node(?NODE, true),
     Over = 65 bsl 20,
@@ -724,17 +724,13 @@ row(long) ->
     stop(Server);
 
 row(beside) ->
-    %% 50 MiB each way, while others call.
+    %% 50 MiB there and back, while others call.
     Server = start(),
-    {ok, _} = serve(erlang_server),
     Idle = call_for(fun() -> receive after 300 -> ok end end),
     Long = binary:copy(<<"x">>, 50 bsl 20),
-    In = call_for(fun() -> true = Long =:= call(echo, {text, Long}) end),
-    Out = call_for(fun() ->
-        same(<<"equal">>, gen_server:call({source, ?NODE}, {send_long, erlang_server, node(), 50 bsl 20}, infinity))
-    end),
+    Beside = call_for(fun() -> true = Long =:= gen_server:call({echo, ?NODE}, {text, Long}, infinity) end),
     [io:format("~s: ~b calls, 99 % within ~b us, all within ~b us~n", [How, length(Times), rank(Times, 99), lists:max(Times)])
-     || {How, Times} <- [{"idle", Idle}, {"in", In}, {"out", Out}]],
+     || {How, Times} <- [{"idle", Idle}, {"beside", Beside}]],
     stop(Server);
 
 row(flood) ->
@@ -1115,7 +1111,7 @@ row(without_epmd) ->
     match(printed(Blind, "answer: "), "erl@127.0.0.1.*resolver"),
     stop(Blind);
 
-row(short) ->
+row(hosts) ->
     %% Nodes of Erlang with a short name do not connect with long ones, nor the other way round; short ones do among each other.
     {Peer, _, _} = start_peer("short", [], #{longnames => false, host => "localhost"}),
     Server = start(),
@@ -1127,23 +1123,22 @@ row(short) ->
     same("connected", printed(Short, "connected")),
     same(5, peer:call(Peer, gen_server, call, [{counter, 'cpp@localhost'}, {add, 5}])),
     peer:stop(Peer),
-    stop(Short);
-
-row(v6) ->
+    stop(Short),
+    %% Nodes that speak IPv6.
     case gen_tcp:listen(0, [inet6, {ip, {0, 0, 0, 0, 0, 0, 0, 1}}]) of
         {error, Why} -> io:format("there is no IPv6 here: ~p~n", [Why]);
         {ok, Socket} ->
             gen_tcp:close(Socket),
-            {Peer, _, _} = start_peer("six", ["-proto_dist", "inet6_tcp"], #{host => "::1"}),
-            serve_at(Peer, silent),
-            Server = start_as('cpp@::1', ["listen", "::1"]),
-            same(5, peer:call(Peer, gen_server, call, [{counter, 'cpp@::1'}, {add, 5}])),
-            true = peer:call(Peer, net_kernel, disconnect, ['cpp@::1']),
-            eventually(fun() -> command(Server, "peers"), printed(Server, "peers:") =:= "peers:" end),
-            command(Server, "ask silent six@::1 five"),
-            same("answer: 5", printed(Server, "answer: ")),
-            peer:stop(Peer),
-            stop(Server)
+            {Six, _, _} = start_peer("six", ["-proto_dist", "inet6_tcp"], #{host => "::1"}),
+            serve_at(Six, silent),
+            Program = start_as('cpp@::1', ["listen", "::1"]),
+            same(5, peer:call(Six, gen_server, call, [{counter, 'cpp@::1'}, {add, 5}])),
+            true = peer:call(Six, net_kernel, disconnect, ['cpp@::1']),
+            eventually(fun() -> command(Program, "peers"), printed(Program, "peers:") =:= "peers:" end),
+            command(Program, "ask silent six@::1 five"),
+            same("answer: 5", printed(Program, "answer: ")),
+            peer:stop(Six),
+            stop(Program)
     end;
 
 row(slow) ->

@@ -97,7 +97,7 @@ class raw_peer {
 
   static constexpr std::uint32_t creation = 77;
 
- private:
+  // For a handshake that the test carries out itself.
   otpp::detail::handshake_side side() const {
     otpp::detail::handshake_side mine;
     mine.name = name_;
@@ -106,6 +106,20 @@ class raw_peer {
     return mine;
   }
 
+  // The next payload, with its length before it in so many bytes.
+  asio::awaitable<std::string> read_one(std::size_t size_of_length) {
+    unsigned char length[4] = {};
+    co_await asio::async_read(socket_, asio::buffer(length, size_of_length), asio::use_awaitable);
+    std::size_t size = 0;
+    for (std::size_t at = 0; at != size_of_length; ++at) {
+      size = size << 8 | length[at];
+    }
+    std::string bytes(size, '\0');
+    co_await asio::async_read(socket_, asio::buffer(bytes), asio::use_awaitable);
+    co_return bytes;
+  }
+
+ private:
   template <class Role>
   asio::awaitable<void> shake(Role& role) {
     using otpp::detail::handshake_progress;
@@ -144,18 +158,6 @@ class raw_peer {
 
   static void go_on(otpp::detail::connecting_handshake& role) { role.go_on(true); }
   static void go_on(otpp::detail::accepting_handshake& role) { role.answer(otpp::detail::accept_status::ok); }
-
-  asio::awaitable<std::string> read_one(std::size_t size_of_length) {
-    unsigned char length[4] = {};
-    co_await asio::async_read(socket_, asio::buffer(length, size_of_length), asio::use_awaitable);
-    std::size_t size = 0;
-    for (std::size_t at = 0; at != size_of_length; ++at) {
-      size = size << 8 | length[at];
-    }
-    std::string bytes(size, '\0');
-    co_await asio::async_read(socket_, asio::buffer(bytes), asio::use_awaitable);
-    co_return bytes;
-  }
 
   asio::ip::tcp::socket socket_;
   std::string name_;

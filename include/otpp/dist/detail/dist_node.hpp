@@ -67,7 +67,7 @@ class dist_node {
  public:
   struct begin {};
 
-  using messages = message_list<admit_peer, peer_is_up, connect_peer, disconnect_peer>;
+  using messages = message_list<admit_peer, peer_is_up, peer_has_another, connect_peer, disconnect_peer>;
 
   struct peer_entry {
     pid connection; // that is up, or nobody
@@ -75,6 +75,7 @@ class dist_node {
     bool is_own = false;      // we have begun it
     bool is_unwanted = false; // it was told to end
     pid attempt;              // our own that goes on, or nobody
+    bool has_yielded = false; // that waits for the peer's
     std::vector<caller<void>> waiting;
   };
 
@@ -84,8 +85,8 @@ class dist_node {
     std::unique_ptr<asio::ip::tcp::acceptor> acceptor;
     std::unique_ptr<epmd_client> epmd; // while it is registered
     std::map<std::string, peer_entry> peers;
-    std::deque<pid> handshakes;                                // that peers have begun, the oldest first
-    std::unordered_map<std::uint64_t, accept_status> admitted; // what was answered to them, by their ids
+    std::deque<pid> handshakes;                            // that peers have begun, the oldest first
+    std::unordered_map<std::uint64_t, admission> admitted; // by their ids
   };
 
   static asio::awaitable<init_result<state_type>> init(std::shared_ptr<node_core> core) {
@@ -119,7 +120,7 @@ class dist_node {
 
   static accept_status handle_call(const admit_peer& asked, state_type& s) {
     accept_status status = status_of(asked, s);
-    s.admitted[asked.connection.id()] = status;
+    s.admitted[asked.connection.id()] = {status, asked.peer};
     return status;
   }
 
@@ -133,7 +134,7 @@ class dist_node {
       forget_if_empty(s, peer);
       return false;
     }
-    bool is_successor = !is_own && (admitted->second == accept_status::alive || !entry.is_own);
+    bool is_successor = !is_own && (admitted->second.status == accept_status::alive || !entry.is_own);
     bool wins = is_own ? s.core->name > peer : peer > s.core->name;
     std::erase(s.handshakes, told.connection);
     s.admitted.erase(told.connection.id());
@@ -149,7 +150,7 @@ class dist_node {
           {peer, dist::node_event::kind::down, peer_error(peer, "it has connected again")});
       end(old, "another connection takes its place");
     }
-    if (!is_own && entry.attempt && wins) {
+    if (!is_own && entry.attempt && (wins || entry.has_yielded)) {
       end(std::exchange(entry.attempt, pid()), "the peer has connected meanwhile");
     }
     entry.link = told.link;
@@ -164,6 +165,19 @@ class dist_node {
     return true;
   }
 
+  // It may be one that the peer has begun at the same time, and that is not up here yet.
+  static bool handle_call(const peer_has_another& told, state_type& s) {
+    peer_entry& entry = s.peers[told.peer];
+    if (is_alive(s, told.peer, entry)) {
+      end(std::exchange(entry.attempt, pid()), "the peer has connected meanwhile");
+      return false;
+    }
+    entry.has_yielded = std::any_of(s.admitted.begin(), s.admitted.end(), [&](const auto& each) {
+      return each.second.may_come_up_as(told.peer);
+    });
+    return !entry.has_yielded;
+  }
+
   static asio::awaitable<void> handle_call(connect_peer wanted, caller<void> from, state_type& s) {
     if (wanted.peer == s.core->name) {
       from.fail(peer_error(wanted.peer, "this is the node itself"));
@@ -176,6 +190,7 @@ class dist_node {
     }
     entry.waiting.push_back(std::move(from));
     if (!entry.attempt) {
+      entry.has_yielded = false;
       entry.attempt = co_await start_link<peer_connection>(
           options().on(s.executor), s.core, self(), asio::ip::tcp::socket(s.executor), wanted.peer);
     }
@@ -216,8 +231,7 @@ class dist_node {
     s.acceptor.reset();
     std::vector<pid> all(s.handshakes.begin(), s.handshakes.end());
     for (auto& each : s.peers) {
-      all.push_back(each.second.connection);
-      all.push_back(each.second.attempt);
+      all.insert(all.end(), {each.second.connection, each.second.attempt});
     }
     std::erase(all, pid());
     for (const pid& each : all) {
@@ -319,10 +333,9 @@ class dist_node {
     }
   }
 
-  static bool is_up(const state_type& s, const pid& connection) {
-    return std::any_of(s.peers.begin(), s.peers.end(), [&](const auto& each) {
-      return each.second.connection == connection;
-    });
+  static bool is_up(const state_type& s, const pid& one) {
+    auto is_one = [&](const auto& each) { return each.second.connection == one; };
+    return std::any_of(s.peers.begin(), s.peers.end(), is_one);
   }
 
   static asio::awaitable<std::uint32_t> enter(state_type& s) {

@@ -28,10 +28,28 @@ struct admit_peer {
   using reply_type = accept_status;
 };
 
+// What was answered.
+struct admission {
+  accept_status status;
+  std::string peer;
+
+  bool may_come_up_as(const std::string& name) const noexcept {
+    return peer == name && status != accept_status::nok && status != accept_status::not_allowed;
+  }
+};
+
 // The handshake is over, and it is this peer. From here on the node knows it by this connection, and ends another; or, by false, the other way round.
 struct peer_is_up {
   std::shared_ptr<peer_link> link;
   pid connection;
+
+  using reply_type = bool;
+};
+
+// The peer says that it has a connection with us already: is that one which has been lost here? By false, the connection that asks
+// is not used any more.
+struct peer_has_another {
+  std::string peer;
 
   using reply_type = bool;
 };

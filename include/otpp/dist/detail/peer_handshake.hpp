@@ -108,7 +108,9 @@ class peer_handshake {
         fail(shaking);
       }
       if (shaking.progress() == handshake_progress::asking) {
-        shaking.go_on(true); // the peer has a connection of which we have none
+        peer_has_another told{peer};
+        bool is_lost = co_await otpp::call(core_.process, told, infinite);
+        shaking.go_on(is_lost);
         continue;
       }
       co_await take_next(shaking);

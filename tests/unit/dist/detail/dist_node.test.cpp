@@ -253,6 +253,45 @@ TEST_CASE("dist_node: of two attempts at once that of the greater name is used",
   }
 }
 
+TEST_CASE("dist_node: the connection that a peer has already may be its own attempt", "[dist]") {
+  using otpp::detail::append_frame;
+  run_long([]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node a = co_await table.open("a@127.0.0.1");
+    auto executor = co_await asio::this_coro::executor;
+    asio::ip::tcp::acceptor there(
+        executor, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0), false);
+    table.add("z@127.0.0.1", there.local_endpoint());
+    for (bool is_there_another : {true, false}) {
+      auto connecting = in_background(executor, a.connect("z@127.0.0.1"));
+      raw_peer attempted(executor, "z@127.0.0.1");
+      co_await there.async_accept(attempted.socket(), asio::use_awaitable);
+      std::string name = co_await attempted.read_one(2);
+      CHECK(name[0] == 'N');
+      raw_peer another(executor, "z@127.0.0.1");
+      if (is_there_another) {
+        co_await another.socket().async_connect(a.local_endpoint(), asio::use_awaitable);
+        otpp::detail::connecting_handshake shaking(another.side(), "a@127.0.0.1", 1);
+        std::string hello;
+        append_frame(hello, shaking.take_outgoing().at(0), 2);
+        co_await another.send_bytes(hello);
+        std::string status = co_await another.read_one(2);
+        CHECK(status == "sok_simultaneous"); // and here it stands still
+      }
+      std::string alive;
+      append_frame(alive, "salive", 2);
+      co_await attempted.send_bytes(alive);
+      std::string decision = co_await attempted.read_one(2);
+      CHECK(decision == (is_there_another ? "sfalse" : "strue"));
+      CHECK_FALSE(connecting.is_done());
+      a.disconnect("z@127.0.0.1");
+      std::error_code code = co_await connecting.code();
+      CHECK(code == otpp::errc::no_connection);
+    }
+    co_await a.close();
+  });
+}
+
 TEST_CASE("dist_node: its own name", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
     raw_peer same(co_await asio::this_coro::executor, "a@127.0.0.1");
