@@ -4,6 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/util/moment.hpp>
+#include <otpp/dist/transport.hpp>
 #include <otpp/error.hpp>
 #include <otpp/message.hpp>
 #include <otpp/timeout.hpp>
@@ -218,6 +219,13 @@ class node_options {
   }
   node_options limits(const node_limits& all) && noexcept { return std::move(limits(all)); }
 
+  /// Sets what connections take: `otpp::dist::tls(...)` of `otpp/dist/tls.hpp`. TCP by default. Peers are to have the same.
+  node_options& transport(dist::transport by) & noexcept {
+    transport_ = std::move(by);
+    return *this;
+  }
+  node_options transport(dist::transport by) && noexcept { return std::move(transport(std::move(by))); }
+
   /// Runs the node and its connections on this executor, instead of the opener's.
   node_options& on(asio::any_io_executor executor) & {
     executor_ = std::move(executor);
@@ -237,6 +245,7 @@ class node_options {
   bool connects_by_use() const noexcept { return is_automatic_; }
   const permission& allow() const noexcept { return allow_; }
   const node_limits& limits() const noexcept { return limits_; }
+  const dist::transport& transport() const noexcept { return transport_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:
@@ -269,6 +278,7 @@ class node_options {
   bool is_automatic_ = true;
   permission allow_;
   node_limits limits_;
+  dist::transport transport_;
   asio::any_io_executor executor_;
 };
 

@@ -14,6 +14,7 @@
 #include <otpp/dist/detail/peer_error.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
 #include <otpp/dist/detail/peer_output.hpp>
+#include <otpp/dist/detail/peer_transport.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/process/self.hpp>
@@ -21,11 +22,9 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
-#include <asio/connect.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
 
 #include <array>
 #include <cstddef>
@@ -41,11 +40,11 @@
 
 namespace otpp::detail {
 
-// Shakes hands over a socket, as one of the two roles. What comes behind the handshake stays in `in`.
+// Shakes hands over a transport, as one of the two roles. What comes behind the handshake stays in `in`.
 class peer_handshake {
  public:
-  peer_handshake(node_core& core, asio::ip::tcp::socket& socket, incoming_frames& in) noexcept
-      : core_(core), socket_(socket), in_(in) {}
+  peer_handshake(node_core& core, peer_transport& transport, incoming_frames& in) noexcept
+      : core_(core), transport_(transport), in_(in) {}
 
   // What is said when it takes too long.
   std::string late() {
@@ -63,10 +62,10 @@ class peer_handshake {
 
   // With a peer that has begun. Throws if it fails: an otpp::error, or that of the socket if the peer has not even said its name.
   asio::awaitable<peer_identity> accept(pid node) {
+    asio::ip::tcp::endpoint from = transport_.remote_endpoint();
+    co_await transport_.begin({});
     accepting_handshake shaking(side(core_.cookie), node_core::random_number());
     const role_while mine(*this, shaking);
-    std::error_code error;
-    asio::ip::tcp::endpoint from = socket_.remote_endpoint(error);
     while (shaking.progress() != handshake_progress::done) {
       co_await send(shaking);
       if (shaking.progress() == handshake_progress::failed) {
@@ -90,12 +89,13 @@ class peer_handshake {
   asio::awaitable<peer_identity> connect(std::string peer) {
     asio::ip::tcp::endpoint where = co_await find(peer);
     std::error_code error;
-    co_await socket_.async_connect(where, asio::redirect_error(asio::use_awaitable, error));
+    co_await transport_.connect(where, error);
     if (error) {
       std::rethrow_exception(peer_error(
           peer, "nobody answers at " + where.address().to_string() + " port " + std::to_string(where.port()) +
                     " (" + error.message() + "): it may have ended, or a firewall is between"));
     }
+    co_await transport_.begin(peer);
     connecting_handshake shaking(side(core_.cookie_for(peer)), peer, node_core::random_number());
     const role_while mine(*this, shaking);
     while (shaking.progress() != handshake_progress::done) {
@@ -153,11 +153,14 @@ class peer_handshake {
   asio::awaitable<void> send(handshake_role& role) {
     std::string bytes;
     for (const std::string& each : role.take_outgoing()) {
-      append_frame(bytes, each, 2);
+      append_frame(bytes, each, transport_.size_of_length());
     }
-    std::error_code ignored; // reading will tell
-    co_await asio::async_write(
-        socket_, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, ignored));
+    std::string_view left = bytes;
+    std::error_code error; // reading will tell
+    do {                   // once at least, so that others go on meanwhile
+      std::size_t size = co_await transport_.write_some(asio::buffer(left), error);
+      left.remove_prefix(size);
+    } while (!left.empty() && !error);
   }
 
   template <class Role>
@@ -174,7 +177,7 @@ class peer_handshake {
   // Returns false if the peer has closed the connection.
   asio::awaitable<bool> read(std::string_view& payload) {
     while (true) {
-      auto found = in_.next(2, handshake_longest, payload);
+      auto found = in_.next(transport_.size_of_length(), handshake_longest, payload);
       if (found == incoming_frames::found::frame) {
         co_return true;
       }
@@ -184,8 +187,7 @@ class peer_handshake {
       }
       std::span<char> room = in_.room();
       std::error_code error;
-      std::size_t size = co_await socket_.async_read_some(
-          asio::buffer(room.data(), room.size()), asio::redirect_error(asio::use_awaitable, error));
+      std::size_t size = co_await transport_.read_some(asio::buffer(room.data(), room.size()), error);
       if (error) {
         co_return false;
       }
@@ -218,13 +220,13 @@ class peer_handshake {
       asio::ip::address address = co_await resolve(peer, std::string(parts.host));
       mapper.address(address);
     }
-    epmd_client epmd(socket_.get_executor(), mapper, how.setup());
+    epmd_client epmd(transport_.executor(), mapper, how.setup());
     std::uint16_t port = co_await epmd.look_up(peer);
     co_return asio::ip::tcp::endpoint(mapper.address(), port);
   }
 
   asio::awaitable<asio::ip::address> resolve(std::string peer, std::string host) {
-    asio::ip::tcp::resolver names(socket_.get_executor());
+    asio::ip::tcp::resolver names(transport_.executor());
     std::error_code error;
     auto found = co_await names.async_resolve(host, "", asio::redirect_error(asio::use_awaitable, error));
     if (error || found.empty()) {
@@ -236,7 +238,7 @@ class peer_handshake {
   static constexpr std::array<char, handshake_longest + 1> too_long{};
 
   node_core& core_;
-  asio::ip::tcp::socket& socket_;
+  peer_transport& transport_;
   incoming_frames& in_;
   handshake_role* role_ = nullptr; // while it goes on
   bool has_yielded_ = false;
