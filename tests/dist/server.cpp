@@ -10,6 +10,7 @@
 
 #include "asker.hpp"
 #include "board.hpp"
+#include "tls.hpp"
 
 #include <otpp/dist.hpp>
 #include <otpp/otpp.hpp>
@@ -366,6 +367,8 @@ otpp::dist::node_options options_of(const std::vector<std::string>& arguments) {
       otpp::dist::node_limits limits;
       limits.open = static_cast<std::size_t>(std::stoi(value));
       how.limits(limits);
+    } else if (arguments[at] == "tls") {
+      use_tls(how, value);
     } else if (arguments[at] == "refuse") {
       how.allow([value](std::string_view node, const asio::ip::tcp::endpoint&) { return node != value; });
     }

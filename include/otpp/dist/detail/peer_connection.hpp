@@ -196,8 +196,12 @@ class peer_connection {
         std::span<char> room = s.in->room();
         std::error_code error;
         std::size_t size = co_await link->transport->read_some(asio::buffer(room.data(), room.size()), error);
-        if (error) {
+        if (error && link->transport->failure().empty()) {
           throw std::system_error(error);
+        }
+        if (error) {
+          link->fail(link->transport->failure());
+          continue;
         }
         s.in->filled(size);
         s.ticks.read(std::chrono::steady_clock::now());

@@ -48,6 +48,9 @@ class peer_handshake {
 
   // What is said when it takes too long.
   std::string late() {
+    if (std::string why = transport_.failure(); !why.empty()) {
+      return failure_text(why);
+    }
     if (has_yielded_) {
       return "otpp: could not connect: the peer wanted its own connection to be used, and none has come: can "
              "it "
@@ -62,8 +65,12 @@ class peer_handshake {
 
   // With a peer that has begun. Throws if it fails: an otpp::error, or that of the socket if the peer has not even said its name.
   asio::awaitable<peer_identity> accept(pid node) {
-    asio::ip::tcp::endpoint from = transport_.remote_endpoint();
-    co_await transport_.begin({});
+    from_ = transport_.remote_endpoint();
+    std::error_code error;
+    co_await transport_.begin({}, error);
+    if (error) {
+      fail(error);
+    }
     accepting_handshake shaking(side(core_.cookie), node_core::random_number());
     const role_while mine(*this, shaking);
     while (shaking.progress() != handshake_progress::done) {
@@ -73,8 +80,13 @@ class peer_handshake {
       }
       if (shaking.progress() == handshake_progress::asking) {
         shaking.use_cookie(core_.cookie_for(shaking.peer().name));
-        admit_peer asked{self(), shaking.peer().name, from};
+        admit_peer asked{self(), shaking.peer().name, from_};
         accept_status status = co_await otpp::call(node, asked, infinite);
+        if (std::string fault = transport_.fault_of(shaking.peer().name); !fault.empty()) {
+          shaking.answer(accept_status::not_allowed);
+          co_await send(shaking);
+          throw otpp::error(errc::no_connection, failure_text(fault));
+        }
         shaking.answer(status);
         continue;
       }
@@ -87,6 +99,7 @@ class peer_handshake {
   // With a peer that we connect to. Returns one without a name if the peer wants its own connection to be used, which is to
   // come. Throws an otpp::error.
   asio::awaitable<peer_identity> connect(std::string peer) {
+    peer_ = peer;
     asio::ip::tcp::endpoint where = co_await find(peer);
     std::error_code error;
     co_await transport_.connect(where, error);
@@ -95,7 +108,10 @@ class peer_handshake {
           peer, "nobody answers at " + where.address().to_string() + " port " + std::to_string(where.port()) +
                     " (" + error.message() + "): it may have ended, or a firewall is between"));
     }
-    co_await transport_.begin(peer);
+    co_await transport_.begin(peer, error);
+    if (error) {
+      fail(error);
+    }
     connecting_handshake shaking(side(core_.cookie_for(peer)), peer, node_core::random_number());
     const role_while mine(*this, shaking);
     while (shaking.progress() != handshake_progress::done) {
@@ -150,6 +166,26 @@ class peer_handshake {
     throw error(errc::no_connection, why.text);
   }
 
+  // By the transport.
+  [[noreturn]] void fail(const std::error_code& why) const {
+    std::string text = transport_.failure();
+    if (text.empty()) {
+      throw std::system_error(why);
+    }
+    throw error(errc::no_connection, failure_text(text));
+  }
+  std::string failure_text(std::string_view why) const {
+    std::string text = "otpp: ";
+    if (!peer_.empty()) {
+      text += "could not connect to '" + peer_ + "': ";
+    } else if (role_ && !role_->peer().name.empty()) {
+      text += "refused a connection from '" + role_->peer().name + "': ";
+    } else {
+      text += "refused a connection from somebody at " + from_.address().to_string() + ": ";
+    }
+    return text.append(why);
+  }
+
   asio::awaitable<void> send(handshake_role& role) {
     std::string bytes;
     for (const std::string& each : role.take_outgoing()) {
@@ -169,6 +205,8 @@ class peer_handshake {
     bool is_there = co_await read(payload);
     if (is_there) {
       shaking.take(payload);
+    } else if (std::string why = transport_.failure(); !why.empty()) {
+      throw error(errc::no_connection, failure_text(why));
     } else {
       shaking.closed();
     }
@@ -240,6 +278,8 @@ class peer_handshake {
   node_core& core_;
   peer_transport& transport_;
   incoming_frames& in_;
+  std::string peer_;               // with whom we connect
+  asio::ip::tcp::endpoint from_;   // of a peer that has begun
   handshake_role* role_ = nullptr; // while it goes on
   bool has_yielded_ = false;
 };

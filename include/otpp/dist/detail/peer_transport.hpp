@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #pragma GCC visibility push(default)
@@ -35,8 +36,13 @@ class peer_transport {
   virtual endpoint remote_endpoint() const noexcept = 0;
 
   // What comes before the handshake of nodes, as the one who has connected; with an empty name, as the one who has accepted.
-  // Throws if it fails: an otpp::error, or the socket's error where the peer has said nothing.
-  virtual asio::awaitable<void> begin(std::string peer) = 0;
+  virtual asio::awaitable<void> begin(std::string peer, std::error_code& error) = 0;
+
+  // Why the peer does not get on, where more is known than an error says; else an empty text.
+  virtual std::string failure() const { return {}; }
+
+  // Why the one who has connected may not be the node that it says it is; else an empty text.
+  virtual std::string fault_of(std::string_view) const { return {}; }
 
   // How many bytes the length of a message has in the handshake of nodes.
   virtual std::size_t size_of_length() const noexcept = 0;

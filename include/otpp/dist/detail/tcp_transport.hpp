@@ -40,7 +40,8 @@ class tcp_transport : public peer_transport {
     return socket_.remote_endpoint(ignored);
   }
 
-  asio::awaitable<void> begin(std::string) override {
+  asio::awaitable<void> begin(std::string, std::error_code& error) override {
+    error.clear();
     std::error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     co_return;
@@ -59,6 +60,13 @@ class tcp_transport : public peer_transport {
   void close() noexcept override {
     std::error_code ignored;
     socket_.close(ignored);
+  }
+
+ protected:
+  // The peer reads the end of what was written.
+  void end_output() noexcept {
+    std::error_code ignored;
+    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   }
 
  private:
