@@ -7,6 +7,12 @@ set(otpp_cmake_dir ${CMAKE_INSTALL_DATADIR}/cmake/otpp)
 install(TARGETS otpp otpp_dist EXPORT otpp-targets FILE_SET HEADERS)
 install(EXPORT otpp-targets NAMESPACE otpp:: DESTINATION ${otpp_cmake_dir})
 
+# For find_package(otpp COMPONENTS dist_tls): a file of its own, because only those who ask for it need OpenSSL.
+if(TARGET otpp_dist_tls)
+  install(TARGETS otpp_dist_tls EXPORT otpp-dist-tls-targets FILE_SET HEADERS)
+  install(EXPORT otpp-dist-tls-targets NAMESPACE otpp:: DESTINATION ${otpp_cmake_dir})
+endif()
+
 configure_package_config_file(
   cmake/otpp-config.cmake.in otpp-config.cmake
   INSTALL_DESTINATION ${otpp_cmake_dir}

@@ -339,6 +339,9 @@ function(otpp_add_headers)
   if(NOT TARGET otpp::observer)
     list(FILTER headers EXCLUDE REGEX "^otpp/observer[./]") # the parser of HTTP is not there
   endif()
+  if(NOT TARGET otpp::dist_tls)
+    list(FILTER headers EXCLUDE REGEX "^otpp/dist/(detail/)?tls[_.]") # OpenSSL is not there
+  endif()
   if(NOT OTPP_VERIFY)
     list(FILTER headers EXCLUDE REGEX "^otpp/observer/detail/") # nobody else includes them; a minute, which verify has
     set(seen "")

@@ -64,9 +64,9 @@ print({Name, Count, _, Beside}, Median, Table) ->
 
 %% ---- what Erlang does ----
 
-calls(Node, InFlight, Count) ->
+calls(Node, Many, Count) ->
     timed(fun() ->
-        Callers = [spawn_monitor(fun() -> call_often(Node, Count div InFlight) end) || _ <- lists:seq(1, InFlight)],
+        Callers = [spawn_monitor(fun() -> call_often(Node, Count div Many) end) || _ <- lists:seq(1, Many)],
         [receive {'DOWN', Ref, process, _, normal} -> ok end || {_, Ref} <- Callers]
     end).
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# cluster.test.sh <counter> <client> <cache>
+# cluster.test.sh <counter> <client> <cache> [<secure_counter>]
 #
 # Runs the programs of this folder as README.md says, and compares what they print. The port mapper is one of their own, so
 # that other nodes of this machine are left alone. Exits with 77, for "skipped", where Erlang is not installed.
@@ -114,5 +114,34 @@ bob: not there
 forget bob: not_found
 bad_reply: otpp: call of age at {cache,'cache@127.0.0.1'}, which answered "thirty-six",: this is no answer of the call's type
 exited: {disk_full,"/data"}
+END
+wait "$program"
+
+# As docs/between-machines.md says. Without OpenSSL, or Erlang's TLS, the rest has been enough.
+secure=${4:-}
+if [ -z "$secure" ] || ! command -v openssl >/dev/null ||
+  ! erl -noinput -eval 'halt(case code:which(inet_tls_dist) of non_existing -> 1; _ -> 0 end)'; then
+  exit 0
+fi
+cd "$work"
+{
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=cluster \
+    -addext keyUsage=critical,keyCertSign,cRLSign -keyout ca.key -out ca.pem
+  openssl req -x509 -CA ca.pem -CAkey ca.key -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 \
+    -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1,DNS:127.0.0.1 \
+    -addext basicConstraints=critical,CA:FALSE -keyout node.key -out node.pem
+} 2>openssl.log
+sed -n '/^\[{server, /,/\]}\]\.$/p' "$here/../../docs/between-machines.md" >tls.conf
+"$secure" >secure_counter 2>&1 &
+program=$!
+started+=("$program")
+await secure_counter "counter@127.0.0.1 is open"
+timeout 30 erl -name erl@127.0.0.1 -setcookie secret -proto_dist inet_tls -ssl_dist_optfile "$work/tls.conf" -noinput -eval '
+  Counter = {counter, '"'counter@127.0.0.1'"'},
+  io:format("add 5: ~p~nstop: ~p~n", [gen_server:call(Counter, {add, 5}), gen_server:stop(Counter)]),
+  halt().' >secure_call 2>&1
+same secure_call <<'END'
+add 5: 5
+stop: ok
 END
 wait "$program"

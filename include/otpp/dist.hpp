@@ -18,4 +18,5 @@
 #include <otpp/dist/remote_name.hpp>
 #include <otpp/dist/remote_reason.hpp>
 #include <otpp/dist/reports.hpp>
+#include <otpp/dist/transport.hpp>
 #include <otpp/term.hpp>

@@ -1255,6 +1255,79 @@ row(global_names) ->
     no_mail(),
     stop(Server);
 
+row(tls) ->
+    [begin
+        Server = start_tls("good", Version),
+        %% Erlang is first.
+        same(pong, net_adm:ping(?NODE)),
+        same(5, call(counter, {add, 5})),
+        Text = binary:copy(<<"long">>, 1000000),
+        same(Text, call(echo, {text, Text})),
+        {ok, _} = serve(erlang_server),
+        Asking = {ask, erlang_server, node(), <<"five">>, ?LONG},
+        same(<<"value 5">>, call(asker, Asking)),
+        disconnect(),
+        _ = printed(Server, "report: "),
+        %% otpp is.
+        command(Server, "connect erl@127.0.0.1"),
+        same("connected", printed(Server, "connected")),
+        same([?NODE], nodes(hidden)),
+        same(Text, call(echo, {text, Text})),
+        same(<<"value 5">>, call(asker, Asking)),
+        [gen_server:cast({counter, ?NODE}, {note, N}) || N <- lists:seq(1, 10000)],
+        same({10000, true}, call(counter, noted)),
+        stop(Server),
+        ok = gen_server:stop(erlang_server)
+     end
+     || Version <- ['tlsv1.2', 'tlsv1.3']];
+
+row(tls_refused) ->
+    %% What is wrong, of whom, what otpp says when Erlang connects, and when it connects itself.
+    [begin
+        {Ours, Theirs} = case Who of erlang -> {Name, "good"}; otpp -> {"good", Name} end,
+        Server = start_tls(Theirs, Ours, Version),
+        same(pang, net_adm:ping(?NODE)),
+        match(printed(Server, "report: "), Accepting),
+        command(Server, "connect erl@127.0.0.1"),
+        match(printed(Server, "failed: "), Connecting),
+        same([], nodes(hidden)),
+        stop(Server)
+     end
+     || Version <- ['tlsv1.2', 'tlsv1.3'],
+        {Name, Who, Accepting, Connecting} <-
+            [{"expired", otpp, "refused the certificate of this node: it has expired",
+                               "refused the certificate of this node: it has expired"},
+             {"expired", erlang, "CN=expired\\) has expired, at ", "CN=expired\\) has expired, at "},
+             {"stranger", otpp, "does not know by whom it is signed", "does not know by whom it is signed"},
+             {"stranger", erlang, "signed by nobody that this node knows", "signed by nobody that this node knows"}]],
+    %% Erlang looks for the host in the certificate of the one it connects with, and so do we.
+    Elsewhere = start_tls("elsewhere", "good", 'tlsv1.3'),
+    same(pang, net_adm:ping(?NODE)),
+    match(printed(Elsewhere, "report: "), "did not say why .alert handshake_failure.*host in the name of this node"),
+    command(Elsewhere, "connect erl@127.0.0.1"),
+    same("connected", printed(Elsewhere, "connected")),
+    stop(Elsewhere),
+    Other = start_tls("good", "elsewhere", 'tlsv1.3'),
+    command(Other, "connect erl@127.0.0.1"),
+    match(printed(Other, "failed: "), "CN=elsewhere\\) is not for the host in the name of the node"),
+    same(pong, net_adm:ping(?NODE)),
+    stop(Other),
+    %% One without a certificate.
+    [begin
+        Strict = start_tls("good", none, Version),
+        same(pang, net_adm:ping(?NODE)),
+        match(printed(Strict, "report: "), "from somebody at 127.0.0.1: it has sent no certificate"),
+        stop(Strict)
+     end
+     || Version <- ['tlsv1.2', 'tlsv1.3']],
+    %% One without TLS.
+    Plain = start(),
+    same(pang, net_adm:ping(?NODE)),
+    match(printed(Plain, "report: "), "is it another program"),
+    command(Plain, "connect erl@127.0.0.1"),
+    _ = printed(Plain, "failed: "),
+    stop(Plain);
+
 row(Row) ->
     fail("there is no row ~p", [Row]).
 
@@ -1283,6 +1356,25 @@ try_start_as(Name, Options) ->
         own(Us, Port, [], running, [])
     end),
     {Server, printed(Server, "")}.
+
+%% This node takes TLS by certificates of the folder, and so does the program; no client's with `none`. `erlang` has started us with
+%% that file, which is read when the node starts.
+start_tls(Theirs, Version) -> start_tls(Theirs, "good", Version).
+
+start_tls(Theirs, Ours, Version) ->
+    Folder = os:getenv("HOME"),
+    {ok, [["inet_tls"]]} = init:get_argument(proto_dist),
+    {ok, [[File]]} = init:get_argument(ssl_dist_optfile),
+    Path = fun(Name) -> filename:join(Folder, Name) end,
+    Own = fun(none) -> [];
+             (Name) -> [{certfile, Path(Name ++ ".pem")}, {keyfile, Path(Name ++ ".key")}]
+          end,
+    Common = [{cacertfile, Path("ca.pem")}, {verify, verify_peer}, {versions, [Version]}],
+    Server = case Ours of none -> "good"; _ -> Ours end,
+    Options = [{server, Own(Server) ++ Common ++ [{fail_if_no_peer_cert, true}]}, {client, Own(Ours) ++ Common}],
+    ok = file:write_file(File, io_lib:format("~p.~n", [Options])),
+    _ = net_kernel:stop(),
+    start(["tls", Path(Theirs)]).
 
 listen() -> listen(60).
 

@@ -20,6 +20,7 @@
 #include "grouper.hpp"
 #include "racer.hpp"
 #include "streams.hpp"
+#include "tls.hpp"
 
 #include <otpp/dist.hpp>
 #include <otpp/otpp.hpp>
@@ -412,6 +413,8 @@ otpp::dist::node_options options_of(const std::vector<std::string>& arguments) {
       otpp::dist::node_limits limits;
       limits.open = static_cast<std::size_t>(std::stoi(value));
       how.limits(limits);
+    } else if (arguments[at] == "tls") {
+      use_tls(how, value);
     } else if (arguments[at] == "refuse") {
       how.allow([value](std::string_view node, const asio::ip::tcp::endpoint&) { return node != value; });
     } else {

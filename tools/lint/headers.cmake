@@ -10,6 +10,7 @@ set(dir "${ROOT}/include/otpp")
 set(door detail/asio.hpp)
 set(platform detail/util/coarse_clock.hpp detail/util/membarrier.hpp observer/detail/system.hpp)
 set(parser observer/detail/http_head.hpp) # and may include a C library
+set(tls "^dist/(tls|detail/tls_[a-z]+)\\.hpp$") # these may include OpenSSL
 set(doors ${door} version.hpp ${platform} ${parser}) # where the preprocessor may decide something
 list(JOIN doors " and " doors_shown)
 set(longest 404) # four of them for the visibility
@@ -63,6 +64,8 @@ function(check_include header line)
     complain(${header} "${line}: too heavy for a header")
   elseif(header IN_LIST platform OR (header STREQUAL parser AND line MATCHES "include <(llhttp|http_parser)\\.h>"))
     # may include what its system has
+  elseif(header MATCHES "${tls}" AND line MATCHES "include <openssl/[a-z0-9_]+\\.h>")
+    # otpp::dist_tls
   elseif(NOT line MATCHES "include <(asio/.+\\.hpp|[a-z0-9_]+)>")
     complain(${header} "${line}: only <otpp/...>, <asio/...> and the standard library")
   endif()

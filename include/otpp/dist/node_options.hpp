@@ -4,6 +4,7 @@
 
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/util/moment.hpp>
+#include <otpp/dist/transport.hpp>
 #include <otpp/error.hpp>
 #include <otpp/message.hpp>
 #include <otpp/timeout.hpp>
@@ -236,6 +237,13 @@ class node_options {
   }
   node_options watermarks(std::size_t high, std::size_t low) && { return std::move(watermarks(high, low)); }
 
+  /// Sets what connections take: `otpp::dist::tls(...)` of `otpp/dist/tls.hpp`. TCP by default. Peers are to have the same.
+  node_options& transport(dist::transport by) & noexcept {
+    transport_ = std::move(by);
+    return *this;
+  }
+  node_options transport(dist::transport by) && noexcept { return std::move(transport(std::move(by))); }
+
   /// Runs the node and its connections on this executor, instead of the opener's.
   node_options& on(asio::any_io_executor executor) & {
     executor_ = std::move(executor);
@@ -257,6 +265,7 @@ class node_options {
   const node_limits& limits() const noexcept { return limits_; }
   std::size_t high_watermark() const noexcept { return high_watermark_; }
   std::size_t low_watermark() const noexcept { return low_watermark_; }
+  const dist::transport& transport() const noexcept { return transport_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:
@@ -291,6 +300,7 @@ class node_options {
   node_limits limits_;
   std::size_t high_watermark_ = std::size_t(1) << 20;
   std::size_t low_watermark_ = std::size_t(256) * 1024;
+  dist::transport transport_;
   asio::any_io_executor executor_;
 };
 

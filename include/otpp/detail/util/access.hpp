@@ -22,7 +22,8 @@ struct access {
     return std::forward<Handle>(handle).core();
   }
 
-  // monitor_ref: the relation that it refers to. exit_signal: the link through which it came, or null.
+  // monitor_ref: the relation that it refers to. exit_signal: the link through which it came, or null. transport: who
+  // makes it, or null.
   template <class Ref>
   static const auto& of(const Ref& ref) noexcept {
     return ref.of();

@@ -12,6 +12,8 @@
 #include <otpp/dist/detail/peer_handshake.hpp>
 #include <otpp/dist/detail/peer_error.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
+#include <otpp/dist/detail/peer_transport.hpp>
+#include <otpp/dist/detail/tcp_transport.hpp>
 #include <otpp/dist/detail/ticker.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -66,9 +68,9 @@ class peer_connection {
         : core(std::move(of)),
           owner(std::move(node)),
           peer(std::move(wanted)),
-          socket(std::make_unique<asio::ip::tcp::socket>(std::move(connected))),
+          transport(make_transport(core->how().transport(), std::move(connected))),
           in(std::make_unique<incoming_frames>()),
-          handshake(std::make_unique<peer_handshake>(*core, *socket, *in)),
+          handshake(std::make_unique<peer_handshake>(*core, *transport, *in)),
           ticks(core->how().tick(), std::chrono::steady_clock::now()) {}
     state_type(state_type&&) = default;
     state_type& operator=(state_type&&) = delete;
@@ -82,8 +84,8 @@ class peer_connection {
 
     std::shared_ptr<node_core> core;
     pid owner;
-    std::string peer;                              // with whom to connect; empty if the peer has begun
-    std::unique_ptr<asio::ip::tcp::socket> socket; // until it is up
+    std::string peer;                          // with whom to connect; empty if the peer has begun
+    std::unique_ptr<peer_transport> transport; // until it is up
     std::unique_ptr<incoming_frames> in;
     std::unique_ptr<peer_handshake> handshake;
     std::shared_ptr<peer_link> link; // once it is up
@@ -173,9 +175,7 @@ class peer_connection {
     }
     s.peer = peer.name;
     asio::any_io_executor here = co_await asio::this_coro::executor;
-    std::error_code ignored;
-    s.socket->set_option(asio::ip::tcp::no_delay(true), ignored);
-    s.link = std::make_shared<peer_link>(s.core, self(), here, std::move(*s.socket), std::move(peer));
+    s.link = std::make_shared<peer_link>(s.core, self(), here, std::move(s.transport), std::move(peer));
     peer_is_up up{s.link, self()};
     bool is_taken = co_await otpp::call(s.owner, up, infinite);
     if (!is_taken) {
@@ -198,8 +198,15 @@ class peer_connection {
         link->fail("it has sent a frame that is longer than node_limits::frame");
       } else if (found == incoming_frames::found::none) {
         std::span<char> room = s.in->room();
-        std::size_t size = co_await link->socket.async_read_some(
-            asio::buffer(room.data(), room.size()), asio::use_awaitable);
+        std::error_code error;
+        std::size_t size = co_await link->transport->read_some(asio::buffer(room.data(), room.size()), error);
+        if (error && link->transport->failure().empty()) {
+          throw std::system_error(error);
+        }
+        if (error) {
+          link->fail(link->transport->failure());
+          continue;
+        }
         s.in->filled(size);
         s.ticks.read(std::chrono::steady_clock::now());
         s.is_suspect = false;
@@ -240,8 +247,7 @@ class peer_connection {
       }
       s.ticks.offers(std::chrono::steady_clock::now());
       std::error_code error;
-      std::size_t size = co_await link->socket.async_write_some(
-          asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+      std::size_t size = co_await link->transport->write_some(asio::buffer(bytes), error);
       s.ticks.has_taken();
       link->output.wrote(size);
       s.ticks.wrote(std::chrono::steady_clock::now());
@@ -273,8 +279,7 @@ class peer_connection {
         break;
       }
       std::error_code error;
-      std::size_t size = co_await link->socket.async_write_some(
-          asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+      std::size_t size = co_await link->transport->write_some(asio::buffer(bytes), error);
       link->output.wrote(size);
       if (error) {
         break;

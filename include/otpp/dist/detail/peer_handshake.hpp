@@ -7,6 +7,7 @@
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/epmd_client.hpp>
 #include <otpp/dist/detail/handshake.hpp>
+#include <otpp/dist/detail/host_lookup.hpp>
 #include <otpp/dist/detail/incoming_frames.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/node_messages.hpp>
@@ -14,6 +15,7 @@
 #include <otpp/dist/detail/peer_error.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
 #include <otpp/dist/detail/peer_output.hpp>
+#include <otpp/dist/detail/peer_transport.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/process/self.hpp>
@@ -21,11 +23,9 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
-#include <asio/connect.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
 
 #include <array>
 #include <cstddef>
@@ -41,14 +41,17 @@
 
 namespace otpp::detail {
 
-// Shakes hands over a socket, as one of the two roles. What comes behind the handshake stays in `in`.
+// Shakes hands over a transport, as one of the two roles. What comes behind the handshake stays in `in`.
 class peer_handshake {
  public:
-  peer_handshake(node_core& core, asio::ip::tcp::socket& socket, incoming_frames& in) noexcept
-      : core_(core), socket_(socket), in_(in) {}
+  peer_handshake(node_core& core, peer_transport& transport, incoming_frames& in) noexcept
+      : core_(core), transport_(transport), in_(in) {}
 
   // What is said when it takes too long.
   std::string late() {
+    if (std::string why = transport_.failure(); !why.empty()) {
+      return failure_text(why);
+    }
     if (has_yielded_) {
       return "otpp: could not connect: the peer wanted its own connection to be used, and none has come: can "
              "it "
@@ -63,10 +66,14 @@ class peer_handshake {
 
   // With a peer that has begun. Throws if it fails: an otpp::error, or that of the socket if the peer has not even said its name.
   asio::awaitable<peer_identity> accept(pid node) {
+    from_ = transport_.remote_endpoint();
+    std::error_code error;
+    co_await transport_.begin({}, error);
+    if (error) {
+      fail(error);
+    }
     accepting_handshake shaking(side(core_.cookie), node_core::random_number());
     const role_while mine(*this, shaking);
-    std::error_code error;
-    asio::ip::tcp::endpoint from = socket_.remote_endpoint(error);
     while (shaking.progress() != handshake_progress::done) {
       co_await send(shaking);
       if (shaking.progress() == handshake_progress::failed) {
@@ -74,8 +81,13 @@ class peer_handshake {
       }
       if (shaking.progress() == handshake_progress::asking) {
         shaking.use_cookie(core_.cookie_for(shaking.peer().name));
-        admit_peer asked{self(), shaking.peer().name, from};
+        admit_peer asked{self(), shaking.peer().name, from_};
         accept_status status = co_await otpp::call(node, asked, infinite);
+        if (std::string fault = transport_.fault_of(shaking.peer().name); !fault.empty()) {
+          shaking.answer(accept_status::not_allowed);
+          co_await send(shaking);
+          throw otpp::error(errc::no_connection, failure_text(fault));
+        }
         shaking.answer(status);
         continue;
       }
@@ -88,13 +100,18 @@ class peer_handshake {
   // With a peer that we connect to. Returns one without a name if the peer wants its own connection to be used, which is to
   // come. Throws an otpp::error.
   asio::awaitable<peer_identity> connect(std::string peer) {
+    peer_ = peer;
     asio::ip::tcp::endpoint where = co_await find(peer);
     std::error_code error;
-    co_await socket_.async_connect(where, asio::redirect_error(asio::use_awaitable, error));
+    co_await transport_.connect(where, error);
     if (error) {
       std::rethrow_exception(peer_error(
           peer, "nobody answers at " + where.address().to_string() + " port " + std::to_string(where.port()) +
                     " (" + error.message() + "): it may have ended, or a firewall is between"));
+    }
+    co_await transport_.begin(peer, error);
+    if (error) {
+      fail(error);
     }
     connecting_handshake shaking(side(core_.cookie_for(peer)), peer, node_core::random_number());
     const role_while mine(*this, shaking);
@@ -154,14 +171,37 @@ class peer_handshake {
     throw error(errc::no_connection, why.text);
   }
 
+  // By the transport.
+  [[noreturn]] void fail(const std::error_code& why) const {
+    std::string text = transport_.failure();
+    if (text.empty()) {
+      throw std::system_error(why);
+    }
+    throw error(errc::no_connection, failure_text(text));
+  }
+  std::string failure_text(std::string_view why) const {
+    std::string text = "otpp: ";
+    if (!peer_.empty()) {
+      text += "could not connect to '" + peer_ + "': ";
+    } else if (role_ && !role_->peer().name.empty()) {
+      text += "refused a connection from '" + role_->peer().name + "': ";
+    } else {
+      text += "refused a connection from somebody at " + from_.address().to_string() + ": ";
+    }
+    return text.append(why);
+  }
+
   asio::awaitable<void> send(handshake_role& role) {
     std::string bytes;
     for (const std::string& each : role.take_outgoing()) {
-      append_frame(bytes, each, 2);
+      append_frame(bytes, each, transport_.size_of_length());
     }
-    std::error_code ignored; // reading will tell
-    co_await asio::async_write(
-        socket_, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, ignored));
+    std::string_view left = bytes;
+    std::error_code error; // reading will tell
+    do {                   // once at least, so that others go on meanwhile
+      std::size_t size = co_await transport_.write_some(asio::buffer(left), error);
+      left.remove_prefix(size);
+    } while (!left.empty() && !error);
   }
 
   template <class Role>
@@ -170,6 +210,8 @@ class peer_handshake {
     bool is_there = co_await read(payload);
     if (is_there) {
       shaking.take(payload);
+    } else if (std::string why = transport_.failure(); !why.empty()) {
+      throw error(errc::no_connection, failure_text(why));
     } else {
       shaking.closed();
     }
@@ -178,7 +220,7 @@ class peer_handshake {
   // Returns false if the peer has closed the connection.
   asio::awaitable<bool> read(std::string_view& payload) {
     while (true) {
-      auto found = in_.next(2, handshake_longest, payload);
+      auto found = in_.next(transport_.size_of_length(), handshake_longest, payload);
       if (found == incoming_frames::found::frame) {
         co_return true;
       }
@@ -188,8 +230,7 @@ class peer_handshake {
       }
       std::span<char> room = in_.room();
       std::error_code error;
-      std::size_t size = co_await socket_.async_read_some(
-          asio::buffer(room.data(), room.size()), asio::redirect_error(asio::use_awaitable, error));
+      std::size_t size = co_await transport_.read_some(asio::buffer(room.data(), room.size()), error);
       if (error) {
         co_return false;
       }
@@ -222,26 +263,29 @@ class peer_handshake {
       asio::ip::address address = co_await resolve(peer, std::string(parts.host));
       mapper.address(address);
     }
-    epmd_client epmd(socket_.get_executor(), mapper, how.setup());
+    epmd_client epmd(transport_.executor(), mapper, how.setup());
     std::uint16_t port = co_await epmd.look_up(peer);
     co_return asio::ip::tcp::endpoint(mapper.address(), port);
   }
 
-  asio::awaitable<asio::ip::address> resolve(std::string peer, std::string host) {
-    asio::ip::tcp::resolver names(socket_.get_executor());
-    std::error_code error;
-    auto found = co_await names.async_resolve(host, "", asio::redirect_error(asio::use_awaitable, error));
-    if (error || found.empty()) {
-      std::rethrow_exception(peer_error(peer, "its host has no address (" + error.message() + ")"));
+  static asio::awaitable<asio::ip::address> resolve(std::string peer, std::string host) {
+    std::error_code why;
+    try {
+      asio::ip::address found = co_await host_lookup<>::find(std::move(host));
+      co_return found;
+    } catch (const std::system_error& error) {
+      why = error.code();
     }
-    co_return found.begin()->endpoint().address();
+    std::rethrow_exception(peer_error(peer, "its host has no address (" + why.message() + ")"));
   }
 
   static constexpr std::array<char, handshake_longest + 1> too_long{};
 
   node_core& core_;
-  asio::ip::tcp::socket& socket_;
+  peer_transport& transport_;
   incoming_frames& in_;
+  std::string peer_;               // with whom we connect
+  asio::ip::tcp::endpoint from_;   // of a peer that has begun
   handshake_role* role_ = nullptr; // while it goes on
   bool has_yielded_ = false;
 };

@@ -11,6 +11,7 @@
 #include <otpp/dist/detail/outbound_monitors.hpp>
 #include <otpp/dist/detail/peer_output.hpp>
 #include <otpp/dist/detail/peer_ties.hpp>
+#include <otpp/dist/detail/peer_transport.hpp>
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/dist/detail/ref_key.hpp>
 #include <otpp/error.hpp>
@@ -21,7 +22,6 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/cancellation_type.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
@@ -67,15 +67,15 @@ void send_in_order(peer_link& link, const pid_view& whom, std::uint64_t sender);
 // connection's process, the operations that have begun here, and whoever sends to the peer. Any thread may call what stands
 // under "any thread"; all else is used on the executor of the connection's process.
 //
-//   open -> failed   something has gone wrong, which failure() tells: the socket is closed, so that reading and writing end
+//   open -> failed   something has gone wrong, which failure() tells: the transport is closed, so that reading and writing end
 //        -> closed   by the process, when it ends: calls are given up, and what comes later, such as an answer, is dropped
 class peer_link : public std::enable_shared_from_this<peer_link> {
  public:
   peer_link(
       std::shared_ptr<node_core> node, pid connection, asio::any_io_executor executor,
-      asio::ip::tcp::socket connected, peer_identity peer)
+      std::unique_ptr<peer_transport> connected, peer_identity peer)
       : process(std::move(connection)),
-        socket(std::move(connected)),
+        transport(std::move(connected)),
         wake(executor),
         output(marks_of(node->how()), peer.takes_fragments),
         node_(std::move(node)),
@@ -142,7 +142,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
     }
   }
 
-  asio::ip::tcp::socket socket;
+  const std::unique_ptr<peer_transport> transport;
   asio::steady_timer wake; // is cancelled when there is something to write
   peer_output output;
 
@@ -177,8 +177,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   void fail(std::string why) noexcept {
     if (std::exchange(is_open_, false)) {
       failure_ = std::move(why);
-      std::error_code ignored;
-      socket.close(ignored);
+      transport->close();
       wake_writer();
     }
   }
