@@ -20,7 +20,9 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -288,7 +290,7 @@ TEST_CASE("groups: without a connection the members of the other node leave, and
     auto at_b = co_await shared::start_reader();
     s.at_a.join("readers", at_a);
     s.at_b.join("readers", at_b);
-    s.share();
+    s.share(otpp::dist::groups_options().ask_every(1h)); // it is not that which finds them again
     for (int round = 0; round != 3; ++round) {
       co_await shared::wait_for(s.at_a, "readers", 2);
       co_await shared::wait_for(s.at_b, "readers", 2);
@@ -372,9 +374,11 @@ TEST_CASE("groups: a scope that is started later is found", "[dist]") {
     co_await until_later([&] { return nodes.b.statistics().dropped >= 3; }); // it was asked in vain
     otpp::dist::share_groups(nodes.b, at_b);
     co_await shared::wait_for(at_a, "readers", 1);
-    auto asked = nodes.b.statistics().received; // and not any more
-    co_await some_steps();
-    CHECK(nodes.b.statistics().received <= asked + 1);
+    auto asked = nodes.b.statistics().received; // and then not any more, but for what is on the way
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer pause(executor, 200ms);
+    co_await pause.async_wait(asio::use_awaitable);
+    CHECK(nodes.b.statistics().received <= asked + 5);
     co_await other.stop();
     co_await sharing.stop();
   });
@@ -480,6 +484,15 @@ TEST_CASE("groups: the words of OTP's pg", "[dist]") {
     co_await s.peer.send(s.frame("leave", s.list(s.one(8), s.one(9)), groups));
     co_await shared::wait_for(scope, "writers", 0);
     CHECK(scope.members("readers").size() == 2);
+
+    // What is told is of ours only.
+    scope.join("readers", one);
+    text = co_await s.read_until("{join,");
+    CHECK(shared::times(text, "#Pid<a@127.0.0.1") == 2); // its own, and one
+    CHECK(shared::times(text, "#Pid<raw@127.0.0.1") == 0);
+    scope.leave("readers", one);
+    text = co_await s.read_until("{leave,");
+    CHECK(shared::times(text, "#Pid<a@127.0.0.1") == 2);
 
     // All at once: who is not named any more has left.
     std::string now =
