@@ -20,9 +20,12 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -31,6 +34,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -573,4 +577,63 @@ TEST_CASE("groups: names that are atoms", "[dist]") {
     co_await one.stop();
     co_await shared::wait_for(s.at_b, "readers", 0);
   });
+}
+
+TEST_CASE("groups: both nodes agree in the end, whatever many threads do meanwhile", "[dist]") {
+  connection_log log;
+  asio::thread_pool pool(4);
+  two_nodes nodes;
+  auto on_pool = [&](std::string name) {
+    otpp::dist::node_options how = nodes.table.options(std::move(name));
+    how.on(pool.get_executor());
+    return asio::co_spawn(pool, nodes.table.open(how), asio::use_future).get();
+  };
+  nodes.a = on_pool(shared::a);
+  nodes.b = on_pool(shared::b);
+  shared::two_scopes s(nodes);
+  s.share(otpp::dist::groups_options().ask_every(10ms));
+  std::vector<std::thread> all;
+  std::vector<otpp::pid> servers(16);
+  for (std::size_t n = 0; n != 4; ++n) {
+    all.emplace_back([&, n] {
+      otpp::pg& scope = n % 2 == 0 ? s.at_a : s.at_b;
+      for (std::size_t at = 4 * n; at != 4 * n + 4; ++at) {
+        servers[at] = otpp::start<shared::reader>(
+                          otpp::options().on(pool.get_executor()),
+                          std::make_shared<std::vector<std::string>>(), asio::use_future)
+                          .get();
+        for (int round = 0; round != 20; ++round) {
+          scope.join("x", servers[at]);
+          scope.join("y", servers[at]);
+          scope.leave("x", servers[at]);
+        }
+        if (at % 4 == 1) {
+          nodes.a.disconnect(shared::b);
+          asio::co_spawn(pool, failure_of(nodes.b.connect(shared::a)), asio::use_future).get();
+        }
+        if (at % 4 == 3) {
+          servers[at].stop(asio::use_future).get();
+        }
+      }
+    });
+  }
+  for (std::thread& each : all) {
+    each.join();
+  }
+  asio::co_spawn(pool, failure_of(nodes.a.connect(shared::b)), asio::use_future).get();
+  auto end = std::chrono::steady_clock::now() + 30s;
+  auto agree = [&] {
+    return s.at_a.members("x").empty() && s.at_b.members("x").empty() &&
+           s.at_a.members("y").size() == 12 * 20 && s.at_b.members("y").size() == 12 * 20;
+  };
+  while (!agree() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(5ms);
+  }
+  CHECK(agree());
+  nodes.a.close(asio::use_future).get();
+  nodes.b.close(asio::use_future).get();
+  for (const otpp::pid& each : servers) {
+    asio::co_spawn(pool, failure_of(each.stop()), asio::use_future).get();
+  }
+  pool.join();
 }
