@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# cluster.test.sh <counter> <client> <cache> [<secure_counter>]
+# cluster.test.sh <counter> <client> <cache> <readers> [<secure_counter>]
 #
 # Runs the programs of this folder as README.md says, and compares what they print. The port mapper is one of their own, so
 # that other nodes of this machine are left alone. Exits with 77, for "skipped", where Erlang is not installed.
 set -euo pipefail
-counter=$1 client=$2 cache=$3
+counter=$1 client=$2 cache=$3 readers=$4
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for tool in escript epmd; do
   if ! command -v "$tool" >/dev/null; then
@@ -117,8 +117,24 @@ exited: {disk_full,"/data"}
 END
 wait "$program"
 
+escript "$here/press.escript" >"$work/press.escript" 2>&1 &
+program=$!
+started+=("$program")
+await "$work/press.escript" "'press@127.0.0.1' is open"
+timeout 30 "$readers" >"$work/readers" 2>&1
+same "$work/readers" <<'END'
+reader: rain
+the reader was stopped: normal
+END
+wait "$program"
+same "$work/press.escript" <<'END'
+'press@127.0.0.1' is open
+a reader at 'readers@127.0.0.1'
+readers: []
+END
+
 # As docs/between-machines.md says. Without OpenSSL, or Erlang's TLS, the rest has been enough.
-secure=${4:-}
+secure=${5:-}
 if [ -z "$secure" ] || ! command -v openssl >/dev/null ||
   ! erl -noinput -eval 'halt(case code:which(inet_tls_dist) of non_existing -> 1; _ -> 0 end)'; then
   exit 0

@@ -21,8 +21,7 @@ struct unknown_message {
   std::string node;    ///< This node.
   std::string peer;    ///< The node that has sent it.
   std::string process; ///< The name that was addressed, or the process' own: `"counter"`, `counter#7`.
-  std::string
-      kind; ///< `"call"`, `"cast"` or `"info"`; `"group"`: the name of a group that is not shared, see share_groups.
+  std::string kind;    ///< `"call"`, `"cast"` or `"info"`; `"group"`, whose name is no text: `share_groups`.
   std::string message; ///< The term as Erlang prints it, cut at 200 bytes.
 
   /// Returns the report as one line.

@@ -20,7 +20,12 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -29,6 +34,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -288,7 +294,7 @@ TEST_CASE("groups: without a connection the members of the other node leave, and
     auto at_b = co_await shared::start_reader();
     s.at_a.join("readers", at_a);
     s.at_b.join("readers", at_b);
-    s.share();
+    s.share(otpp::dist::groups_options().ask_every(1h)); // it is not that which finds them again
     for (int round = 0; round != 3; ++round) {
       co_await shared::wait_for(s.at_a, "readers", 2);
       co_await shared::wait_for(s.at_b, "readers", 2);
@@ -372,9 +378,11 @@ TEST_CASE("groups: a scope that is started later is found", "[dist]") {
     co_await until_later([&] { return nodes.b.statistics().dropped >= 3; }); // it was asked in vain
     otpp::dist::share_groups(nodes.b, at_b);
     co_await shared::wait_for(at_a, "readers", 1);
-    auto asked = nodes.b.statistics().received; // and not any more
-    co_await some_steps();
-    CHECK(nodes.b.statistics().received <= asked + 1);
+    auto asked = nodes.b.statistics().received; // and then not any more, but for what is on the way
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer pause(executor, 200ms);
+    co_await pause.async_wait(asio::use_awaitable);
+    CHECK(nodes.b.statistics().received <= asked + 5);
     co_await other.stop();
     co_await sharing.stop();
   });
@@ -481,6 +489,15 @@ TEST_CASE("groups: the words of OTP's pg", "[dist]") {
     co_await shared::wait_for(scope, "writers", 0);
     CHECK(scope.members("readers").size() == 2);
 
+    // What is told is of ours only.
+    scope.join("readers", one);
+    text = co_await s.read_until("{join,");
+    CHECK(shared::times(text, "#Pid<a@127.0.0.1") == 2); // its own, and one
+    CHECK(shared::times(text, "#Pid<raw@127.0.0.1") == 0);
+    scope.leave("readers", one);
+    text = co_await s.read_until("{leave,");
+    CHECK(shared::times(text, "#Pid<a@127.0.0.1") == 2);
+
     // All at once: who is not named any more has left.
     std::string now =
         s.list(s.pair(writers, s.list(s.one(7), s.one(8), s.one(8))), s.pair(readers, s.list(s.one(9))));
@@ -560,4 +577,63 @@ TEST_CASE("groups: names that are atoms", "[dist]") {
     co_await one.stop();
     co_await shared::wait_for(s.at_b, "readers", 0);
   });
+}
+
+TEST_CASE("groups: both nodes agree in the end, whatever many threads do meanwhile", "[dist]") {
+  connection_log log;
+  asio::thread_pool pool(4);
+  two_nodes nodes;
+  auto on_pool = [&](std::string name) {
+    otpp::dist::node_options how = nodes.table.options(std::move(name));
+    how.on(pool.get_executor());
+    return asio::co_spawn(pool, nodes.table.open(how), asio::use_future).get();
+  };
+  nodes.a = on_pool(shared::a);
+  nodes.b = on_pool(shared::b);
+  shared::two_scopes s(nodes);
+  s.share(otpp::dist::groups_options().ask_every(10ms));
+  std::vector<std::thread> all;
+  std::vector<otpp::pid> servers(16);
+  for (std::size_t n = 0; n != 4; ++n) {
+    all.emplace_back([&, n] {
+      otpp::pg& scope = n % 2 == 0 ? s.at_a : s.at_b;
+      for (std::size_t at = 4 * n; at != 4 * n + 4; ++at) {
+        servers[at] = otpp::start<shared::reader>(
+                          otpp::options().on(pool.get_executor()),
+                          std::make_shared<std::vector<std::string>>(), asio::use_future)
+                          .get();
+        for (int round = 0; round != 20; ++round) {
+          scope.join("x", servers[at]);
+          scope.join("y", servers[at]);
+          scope.leave("x", servers[at]);
+        }
+        if (at % 4 == 1) {
+          nodes.a.disconnect(shared::b);
+          asio::co_spawn(pool, failure_of(nodes.b.connect(shared::a)), asio::use_future).get();
+        }
+        if (at % 4 == 3) {
+          servers[at].stop(asio::use_future).get();
+        }
+      }
+    });
+  }
+  for (std::thread& each : all) {
+    each.join();
+  }
+  asio::co_spawn(pool, failure_of(nodes.a.connect(shared::b)), asio::use_future).get();
+  auto end = std::chrono::steady_clock::now() + 30s;
+  auto agree = [&] {
+    return s.at_a.members("x").empty() && s.at_b.members("x").empty() &&
+           s.at_a.members("y").size() == 12 * 20 && s.at_b.members("y").size() == 12 * 20;
+  };
+  while (!agree() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(5ms);
+  }
+  CHECK(agree());
+  nodes.a.close(asio::use_future).get();
+  nodes.b.close(asio::use_future).get();
+  for (const otpp::pid& each : servers) {
+    asio::co_spawn(pool, failure_of(each.stop()), asio::use_future).get();
+  }
+  pool.join();
 }

@@ -23,6 +23,7 @@
 #include <otpp/process/self.hpp>
 #include <otpp/registry/pg.hpp>
 #include <otpp/term/value.hpp>
+#include <otpp/timeout.hpp>
 #include <otpp/timer.hpp>
 
 #include <algorithm>
@@ -105,14 +106,14 @@ class group_bridge {
     // ---- what happens here ----
 
     void changed(const group_change& one) {
-      if (is_here(one.who)) {
-        bool is_first = changed_.empty();
-        changed_.insert(one.group);
-        if (is_first &&
-            !try_cast(self<group_bridge>(), tell_changes())) { // after all changes that have come by now
-          tell();
-        }
+      if (!is_here(one.who)) {
+        return;
       }
+      // After all changes that have come by now. By a timer, as what that sends is no loss if this ends before.
+      if (changed_.empty()) {
+        send_after<tell_changes>(duration::zero(), self<group_bridge>());
+      }
+      changed_.insert(one.group);
     }
 
     void tell() {
@@ -316,7 +317,7 @@ class group_bridge {
   }
 
   static void handle_cast(const begin& told, state_type& s) { s->start(told.as); }
-  static void handle_cast(tell_changes, state_type& s) { s->tell(); }
+  static void handle_info(tell_changes, state_type& s) { s->tell(); }
   static void handle_info(ask_again, state_type& s) {
     s->ask_unknown();
     s->catch_up();
