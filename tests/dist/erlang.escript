@@ -70,12 +70,12 @@ row(values) ->
     same(#{}, call(echo, {map, #{}})),
     [same(Text, call(echo, {text, Text}))
      || Text <- [<<>>, <<0, 255>>, binary:copy(<<"long">>, 100000)]],
-    same(7, call(echo, {maybe, 7})),
-    same(undefined, call(echo, {maybe, nil})),
-    same(undefined, call(echo, {maybe, undefined})),
+    same(7, call(echo, {'maybe', 7})),
+    same(undefined, call(echo, {'maybe', nil})),
+    same(undefined, call(echo, {'maybe', undefined})),
     same(ok, call(echo, nothing)),
     same({exit, bad_message}, exits(echo, {person, Person#{name := 7}})),
-    same({exit, bad_message}, exits(echo, {maybe, 1 bsl 31})),
+    same({exit, bad_message}, exits(echo, {'maybe', 1 bsl 31})),
     stop(Server);
 
 row(nobody) ->

@@ -229,7 +229,8 @@ class frame_router {
     }
   }
 
-  // What format_status shows, as a text.
+  // What format_status shows, as a text. OTP 27 wants it in {ok, State}, OTP 25 as it is, and neither says which release it is:
+  // but a reference of a call has five words in OTP 27, and three in OTP 25.
   static void answer_state(const pid& whose, const std::shared_ptr<inbound_call>& call) {
     get_status(
         whose, infinite,
@@ -241,7 +242,13 @@ class frame_router {
                     call->fail(error);
                     return;
                   }
-                  call->answer([&](term_writer& out) { out.binary(status.state); });
+                  call->answer([&](term_writer& out) {
+                    if (call->key().count == 5) {
+                      out.tuple(2);
+                      out.atom("ok");
+                    }
+                    out.binary(status.state);
+                  });
                 })));
   }
 
