@@ -1148,7 +1148,7 @@ row(hosts) ->
 
 row(slow) ->
     %% A peer that does not read what it is sent: the connection ends, and others notice nothing.
-    Server = start(["tick", "2000"]),
+    Server = start(),
     Raw = raw_connect("raw@127.0.0.1"),
     Us = self(),
     spawn(fun() -> Us ! gen_server:call({source, ?NODE}, {pour, anything, 'raw@127.0.0.1', 100, 1 bsl 20}, infinity) end),
