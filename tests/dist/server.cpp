@@ -382,6 +382,10 @@ struct watcher {
 
 // ---- the program ----
 
+asio::awaitable<asio::ip::tcp::endpoint> at_port(asio::ip::port_type port) {
+  co_return asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port);
+}
+
 void say_where(otpp::dist::node_options& how, const std::string& option, const std::string& value) {
   if (option == "epmd") {
     how.no_epmd();
@@ -391,9 +395,7 @@ void say_where(otpp::dist::node_options& how, const std::string& option, const s
     how.listen({asio::ip::make_address(value), 0});
   } else if (option == "resolve") {
     auto port = static_cast<asio::ip::port_type>(std::stoi(value));
-    how.resolver([port](std::string) -> asio::awaitable<asio::ip::tcp::endpoint> {
-      co_return asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port);
-    });
+    how.resolver([port](const std::string&) { return at_port(port); });
   }
 }
 

@@ -346,7 +346,7 @@ class remote_process {
   static void keep_one_link(server_core& core, std::uint64_t with) {
     std::size_t count = 0;
     relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
-      count += is_link && other == with ? 1 : 0;
+      count += is_link && other == with ? 1U : 0U;
     });
     if (count > 1) {
       relation::find_link(core, with)->disconnect();

@@ -186,7 +186,7 @@ struct hasty {
     otpp::detail::signal_router(*target->by()).begin_link(one);
     std::size_t count = 0;
     otpp::detail::relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
-      count += is_link && other == otpp::self().id() ? 1 : 0;
+      count += is_link && other == otpp::self().id() ? 1U : 0U;
     });
     return count;
   }
