@@ -84,6 +84,11 @@ otpp_add_verification(
   ${plain_addresses} $<TARGET_FILE:otpp_soak_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
 )
 otpp_add_verification(
+  erlang_27 "Erlang/OTP|tests passed"
+  ${PROJECT_SOURCE_DIR}/tests/dist/unpack_erlang trixie ${PROJECT_BINARY_DIR}/erlang_27
+  ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --tests-regex "^dist[.]erlang"
+)
+otpp_add_verification(
   preemption "schedules|tests passed"
   ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --label-regex "^preemption$" --verbose
 )
