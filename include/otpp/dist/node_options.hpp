@@ -85,8 +85,8 @@ class node_options {
 
   /// A name such as `cpp@127.0.0.1`. One without `@` gets the short name of this host, as `erl -sname` does.
   ///
-  /// A name whose host has a dot is a long name, and others are short ones: nodes with long names and nodes with short ones do
-  /// not connect. `open` throws std::invalid_argument if Erlang could have no such name.
+  /// A name whose host has a dot is a long name, and others are short ones: a node of Erlang does not connect with one of the
+  /// other kind. `open` throws std::invalid_argument if Erlang could have no such name.
   explicit node_options(std::string name) : name_(std::move(name)) {}
 
   /// Sets the cookie, which all nodes that connect have in common. Without it, that of `cookie_file`.
