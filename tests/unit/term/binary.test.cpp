@@ -21,7 +21,7 @@ using otpp::to_bytes;
 
 namespace {
 
-bool is_read(const std::string& bytes, otpp::term_limits limits = {}) {
+bool is_binary_read(const std::string& bytes, otpp::term_limits limits = {}) {
   binary value;
   return from_bytes(bytes, value, limits);
 }
@@ -72,13 +72,13 @@ TEST_CASE("term binary: sent as one, and made of nothing else", "[term]") {
   CHECK(from_bytes<binary>(bytes) == binary("ann"));
   CHECK(from_bytes<binary>(bytes_of(131, 109, 0, 0, 0, 0)) == binary());
   for (std::size_t size = 0; size != bytes.size(); ++size) {
-    CHECK_FALSE(is_read(bytes.substr(0, size)));
+    CHECK_FALSE(is_binary_read(bytes.substr(0, size)));
   }
-  CHECK_FALSE(is_read(bytes + "x"));
-  CHECK_FALSE(is_read(bytes_of(131, 107, 0, 3, "ann")));
-  CHECK_FALSE(is_read(bytes_of(131, 106)));
-  CHECK_FALSE(is_read(bytes_of(131, 77, 0, 0, 0, 1, 3, 160)));
-  CHECK_FALSE(is_read(bytes_of(131, 119, 3, "ann")));
+  CHECK_FALSE(is_binary_read(bytes + "x"));
+  CHECK_FALSE(is_binary_read(bytes_of(131, 107, 0, 3, "ann")));
+  CHECK_FALSE(is_binary_read(bytes_of(131, 106)));
+  CHECK_FALSE(is_binary_read(bytes_of(131, 77, 0, 0, 0, 1, 3, 160)));
+  CHECK_FALSE(is_binary_read(bytes_of(131, 119, 3, "ann")));
 }
 
 TEST_CASE("term binary: one that was received owns its bytes, and pays for them", "[term]") {
@@ -86,7 +86,7 @@ TEST_CASE("term binary: one that was received owns its bytes, and pays for them"
   auto owned = from_bytes<binary>(bytes);
   bytes.assign(bytes.size(), 'x');
   CHECK(owned.view() == "ann");
-  CHECK_FALSE(is_read(to_bytes(binary("ann")), {.memory = 66}));
-  CHECK(is_read(to_bytes(binary("ann")), {.memory = 67}));
-  CHECK(is_read(to_bytes(binary()), {.memory = 0}));
+  CHECK_FALSE(is_binary_read(to_bytes(binary("ann")), {.memory = 66}));
+  CHECK(is_binary_read(to_bytes(binary("ann")), {.memory = 67}));
+  CHECK(is_binary_read(to_bytes(binary()), {.memory = 0}));
 }

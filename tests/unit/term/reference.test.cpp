@@ -29,9 +29,9 @@ std::string reference_bytes(const std::string& node, int words, int creation = 9
   return all;
 }
 
-const std::string home = bytes_of(119, 8, "erl@host");
+const std::string reference_home = bytes_of(119, 8, "erl@host");
 
-bool is_read(const std::string& bytes, otpp::term_limits limits = {}) {
+bool is_reference_read(const std::string& bytes, otpp::term_limits limits = {}) {
   otpp::reference value;
   return from_bytes(bytes, value, limits);
 }
@@ -40,34 +40,34 @@ bool is_read(const std::string& bytes, otpp::term_limits limits = {}) {
 
 TEST_CASE("term reference: it goes back as it came", "[term]") {
   for (int words = 1; words <= 5; ++words) {
-    std::string bytes = reference_bytes(home, words);
+    std::string bytes = reference_bytes(reference_home, words);
     CHECK(to_bytes(from_bytes<otpp::reference>(bytes)) == bytes);
-    CHECK_FALSE(is_read(bytes + "x"));
+    CHECK_FALSE(is_reference_read(bytes + "x"));
     for (std::size_t size = 0; size != bytes.size(); ++size) {
-      CHECK_FALSE(is_read(bytes.substr(0, size)));
+      CHECK_FALSE(is_reference_read(bytes.substr(0, size)));
     }
   }
 }
 
 TEST_CASE("term reference: what is none does not fit", "[term]") {
-  CHECK_FALSE(is_read(reference_bytes(home, 0)));
-  CHECK_FALSE(is_read(reference_bytes(home, 6)));
-  CHECK_FALSE(is_read(reference_bytes(bytes_of(109, 0, 0, 0, 1, "a"), 3))); // the node is no atom
-  CHECK_FALSE(is_read(reference_bytes(bytes_of(119, 1, "\xE9"), 3)));       // nor is this
-  CHECK_FALSE(is_read(bytes_of(131, 89, home, 0, 0, 0, 7, 0, 0, 0, 9)));
-  CHECK_FALSE(is_read(bytes_of(131, 97, 5)));
-  CHECK_FALSE(is_read(reference_bytes(home, 3), {.memory = 39}));
-  CHECK(is_read(reference_bytes(home, 3), {.memory = 40}));
+  CHECK_FALSE(is_reference_read(reference_bytes(reference_home, 0)));
+  CHECK_FALSE(is_reference_read(reference_bytes(reference_home, 6)));
+  CHECK_FALSE(is_reference_read(reference_bytes(bytes_of(109, 0, 0, 0, 1, "a"), 3))); // the node is no atom
+  CHECK_FALSE(is_reference_read(reference_bytes(bytes_of(119, 1, "\xE9"), 3)));       // nor is this
+  CHECK_FALSE(is_reference_read(bytes_of(131, 89, reference_home, 0, 0, 0, 7, 0, 0, 0, 9)));
+  CHECK_FALSE(is_reference_read(bytes_of(131, 97, 5)));
+  CHECK_FALSE(is_reference_read(reference_bytes(reference_home, 3), {.memory = 39}));
+  CHECK(is_reference_read(reference_bytes(reference_home, 3), {.memory = 40}));
 }
 
 TEST_CASE("term reference: the same if all of it is, however its node is written", "[term]") {
-  auto one = from_bytes<otpp::reference>(reference_bytes(home, 3));
+  auto one = from_bytes<otpp::reference>(reference_bytes(reference_home, 3));
   CHECK(one == from_bytes<otpp::reference>(reference_bytes(bytes_of(100, 0, 8, "erl@host"), 3)));
   std::set<otpp::reference> sorted{one};
   std::unordered_set<otpp::reference> hashed{one};
   for (const std::string& other :
-       {reference_bytes(home, 2), reference_bytes(home, 3, 8), reference_bytes(home, 3, 9, 5),
-        reference_bytes(bytes_of(119, 8, "erl@hosu"), 3)}) {
+       {reference_bytes(reference_home, 2), reference_bytes(reference_home, 3, 8),
+        reference_bytes(reference_home, 3, 9, 5), reference_bytes(bytes_of(119, 8, "erl@hosu"), 3)}) {
     auto differs = from_bytes<otpp::reference>(other);
     CHECK(one != differs);
     CHECK((one < differs) != (differs < one));
@@ -83,14 +83,14 @@ TEST_CASE("term reference: the same if all of it is, however its node is written
 TEST_CASE("term reference: none is sent as undefined, and is no reference", "[term]") {
   otpp::reference none;
   CHECK_FALSE(none);
-  CHECK(from_bytes<otpp::reference>(reference_bytes(home, 3)));
+  CHECK(from_bytes<otpp::reference>(reference_bytes(reference_home, 3)));
   CHECK(to_bytes(none) == bytes_of(131, 119, 9, "undefined"));
-  CHECK_FALSE(is_read(to_bytes(none)));
+  CHECK_FALSE(is_reference_read(to_bytes(none)));
   CHECK_FALSE(from_bytes<std::optional<otpp::reference>>(to_bytes(none)));
 }
 
 TEST_CASE("term reference: it prints its node and its words", "[term]") {
-  auto one = from_bytes<otpp::reference>(reference_bytes(home, 3));
+  auto one = from_bytes<otpp::reference>(reference_bytes(reference_home, 3));
   CHECK(to_string(one) == "#Ref<erl@host.4.4.4>");
   std::ostringstream out;
   out << one << ' ' << otpp::reference();
