@@ -29,6 +29,17 @@ find_program(OTPP_SETARCH setarch)
 if(OTPP_SETARCH)
   set(plain_addresses ${OTPP_SETARCH} -R)
 endif()
+set(run_tsan
+  ${CMAKE_COMMAND} -E env "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp"
+  ${plain_addresses}
+)
+# As the presets asan and tsan say.
+set(asan_options
+  -g1 -fsanitize=address,undefined -fno-sanitize=vptr,null,alignment,object-size -fno-sanitize-recover=all
+  -fno-omit-frame-pointer -DASIO_DISABLE_AWAITABLE_FRAME_RECYCLING -DASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=0
+)
+set(tsan_options -g1 -fsanitize=thread -Wno-tsan)
+
 add_executable(otpp_stress_tsan stress/client.cpp stress/node.cpp stress/stress.cpp)
 target_include_directories(otpp_stress_tsan PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_compile_options(otpp_stress_tsan PRIVATE -fsanitize=thread -Wno-tsan -g1)
@@ -43,45 +54,31 @@ otpp_add_verification(
   stress "messages" ${plain_addresses} $<TARGET_FILE:otpp_stress_tsan> --messages 100000000
 )
 if(OTPP_TEST_LIFETIMES)
-  # As the presets asan and tsan say.
-  otpp_add_lifetimes(
-    otpp_lifetimes_asan -g1 -fsanitize=address,undefined -fno-sanitize=vptr,null,alignment,object-size
-    -fno-sanitize-recover=all -fno-omit-frame-pointer -DASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
-    -DASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=0
-  )
-  otpp_add_lifetimes(otpp_lifetimes_tsan -g1 -fsanitize=thread -Wno-tsan)
+  otpp_add_lifetimes(otpp_lifetimes_asan ${asan_options})
+  otpp_add_lifetimes(otpp_lifetimes_tsan ${tsan_options})
   otpp_add_verification(
     lifetimes_asan "operations|nothing lost"
     $<TARGET_FILE:otpp_lifetimes_asan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
   )
   otpp_add_verification(
     lifetimes_tsan "operations|nothing lost"
-    ${CMAKE_COMMAND} -E env "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp"
-    ${plain_addresses} $<TARGET_FILE:otpp_lifetimes_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
+    ${run_tsan} $<TARGET_FILE:otpp_lifetimes_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
   )
 endif()
+
 # Nodes, as the lifetimes are.
 foreach(sanitizer IN ITEMS asan tsan)
   add_executable(otpp_soak_${sanitizer} ${PROJECT_SOURCE_DIR}/tests/dist/soak.cpp)
   target_include_directories(otpp_soak_${sanitizer} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_options(otpp_soak_${sanitizer} PRIVATE ${${sanitizer}_options})
+  target_link_options(otpp_soak_${sanitizer} PRIVATE ${${sanitizer}_options})
   target_link_libraries(otpp_soak_${sanitizer} PRIVATE otpp::dist otpp_warnings)
 endforeach()
-set(address_sanitizer -fsanitize=address,undefined -fno-sanitize=vptr,null,alignment,object-size -fno-sanitize-recover=all)
-target_compile_options(
-  otpp_soak_asan
-  PRIVATE -g1 ${address_sanitizer} -fno-omit-frame-pointer -DASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
-          -DASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=0
-)
-target_link_options(otpp_soak_asan PRIVATE ${address_sanitizer})
-target_compile_options(otpp_soak_tsan PRIVATE -g1 -fsanitize=thread -Wno-tsan)
-target_link_options(otpp_soak_tsan PRIVATE -fsanitize=thread)
 otpp_add_verification(
   soak_asan "^operations" $<TARGET_FILE:otpp_soak_asan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
 )
 otpp_add_verification(
-  soak_tsan "^operations"
-  ${CMAKE_COMMAND} -E env "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp"
-  ${plain_addresses} $<TARGET_FILE:otpp_soak_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
+  soak_tsan "^operations" ${run_tsan} $<TARGET_FILE:otpp_soak_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
 )
 otpp_add_verification(
   erlang_27 "Erlang/OTP|tests passed"
