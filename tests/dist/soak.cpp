@@ -9,6 +9,7 @@
 // That a call does not end at all shows as a program that does not.
 
 #include "support/dice.hpp"
+#include "support/resident_kib.hpp"
 
 #include <otpp/dist.hpp>
 #include <otpp/otpp.hpp>
@@ -20,7 +21,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -353,14 +353,6 @@ class site {
   otpp::dist::node node_;
 };
 
-std::uint64_t memory_in_use() {
-  std::ifstream in("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  in >> size >> resident;
-  return resident * 4096;
-}
-
 std::uint64_t option(int argc, char** argv, std::string_view name, std::uint64_t otherwise) {
   for (int n = 1; n + 1 < argc; n += 2) {
     if (argv[n] == name) {
@@ -415,9 +407,9 @@ int main(int argc, char** argv) {
   }
 
   std::this_thread::sleep_for(seconds / 10);
-  std::uint64_t at_first = memory_in_use();
+  long at_first = resident_kib();
   std::this_thread::sleep_for(seconds - seconds / 10);
-  std::uint64_t at_last = memory_in_use();
+  long at_last = resident_kib();
   all.is_over = true;
   for (std::thread& each : threads) {
     each.join();
@@ -429,7 +421,7 @@ int main(int argc, char** argv) {
 
   std::cout << "operations " << all.calls << ", of which " << all.answers << " succeeded; casts " << all.casts
             << ", downs " << all.downs << ", links " << all.links << ", cuts " << all.cuts << "; MiB in use "
-            << at_first / 1048576 << " after a tenth of the time, " << at_last / 1048576
-            << " at the end; faults " << all.faults << std::endl;
+            << at_first / 1024 << " after a tenth of the time, " << at_last / 1024 << " at the end; faults "
+            << all.faults << std::endl;
   return all.faults == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

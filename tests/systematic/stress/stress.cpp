@@ -16,7 +16,6 @@
 #include <gnu/libc-version.h>
 #include <malloc.h>
 #endif
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -24,10 +23,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <future>
 #include <string>
 #include <utility>
+
+#include "support/resident_kib.hpp"
 
 #include "client.hpp"
 
@@ -54,14 +54,6 @@ struct settings {
 };
 
 std::int64_t handled() { return total(count::casts_handled) + total(count::calls_handled); }
-
-long resident_kib() {
-  std::ifstream file("/proc/self/statm");
-  long size = 0;
-  long resident = 0;
-  file >> size >> resident;
-  return resident * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 long long ll(std::int64_t n) { return static_cast<long long>(n); }
 

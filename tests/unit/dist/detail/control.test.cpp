@@ -185,6 +185,19 @@ std::string written(Put put, std::string_view carried, const Parts&... parts) {
   return otpp::detail::without_fragments(whole(put, carried, parts...));
 }
 
+void check_read(std::string_view frame, const control_message& expected) {
+  control_message read;
+  REQUIRE(parse_control(frame, read));
+  CHECK(read.op == expected.op);
+  CHECK(read.from == expected.from);
+  CHECK(read.from_name == expected.from_name);
+  CHECK(read.to == expected.to);
+  CHECK(read.ref == expected.ref);
+  CHECK(read.id == expected.id);
+  CHECK(read.reason == expected.reason);
+  CHECK(read.message == expected.message);
+}
+
 // The same frame between nodes that take fragments.
 std::string whole_form(std::string_view frame) {
   term_reader in(frame.substr(2));
@@ -198,16 +211,7 @@ std::string whole_form(std::string_view frame) {
 TEST_CASE("control: every message that a peer may send", "[dist]") {
   for (const one_case& one : all_controls()) {
     CAPTURE(one.what);
-    control_message read;
-    REQUIRE(parse_control(one.frame, read));
-    CHECK(read.op == one.read.op);
-    CHECK(read.from == one.read.from);
-    CHECK(read.from_name == one.read.from_name);
-    CHECK(read.to == one.read.to);
-    CHECK(read.ref == one.read.ref);
-    CHECK(read.id == one.read.id);
-    CHECK(read.reason == one.read.reason);
-    CHECK(read.message == one.read.message);
+    check_read(one.frame, one.read);
   }
 }
 
@@ -216,13 +220,7 @@ TEST_CASE("control: the form without version bytes says the same", "[dist]") {
     CAPTURE(one.what);
     control_message read;
     std::string frame = whole_form(one.frame);
-    REQUIRE(parse_control(frame, read));
-    CHECK(read.op == one.read.op);
-    CHECK(read.from == one.read.from);
-    CHECK(read.to == one.read.to);
-    CHECK(read.ref == one.read.ref);
-    CHECK(read.reason == one.read.reason);
-    CHECK(read.message == one.read.message);
+    check_read(frame, one.read);
     CHECK(otpp::detail::without_fragments(frame) == one.frame);
     for (std::size_t size = 0; size != frame.size(); ++size) {
       CHECK_FALSE(parse_control(std::string_view(frame).substr(0, size), read));
