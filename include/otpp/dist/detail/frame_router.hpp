@@ -172,13 +172,13 @@ class frame_router {
 
   // Reads the From of a call. Null if there is none, or no such call can be.
   template <class Name>
-  std::shared_ptr<inbound_call> begin_call(const Name& name, term_reader& at) {
+  std::shared_ptr<inbound_call> begin_call(const exported& to, const Name& name, term_reader& at) {
     inbound_from from;
     if (!from.get(at)) {
       tell_unknown(name, "call", at.left());
       return nullptr;
     }
-    auto call = std::make_shared<inbound_call>(link_.shared_from_this(), from);
+    auto call = std::make_shared<inbound_call>(link_.shared_from_this(), from, to.who.id());
     if (!link_.add_call(call->key(), call)) { // one From at two servers, as of a request that was passed on
       call->use_number();
       link_.add_call(call->key(), call);
@@ -188,7 +188,7 @@ class frame_router {
 
   template <class Name>
   void take_call(const exported& to, const Name& name, term_reader& at) {
-    std::shared_ptr<inbound_call> call = begin_call(name, at);
+    std::shared_ptr<inbound_call> call = begin_call(to, name, at);
     if (!call) {
       return;
     }
@@ -196,7 +196,6 @@ class frame_router {
       call->fail(make_error(errc::no_process, "call", {}, name));
       return;
     }
-    call->is_for(to.who);
     term_reader request = reader(at.left());
     if (!to.how || to.how->call(to.who, request, call) == inbound_result::unknown) {
       tell_unknown(name, "call", at.left());
@@ -207,12 +206,11 @@ class frame_router {
   // OTP's sys: of what it can ask, to show the state, and to end.
   template <class Name>
   void take_system(const exported& to, const Name& name, term_reader& at) {
-    std::shared_ptr<inbound_call> call = begin_call(name, at);
+    std::shared_ptr<inbound_call> call = begin_call(to, name, at);
     std::size_t size = 0;
     if (!call) {
       return;
     }
-    call->is_for(to.who);
     if (!to.who) {
       call->fail(make_error(errc::no_process, "stop", {}, name));
     } else if (term_reader inside = at; inside.is_atom("get_state")) {

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <otpp/address/pid.hpp>
 #include <otpp/detail/asio.hpp>
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/identity.hpp>
@@ -67,8 +66,10 @@ struct inbound_from {
 // peer has given up, or the connection is lost; what comes later is dropped. Used on the connection's executor.
 class inbound_call final : public open_inbound {
  public:
-  inbound_call(std::shared_ptr<peer_link> link, const inbound_from& from)
+  // With the process that is called, if there is one: its answers, and the news of its end, stay in order.
+  inbound_call(std::shared_ptr<peer_link> link, const inbound_from& from, std::uint64_t server = 0)
       : link_(std::move(link)),
+        server_(server),
         has_ref_(from.has_ref),
         is_alias_(from.is_alias),
         size_of_pid_(from.process.bytes.size()),
@@ -83,8 +84,6 @@ class inbound_call final : public open_inbound {
 
   const asio::any_io_executor& executor() const noexcept { return link_->executor(); }
   asio::cancellation_slot slot() noexcept { return cancel_.slot(); }
-  // The process that is called: its answers, and the news of its end, stay in order.
-  void is_for(const pid& server) noexcept { server_ = server.id(); }
   const ref_key& key() const noexcept { return key_; }
   // Another call has its reference, and what is said of that.
   void use_number() noexcept {
@@ -196,7 +195,7 @@ class inbound_call final : public open_inbound {
   std::shared_ptr<peer_link> link_;
   asio::cancellation_signal cancel_;
   ref_key key_;
-  std::uint64_t server_ = 0;
+  const std::uint64_t server_;
   bool has_ref_;
   bool is_alias_;
   std::size_t size_of_pid_;

@@ -59,8 +59,8 @@ struct peer_identity {
 
 class peer_link;
 
-// Sends what was begun at the link to one of the peer's processes, behind what ours have sent there before. Of remote_process.hpp,
-// which needs more than this.
+// Sends what was begun at the link to one of the peer's processes, behind what ours have sent there before. Of
+// process_elsewhere.hpp, which needs more than this.
 void send_in_order(peer_link& link, const pid_view& whom, std::uint64_t sender);
 
 // A connection with a peer: what is to be written, the calls of both sides, and the peer's monitors. Shared by the
@@ -89,6 +89,15 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   static peer_output::watermarks marks_of(const dist::node_options& how) noexcept {
     std::size_t most = how.limits().unsent;
     return {most, (std::min)(how.high_watermark(), most / 2), (std::min)(how.low_watermark(), most / 8)};
+  }
+
+  // On the executor of the timer.
+  static void end_wait(asio::steady_timer& timer) noexcept {
+    try {
+      timer.cancel();
+    } catch (const std::system_error&) {
+      // Asio has nothing to say here.
+    }
   }
 
   // ---- any thread ----
@@ -290,13 +299,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
     return result == peer_output::added::queued || result == peer_output::added::first;
   }
 
-  void wake_writer() noexcept {
-    try {
-      wake.cancel();
-    } catch (const std::system_error&) {
-      // Asio has nothing to say here.
-    }
-  }
+  void wake_writer() noexcept { end_wait(wake); }
   void post(void (peer_link::*what)() noexcept) {
     asio::post(executor_, [self = shared_from_this(), what] { (*self.*what)(); });
   }

@@ -101,23 +101,23 @@ class peer_outbox {
   void send(item one) {
     if (is_keeping()) {
       keep(std::move(one));
-    } else if (!send_now(one)) {
-      connect_for(std::move(one));
+    } else {
+      send_by(link(), std::move(one));
     }
   }
 
   // Sends a message. The process must wait for room() then if it is_full().
   void send_message(item one) {
-    if (!is_keeping() && is_crowded()) {
+    std::shared_ptr<peer_link> by = is_keeping() ? nullptr : link();
+    if (is_keeping() || (by && by->output.is_above_watermark())) {
       keep(std::move(one));
     } else {
-      send(std::move(one));
+      send_by(by, std::move(one));
     }
   }
 
-  bool is_full() const {
-    return is_connecting_ ? kept_size_ > peer_link::marks_of(core_->how()).high
-                          : !kept_.empty() || is_crowded();
+  bool is_full() const noexcept {
+    return is_connecting_ ? kept_size_ > peer_link::marks_of(core_->how()).high : !kept_.empty();
   }
 
   // Waits while it is_full(), and sends what was kept.
@@ -126,7 +126,7 @@ class peer_outbox {
     while (is_full()) {
       // Where there was no memory to wake it, it looks again after a second.
       room_ = std::make_shared<asio::steady_timer>(here, std::chrono::seconds(1));
-      const waiting_at_link waits(is_connecting_ ? nullptr : core_->link_with(peer_), id_, room_);
+      const waiting_at_link waits(is_connecting_ ? nullptr : link(), id_, room_);
       if (is_connecting_ || waits.is_needed()) {
         std::error_code woken;
         co_await room_->async_wait(asio::redirect_error(asio::use_awaitable, woken));
@@ -145,7 +145,7 @@ class peer_outbox {
     waiting_at_link(
         std::shared_ptr<peer_link> link, std::uint64_t id, const std::shared_ptr<asio::steady_timer>& timer)
         : link_(std::move(link)), id_(id) {
-      auto go_on = [timer] { asio::post(timer->get_executor(), [timer] { wake(*timer); }); };
+      auto go_on = [timer] { asio::post(timer->get_executor(), [timer] { peer_link::end_wait(*timer); }); };
       if (link_ && !link_->output.wait_for_room(id_, go_on)) {
         link_.reset();
       }
@@ -165,22 +165,16 @@ class peer_outbox {
     const std::uint64_t id_;
   };
 
-  static void wake(asio::steady_timer& timer) noexcept {
-    try {
-      timer.cancel();
-    } catch (const std::system_error&) {
-      // Asio has nothing to say here.
-    }
-  }
-
   bool is_keeping() const noexcept { return is_connecting_ || !kept_.empty(); }
 
-  bool is_crowded() const {
-    std::shared_ptr<peer_link> link = core_->link_with(peer_);
-    return link && link->output.is_above_watermark();
-  }
+  // The connection; null if there is none.
+  std::shared_ptr<peer_link> link() const { return core_->link_with(peer_); }
 
-  void connect_for(item one) {
+  // Where it is lost, and may, it connects again.
+  void send_by(const std::shared_ptr<peer_link>& by, item one) {
+    if (send_now(by, one)) {
+      return;
+    }
     if (!core_->how().connects_by_use()) {
       give_up(one, nullptr);
       return;
@@ -201,18 +195,17 @@ class peer_outbox {
   }
 
   // Returns false, and takes nothing, if there is no connection.
-  bool send_now(item& one) {
-    std::shared_ptr<peer_link> link = core_->link_with(peer_);
-    if (!link) {
+  bool send_now(const std::shared_ptr<peer_link>& by, item& one) {
+    if (!by) {
       return false;
     }
     if (before) {
       std::string first;
-      before(link, first);
+      before(by, first);
       one.frames.insert(0, first);
     }
-    bool is_sent = one.call.call ? link->send_call(one.frames, one.ref, one.call, id_)
-                                 : link->send_frames(std::move(one.frames), id_);
+    bool is_sent = one.call.call ? by->send_call(one.frames, one.ref, one.call, id_)
+                                 : by->send_frames(std::move(one.frames), id_);
     if (is_sent) {
       core_->counted.sent.fetch_add(1, std::memory_order_relaxed);
     }
@@ -239,7 +232,7 @@ class peer_outbox {
     kept_size_ = 0;
     for (item& each : std::exchange(kept_, {})) {
       try {
-        if (failure || !send_now(each)) {
+        if (failure || !send_now(link(), each)) {
           give_up(each, failure);
         }
       } catch (...) {
@@ -247,7 +240,7 @@ class peer_outbox {
       }
     }
     if (room_) {
-      wake(*room_);
+      peer_link::end_wait(*room_);
     }
   }
 
