@@ -117,8 +117,9 @@ class mailbox {
 
   // ---- the receiver ----
 
-  // Receives the next message. Returns null if there is none, or a task comes first.
-  envelope* pop() noexcept {
+  // Receives the next message. Returns null if there is none, or a task comes first. Inlined by force: g++ calls what
+  // stands in two places, which costs a cast three percent.
+  OTPP_INLINE envelope* pop() noexcept {
     envelope* item = aside_;
     if (item) {
       aside_ = item->next_envelope();
@@ -148,7 +149,7 @@ class mailbox {
   bool has_any() noexcept { return queue_.front() != nullptr; }
 
   // Receives the next message, skipping tasks. O(n) in the number of queued items.
-  envelope* pop_past_tasks() noexcept {
+  OTPP_NOINLINE envelope* pop_past_tasks() noexcept {
     put_all_aside();
     return pop();
   }
