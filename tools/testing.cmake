@@ -77,7 +77,9 @@ endfunction()
 #
 # Reading Asio is most of what a test file costs. It is done once for all targets that are compiled alike, by one of its
 # own, for which nobody waits longer than that takes. That every header stands on its own is what the target otpp_headers
-# shows.
+# shows. With Clang the library is read once as well, because Clang instantiates in a precompiled header what the header
+# instantiates: it takes a fifth less. Its warnings about the library are those of the preset clang, which compiles the
+# headers one by one.
 function(otpp_test_program target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE otpp::otpp otpp_warnings otpp_catch ${ARGN})
@@ -86,6 +88,9 @@ function(otpp_test_program target)
     target_include_directories(otpp_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(otpp_precompiled PRIVATE otpp::otpp otpp_warnings otpp_catch)
     target_precompile_headers(otpp_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      target_precompile_headers(otpp_precompiled PRIVATE <otpp/all.hpp> <otpp/dist.hpp> <otpp/testing.hpp>)
+    endif()
   endif()
   target_precompile_headers(${target} REUSE_FROM otpp_precompiled)
 endfunction()

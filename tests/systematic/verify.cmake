@@ -93,6 +93,10 @@ otpp_add_verification(
   model "states|tests passed"
   ${CMAKE_CTEST_COMMAND} --test-dir ${PROJECT_BINARY_DIR} --label-regex "^model$" --verbose
 )
+otpp_add_verification(
+  examples "tests passed"
+  ${CMAKE_COMMAND} -E chdir ${PROJECT_SOURCE_DIR} ${CMAKE_COMMAND} --workflow --preset examples
+)
 otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.verify]")
 otpp_add_verification(
   fuzz "^Done "
