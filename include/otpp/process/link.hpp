@@ -91,7 +91,7 @@ inline void flush_exit_signals(server_core& mine, const pid& other) {
 /// A link ends with either process, or by `unlink`. It keeps neither alive.
 ///
 /// @par Complexity
-/// Linear in the links and monitors of the other; constant at the end.
+/// Linear in the links and monitors of the younger of the two; constant at the end.
 inline void link(const pid& other) {
   detail::intrusive_ptr<detail::server_core> mine = detail::running_process("link");
   if (!other) {
@@ -100,23 +100,23 @@ inline void link(const pid& other) {
   if (detail::access::core(other) == mine) {
     return;
   }
-  if (detail::relation::find_link(*detail::access::core(other), mine->id())) {
-    return;
-  }
   detail::relations::of(*mine);
   detail::relations::of(*detail::access::core(other));
   detail::intrusive_ptr<detail::link_relation> made(
       new detail::link_relation(mine, detail::access::core(other)));
-  if (!made->connect()) {
-    made->notify(
-        *detail::access::core(other), detail::make_error(errc::no_process, "link", {}, other.describe()));
-    return;
-  }
-  try {
-    detail::access::core(other)->tell_elsewhere(detail::process::deed::link, mine.get(), nullptr);
-  } catch (...) {
-    made->disconnect();
-    throw;
+  switch (made->connect_once()) {
+    case detail::relations::addition::redundant: break;
+    case detail::relations::addition::refused:
+      made->notify(
+          *detail::access::core(other), detail::make_error(errc::no_process, "link", {}, other.describe()));
+      break;
+    case detail::relations::addition::made:
+      try {
+        detail::access::core(other)->tell_elsewhere(detail::process::deed::link, mine.get(), nullptr);
+      } catch (...) {
+        made->disconnect();
+        throw;
+      }
   }
 }
 

@@ -259,13 +259,23 @@ plant(cut_in_two_steps relation.disconnect_or_end detail/server/relation.hpp
 )
 plant_text(tied_to_one_who_has_ended relation.connect_or_end detail/server/relations.hpp
   [[if (owner_.life_ == server_core::life::ended) {
-      return false;
-    }
-    nodes_.push_front]]
+      return addition::refused;
+    }]]
   [[if (owner_.life_ == server_core::life::ended && !::preemption::is_planted("tied_to_one_who_has_ended")) {
-      return false;
-    }
-    nodes_.push_front]]
+      return addition::refused;
+    }]]
+)
+plant(looks_in_its_own_list relation.both_link detail/server/relation.hpp
+  [[first_.who->id() > second_.who->id()]]
+  [[true]]
+)
+plant(leaves_the_other_half relation.both_link detail/server/relation.hpp
+  [[twin->complete(twin->first_.who == older.who ? twin->first_ : twin->second_);]]
+  [[static_cast<void>(0);]]
+)
+plant(lists_what_is_over relation.link_or_end detail/server/relation.hpp
+  [[state_.load(std::memory_order_acquire) != state::connected]]
+  [[false]]
 )
 plant_text(one_signal_is_enough exit.two_signals detail/server/exit_signals.hpp
   [[one.older_ = newest_.load(std::memory_order_relaxed);]]

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <otpp/detail/server/relation.hpp>
+#include <otpp/gen_server/cast.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/link.hpp>
+#include <otpp/process/self.hpp>
 
 #include <asio/bind_executor.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <utility>
 
@@ -21,12 +26,30 @@ using preemption::entry;
 using preemption::expect;
 
 struct partner {
+  struct join {
+    otpp::pid whom;
+    preemption::context* here;
+  };
+
   int init() { return 0; }
+  void handle_cast(const join& what, int&) {
+    otpp::link(what.whom);
+    auto& mine = *otpp::detail::access::core(otpp::self());
+    auto found = otpp::detail::relation::find_link(mine, what.whom.id());
+    expect(static_cast<bool>(found), "linked, and not to be unlinked");
+    what.here->end();
+  }
 };
 
-enum class fate { is_stopped, waits };
+enum class fate { is_stopped, waits, links };
 
-// A context with one server; the first to run it ends the server, if that is its fate. It is over with that end.
+std::size_t links_of(const otpp::detail::server_core& one) {
+  std::size_t count = 0;
+  otpp::detail::relation::visit_all(*one.related(), [&](std::uint64_t, bool, bool) { ++count; });
+  return count;
+}
+
+// A context with one server; the first to run it ends the server, if that is its fate. It is over with that end, or with a link.
 struct side {
   preemption::context context;
   otpp::server_ref<partner> server = preemption::started<partner>(context, otpp::options());
@@ -40,7 +63,7 @@ struct side {
         context.end();
       };
       server.stop(asio::bind_executor(context.get_executor(), ended));
-    } else {
+    } else if (of == fate::waits) {
       auto ended = [&](std::exception_ptr, otpp::exit_reason why) {
         reason = why;
         has_ended = true;
@@ -100,6 +123,39 @@ struct tie_or_end final : couple {
   bool is_tied = false;
 };
 const entry tie_or_end_entry("relation.connect_or_end", 2, 3, preemption::make<tie_or_end>);
+
+// The same for a link. The process that ends is listed first, as the younger, and the other is not left with a link.
+struct link_or_end final : couple {
+  void run(int thread) override {
+    if (thread == 1) {
+      second.context.run();
+    } else {
+      is_tied = bond->connect_once() == otpp::detail::relations::addition::made;
+    }
+  }
+  void finish() override {
+    expect(told.read() == (is_tied ? 1 : 0), "linked and never told, or told and not linked");
+    expect(links_of(*first.core) == 0, "linked with one that has ended");
+    first.context.poll();
+  }
+  bool is_tied = false;
+};
+const entry link_or_end_entry("relation.link_or_end", 2, 3, preemption::make<link_or_end>);
+
+// Both link with the other at once: they have one link.
+struct both_link final : preemption::scenario {
+  both_link() {
+    otpp::try_cast<partner::join>(first.server, otpp::pid(second.server), &first.context);
+    otpp::try_cast<partner::join>(second.server, otpp::pid(first.server), &second.context);
+  }
+  void run(int thread) override { (thread == 1 ? first : second).context.run(); }
+  void finish() override {
+    expect(links_of(*first.core) == 1 && links_of(*second.core) == 1, "not one link");
+  }
+  side first{fate::links};
+  side second{fate::links};
+};
+const entry both_link_entry("relation.both_link", 2, 2, preemption::make<both_link>);
 
 // One ends while the other ties the two and unties them again.
 struct cut_or_end final : couple {

@@ -31,14 +31,31 @@ class relation : public counted<relation> {
   // Adds it to the lists of both processes. Returns false if one of them has ended; then it is in neither
   // list, and counts as notified.
   bool connect() noexcept {
-    if (list(first_)) {
-      if (list(second_)) {
-        return true;
+    return list(first_) == relations::addition::made ? complete(second_) : !begin_notify();
+  }
+
+  // As connect(), for a link: redundant if the two have one, which then is in both lists. Two processes that link with
+  // each other at the same moment look in the same list: that of the younger, which is likely to be the shorter.
+  relations::addition connect_once() noexcept {
+    end& younger = first_.who->id() > second_.who->id() ? first_ : second_;
+    end& older = other(younger);
+    intrusive_ptr<relation> twin;
+    auto is_twin = [&](relations::node& node) {
+      end& listed = static_cast<end&>(node);
+      if (listed.whole.is_connected_link() && listed.whole.other(listed).who == older.who) {
+        twin = intrusive_ptr<relation>(&listed.whole);
       }
-      erase(first_);
+      return static_cast<bool>(twin);
+    };
+    if (list(younger, is_twin) == relations::addition::made) {
+      return complete(older) ? relations::addition::made : relations::addition::refused;
     }
-    state_.store(state::notified, std::memory_order_release);
-    return false;
+    if (!twin) {
+      begin_notify();
+      return relations::addition::refused;
+    }
+    twin->complete(twin->first_.who == older.who ? twin->first_ : twin->second_);
+    return relations::addition::redundant;
   }
 
   // Separates the two. Returns true if neither had ended.
@@ -131,6 +148,23 @@ class relation : public counted<relation> {
     erase(other(mine));
   }
 
+  // Lists it at its second end; its maker does that, and whoever has found it at the first one. Returns false if the process
+  // there has ended, and the other has not been notified of that.
+  bool complete(end& last) noexcept {
+    if (list(last) == relations::addition::refused) {
+      erase(other(last));
+      return !begin_notify();
+    }
+    if (state_.load(std::memory_order_acquire) != state::connected) {
+      erase(last); // what has ended the relation meanwhile may have found it at one end only
+    }
+    return true;
+  }
+
+  bool is_connected_link() const noexcept {
+    return is_link_ && state_.load(std::memory_order_acquire) == state::connected;
+  }
+
   // Of several that end it at the same time, one gets true.
   bool begin_notify() noexcept {
     state was = state::connected;
@@ -138,13 +172,14 @@ class relation : public counted<relation> {
         was, state::notified, std::memory_order_acq_rel, std::memory_order_acquire);
   }
 
-  bool list(end& one) noexcept {
+  template <class... Twin>
+  relations::addition list(end& one, Twin... is_twin) noexcept {
     add_ref();
-    if (one.who->related()->add(one)) {
-      return true;
+    relations::addition result = one.who->related()->add(one, is_twin...);
+    if (result != relations::addition::made) {
+      release(); // the reference of the list
     }
-    release(); // the reference of the list
-    return false;
+    return result;
   }
 
   void erase(end& one) noexcept {

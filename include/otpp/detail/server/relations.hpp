@@ -78,6 +78,7 @@ class relations {
     node& operator=(const node&) = delete;
 
    private:
+    friend relations;
     friend intrusive_list<node>;
     list_hook<node> hook_;
   };
@@ -110,14 +111,18 @@ class relations {
     return its ? its->parent : 0;
   }
 
-  // Lists one end of a relation. Returns false if the process has ended; end_reason() then says why.
-  bool add(node& one) noexcept {
-    std::lock_guard lock(owner_.context().mutex());
-    if (owner_.life_ == server_core::life::ended) {
-      return false;
-    }
-    nodes_.push_front(one);
-    return true;
+  // What has come of adding to a list. Refused: the process has ended; end_reason() then says why.
+  enum class addition : std::uint8_t { made, redundant, refused };
+
+  // Lists one end of a relation; redundant if it is listed.
+  addition add(node& one) noexcept {
+    return add_unless(one, [&] { return one.hook_.is_linked(); });
+  }
+
+  // Lists one end of a relation; redundant if one is listed for which `is_twin`, called under the lock, returns true.
+  template <class Twin>
+  addition add(node& one, Twin is_twin) noexcept {
+    return add_unless(one, [&] { return nodes_.find(is_twin) != nullptr; });
   }
 
   // Takes one end off the list. Returns true if it was listed; it will then cause no notification.
@@ -278,6 +283,19 @@ class relations {
 
  private:
   explicit relations(server_core& owner) noexcept : owner_(owner) {}
+
+  template <class Redundant>
+  addition add_unless(node& one, Redundant is_redundant) noexcept {
+    std::lock_guard lock(owner_.context().mutex());
+    if (owner_.life_ == server_core::life::ended) {
+      return addition::refused;
+    }
+    if (is_redundant()) {
+      return addition::redundant;
+    }
+    nodes_.push_front(one);
+    return addition::made;
+  }
 
   // Takes off the watchers that a timeout or a cancellation has ended. This is done each time the list has
   // doubled, so that repeated waits do not make it grow without bound.

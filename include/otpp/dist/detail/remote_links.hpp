@@ -36,11 +36,9 @@ class remote_links {
       cut_.erase(found);
     }
   }
-  template <class Do>
-  void link_again(std::uint64_t process, Do what) {
+  void link_again(std::uint64_t process) noexcept {
     std::lock_guard lock(mutex_);
     cut_.erase(process);
-    what();
   }
   template <class Do>
   void unless_cut(std::uint64_t process, Do what) {

@@ -43,7 +43,6 @@
 #include <asio/awaitable.hpp>
 
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -230,7 +229,7 @@ class remote_process {
     term_writer out;
     if (access::of(signal)) {
       put_exit(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
-      to->links().link_again(from, [] {}); // nothing is left of the link
+      to->links().link_again(from); // nothing is left of the link
     } else {
       put_exit2(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
     }
@@ -323,7 +322,7 @@ class remote_process {
   void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) const {
     done_here told{what, intrusive_ptr<process>(by), reason ? std::optional(*reason) : std::nullopt};
     if (what == process::deed::link) {
-      links->link_again(by->id(), [&] { keep_one_link(core, by->id()); });
+      links->link_again(by->id());
     } else if (what == process::deed::unlink) {
       told.cut = links->cut(by->id(), [&] {
         if (intrusive_ptr<relation> made_meanwhile = relation::find_link(core, by->id())) {
@@ -342,17 +341,6 @@ class remote_process {
   }
 
  private:
-  // A LINK of the other that came at the same time has made a second.
-  static void keep_one_link(server_core& core, std::uint64_t with) {
-    std::size_t count = 0;
-    relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
-      count += is_link && other == with ? 1U : 0U;
-    });
-    if (count > 1) {
-      relation::find_link(core, with)->disconnect();
-    }
-  }
-
   // All that depends on it hears of an end. What links it with its node is among that, and is made again.
   static void break_off(target& to) {
     to.forget_connection();

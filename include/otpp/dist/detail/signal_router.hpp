@@ -50,10 +50,8 @@ class signal_router {
     relations::of(*access::core(theirs.who));
     bool is_refused = false;
     theirs.links->unless_cut(ours.id(), [&] {
-      if (!relation::find_link(*access::core(theirs.who), ours.id())) { // its list is the shorter one
-        intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
-        is_refused = !made->connect(); // one of them has ended
-      }
+      intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
+      is_refused = made->connect_once() == relations::addition::refused; // one of them has ended
     });
     if (is_refused) {
       refuse_link(one);
