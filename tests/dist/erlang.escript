@@ -951,6 +951,7 @@ row(links) ->
     stop(Server);
 
 row(unlink_races) ->
+    %% OTPP_ROW_RACES is how many of each side.
     Server = start(),
     Board = call(board, myself),
     [begin
@@ -961,7 +962,7 @@ row(unlink_races) ->
         ok = call(board, {link, Other}),
         Other ! {end_with, {raced, N}}, % while it is unlinked there
         ok = call(board, {unlink, Other})
-    end || N <- lists:seq(1, 500)],
+    end || N <- lists:seq(1, races())],
     Seen = call(board, seen),
     %% Of those that were unlinked first nothing is told; of the others either the unlink or the end was first, but nothing comes later.
     same([], [Reason || {exit, _, <<"{race,", _/binary>> = Reason} <- Seen]),
@@ -975,7 +976,7 @@ row(unlink_races) ->
 row(link_races) ->
     %% Both link and unlink at the same time, and both know the same when all has come. OTPP_ROW_RACES is how many of each side.
     Server = start(),
-    Count = list_to_integer(os:getenv("OTPP_ROW_RACES", "500")),
+    Count = races(),
     rand:seed(exsss, {1, 2, 3}),
     Ends = [link_race_ours, link_race_theirs, unlink_race_ours, unlink_race_theirs],
     Workers = [begin
@@ -1337,6 +1338,8 @@ row(tls_refused) ->
 
 row(Row) ->
     fail("there is no row ~p", [Row]).
+
+races() -> list_to_integer(os:getenv("OTPP_ROW_RACES", "500")).
 
 %% ---- the program ----
 
