@@ -387,14 +387,14 @@ row(epmd) ->
     end;
 
 row(idle) ->
-    %% For us who says nothing for two seconds is lost; otpp has a minute.
+    %% For us who says nothing for two seconds is lost; otpp has a minute. OTPP_ROW_IDLE_SECONDS is how long nobody speaks.
     listen(2),
     Server = start(),
     same(0, call(counter, get)),
     true = erlang:monitor_node(?NODE, true),
     receive
         {nodedown, ?NODE} -> fail("it is down, though it lives")
-    after 7000 -> ok
+    after 1000 * list_to_integer(os:getenv("OTPP_ROW_IDLE_SECONDS", "7")) -> ok
     end,
     same(0, call(counter, get)),
     %% The test of the test: a program that is stopped is lost.
@@ -1148,18 +1148,21 @@ row(hosts) ->
     end;
 
 row(slow) ->
-    %% A peer that does not read what it is sent: the connection ends, and others notice nothing.
+    %% A peer that does not read what it is sent: the connection ends, and others notice nothing. Of the half GiB that it would be
+    %% sent the program keeps what a mailbox holds; then who sends waits.
     Server = start(["tick", "3000"]),
     Raw = raw_connect("raw@127.0.0.1"),
     Us = self(),
     spawn(fun() -> tick_on(Raw) end),
     Alive = spawn(fun Again() -> _ = ends(counter, get, ?LONG), timer:sleep(100), Again() end), % as our ticks come later
-    spawn(fun() -> Us ! gen_server:call({source, ?NODE}, {pour, anything, 'raw@127.0.0.1', 100, 1 bsl 20}, infinity) end),
+    spawn(fun() -> Us ! gen_server:call({source, ?NODE}, {pour, anything, 'raw@127.0.0.1', 8192, 1 bsl 16}, infinity) end),
     match(printed(Server, "report: "), "raw@127.0.0.1.*has read nothing"),
     same(0, call(counter, get)),
     closed(Raw),
     same(<<"poured">>, next()),
     exit(Alive, kill),
+    Most = most_memory(Server),
+    same({true, Most}, {Most < 192, Most}),
     stop(Server);
 
 row(stops) ->
@@ -1456,6 +1459,12 @@ stop(Server) ->
 
 signal(Server, Signal) ->
     [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(ask_owner(Server, {os_pid}))).
+
+%% In MiB.
+most_memory(Server) ->
+    {ok, Status} = file:read_file("/proc/" ++ integer_to_list(ask_owner(Server, {os_pid})) ++ "/status"),
+    {match, [Most]} = re:run(Status, "VmHWM:\\s+(\\d+) kB", [{capture, all_but_first, list}]),
+    list_to_integer(Most) div 1024.
 
 open_files(Server) ->
     {ok, Files} = file:list_dir("/proc/" ++ integer_to_list(ask_owner(Server, {os_pid})) ++ "/fd"),

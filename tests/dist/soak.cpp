@@ -121,7 +121,8 @@ struct desk {
     using reply_type = bool;
     static constexpr auto term = otpp::as::tagged("end");
   };
-  struct greet { // is a tick to `whom`, by the process that is named, which another node has; by us if that is nobody
+  struct
+      greet { // is a tick to `whom`, by the process that is named, which another node has; by us if that is nobody
     otpp::pid by;
     otpp::pid whom;
     static constexpr auto term = otpp::as::tagged("greet");
@@ -342,11 +343,10 @@ class site {
       co_return; // the call has failed, by the connection or by the desk
     }
     all_.exits.fetch_add(1, std::memory_order_relaxed);
-    std::string expected =
-        (is_survived        ? otpp::exit_reason::normal()
-         : how == desk::kill ? otpp::exit_reason::killed()
-                             : desk::reason(how))
-            .message();
+    std::string expected = (is_survived         ? otpp::exit_reason::normal()
+                            : how == desk::kill ? otpp::exit_reason::killed()
+                                                : desk::reason(how))
+                               .message();
     if (why.message() != expected) {
       all_.fault("one that was to end by '" + expected + "' has ended by '" + why.message() + "'");
     }
@@ -557,9 +557,9 @@ int main(int argc, char** argv) {
   }
 
   std::cout << "operations " << all.calls << ", of which " << all.answers << " succeeded; casts " << all.casts
-            << ", downs " << all.downs << ", links " << all.links << ", exits " << all.exits
-            << ", greetings " << all.greetings << ", cuts " << all.cuts << "; MiB in use "
-            << at_first / 1024 << " after a tenth of the time, " << at_last / 1024 << " at the end; faults "
-            << all.faults << std::endl;
+            << ", downs " << all.downs << ", links " << all.links << ", exits " << all.exits << ", greetings "
+            << all.greetings << ", cuts " << all.cuts << "; MiB in use " << at_first / 1024
+            << " after a tenth of the time, " << at_last / 1024 << " at the end; faults " << all.faults
+            << std::endl;
   return all.faults == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
