@@ -61,7 +61,11 @@ struct agent {
     otpp::pid whom;
     static constexpr auto term = otpp::as::tagged("unlink");
   };
-  using messages = otpp::message_list<get, keep, who, monitor, demonitor, link, unlink>;
+  struct relink { // unlinks, and links again
+    otpp::pid whom;
+    static constexpr auto term = otpp::as::tagged("relink");
+  };
+  using messages = otpp::message_list<get, keep, who, monitor, demonitor, link, unlink, relink>;
 
   struct seen {
     int gets = 0;
@@ -90,6 +94,10 @@ struct agent {
   static void handle_cast(const unlink& m, state& s) {
     otpp::unlink(m.whom);
     part(*s);
+  }
+  static void handle_cast(const relink& m, state&) {
+    otpp::unlink(m.whom);
+    otpp::link(m.whom);
   }
   static void handle_info(const otpp::down& told, state& s) { s->downs.push_back(told.reason.message()); }
   static void handle_info(const otpp::exit_signal& told, state& s) {
@@ -376,5 +384,35 @@ TEST_CASE("orders: a connection is lost while processes are linked, and each lin
         });
       }
     }
+  }
+}
+
+namespace {
+
+std::size_t count_links(const otpp::server_ref<agent>& of) {
+  for (const otpp::process_info& each : otpp::processes()) {
+    if (each.id == of.id()) {
+      return each.links.size();
+    }
+  }
+  return 0;
+}
+
+} // namespace
+
+TEST_CASE("orders: both sides unlink and link again at once, and both know the same") {
+  for (int linking = 0; linking != 2; ++linking) {
+    explore([linking](stage& s) {
+      otpp::try_cast(s.at(linking).here, agent::link{s.at(linking).known});
+      s.settle();
+      for (int n = 0; n != 2; ++n) {
+        otpp::try_cast(s.at(n).here, agent::relink{s.at(n).known});
+      }
+      s.explore();
+      std::size_t links = count_links(s.at(0).here);
+      s.check(
+          links == count_links(s.at(1).here) && links <= 1,
+          "one side believes in a link, and the other does not");
+    });
   }
 }
