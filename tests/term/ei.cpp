@@ -322,7 +322,7 @@ int main(int argc, char** argv) {
     for (std::uint64_t n = 0; n != rounds; ++n) {
       last = values.next();
       compare(last);
-      terms += mutate(otpp::to_bytes(last), values.roll()) ? 1 : 0;
+      terms += mutate(otpp::to_bytes(last), values.roll()) ? 1U : 0U;
     }
   } catch (const std::exception& error) {
     std::cerr << error.what() << ": " << otpp::term::of(last).view().text(10'000) << std::endl;
