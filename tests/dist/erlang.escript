@@ -387,14 +387,14 @@ row(epmd) ->
     end;
 
 row(idle) ->
-    %% For us who says nothing for two seconds is lost; otpp has a minute.
+    %% For us who says nothing for two seconds is lost; otpp has a minute. OTPP_ROW_IDLE_SECONDS is how long nobody speaks.
     listen(2),
     Server = start(),
     same(0, call(counter, get)),
     true = erlang:monitor_node(?NODE, true),
     receive
         {nodedown, ?NODE} -> fail("it is down, though it lives")
-    after 7000 -> ok
+    after 1000 * list_to_integer(os:getenv("OTPP_ROW_IDLE_SECONDS", "7")) -> ok
     end,
     same(0, call(counter, get)),
     %% The test of the test: a program that is stopped is lost.
@@ -951,6 +951,7 @@ row(links) ->
     stop(Server);
 
 row(unlink_races) ->
+    %% OTPP_ROW_RACES is how many of each side.
     Server = start(),
     Board = call(board, myself),
     [begin
@@ -961,7 +962,7 @@ row(unlink_races) ->
         ok = call(board, {link, Other}),
         Other ! {end_with, {raced, N}}, % while it is unlinked there
         ok = call(board, {unlink, Other})
-    end || N <- lists:seq(1, 500)],
+    end || N <- lists:seq(1, races())],
     Seen = call(board, seen),
     %% Of those that were unlinked first nothing is told; of the others either the unlink or the end was first, but nothing comes later.
     same([], [Reason || {exit, _, <<"{race,", _/binary>> = Reason} <- Seen]),
@@ -975,7 +976,7 @@ row(unlink_races) ->
 row(link_races) ->
     %% Both link and unlink at the same time, and both know the same when all has come. OTPP_ROW_RACES is how many of each side.
     Server = start(),
-    Count = list_to_integer(os:getenv("OTPP_ROW_RACES", "500")),
+    Count = races(),
     rand:seed(exsss, {1, 2, 3}),
     Ends = [link_race_ours, link_race_theirs, unlink_race_ours, unlink_race_theirs],
     Workers = [begin
@@ -1147,18 +1148,21 @@ row(hosts) ->
     end;
 
 row(slow) ->
-    %% A peer that does not read what it is sent: the connection ends, and others notice nothing.
+    %% A peer that does not read what it is sent: the connection ends, and others notice nothing. Of the half GiB that it would be
+    %% sent the program keeps what a mailbox holds; then who sends waits.
     Server = start(["tick", "3000"]),
     Raw = raw_connect("raw@127.0.0.1"),
     Us = self(),
     spawn(fun() -> tick_on(Raw) end),
     Alive = spawn(fun Again() -> _ = ends(counter, get, ?LONG), timer:sleep(100), Again() end), % as our ticks come later
-    spawn(fun() -> Us ! gen_server:call({source, ?NODE}, {pour, anything, 'raw@127.0.0.1', 100, 1 bsl 20}, infinity) end),
+    spawn(fun() -> Us ! gen_server:call({source, ?NODE}, {pour, anything, 'raw@127.0.0.1', 8192, 1 bsl 16}, infinity) end),
     match(printed(Server, "report: "), "raw@127.0.0.1.*has read nothing"),
     same(0, call(counter, get)),
     closed(Raw),
     same(<<"poured">>, next()),
     exit(Alive, kill),
+    Most = most_memory(Server),
+    same({true, Most}, {Most < 192, Most}),
     stop(Server);
 
 row(stops) ->
@@ -1338,6 +1342,8 @@ row(tls_refused) ->
 row(Row) ->
     fail("there is no row ~p", [Row]).
 
+races() -> list_to_integer(os:getenv("OTPP_ROW_RACES", "500")).
+
 %% ---- the program ----
 
 %% A process has its port, so that what it prints is no mail of ours.
@@ -1453,6 +1459,12 @@ stop(Server) ->
 
 signal(Server, Signal) ->
     [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(ask_owner(Server, {os_pid}))).
+
+%% In MiB.
+most_memory(Server) ->
+    {ok, Status} = file:read_file("/proc/" ++ integer_to_list(ask_owner(Server, {os_pid})) ++ "/status"),
+    {match, [Most]} = re:run(Status, "VmHWM:\\s+(\\d+) kB", [{capture, all_but_first, list}]),
+    list_to_integer(Most) div 1024.
 
 open_files(Server) ->
     {ok, Files} = file:list_dir("/proc/" ++ integer_to_list(ask_owner(Server, {os_pid})) ++ "/fd"),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Three nodes in one program, each on a thread of its own, whose processes call, cast, monitor, link and flood each other, while
-// servers end and connections are cut, all at random:
+// Three nodes in one program, each on a thread of its own, whose processes call, cast, monitor, link, end and flood each other, with
+// messages from none to several fragments, and pass the third's pids on, while servers end and connections are cut, all at random:
 //
 //   soak [--seconds <n>] [--seed <n>]
 //
-// It fails if a call ends otherwise than it may, if what one process has sent is out of order, or if anything is left at the end.
+// It fails if a call ends otherwise than it may, if what one process has sent is out of order, if a pid comes back as another, if
+// an exit signal does not do what it says, or if anything is left at the end.
 // That a call does not end at all shows as a program that does not.
 
 #include "support/dice.hpp"
@@ -44,6 +45,8 @@ struct tally {
   std::atomic<std::uint64_t> casts{0};
   std::atomic<std::uint64_t> downs{0};
   std::atomic<std::uint64_t> links{0};
+  std::atomic<std::uint64_t> exits{0};
+  std::atomic<std::uint64_t> greetings{0};
   std::atomic<std::uint64_t> cuts{0};
   std::atomic<std::uint64_t> faults{0};
 
@@ -107,7 +110,34 @@ struct desk {
     int n;
     static constexpr auto term = otpp::as::tagged("tick");
   };
-  using messages = otpp::message_list<echo, who, later, never, crash, quit, note, burst>;
+  struct same { // the pid comes back
+    otpp::pid one;
+    using reply_type = otpp::pid;
+    static constexpr auto term = otpp::as::tagged("same");
+  };
+  struct end { // by an exit signal, or by a kill; true
+    otpp::pid whom;
+    int how;
+    using reply_type = bool;
+    static constexpr auto term = otpp::as::tagged("end");
+  };
+  struct
+      greet { // is a tick to `whom`, by the process that is named, which another node has; by us if that is nobody
+    otpp::pid by;
+    otpp::pid whom;
+    static constexpr auto term = otpp::as::tagged("greet");
+  };
+  using messages = otpp::message_list<echo, who, later, never, crash, quit, note, burst, same, end, greet>;
+
+  static constexpr int kill = 4;
+  static otpp::exit_reason reason(int how) {
+    switch (how) {
+      case 0: return otpp::exit_reason::normal();
+      case 1: return otpp::exit_reason::shutdown();
+      case 2: return otpp::exit_reason::killed(); // which is a word here, and no kill
+      default: return std::make_exception_ptr(otpp::dist::remote_reason(otpp::atom("boom")));
+    }
+  }
 
   struct state {
     tally* all;
@@ -134,6 +164,15 @@ struct desk {
     }
     return sent;
   }
+  static otpp::pid handle_call(const same& m, state&) { return m.one; }
+  static bool handle_call(const end& m, state&) {
+    m.how == kill ? otpp::kill(m.whom) : otpp::exit(m.whom, reason(m.how));
+    return true;
+  }
+  static void handle_cast(const greet& m, state&) {
+    m.by ? otpp::try_cast(m.by, greet{{}, m.whom}) : otpp::try_send(m.whom, tick{greeting});
+  }
+  static constexpr int greeting = -1;
   static void handle_cast(const note& m, state& s) {
     std::uint64_t& last = s.last[m.sender];
     if (m.number <= last) {
@@ -251,9 +290,24 @@ class site {
       case 13:
       case 14: co_await take_burst(to); break;
       case 15: co_await flood(to, number, notes); break;
-      case 16: co_await echo(to, 100'000 + roll_.below(300'000)); break;
-      default: co_await echo(to, roll_.below(200)); break;
+      case 16:
+      case 17: co_await same(to); break;
+      case 18:
+      case 19:
+      case 20: co_await be_ended(to); break;
+      case 21:
+      case 22: co_await be_greeted(to, peer); break;
+      default: co_await echo(to, size()); break;
     }
+  }
+
+  // Of a text: mostly short, else about a fragment, or several.
+  std::size_t size() {
+    std::uint32_t kind = roll_.below(100);
+    if (kind < 90) {
+      return roll_.below(kind < 80 ? 200 : 10'000);
+    }
+    return kind < 97 ? 65'536 - 100 + roll_.below(200) : roll_.below(400'000);
   }
 
   asio::awaitable<void> echo(otpp::dist::remote_name<desk> to, std::size_t size) {
@@ -261,6 +315,86 @@ class site {
     std::string back = co_await otpp::call_for<desk::echo>(to, 30s, text);
     if (back != text) {
       all_.fault("an echo of " + std::to_string(size) + " bytes is another");
+    }
+  }
+
+  // Its own pid comes back as its own, and that of a process there as the same.
+  asio::awaitable<void> same(otpp::dist::remote_name<desk> to) {
+    otpp::pid there = co_await otpp::call_for<desk::who>(to, 30s);
+    otpp::pid back = co_await otpp::call_for<desk::same>(to, 30s, there);
+    if (back && back != there) { // that of a desk which has ended meanwhile is nobody
+      all_.fault("a pid has come back as another");
+    }
+    back = co_await otpp::call_for<desk::same>(to, 30s, otpp::self());
+    if (back != otpp::self()) {
+      all_.fault("its own pid has come back as another");
+    }
+  }
+
+  // A process of its own has itself ended from there, trapping exits or not.
+  asio::awaitable<void> be_ended(otpp::dist::remote_name<desk> to) {
+    auto was_told = std::make_shared<bool>(false);
+    int how = static_cast<int>(roll_.below(desk::kill + 1));
+    bool traps = roll_.below(2) == 0;
+    otpp::pid made = co_await otpp::spawn(have_ended(to, how, traps, was_told));
+    otpp::exit_reason why = co_await made.join();
+    bool is_survived = how == 0 || (traps && how != desk::kill);
+    if (!*was_told) {
+      co_return; // the call has failed, by the connection or by the desk
+    }
+    all_.exits.fetch_add(1, std::memory_order_relaxed);
+    std::string expected = (is_survived         ? otpp::exit_reason::normal()
+                            : how == desk::kill ? otpp::exit_reason::killed()
+                                                : desk::reason(how))
+                               .message();
+    if (why.message() != expected) {
+      all_.fault("one that was to end by '" + expected + "' has ended by '" + why.message() + "'");
+    }
+  }
+  asio::awaitable<void> have_ended(
+      otpp::dist::remote_name<desk> to, int how, bool traps, std::shared_ptr<bool> was_told) {
+    otpp::trap_exit(traps);
+    *was_told = true; // unless the call fails
+    try {
+      co_await otpp::call_for<desk::end>(to, 30s, otpp::self(), how);
+    } catch (const otpp::error& error) {
+      *was_told = false;
+      if (!may_be(error)) {
+        all_.fault(error.what());
+      }
+      co_return;
+    }
+    if (traps && how != desk::kill) { // who is killed may go on until it waits
+      try {
+        otpp::exit_signal got = co_await otpp::receive<otpp::exit_signal>(0ms);
+        if (got.reason.message() != desk::reason(how).message()) {
+          all_.fault("an exit signal says '" + got.reason.message() + "'");
+        }
+      } catch (const otpp::error&) {
+        all_.fault("an answer has overtaken an exit signal");
+      }
+    }
+  }
+
+  // The third node greets, asked by the peer, which had its pid from here.
+  asio::awaitable<void> be_greeted(otpp::dist::remote_name<desk> to, std::string peer) {
+    int third = 0 + 1 + 2 - n_ - (peer[0] - 'a');
+    otpp::pid by = co_await otpp::call_for<desk::who>(node_.remote<desk>("desk", node_name(third)), 30s);
+    otpp::pid made = co_await otpp::spawn(have_greeting(to, by));
+    co_await made.join();
+  }
+  asio::awaitable<void> have_greeting(otpp::dist::remote_name<desk> to, otpp::pid by) {
+    co_await otpp::cast<desk::greet>(to, by, otpp::self());
+    try {
+      desk::tick got = co_await otpp::receive<desk::tick>(50ms); // unless a connection is lost
+      if (got.n != desk::greeting) {
+        all_.fault("a greeting is another");
+      }
+      all_.greetings.fetch_add(1, std::memory_order_relaxed);
+    } catch (const otpp::error& error) {
+      if (error.code() != otpp::errc::timeout) {
+        all_.fault(error.what());
+      }
     }
   }
 
@@ -332,11 +466,11 @@ class site {
   }
 
   asio::awaitable<void> flood(otpp::dist::remote_name<desk> to, std::uint64_t number, std::uint64_t& notes) {
-    const std::string load(roll_.below(5'000), 'x');
     for (int n = 0; n != 200; ++n) {
       all_.casts.fetch_add(1, std::memory_order_relaxed);
       ++notes;
-      co_await otpp::cast<desk::note>(to, number, notes, load);
+      std::string load(size(), 'x');
+      co_await otpp::cast<desk::note>(to, number, notes, std::move(load));
     }
   }
 
@@ -414,14 +548,18 @@ int main(int argc, char** argv) {
   for (std::thread& each : threads) {
     each.join();
   }
+  if (all.exits == 0 || all.greetings == 0) {
+    all.fault("nobody was ended, or nobody was greeted");
+  }
   std::size_t left = otpp::processes().size();
   if (left != 0) {
     all.fault(std::to_string(left) + " processes are left");
   }
 
   std::cout << "operations " << all.calls << ", of which " << all.answers << " succeeded; casts " << all.casts
-            << ", downs " << all.downs << ", links " << all.links << ", cuts " << all.cuts << "; MiB in use "
-            << at_first / 1024 << " after a tenth of the time, " << at_last / 1024 << " at the end; faults "
-            << all.faults << std::endl;
+            << ", downs " << all.downs << ", links " << all.links << ", exits " << all.exits << ", greetings "
+            << all.greetings << ", cuts " << all.cuts << "; MiB in use " << at_first / 1024
+            << " after a tenth of the time, " << at_last / 1024 << " at the end; faults " << all.faults
+            << std::endl;
   return all.faults == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

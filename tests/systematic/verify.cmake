@@ -3,6 +3,7 @@
 set(results ${PROJECT_BINARY_DIR}/verify)
 set(OTPP_VERIFY_FUZZ_SECONDS 180 CACHE STRING "How long each fuzz target runs in the preset verify")
 set(OTPP_VERIFY_LIFETIMES_SECONDS 1800 CACHE STRING "How long each program of lifetimes runs in the preset verify")
+set(OTPP_VERIFY_IDLE_SECONDS 60 CACHE STRING "How long nodes say nothing in the preset verify; the design asks for 3600")
 set(OTPP_VERIFY_MUTANTS 150 CACHE STRING "How many mutants the preset verify draws")
 
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
@@ -51,6 +52,10 @@ otpp_add_verification(
   ${CMAKE_COMMAND} -E env OTPP_ORDERS_SIZE=verify $<TARGET_FILE:otpp_orders_tests>
 )
 otpp_add_verification(
+  orders_nodes "schedules|passed"
+  ${CMAKE_COMMAND} -E env OTPP_ORDERS_SIZE=verify $<TARGET_FILE:otpp_orders_nodes>
+)
+otpp_add_verification(
   stress "messages" ${plain_addresses} $<TARGET_FILE:otpp_stress_tsan> --messages 100000000
 )
 if(OTPP_TEST_LIFETIMES)
@@ -80,6 +85,11 @@ otpp_add_verification(
 otpp_add_verification(
   soak_tsan "^operations" ${run_tsan} $<TARGET_FILE:otpp_soak_tsan> --seconds ${OTPP_VERIFY_LIFETIMES_SECONDS}
 )
+# Rows of Erlang's that a commit has shorter: 10^6 messages, 10^4 races of each side.
+otpp_add_verification(
+  erlang_long "took"
+  ${PROJECT_SOURCE_DIR}/tests/dist/long_rows $<TARGET_FILE:otpp_dist_server> ${OTPP_VERIFY_IDLE_SECONDS}
+)
 otpp_add_verification(
   erlang_27 "Erlang/OTP|tests passed"
   ${PROJECT_SOURCE_DIR}/tests/dist/unpack_erlang trixie ${PROJECT_BINARY_DIR}/erlang_27
@@ -97,6 +107,10 @@ otpp_add_verification(
   examples "tests passed"
   ${CMAKE_COMMAND} -E chdir ${PROJECT_SOURCE_DIR} ${CMAKE_COMMAND} --workflow --preset examples
 )
+if(TARGET otpp_term_ei)
+  otpp_add_verification(term_ei "agree" $<TARGET_FILE:otpp_term_ei> 1000000)
+  add_dependencies(otpp_stress otpp_term_ei) # which the preset builds
+endif()
 otpp_add_verification(memory "passed" $<TARGET_FILE:otpp_memory_tests> "*,[.verify]")
 otpp_add_verification(
   fuzz "^Done "

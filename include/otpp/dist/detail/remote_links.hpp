@@ -15,7 +15,8 @@ namespace otpp::detail {
 //
 //   (none) -> cut   unlink: UNLINK_ID with a new id is to be sent. A LINK that comes meanwhile was sent before the other knew,
 //                   and counts for nothing
-//   cut -> (none)   by UNLINK_ID_ACK with that id; or our process links again, and its LINK follows the UNLINK_ID
+//   cut -> (none)   by UNLINK_ID_ACK with that id; or because a LINK of ours follows the UNLINK_ID. Not before that is sent: if an
+//                   unlink of the other undoes the link first, no LINK follows, and one that comes still counts for nothing
 //
 // Relations are made and undone for these reasons in the functions that they are given, so that of a LINK and an unlink at the
 // same time one comes first.
@@ -36,7 +37,16 @@ class remote_links {
       cut_.erase(found);
     }
   }
-  void link_again(std::uint64_t process) noexcept {
+  // Returns the id of the unlink that the other side may not know of yet, or zero.
+  std::uint64_t last_cut(std::uint64_t process) noexcept {
+    std::lock_guard lock(mutex_);
+    auto found = cut_.find(process);
+    return found == cut_.end() ? 0 : found->second;
+  }
+  // LINK follows the UNLINK_ID with that id; unless there was another one meanwhile.
+  void link_follows(std::uint64_t process, std::uint64_t id) noexcept { acknowledge(process, id); }
+  // Our process has ended.
+  void forget(std::uint64_t process) noexcept {
     std::lock_guard lock(mutex_);
     cut_.erase(process);
   }

@@ -85,7 +85,7 @@ class remote_process {
     process::deed what;
     intrusive_ptr<process> by;
     std::optional<exit_reason> reason; // of a stop
-    std::uint64_t cut = 0;             // of an unlink
+    std::uint64_t cut = 0;             // of an unlink, or of that which a link follows
   };
 
   // What a connection has for the other, such as an answer: behind the messages that wait here, by that connection or not at all.
@@ -229,7 +229,7 @@ class remote_process {
     term_writer out;
     if (access::of(signal)) {
       put_exit(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
-      to->links().link_again(from); // nothing is left of the link
+      to->links().forget(from); // nothing is left of the link
     } else {
       put_exit2(out, core.identity_of(from), to->identity(), reason_form::in_tuple);
     }
@@ -270,6 +270,7 @@ class remote_process {
         if (!relation::find_link(*running_process("link"), by)) {
           return; // undone meanwhile, as by the loss of a connection
         }
+        to->links().link_follows(by, told.cut);
         give_out_caller(core, told.by.get());
         put_link(out, core.identity_of(by), to->identity());
         break;
@@ -322,7 +323,7 @@ class remote_process {
   void tell_elsewhere(server_core& core, process::deed what, process* by, const exit_reason* reason) const {
     done_here told{what, intrusive_ptr<process>(by), reason ? std::optional(*reason) : std::nullopt};
     if (what == process::deed::link) {
-      links->link_again(by->id());
+      told.cut = links->last_cut(by->id());
     } else if (what == process::deed::unlink) {
       told.cut = links->cut(by->id(), [&] {
         if (intrusive_ptr<relation> made_meanwhile = relation::find_link(core, by->id())) {
