@@ -34,6 +34,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
     this->fail(errc::exited, reason);
   }
+  void make_room() noexcept override { this->fail(errc::mailbox_full); }
   void discard_message() noexcept override { this->release_unanswered(); }
   bool expired() const noexcept override { return this->decided(); }
   std::string_view message_type() const noexcept override { return type_name<M>(); }

@@ -212,8 +212,14 @@ class process : public counted<process> {
   OTPP_INLINE bool push_local(Call& request, turn& here) noexcept {
     auto& sent = request.release();
     here.add_local(sent);
-    if (mailbox_.push(sent, mailbox::by::receiver) == mailbox::result::closed) {
+    mailbox::result result = mailbox_.push_local(sent);
+    if (result == mailbox::result::closed) {
       sent.fail(errc::no_process);
+    }
+    if (result == mailbox::result::full) [[unlikely]] {
+      here.answer_local(sent); // nobody else knows of it: it begins anew, and is registered
+      request.take_back(sent);
+      return false;
     }
     return true;
   }
