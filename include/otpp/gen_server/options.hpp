@@ -10,6 +10,7 @@
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/gen_server/overflow.hpp>
+#include <otpp/message.hpp>
 #include <otpp/registry/registry.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -19,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -96,6 +98,30 @@ class options {
     return *this;
   }
   options skip_abandoned() && { return std::move(skip_abandoned()); }
+
+  /// Has messages of these types handled before all others that are queued: calls, casts and infos, those of timers and
+  /// `otpp::down` and `otpp::exit_signal` as well. EEP 76's priority messages, of which the receiver says what they are.
+  ///
+  /// They are handled in order among themselves, and so are the others; between the two the order is not kept, for the
+  /// messages of one sender neither. A handler that runs or waits is not interrupted. They take no room in a mailbox with a
+  /// limit, so that they never wait and are never dropped. While there is one, no other message is handled: who sends them
+  /// faster than they are handled starves the rest. `receive` finds them first. A second call replaces the first.
+  ///
+  /// @par Example
+  /// @code
+  /// auto server = co_await otpp::start<crawler>(otpp::options().priority<crawler::pause, crawler::health>());
+  /// @endcode
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  options& priority() & {
+    has_priority_ = [](const std::type_info& type) noexcept { return ((type == typeid(M)) || ...); };
+    return *this;
+  }
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  options priority() && {
+    return std::move(priority<M...>());
+  }
 
   /// Says that the server's handlers block their thread: they compute for long, or make blocking calls.
   ///
@@ -199,6 +225,7 @@ class options {
   std::optional<std::string> name_;
   detail::intrusive_ptr<detail::lane> home_; // not the executor, which must not outlive its context
   std::size_t limit_ = 0;
+  bool (*has_priority_)(const std::type_info&) noexcept = nullptr;
   overflow when_full_ = overflow::wait;
   bool skips_abandoned_ = false;
   bool may_block_ = false;

@@ -8,6 +8,7 @@
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/gen_server/overflow.hpp>
+#include <otpp/message.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/supervisor/detail/child_maker.hpp>
 #include <otpp/supervisor/supervision.hpp>
@@ -185,6 +186,19 @@ class child_spec {
     return start_options(std::move(how).when_full(what));
   }
   child_spec when_full(overflow what) && { return std::move(when_full(what)); }
+
+  /// Has messages of these types handled before all others, as `options::priority` does.
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  child_spec& priority() & {
+    options how = this->how();
+    return start_options(std::move(how).template priority<M...>());
+  }
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  child_spec priority() && {
+    return std::move(priority<M...>());
+  }
 
   /// Has the child skip calls whose callers wait no more, as `options::skip_abandoned` does.
   child_spec& skip_abandoned() & {

@@ -74,13 +74,27 @@ plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
 ]]
 )
 plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/impl/mailbox.hpp
-  [[    bound& line, envelope& item, by who, bool may_wait) noexcept {
+  [[  std::lock_guard lock(line.mutex);
+  if (is_closed()) {
+    return result::closed;
+  }
+  if (is_first) {
+    return put_beside(line, line.ahead, item, who);
+  }
+  const bool]]
+  [[  bool too_early = is_closed();
   std::lock_guard lock(line.mutex);
-  if (is_closed()) {]]
-  [[    bound& line, envelope& item, by who, bool may_wait) noexcept {
-  bool too_early = is_closed();
-  std::lock_guard lock(line.mutex);
-  if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
+  if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {
+    return result::closed;
+  }
+  if (is_first) {
+    return put_beside(line, line.ahead, item, who);
+  }
+  const bool]]
+)
+plant(nobody_is_noticed mailbox.drop_oldest detail/queue/impl/mailbox.hpp
+  [[!line.is_noticed]]
+  [[false]]
 )
 plant(close_forgets_the_line mailbox.expire detail/queue/bound.hpp
   [[    end->next = waiting;]]

@@ -189,8 +189,9 @@ struct initiate_start : initiation {
         server->expect_blocking();
       }
       const bool may_drop = how.mailbox_limit() != 0 && how.when_full() != overflow::wait;
-      if (may_drop || how.skips_abandoned()) {
-        server->expect_overload(may_drop ? how.when_full() : overflow::wait, how.skips_abandoned());
+      if (may_drop || how.skips_abandoned() || access::priority(how)) {
+        server->arrange_mailbox(
+            may_drop ? how.when_full() : overflow::wait, how.skips_abandoned(), access::priority(how));
       }
       intrusive_ptr<link_relation> link;
       if (access::linked_to(how)) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <typeinfo>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -40,14 +41,18 @@ namespace otpp::detail {
 // server. Therefore no step holds anything over the discarding: a push begins anew after it, as the room that was made
 // may have been taken meanwhile. Each attempt that fails has dropped a message for somebody, or has seen one received.
 //
+// What goes ahead of the rest is beside the queue, too, in the list `ahead`, whatever the limit: messages of the types that
+// the server has named (`options::priority`), and what was sent with otpp::ahead. They take no place, so that they are never
+// dropped, and neither wait for room nor stand in the line.
+//
 // A task in the queue, the `notice`, tells the receiver of a message beside the queue, so that the one word of the queue
-// still says whether the receiver is awake. It is queued at most once. If something is in `beside`, the notice is queued,
-// or the receiver is awake and takes from `beside` before it parks.
+// still says whether the receiver is awake. It is queued at most once. If something is beside the queue, the notice is
+// queued, or the receiver is awake and takes from there before it parks.
 struct bound {
   // Which messages of the library pass those that wait.
   enum class passing : std::uint8_t { none, system, all };
 
-  explicit bound(std::size_t most) noexcept : is_on(most != 0), limit(most) {}
+  explicit bound(std::size_t most) noexcept : is_on(most != 0), limit(most), counts(most != 0) {}
 
   // Takes the first message in the line for which `wanted` returns true; returns null if there is none.
   template <class Wanted>
@@ -86,15 +91,22 @@ struct bound {
     }
   }
 
+  // Any thread: returns true for a message that the server wants to have before others.
+  bool goes_ahead(const envelope& item) const noexcept {
+    const std::type_info* type = has_priority ? item.message_info() : nullptr;
+    return type && has_priority(*type);
+  }
+
   // ---- under the lock ----
 
   // Takes the first message beside the queue for which `wanted` returns true; returns null if there is none.
   template <class Wanted>
-  envelope* take_beside(Wanted wanted) noexcept {
-    return leave(beside.take_first(std::move(wanted)));
+  envelope* take_beside(Wanted wanted, bool only_ahead = false) noexcept {
+    envelope* item = ahead.take_first(wanted);
+    return leave(item || only_ahead ? item : beside.take_first(wanted));
   }
 
-  // A message has been taken out of `beside`; it may be null.
+  // A message has been taken out of one of the lists; it may be null.
   envelope* leave(envelope* item) noexcept {
     if (item) {
       number_beside.fetch_sub(1, std::memory_order_relaxed);
@@ -122,7 +134,7 @@ struct bound {
 
   // Takes the whole line, and what is beside the queue, behind a list.
   envelope* take_behind(envelope* list) noexcept {
-    while (envelope* item = leave(beside.pop_front())) {
+    while (envelope* item = take_beside([](const envelope&) { return true; })) {
       append(*item);
     }
     envelope* waiting = std::exchange(first, nullptr);
@@ -138,16 +150,20 @@ struct bound {
   }
 
   std::mutex mutex;
-  std::atomic<bool> is_on{true};         // always true if there is a limit
-  const std::size_t limit;               // zero: it only counts
-  overflow when_full = overflow::wait;   // set before the first message, as the next
-  task* notice = nullptr;                // see above
+  std::atomic<bool> is_on;             // sending is not merely to push into the queue
+  const std::size_t limit;             // zero: it only counts
+  overflow when_full = overflow::wait; // set before the first message, as the next
+  bool (*has_priority)(const std::type_info&) noexcept = nullptr; // likewise; null: nothing has
+  task* notice = nullptr;                                         // see above
   std::atomic<std::uint64_t> dropped{0}; // because it was full; written without the lock, as the next two
   std::atomic<std::uint64_t> skipped{0}; // unopened, because their callers had given up
   std::atomic<std::size_t> number_beside{0};
+  intrusive_fifo<envelope> ahead;
   intrusive_fifo<envelope> beside;
-  bool is_noticed = false;   // the notice is queued
-  std::size_t droppable = 0; // how many of those beside the queue take a place
+  std::atomic<bool> may_be_ahead{false}; // there is a notice for what is sent ahead
+  std::atomic<bool> counts;              // always true if there is a limit
+  bool is_noticed = false;               // the notice is queued
+  std::size_t droppable = 0;             // how many of those beside the queue take a place
   std::size_t count = 0;
   std::size_t longest = 0;
   passing may_pass = passing::none;

@@ -68,6 +68,7 @@ class envelope : public queued {
   virtual bool is_void() const noexcept { return false; }
 
   virtual std::string_view message_type() const noexcept { return {}; }
+  virtual const std::type_info* message_info() const noexcept { return nullptr; } // null: it has none
   virtual source_location where() const noexcept { return {}; }
 
   bool is_of_library = false; // set by the mailbox: nobody has sent it as a cast or an info

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <typeinfo>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -60,11 +61,11 @@ class mailbox {
   ~mailbox() { delete counter(); }
 
   // Before anything is sent: `notice` is a task that tells the receiver of messages beside the queue.
-  void prepare(overflow when_full, task& notice) {
-    bound& its = make_bound();
-    its.when_full = when_full;
-    its.notice = &notice;
-  }
+  using priority = bool (*)(const std::type_info&) noexcept;
+  void prepare(overflow when_full, priority has_priority, task& notice);
+
+  // Any thread: from now on push_ahead() may be called. May throw std::bad_alloc.
+  void let_ahead(task& notice);
 
   // ---- any thread ----
 
@@ -94,11 +95,14 @@ class mailbox {
   // Takes a message regardless of the limit.
   result push_library_message(envelope& item, by who = by::anyone) noexcept {
     item.is_of_library = true;
-    if (bound* line = counter(); line && line->limit != 0) {
+    if (bound* line = counter(); line && line->is_on.load(relaxed)) {
       return push_behind_line(*line, item, who);
     }
     return is_closed() ? result::closed : enqueue(item, who);
   }
+
+  // Takes a message of the library regardless of the limit, ahead of what is queued.
+  result push_ahead(envelope& item, by who = by::anyone) noexcept;
 
   // Takes a task, even if closed for messages, but not if barred.
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who, 0); }
@@ -123,14 +127,7 @@ class mailbox {
   };
 
   // Returns how many messages that were sent by push are queued, if they are counted.
-  std::optional<lengths> length() const noexcept {
-    bound* counts = counter();
-    if (!counts || !counts->is_on.load(std::memory_order_relaxed)) {
-      return std::nullopt;
-    }
-    std::lock_guard lock(counts->mutex);
-    return lengths{counts->count, counts->longest};
-  }
+  std::optional<lengths> length() const noexcept;
 
   // Returns how many messages are queued, those of the library included, but not those that wait for room. May be stale.
   // At most O(most).
@@ -195,12 +192,12 @@ class mailbox {
     return take_beside([](const envelope&) { return true; });
   }
   template <class Wanted>
-  envelope* take_beside(Wanted wanted) noexcept {
+  envelope* take_beside(Wanted wanted, bool only_ahead = false) noexcept {
     if (number_beside() == 0) {
       return nullptr;
     }
     std::lock_guard lock(counter()->mutex);
-    return counter()->take_beside(std::move(wanted));
+    return counter()->take_beside(std::move(wanted), only_ahead);
   }
 
   // The notice has run, or has been discarded.
@@ -217,6 +214,9 @@ class mailbox {
   // Receives the first message that is `wanted`, also a library message that stands in line. O(n) in what is queued.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
+    if (envelope* item = take_beside(wanted, true)) {
+      return item;
+    }
     put_all_aside();
     envelope* before = nullptr;
     for (envelope* at = aside_; at; before = std::exchange(at, at->next_envelope())) {
@@ -329,7 +329,7 @@ class mailbox {
 
   result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept;
   result push_behind_line(bound& line, envelope& item, by who) noexcept;
-  result put_beside(bound& line, envelope& item, by who) noexcept;
+  result put_beside(bound& line, intrusive_fifo<envelope>& list, envelope& item, by who) noexcept;
   bound& make_bound();
 
   // A message leaves the line. Called by the receiver.

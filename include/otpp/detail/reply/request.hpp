@@ -38,6 +38,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   void discard_message() noexcept override { this->release_unanswered(); }
   bool expired() const noexcept override { return this->decided(); }
   std::string_view message_type() const noexcept override { return type_name<M>(); }
+  const std::type_info* message_info() const noexcept override { return &typeid(M); }
   source_location where() const noexcept override { return where_; }
 
  protected:
@@ -70,6 +71,7 @@ class message_envelope : public envelope {
     }
   }
   std::string_view message_type() const noexcept final { return type_name<M>(); }
+  const std::type_info* message_info() const noexcept final { return &typeid(M); }
   source_location where() const noexcept final { return where_; }
 
  protected:

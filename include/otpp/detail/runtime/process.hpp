@@ -213,15 +213,19 @@ class process : public counted<process> {
     auto& sent = request.release();
     here.add_local(sent);
     mailbox::result result = mailbox_.push_local(sent);
+    if (result < mailbox::result::full) [[likely]] {
+      return true;
+    }
     if (result == mailbox::result::closed) {
       sent.fail(errc::no_process);
+      return true;
     }
-    if (result == mailbox::result::full) [[unlikely]] {
-      here.answer_local(sent); // nobody else knows of it: it begins anew, and is registered
-      request.take_back(sent);
-      return false;
+    here.answer_local(sent); // nobody else knows of it: it begins anew, and is registered
+    if (here.watched()) {
+      here.forget_local();
     }
-    return true;
+    request.take_back(sent);
+    return false;
   }
 
   // Like push_inside(), in two steps, the first of which may be taken under a lock.

@@ -144,6 +144,9 @@ inline void server_core::take_what_goes_ahead(relations& its) noexcept {
 // Opens what is to end the server before all other messages.
 OTPP_NOINLINE inline void server_core::open_ahead(relations& its) noexcept {
   its.take_hurry();
+  if (mailbox_.number_beside() != 0) {
+    observation_.be_careful(); // from now on it finds what was sent ahead
+  }
   while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
     item->open(*this);
   }

@@ -13,12 +13,14 @@
 
 namespace otpp::detail {
 
-// What a server does that is sent more than it handles. The states of its mailbox are in bound.hpp.
+// What a server does that is sent more than it handles, or is to handle some messages before others. The states of its
+// mailbox are in bound.hpp.
 
-inline void server_core::expect_overload(overflow when_full, bool skips_abandoned) {
-  mailbox_.prepare(when_full, relations::of(*this).notice);
+inline void server_core::arrange_mailbox(
+    overflow when_full, bool skips_abandoned, mailbox::priority has_priority) {
+  mailbox_.prepare(when_full, has_priority, relations::of(*this).notice);
   skips_abandoned_ = skips_abandoned;
-  if (skips_abandoned || when_full == overflow::drop_oldest) {
+  if (skips_abandoned || has_priority || when_full == overflow::drop_oldest) {
     observation_.be_careful();
   }
 }
@@ -50,8 +52,9 @@ OTPP_NOINLINE inline bool server_core::find_room(envelope& item, mailbox::result
 
 // ---- the process itself ----
 
-// The notice has run.
+// The notice has run. The message may be the first that was ever sent ahead.
 inline void server_core::look_beside() noexcept {
+  observation_.be_careful();
   if (relations& its = *related(); its.body) {
     while (envelope* item = mailbox_.take_beside([&](const envelope& one) { return its.body->wants(one); })) {
       its.body->accept(*item);

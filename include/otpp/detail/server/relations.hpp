@@ -187,9 +187,12 @@ class relations {
   void send_exit_signal(pending_exit& one) noexcept {
     intrusive_ptr<server_core> keep(&owner_); // the process may end once the signal is submitted
     if (owner_.traps_exits() && (!one.is_kill || owner_.stands_for_another())) {
+      const bool is_ahead = one.is_ahead;
       envelope& message = one.to_message(parent);
-      bool is_ahead = message.is_ahead;
-      if (owner_.send<&mailbox::push_library_message>(message) != mailbox::result::taken) {
+      mailbox::result result = is_ahead && !message.is_ahead
+                                   ? owner_.send<&mailbox::push_ahead>(message)
+                                   : owner_.send<&mailbox::push_library_message>(message);
+      if (result != mailbox::result::taken) {
         message.discard_message();
       } else if (is_ahead) {
         hurry();

@@ -67,7 +67,7 @@ class server_core : public process {
   // Puts an envelope into the mailbox. Unless the result is taken or waiting, the caller still owns it.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
-    if (Push != &mailbox::push_library_message && is_tracing()) [[unlikely]] {
+    if (Push != &mailbox::push_library_message && Push != &mailbox::push_ahead && is_tracing()) [[unlikely]] {
       trace_sent(item);
     }
     turn* here = turn::current();
@@ -229,7 +229,7 @@ class server_core : public process {
   }
 
   void expect_blocking() noexcept { may_block_ = true; } // before it is launched, like the next
-  void expect_overload(overflow when_full, bool skips_abandoned);
+  void arrange_mailbox(overflow when_full, bool skips_abandoned, mailbox::priority has_priority);
   void look_beside() noexcept; // a message is beside the queue of the mailbox
   void hand_out_if_it_blocks() noexcept;
   void cancel_job(); // the handler that waits, if one does

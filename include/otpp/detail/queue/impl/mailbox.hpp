@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -33,11 +34,52 @@ inline bound& mailbox::make_bound() {
   return *its;
 }
 
+inline void mailbox::prepare(overflow when_full, priority has_priority, task& notice) {
+  bound& its = make_bound();
+  its.when_full = when_full;
+  its.has_priority = has_priority;
+  its.notice = &notice;
+  its.is_on.store(its.limit != 0 || has_priority, relaxed);
+}
+
+inline void mailbox::let_ahead(task& notice) {
+  bound& its = make_bound();
+  std::lock_guard lock(its.mutex);
+  its.notice = &notice;
+  its.may_be_ahead.store(true, std::memory_order_release);
+}
+
+inline mailbox::result mailbox::push_ahead(envelope& item, by who) noexcept {
+  bound* its = counter();
+  if (!its || !its->may_be_ahead.load(std::memory_order_acquire)) {
+    return push_library_message(item, who);
+  }
+  std::lock_guard lock(its->mutex);
+  item.is_of_library = true;
+  return is_closed() ? result::closed : put_beside(*its, its->ahead, item, who);
+}
+
+inline std::optional<mailbox::lengths> mailbox::length() const noexcept {
+  bound* counts = counter();
+  if (!counts || !counts->counts.load(relaxed)) {
+    return std::nullopt;
+  }
+  std::lock_guard lock(counts->mutex);
+  return lengths{counts->count, counts->longest};
+}
+
 OTPP_NOINLINE inline mailbox::result mailbox::push_within_limit(
     bound& line, envelope& item, by who, bool may_wait) noexcept {
+  const bool is_first = line.goes_ahead(item);
+  if (!is_first && !line.counts.load(relaxed)) {
+    return is_closed() ? result::closed : enqueue(item, who);
+  }
   std::lock_guard lock(line.mutex);
   if (is_closed()) {
     return result::closed;
+  }
+  if (is_first) {
+    return put_beside(line, line.ahead, item, who);
   }
   const bool drops_oldest = line.when_full == overflow::drop_oldest;
   if (line.limit != 0 && line.count >= line.limit && (!drops_oldest || line.droppable != 0)) {
@@ -49,16 +91,23 @@ OTPP_NOINLINE inline mailbox::result mailbox::push_within_limit(
   }
   line.longest = (std::max)(line.longest, ++line.count);
   item.counted = true;
-  return drops_oldest ? put_beside(line, item, who) : enqueue(item, who);
+  return drops_oldest ? put_beside(line, line.beside, item, who) : enqueue(item, who);
 }
 
 OTPP_NOINLINE inline mailbox::result mailbox::push_behind_line(bound& line, envelope& item, by who) noexcept {
+  const bool is_first = line.goes_ahead(item);
+  if (!is_first && line.limit == 0) {
+    return is_closed() ? result::closed : enqueue(item, who);
+  }
   std::lock_guard lock(line.mutex);
   if (is_closed()) {
     return result::closed;
   }
+  if (is_first) {
+    return put_beside(line, line.ahead, item, who);
+  }
   if (line.when_full == overflow::drop_oldest && !item.is_ahead) {
-    return put_beside(line, item, who);
+    return put_beside(line, line.beside, item, who);
   }
   if (!line.first || line.lets_pass(item)) {
     return enqueue(item, who);
@@ -69,7 +118,8 @@ OTPP_NOINLINE inline mailbox::result mailbox::push_behind_line(bound& line, enve
 }
 
 // Under the lock. The notice comes first: if it is refused, the message must not be taken.
-inline mailbox::result mailbox::put_beside(bound& line, envelope& item, by who) noexcept {
+inline mailbox::result mailbox::put_beside(
+    bound& line, intrusive_fifo<envelope>& list, envelope& item, by who) noexcept {
   result said = result::taken;
   if (!line.is_noticed) {
     said = enqueue(*line.notice, who, 0);
@@ -78,7 +128,7 @@ inline mailbox::result mailbox::put_beside(bound& line, envelope& item, by who) 
     }
     line.is_noticed = true;
   }
-  line.beside.push_back(item);
+  list.push_back(item);
   line.droppable += item.counted ? 1 : 0;
   line.number_beside.fetch_add(1, std::memory_order_relaxed);
   return said;
@@ -98,7 +148,7 @@ inline envelope* mailbox::take_oldest() noexcept {
   if (its.count < its.limit) {
     return nullptr;
   }
-  return its.take_beside([](const envelope& item) { return item.counted; });
+  return its.leave(its.beside.take_first([](const envelope& item) { return item.counted; }));
 }
 
 // A place has become free: the first waiting message that still wants it gets it. Those behind it that need none
@@ -138,7 +188,8 @@ inline void mailbox::count(bool on) {
     return;
   }
   std::lock_guard lock(counts->mutex);
-  counts->is_on.store(on, std::memory_order_relaxed);
+  counts->counts.store(on, relaxed);
+  counts->is_on.store(on || counts->has_priority, relaxed);
   if (on && counts->limit == 0) {
     counts->count = queued_messages([](envelope& item) { item.counted = true; });
   }
