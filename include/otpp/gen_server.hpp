@@ -17,6 +17,7 @@
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/overflow.hpp>
 #include <otpp/gen_server/reply.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>

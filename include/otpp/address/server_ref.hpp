@@ -31,8 +31,8 @@ struct ahead_t {
   explicit constexpr ahead_t() = default;
 };
 
-/// Says that a server is to end before it handles what waits in its mailbox: for `stop`, and for the `shutdown` of a
-/// child or a supervisor.
+/// Says that something comes before what waits in a mailbox: for `stop` and `exit`, for the functions of `sys`, and for the
+/// `shutdown` of a child or a supervisor.
 inline constexpr ahead_t ahead{};
 
 namespace detail {

@@ -124,6 +124,8 @@ auto call_in_place(Given&& to, duration timeout, Args&&... args) {
 /// - `errc::timeout`: no answer within five seconds, or the given time. The server still handles the message;
 /// its late answer is dropped. At a full mailbox the call waits for room, within the same time; a message that
 /// has found none by then is not handled.
+/// - `errc::mailbox_full`: there was no room for the message, and the server does not let callers wait for it
+/// (`options::when_full`). It is not handled.
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
 /// - `errc::calling_self`: a handler called its own server, which would never complete.
 /// - `errc::deadlock`: a handler called a server that waits for this one, inside a handler of its own,

@@ -35,7 +35,8 @@ namespace otpp {
 /// - `errc::no_process`: no process has that name, or the server has ended. OTP reports no error here;
 /// `try_cast` only returns false.
 /// - `errc::exited`: the server ended while this operation waited for room.
-/// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox.
+/// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox; or there is no room, and the server was
+/// started with `overflow::refuse`. With `overflow::drop_newest` it is no error: the message is dropped.
 /// - `errc::deadlock`: a handler cannot wait for room in the mailbox of a server whose handler waits for this one, as
 /// described for `call`. Nothing is sent.
 /// - `errc::bad_message`: as for `call`.

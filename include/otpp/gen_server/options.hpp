@@ -9,6 +9,8 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/gen_server/overflow.hpp>
+#include <otpp/message.hpp>
 #include <otpp/registry/registry.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -18,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -51,8 +54,8 @@ class options {
 
   /// Sets how many messages the mailbox holds; zero, the default, means any number.
   ///
-  /// While it is full, `call`, `send_request`, `multi_call`, `cast` and `send` wait for room; `try_cast`, `try_send`,
-  /// `broadcast`, `pg::cast` and `pg::send` do not send. What the library sends takes no room, and is
+  /// While it is full, `call`, `send_request`, `multi_call`, `cast` and `send` wait for room, or do what
+  /// `when_full` says; `try_cast`, `try_send`, `broadcast`, `pg::cast` and `pg::send` do not send. What the library sends takes no room, and is
   /// taken always: timers, `stop`, exit signals, `down`, `group_change`, the functions of `sys`, and answers. But it is
   /// handled after what waits for room already.
   options& mailbox_limit(std::size_t messages) & {
@@ -60,6 +63,65 @@ class options {
     return *this;
   }
   options mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
+
+  /// Sets what becomes of a message that finds no room; without a `mailbox_limit` it has no effect. By default its sender
+  /// waits.
+  ///
+  /// What the library sends is never dropped, and nobody waits to send it; nor do answers take any room. A call that finds no
+  /// room, or is dropped for another message, completes with `errc::mailbox_full`; with `overflow::refuse`, so do a cast and a
+  /// send. Otherwise these complete as if the message had been handled. `try_cast` and `try_send` say false where
+  /// the message is not taken: with `drop_oldest` it always is. What is dropped is told to those who subscribe to
+  /// `dropped_message`, except by what says false to its sender, and counted (`server_statistics::dropped`).
+  ///
+  /// With `drop_oldest` each message locks a mutex when it is sent and when it is taken; a dropped message is destroyed by the
+  /// thread that sends the other.
+  ///
+  /// @par Example
+  /// @code
+  /// auto server = co_await otpp::start<ticker>(
+  ///     otpp::options().mailbox_limit(100).when_full(otpp::overflow::drop_oldest));
+  /// @endcode
+  options& when_full(overflow what) & {
+    when_full_ = what;
+    return *this;
+  }
+  options when_full(overflow what) && { return std::move(when_full(what)); }
+
+  /// Has the server skip a call or a request whose caller waits no more when its turn comes: the call has timed
+  /// out or was cancelled, the request was abandoned, or the caller is gone with its context. Without this the handler
+  /// runs, as in OTP, and its answer is dropped. `server_statistics::skipped` counts them.
+  ///
+  /// It is for what only its answer is good for; a request that changes something would sometimes be carried out after its
+  /// timeout, and sometimes not.
+  options& skip_abandoned() & {
+    skips_abandoned_ = true;
+    return *this;
+  }
+  options skip_abandoned() && { return std::move(skip_abandoned()); }
+
+  /// Has messages of these types handled before all others that are queued: calls, casts and infos, those of timers and
+  /// `otpp::down` and `otpp::exit_signal` as well. EEP 76's priority messages, of which the receiver says what they are.
+  ///
+  /// They are handled in order among themselves, and so are the others; between the two the order is not kept, for the
+  /// messages of one sender neither. A handler that runs or waits is not interrupted. They take no room in a mailbox with a
+  /// limit, so that they never wait and are never dropped. While there is one, no other message is handled: who sends them
+  /// faster than they are handled starves the rest. `receive` finds them first. A second call replaces the first.
+  ///
+  /// @par Example
+  /// @code
+  /// auto server = co_await otpp::start<crawler>(otpp::options().priority<crawler::pause, crawler::health>());
+  /// @endcode
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  options& priority() & {
+    has_priority_ = [](const std::type_info& type) noexcept { return ((type == typeid(M)) || ...); };
+    return *this;
+  }
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  options priority() && {
+    return std::move(priority<M...>());
+  }
 
   /// Says that the server's handlers block their thread: they compute for long, or make blocking calls.
   ///
@@ -106,6 +168,8 @@ class options {
   }
 
   std::size_t mailbox_limit() const noexcept { return limit_; }
+  overflow when_full() const noexcept { return when_full_; }
+  bool skips_abandoned() const noexcept { return skips_abandoned_; }
   bool blocks() const noexcept { return may_block_; }
   registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
 
@@ -161,6 +225,9 @@ class options {
   std::optional<std::string> name_;
   detail::intrusive_ptr<detail::lane> home_; // not the executor, which must not outlive its context
   std::size_t limit_ = 0;
+  bool (*has_priority_)(const std::type_info&) noexcept = nullptr;
+  overflow when_full_ = overflow::wait;
+  bool skips_abandoned_ = false;
   bool may_block_ = false;
   registry* registry_ = nullptr;
   void* other_names_ = nullptr;

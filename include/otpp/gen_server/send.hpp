@@ -33,7 +33,8 @@ namespace otpp {
 /// - `errc::no_process`: no process has that name, or the server has ended. In OTP it is an error for a name
 /// only.
 /// - `errc::exited`: the server ended while this operation waited for room.
-/// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox.
+/// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox; or there is no room, and the server was
+/// started with `overflow::refuse`. With `overflow::drop_newest` it is no error: the message is dropped.
 /// - `errc::deadlock`: as for `cast`.
 /// - `errc::bad_message`: as for `call`.
 ///

@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -106,6 +107,25 @@ inline pid running_pid() noexcept {
       intrusive_ptr<server_core>(here ? dynamic_cast<server_core*>(here->running()) : nullptr));
 }
 
+inline void send_exit(const pid& target, exit_reason reason, bool is_ahead) {
+  if (!target) {
+    return;
+  }
+  server_core& to = *access::core(target);
+  pid from = running_pid();
+  if (reason == exit_reason::normal() && from != target && !to.traps_exits()) {
+    return;
+  }
+  relations& its = relations::of(to);
+  is_ahead = is_ahead && !to.stands_for_another();
+  if (is_ahead) {
+    to.queue().let_ahead(its.notice);
+  }
+  auto* signal = new pending_exit_message(std::move(from), std::move(reason));
+  signal->is_ahead = is_ahead;
+  its.send_exit_signal(*signal);
+}
+
 } // namespace detail
 
 /// Makes this process trap exits: an exit signal becomes an `exit_signal` message. OTP's
@@ -152,19 +172,29 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 /// otpp::exit(worker, otpp::exit_reason::shutdown());
 /// @endcode
 inline void exit(const pid& target, exit_reason reason) {
-  if (!target) {
-    return;
-  }
-  pid from = detail::running_pid();
-  if (reason == exit_reason::normal() && from != target && !detail::access::core(target)->traps_exits()) {
-    return;
-  }
-  detail::relations& its = detail::relations::of(*detail::access::core(target));
-  its.send_exit_signal(*new detail::pending_exit_message(std::move(from), std::move(reason)));
+  detail::send_exit(target, std::move(reason), false);
+}
+
+/// Sends an exit signal that comes before what is queued where it becomes a message: after the handler that runs, and in
+/// order with others that were sent so. OTP's `exit/3` with the option `priority`; there the receiver has to hand out an
+/// alias first. From a parent it ends a server that traps exits before it handles anything else, as `shutdown(otpp::ahead)`
+/// does. Where exits are not trapped, and for a process elsewhere, it is as without `ahead`. All else as above.
+///
+/// @par Example
+/// @code
+/// otpp::exit(worker, otpp::exit_reason::shutdown(), otpp::ahead);
+/// @endcode
+inline void exit(const pid& target, exit_reason reason, ahead_t) {
+  detail::send_exit(target, std::move(reason), true);
 }
 
 template <detail::name_address Name>
 void exit(Name, exit_reason) {
+  detail::refuse_name<Name>();
+}
+
+template <detail::name_address Name>
+void exit(Name, exit_reason, ahead_t) {
   detail::refuse_name<Name>();
 }
 

@@ -7,6 +7,8 @@
 #include <otpp/detail/util/coroutine_body.hpp>
 #include <otpp/detail/util/moment.hpp>
 #include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/overflow.hpp>
+#include <otpp/message.hpp>
 #include <otpp/registry/registry.hpp>
 #include <otpp/supervisor/detail/child_maker.hpp>
 #include <otpp/supervisor/supervision.hpp>
@@ -177,6 +179,33 @@ class child_spec {
     return start_options(std::move(how).mailbox_limit(messages));
   }
   child_spec mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
+
+  /// Sets what becomes of a message that finds no room, as `options::when_full` does.
+  child_spec& when_full(overflow what) & {
+    options how = this->how();
+    return start_options(std::move(how).when_full(what));
+  }
+  child_spec when_full(overflow what) && { return std::move(when_full(what)); }
+
+  /// Has messages of these types handled before all others, as `options::priority` does.
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  child_spec& priority() & {
+    options how = this->how();
+    return start_options(std::move(how).template priority<M...>());
+  }
+  template <message... M>
+    requires(sizeof...(M) > 0)
+  child_spec priority() && {
+    return std::move(priority<M...>());
+  }
+
+  /// Has the child skip calls whose callers wait no more, as `options::skip_abandoned` does.
+  child_spec& skip_abandoned() & {
+    options how = this->how();
+    return start_options(std::move(how).skip_abandoned());
+  }
+  child_spec skip_abandoned() && { return std::move(skip_abandoned()); }
 
   /// Says that the child's handlers block their thread, as `options::may_block` does.
   child_spec& may_block() & {

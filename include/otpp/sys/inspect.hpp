@@ -29,7 +29,8 @@ namespace otpp {
 /// @param to    An `address` that knows the callbacks: a `server_ref`, a `server_name`, or a `via` with `as`.
 /// @param look  Called on the server's executor. It should return a copy, and be quick, because the server
 /// waits for it. It may refer to the caller's objects, because it is called only while the caller waits.
-/// @param rest  A timeout, by default five seconds; a completion token; both; or neither.
+/// @param rest  A timeout, by default five seconds; `otpp::ahead`, with which the request comes before all that is queued;
+/// a completion token. Each may be left out; in this order.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, R)`, where `look` returns `R` or a reference to it; for void,

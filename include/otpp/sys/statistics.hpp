@@ -52,6 +52,8 @@ auto statistics(Address to, Switch on, Rest&&... rest) {
         watch.counts = on;
         watch.counted = {};
         watch.counted.since = server.context().now();
+        watch.counted.dropped = server.queue().dropped();
+        watch.counted.skipped = server.queue().skipped();
         server.observed().update(server);
       },
       std::forward<Rest>(rest)...);

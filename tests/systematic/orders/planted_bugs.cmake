@@ -137,14 +137,14 @@ function(otpp_plant_bugs folder)
 
   # The room of one who has given up goes to nobody.
   list(APPEND bugs 11:room_lost)
-  plant(11 detail/queue/mailbox.hpp
-    "          item->next = std::exchange(ended, item);
-          continue;"
-    "          item->next = std::exchange(ended, item);
-          if (otpp_planted_bug == 11) {
-            break;
-          }
-          continue;")
+  plant(11 detail/queue/impl/mailbox.hpp
+    "        item->next = std::exchange(ended, item);
+        continue;"
+    "        item->next = std::exchange(ended, item);
+        if (otpp_planted_bug == 11) {
+          break;
+        }
+        continue;")
 
   # stop(reason, value) answers before the server has ended.
   list(APPEND bugs 12:answer_before_end)

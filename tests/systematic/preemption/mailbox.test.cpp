@@ -233,4 +233,58 @@ struct expire : withdraw {
 };
 const entry expire_entry("mailbox.expire", 3, 3, preemption::make<expire>);
 
+// Room for one, and the oldest is dropped: the messages are beside the queue, from which senders take them out, too.
+struct drop_oldest : post_office {
+  drop_oldest() : post_office(1, 1) {
+    box.prepare(otpp::overflow::drop_oldest, nullptr, notice);
+    sent[1] = 1;
+  }
+
+  farewell notice;
+
+  void run(int thread) override {
+    if (thread == 3) {
+      return receive_beside();
+    }
+    for (int number = 0; number != sent[static_cast<std::size_t>(thread - 1)]; ++number) {
+      letter& one = fresh(thread - 1, number);
+      mailbox::result result = box.try_push(one);
+      while (result == mailbox::result::full) {
+        if (envelope* oldest = box.take_oldest()) {
+          static_cast<letter&>(*oldest).end();
+        }
+        result = box.try_push(one);
+      }
+      if (result == mailbox::result::closed) {
+        one.end();
+      }
+      woken_by(result);
+    }
+    leave(thread - 1);
+  }
+
+  void receive_beside() {
+    int received = 0;
+    for (int gone = 0; gone != 2;) {
+      if (received == open_for && !box.is_closed()) {
+        take_all(box.close(), false);
+      }
+      if (envelope* one = box.pop_beside()) {
+        take(*one);
+        ++received;
+      } else if (queued* next = box.pop_any()) {
+        if (next == &notice) {
+          box.notice_is_over();
+        } else {
+          ++gone;
+        }
+      } else if (box.park()) {
+        wake.wait();
+      }
+    }
+  }
+};
+const entry drop_oldest_entry(
+    "mailbox.drop_oldest", 3, 2, preemption::make<drop_oldest>); // 3: 1448265 schedules
+
 } // namespace

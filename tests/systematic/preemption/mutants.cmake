@@ -73,14 +73,28 @@ plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
     }
 ]]
 )
-plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/mailbox.hpp
-  [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
-    std::lock_guard lock(line.mutex);
-    if (is_closed()) {]]
-  [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
-    bool too_early = is_closed();
-    std::lock_guard lock(line.mutex);
-    if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
+plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/impl/mailbox.hpp
+  [[  std::lock_guard lock(line.mutex);
+  if (is_closed()) {
+    return result::closed;
+  }
+  if (is_first) {
+    return put_beside(line, line.ahead, item, who);
+  }
+  const bool]]
+  [[  bool too_early = is_closed();
+  std::lock_guard lock(line.mutex);
+  if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {
+    return result::closed;
+  }
+  if (is_first) {
+    return put_beside(line, line.ahead, item, who);
+  }
+  const bool]]
+)
+plant(nobody_is_noticed mailbox.drop_oldest detail/queue/impl/mailbox.hpp
+  [[!line.is_noticed]]
+  [[false]]
 )
 plant(close_forgets_the_line mailbox.expire detail/queue/bound.hpp
   [[    end->next = waiting;]]
@@ -210,8 +224,8 @@ plant_text(claimed_after_the_lock server.drop_or_evict detail/server/end.hpp
 ]]
 )
 plant(closed_and_nobody_told server.call_or_stop detail/server/server_core.hpp
-  [[result == mailbox::result::closed]]
-  [[result == mailbox::result::closed && false]]
+  [[result >= mailbox::result::full]]
+  [[result >= mailbox::result::full && false]]
 )
 plant_text(name_freed_after_the_end server.name_or_stop detail/server/end.hpp
   [[while (registered) {]]

@@ -19,6 +19,7 @@
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/call.hpp>
+#include <otpp/gen_server/overflow.hpp>
 
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
@@ -127,13 +128,16 @@ struct initiate_post : initiation {
       item->may_wait(*sender);
       result = server.send<&mailbox::push>(*item);
     }
+    if (result == mailbox::result::full) {
+      server.find_room(*item, result);
+    }
     switch (result) {
       case mailbox::result::waiting:
         item.release();
         sender.release(); // the message owns it
         return;
       case mailbox::result::full:
-        if (is_inside) {
+        if (is_inside || server.queue().when_full() == overflow::refuse) {
           sender.release()->fail(errc::mailbox_full);
         } else {
           std::exception_ptr why = refusal_of(*sender, cycle);
@@ -143,6 +147,7 @@ struct initiate_post : initiation {
         }
         return;
       case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
+      case mailbox::result::dropped: sender.release()->answer(); return;
       case mailbox::result::taken:
       case mailbox::result::woke:
         item.release();
@@ -163,10 +168,17 @@ asio::awaitable<void> post_or_wait(destination target, plain_message_ptr<M> item
     item.release();
     co_return;
   }
-  if (result == mailbox::result::closed) {
-    tell_failure(errc::no_process, verb_name(Verb), type_name<M>(), target.server.get());
-    std::rethrow_exception(
-        make_error(errc::no_process, verb_name(Verb), type_name<M>(), target.server->describe()));
+  if (target.server->find_room(*item, result)) {
+    item.release();
+    co_return;
+  }
+  if (result == mailbox::result::dropped) {
+    co_return;
+  }
+  if (result == mailbox::result::closed || target.server->queue().when_full() == overflow::refuse) {
+    errc why = result == mailbox::result::closed ? errc::no_process : errc::mailbox_full;
+    tell_failure(why, verb_name(Verb), type_name<M>(), target.server.get());
+    std::rethrow_exception(make_error(why, verb_name(Verb), type_name<M>(), target.server->describe()));
   }
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
       initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(item));
@@ -218,7 +230,9 @@ template <class MakeLetter>
 bool try_send_to(server_core& server, MakeLetter make) noexcept {
   try {
     auto item = make();
-    if (server.send<&mailbox::try_push>(*item) != mailbox::result::taken) {
+    mailbox::result result = server.send<&mailbox::try_push>(*item);
+    if (result != mailbox::result::taken &&
+        (server.queue().when_full() != overflow::drop_oldest || !server.find_room(*item, result))) {
       return false;
     }
     item.release();

@@ -26,6 +26,7 @@
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/options.hpp>
+#include <otpp/gen_server/overflow.hpp>
 #include <otpp/process/link.hpp>
 #include <otpp/registry/registry.hpp>
 
@@ -186,6 +187,11 @@ struct initiate_start : initiation {
       }
       if (how.blocks()) {
         server->expect_blocking();
+      }
+      const bool may_drop = how.mailbox_limit() != 0 && how.when_full() != overflow::wait;
+      if (may_drop || how.skips_abandoned() || access::priority(how)) {
+        server->arrange_mailbox(
+            may_drop ? how.when_full() : overflow::wait, how.skips_abandoned(), access::priority(how));
       }
       intrusive_ptr<link_relation> link;
       if (access::linked_to(how)) {

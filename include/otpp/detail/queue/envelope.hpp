@@ -38,6 +38,9 @@ class envelope : public queued {
   // The server has ended: fails the operation that waits with the reason.
   virtual void fail_unhandled(server_core& server, const exit_reason& reason) noexcept = 0;
 
+  // It was in a mailbox, and must make room for another: tells the operation that waits.
+  virtual void make_room() noexcept { discard_message(); }
+
   // Destroys it without reporting to its own context: the context is being destroyed, or it was never sent.
   virtual void discard_message() noexcept = 0;
 
@@ -65,6 +68,7 @@ class envelope : public queued {
   virtual bool is_void() const noexcept { return false; }
 
   virtual std::string_view message_type() const noexcept { return {}; }
+  virtual const std::type_info* message_info() const noexcept { return nullptr; } // null: it has none
   virtual source_location where() const noexcept { return {}; }
 
   bool is_of_library = false; // set by the mailbox: nobody has sent it as a cast or an info

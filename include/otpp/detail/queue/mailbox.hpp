@@ -7,12 +7,12 @@
 #include <otpp/detail/queue/mpsc_queue.hpp>
 #include <otpp/detail/queue/task.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <typeinfo>
 #include <utility>
 
 #pragma GCC visibility push(default)
@@ -33,15 +33,17 @@ namespace otpp::detail {
 // With a limit, a sender that finds the mailbox full waits for room. Messages of the library take no place, and their
 // senders never wait; but behind messages that wait for room they stand in the same line, because the same sender may
 // have sent those. While messages wait, the mailbox is full, so that the receiver receives a message, which moves the
-// line. The limit costs a mutex, which only a mailbox with a limit has.
+// line. The limit costs a mutex, which only a mailbox with a limit has. What else may become of a message that finds no
+// room is in bound.hpp.
 class mailbox {
  public:
   enum class result {
     taken,
     woke,    // taken, and the caller of push must wake the receiver
-    full,    // not taken: try_push found no room
     waiting, // not taken yet: it waits for room, and `admitted` will be called
-    closed,  // not taken: the server has ended
+    full,    // not taken, as the following: there is no room, and it must not wait
+    dropped, // its sender is to drop it; not returned by the mailbox
+    closed,  // the server has ended
   };
 
   // Which thread pushes. The thread that is the receiver, or has claimed that role, needs no atomic
@@ -58,10 +60,34 @@ class mailbox {
   mailbox& operator=(const mailbox&) = delete;
   ~mailbox() { delete counter(); }
 
+  // Before anything is sent: `notice` is a task that tells the receiver of messages beside the queue.
+  using priority = bool (*)(const std::type_info&) noexcept;
+  void prepare(overflow when_full, priority has_priority, task& notice);
+
+  // Any thread: from now on push_ahead() may be called. May throw std::bad_alloc.
+  void let_ahead(task& notice);
+
   // ---- any thread ----
 
   // Takes a message, or lets it wait for room.
   result push(envelope& item, by who = by::anyone) noexcept { return push(item, who, true); }
+
+  // Takes a call that only the receiver knows, which this is. It must be known to others before one that may drop it sees it.
+  result push_local(envelope& item) noexcept {
+    if (bound* line = counter(); line && line->is_on.load(relaxed)) {
+      return line->when_full == overflow::drop_oldest ? result::full
+                                                      : push_within_limit(*line, item, by::receiver, true);
+    }
+    return is_closed() ? result::closed : enqueue(item, by::receiver);
+  }
+
+  // Takes out the oldest message that takes a place, if the mailbox is still full and drops the oldest; else returns null.
+  envelope* take_oldest() noexcept;
+
+  overflow when_full() const noexcept { return counter() ? counter()->when_full : overflow::wait; }
+  void count_dropped() noexcept { counter()->dropped.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t dropped() const noexcept { return counter() ? counter()->dropped.load(relaxed) : 0; }
+  std::uint64_t skipped() const noexcept { return counter() ? counter()->skipped.load(relaxed) : 0; }
 
   // Takes a message if there is room.
   result try_push(envelope& item, by who = by::anyone) noexcept { return push(item, who, false); }
@@ -69,11 +95,14 @@ class mailbox {
   // Takes a message regardless of the limit.
   result push_library_message(envelope& item, by who = by::anyone) noexcept {
     item.is_of_library = true;
-    if (bound* line = counter(); line && line->limit != 0) {
+    if (bound* line = counter(); line && line->is_on.load(relaxed)) {
       return push_behind_line(*line, item, who);
     }
     return is_closed() ? result::closed : enqueue(item, who);
   }
+
+  // Takes a message of the library regardless of the limit, ahead of what is queued.
+  result push_ahead(envelope& item, by who = by::anyone) noexcept;
 
   // Takes a task, even if closed for messages, but not if barred.
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who, 0); }
@@ -98,18 +127,13 @@ class mailbox {
   };
 
   // Returns how many messages that were sent by push are queued, if they are counted.
-  std::optional<lengths> length() const noexcept {
-    bound* counts = counter();
-    if (!counts || !counts->is_on.load(std::memory_order_relaxed)) {
-      return std::nullopt;
-    }
-    std::lock_guard lock(counts->mutex);
-    return lengths{counts->count, counts->longest};
-  }
+  std::optional<lengths> length() const noexcept;
 
   // Returns how many messages are queued, those of the library included, but not those that wait for room. May be stale.
   // At most O(most).
-  std::size_t count_up_to(std::size_t most) const noexcept { return queue_.count_up_to(most); }
+  std::size_t count_up_to(std::size_t most) const noexcept {
+    return queue_.count_up_to(most) + number_beside();
+  }
 
   // Returns true if nothing is queued and the receiver is parked; messages put aside do not count. The result
   // may be stale.
@@ -150,13 +174,49 @@ class mailbox {
 
   // Receives the next message, skipping tasks. O(n) in the number of queued items.
   OTPP_NOINLINE envelope* pop_past_tasks() noexcept {
+    if (envelope* item = pop_beside()) {
+      return item;
+    }
     put_all_aside();
     return pop();
   }
 
+  // ---- messages beside the queue (bound.hpp) ----
+
+  std::size_t number_beside() const noexcept {
+    return counter() ? counter()->number_beside.load(relaxed) : 0;
+  }
+
+  // Receives the next of them, or the first that is `wanted`; returns null if there is none.
+  envelope* pop_beside() noexcept {
+    return take_beside([](const envelope&) { return true; });
+  }
+  template <class Wanted>
+  envelope* take_beside(Wanted wanted, bool only_ahead = false) noexcept {
+    if (number_beside() == 0) {
+      return nullptr;
+    }
+    std::lock_guard lock(counter()->mutex);
+    return counter()->take_beside(std::move(wanted), only_ahead);
+  }
+
+  // The notice has run, or has been discarded.
+  void notice_is_over() noexcept {
+    std::lock_guard lock(counter()->mutex);
+    counter()->is_noticed = false;
+  }
+
+  // Puts the notice behind all tasks, unless it is queued or nothing is beside the queue.
+  void notice_again() noexcept;
+
+  void count_skipped() noexcept { counter()->skipped.fetch_add(1, std::memory_order_relaxed); }
+
   // Receives the first message that is `wanted`, also a library message that stands in line. O(n) in what is queued.
   template <class Wanted>
   envelope* take_first(Wanted wanted) {
+    if (envelope* item = take_beside(wanted, true)) {
+      return item;
+    }
     put_all_aside();
     envelope* before = nullptr;
     for (envelope* at = aside_; at; before = std::exchange(at, at->next_envelope())) {
@@ -176,6 +236,9 @@ class mailbox {
         return at;
       }
     }
+    if (envelope* item = take_beside(wanted)) {
+      return item;
+    }
     bound* line = counter();
     return line ? line->take_first([&](const envelope& item) { return item.needs_no_room && wanted(item); })
                 : nullptr;
@@ -194,23 +257,7 @@ class mailbox {
 
   // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for messages that are being
   // sent meanwhile. O(n) in the number of queued items; may throw std::bad_alloc.
-  void count(bool on) {
-    bound* counts = counter();
-    if (!counts && on) {
-      counts = new bound(0);
-      counts->is_on.store(false, std::memory_order_relaxed);
-      bound_.store(counts, std::memory_order_release);
-    }
-    if (!counts || (counts->limit != 0 && !on)) {
-      return;
-    }
-    std::lock_guard lock(counts->mutex);
-    counts->is_on.store(on, std::memory_order_relaxed);
-    if (on && counts->limit == 0) {
-      counts->count = queued_messages([](envelope& item) { item.counted = true; });
-    }
-    counts->longest = counts->count;
-  }
+  void count(bool on);
 
   std::size_t limit() const noexcept { return counter() ? counter()->limit : 0; } // zero: none
 
@@ -229,9 +276,12 @@ class mailbox {
     append_aside(item);
   }
 
-  bool empty() const noexcept { return !aside_ && queue_.empty(); }
-  std::size_t count_own_up_to(std::size_t most) const noexcept { return queue_.count_own_up_to(most); }
-  std::size_t number_held() const noexcept { return queue_.number_held(); } // the messages that it has seen
+  bool empty() const noexcept { return !aside_ && queue_.empty() && number_beside() == 0; }
+  std::size_t count_own_up_to(std::size_t most) const noexcept {
+    return queue_.count_own_up_to(most) + number_beside();
+  }
+  // Returns how many messages it has seen.
+  std::size_t number_held() const noexcept { return queue_.number_held() + number_beside(); }
 
   // Parks the receiver, unless something has arrived. The next push may run it: after true the process must not be touched.
   bool park() noexcept { return queue_.park(); }
@@ -277,35 +327,10 @@ class mailbox {
     return is_closed() ? result::closed : enqueue(item, who);
   }
 
-  OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
-    std::lock_guard lock(line.mutex);
-    if (is_closed()) {
-      return result::closed;
-    }
-    if (line.count < line.limit || line.limit == 0) {
-      line.longest = (std::max)(line.longest, ++line.count);
-      item.counted = true;
-      return enqueue(item, who);
-    }
-    if (!may_wait || !item.put_in_line()) {
-      return result::full;
-    }
-    line.append(item);
-    return result::waiting;
-  }
-
-  OTPP_NOINLINE result push_behind_line(bound& line, envelope& item, by who) noexcept {
-    std::lock_guard lock(line.mutex);
-    if (is_closed()) {
-      return result::closed;
-    }
-    if (!line.first || line.lets_pass(item)) {
-      return enqueue(item, who);
-    }
-    item.needs_no_room = true;
-    line.append(item);
-    return result::taken;
-  }
+  result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept;
+  result push_behind_line(bound& line, envelope& item, by who) noexcept;
+  result put_beside(bound& line, intrusive_fifo<envelope>& list, envelope& item, by who) noexcept;
+  bound& make_bound();
 
   // A message leaves the line. Called by the receiver.
   void enter(envelope& item) noexcept {
@@ -315,34 +340,7 @@ class mailbox {
 
   // A place has become free: the first waiting message that still wants it gets it. Those behind it that need none
   // come along.
-  OTPP_NOINLINE void admit_next() noexcept {
-    envelope* ended = nullptr;
-    envelope* next = nullptr;
-    bound& line = *counter();
-    {
-      std::lock_guard lock(line.mutex);
-      --line.count;
-      while (line.first && (!next || line.first->needs_no_room)) {
-        envelope* item = std::exchange(line.first, line.first->next_envelope());
-        if (!item->needs_no_room && item->expired()) {
-          item->next = std::exchange(ended, item);
-          continue;
-        }
-        if (!item->needs_no_room) {
-          ++line.count;
-          item->counted = true;
-          next = item;
-        }
-        enter(*item);
-      }
-    }
-    while (ended) {
-      std::exchange(ended, ended->next_envelope())->discard_message();
-    }
-    if (next) {
-      next->admitted(); // after the push, because its sender may send its next message immediately
-    }
-  }
+  void admit_next() noexcept;
 
   envelope* let_all_go() noexcept {
     envelope* all = take_messages();
@@ -386,6 +384,8 @@ class mailbox {
     return number;
   }
 
+  static constexpr auto relaxed = std::memory_order_relaxed;
+
   bound* counter() const noexcept { return bound_.load(std::memory_order_acquire); }
 
   // What senders access comes first, then what the receiver accesses.
@@ -399,3 +399,5 @@ class mailbox {
 } // namespace otpp::detail
 
 #pragma GCC visibility pop
+
+#include <otpp/detail/queue/impl/mailbox.hpp>

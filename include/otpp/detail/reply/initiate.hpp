@@ -59,6 +59,9 @@ class unregistered {
   // Gives up ownership: the operation is registered or completed, and its two halves have other owners.
   Operation& release() noexcept { return *std::exchange(operation_, nullptr); }
 
+  // It is unregistered again.
+  void take_back(Operation& one) noexcept { operation_ = &one; }
+
  private:
   Operation* operation_ = nullptr;
 };

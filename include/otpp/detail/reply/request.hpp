@@ -34,9 +34,11 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
     this->fail(errc::exited, reason);
   }
+  void make_room() noexcept override { this->fail(errc::mailbox_full); }
   void discard_message() noexcept override { this->release_unanswered(); }
   bool expired() const noexcept override { return this->decided(); }
   std::string_view message_type() const noexcept override { return type_name<M>(); }
+  const std::type_info* message_info() const noexcept override { return &typeid(M); }
   source_location where() const noexcept override { return where_; }
 
  protected:
@@ -69,6 +71,7 @@ class message_envelope : public envelope {
     }
   }
   std::string_view message_type() const noexcept final { return type_name<M>(); }
+  const std::type_info* message_info() const noexcept final { return &typeid(M); }
   source_location where() const noexcept final { return where_; }
 
  protected:

@@ -212,10 +212,20 @@ class process : public counted<process> {
   OTPP_INLINE bool push_local(Call& request, turn& here) noexcept {
     auto& sent = request.release();
     here.add_local(sent);
-    if (mailbox_.push(sent, mailbox::by::receiver) == mailbox::result::closed) {
-      sent.fail(errc::no_process);
+    mailbox::result result = mailbox_.push_local(sent);
+    if (result < mailbox::result::full) [[likely]] {
+      return true;
     }
-    return true;
+    if (result == mailbox::result::closed) {
+      sent.fail(errc::no_process);
+      return true;
+    }
+    here.answer_local(sent); // nobody else knows of it: it begins anew, and is registered
+    if (here.watched()) {
+      here.forget_local();
+    }
+    request.take_back(sent);
+    return false;
   }
 
   // Like push_inside(), in two steps, the first of which may be taken under a lock.

@@ -28,7 +28,7 @@ class pending_exit : public task {
 
   exit_reason reason;
   bool is_kill = false;
-  bool is_ahead = false; // as a message from the parent it is handled before what was sent earlier
+  bool is_ahead = false; // as a message it is handled before what was sent earlier
 
   // Voids the signal, because its link was removed. Called by the receiving process.
   void make_void() noexcept { is_void_ = true; }

@@ -27,9 +27,10 @@ inline void tell_ended(const server_core& server, const exit_reason& reason) noe
       [&] { return process_ended{server.id(), server.describe(), server.type_name(), reason}; });
 }
 
-inline void tell_dropped(const server_core& server, const envelope& item) noexcept {
-  topic<dropped_message>::tell_if_heard(
-      [&] { return dropped_message{server.id(), server.describe(), item.message_type(), item.where()}; });
+inline void tell_dropped(const server_core& server, const envelope& item, bool was_full = false) noexcept {
+  topic<dropped_message>::tell_if_heard([&] {
+    return dropped_message{server.id(), server.describe(), item.message_type(), item.where(), was_full};
+  });
 }
 
 } // namespace otpp::detail

@@ -12,6 +12,7 @@
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/idle_timer.hpp>
 #include <otpp/detail/server/lifecycle.hpp>
+#include <otpp/detail/server/overload.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/server/tracing.hpp>
@@ -44,6 +45,19 @@ inline server_core::server_core(
     : process(std::move(home), mailbox_limit), observation_(*this), name_(std::move(name)) {}
 
 inline server_core::~server_core() { delete related(); }
+
+template <class Request>
+Request* server_core::admit(unregistered<Request>& starter) noexcept {
+  starter->waits_for = static_cast<const process*>(this);
+  turn* here = turn::current();
+  if (here && here->is_in(context()) && here->is_in(starter->context())) {
+    turn::access mine(here);
+    here->add_local(*starter);
+    return &starter.release();
+  }
+  context_guard home(starter->context());
+  return home.register_wait(*starter) ? &starter.release() : nullptr;
+}
 
 template <class Request>
 void server_core::launch(Request& starter, turn* here) noexcept {
@@ -130,6 +144,9 @@ inline void server_core::take_what_goes_ahead(relations& its) noexcept {
 // Opens what is to end the server before all other messages.
 OTPP_NOINLINE inline void server_core::open_ahead(relations& its) noexcept {
   its.take_hurry();
+  if (mailbox_.number_beside() != 0) {
+    observation_.be_careful(); // from now on it finds what was sent ahead
+  }
   while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
     item->open(*this);
   }
@@ -205,7 +222,7 @@ inline bool server_core::step_observed() noexcept {
     observation_.begin_handler(*this);
     act();
   } else {
-    item = next_message();
+    item = next_carefully();
     if (!item) {
       return false;
     }

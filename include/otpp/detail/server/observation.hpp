@@ -103,8 +103,12 @@ class observation {
 
   // Must be called after the observer has changed.
   void update(const process& who) noexcept {
-    is_on_ = is_traced(who) || (observer_ && observer_->is_of_use());
+    is_on_ = is_careful_ || is_traced(who) || (observer_ && observer_->is_of_use());
   }
+
+  // From now on each message is taken on the way that an observed process takes, which looks at more than the queue. So a
+  // process that needs no such look does not pay for it.
+  void be_careful() noexcept { is_on_ = is_careful_ = true; }
 
   bool is_on() const noexcept { return is_on_ || is_anybody_watching(); }
 
@@ -348,6 +352,7 @@ class observation {
 
   bool is_on_;            // somebody watches this process
   bool is_timed_ = false; // a handler runs that is to be timed
+  bool is_careful_ = false;
   bool is_reported_ = false;
   bool has_begun_ = false;
   std::int32_t until_look_ = 256;                // how many messages may be taken until then

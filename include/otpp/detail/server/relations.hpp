@@ -4,6 +4,7 @@
 
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/turn.hpp>
@@ -44,9 +45,25 @@ class owned_timer {
   list_hook<owned_timer> hook_;
 };
 
+// Tells a process of a message beside the queue of its mailbox (bound.hpp).
+class message_notice final : public task {
+ public:
+  explicit message_notice(server_core& owner) noexcept : owner_(owner) {}
+
+  void run() override {
+    owner_.queue().notice_is_over();
+    owner_.look_beside();
+  }
+  void discard() noexcept override { owner_.queue().notice_is_over(); }
+
+ private:
+  server_core& owner_;
+};
+
 // Takes the messages of a process that is one coroutine: all of them come while the coroutine runs.
 class receiver {
  public:
+  virtual bool wants(const envelope& item) const noexcept = 0;
   virtual void accept(envelope& item) noexcept = 0;
   virtual void on_context_destroyed() noexcept = 0;
 
@@ -175,9 +192,12 @@ class relations {
   void send_exit_signal(pending_exit& one) noexcept {
     intrusive_ptr<server_core> keep(&owner_); // the process may end once the signal is submitted
     if (owner_.traps_exits() && (!one.is_kill || owner_.stands_for_another())) {
+      const bool is_ahead = one.is_ahead;
       envelope& message = one.to_message(parent);
-      bool is_ahead = message.is_ahead;
-      if (owner_.send<&mailbox::push_library_message>(message) != mailbox::result::taken) {
+      mailbox::result result = is_ahead && !message.is_ahead
+                                   ? owner_.send<&mailbox::push_ahead>(message)
+                                   : owner_.send<&mailbox::push_library_message>(message);
+      if (result != mailbox::result::taken) {
         message.discard_message();
       } else if (is_ahead) {
         hurry();
@@ -264,6 +284,8 @@ class relations {
   intrusive_list<owned_coroutine> coroutines;
 
   exit_signals incoming;
+  message_notice notice;
+  int beside_in_a_row = 0;  // how many messages beside the queue it has taken since its tasks had a turn
   receiver* body = nullptr; // what takes all messages; by the process itself
   std::uint64_t parent = 0; // see parent_of(); written before the process is launched, like the next one
 
@@ -282,7 +304,7 @@ class relations {
   intrusive_ptr<context_state> program;
 
  private:
-  explicit relations(server_core& owner) noexcept : owner_(owner) {}
+  explicit relations(server_core& owner) noexcept : notice(owner), owner_(owner) {}
 
   template <class Redundant>
   addition add_unless(node& one, Redundant is_redundant) noexcept {

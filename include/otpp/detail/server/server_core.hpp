@@ -18,6 +18,7 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/gen_server/overflow.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -66,7 +67,7 @@ class server_core : public process {
   // Puts an envelope into the mailbox. Unless the result is taken or waiting, the caller still owns it.
   template <mailbox::result (mailbox::*Push)(envelope&, mailbox::by) noexcept>
   mailbox::result send(envelope& item) noexcept {
-    if (Push != &mailbox::push_library_message && is_tracing()) [[unlikely]] {
+    if (Push != &mailbox::push_library_message && Push != &mailbox::push_ahead && is_tracing()) [[unlikely]] {
       trace_sent(item);
     }
     turn* here = turn::current();
@@ -119,10 +120,14 @@ class server_core : public process {
     }
     if (!is_registered) {
       slot.end_unregistered();
-    } else if (result == mailbox::result::closed || result == mailbox::result::full) {
-      slot.fail(result == mailbox::result::full ? errc::mailbox_full : errc::no_process);
+    } else if (result >= mailbox::result::full && !find_room(item, result)) {
+      slot.fail(result == mailbox::result::closed ? errc::no_process : errc::mailbox_full);
     }
   }
+
+  // Sends again what was not taken (`result` says why), if the mailbox is to make room for it. Returns true if it is taken
+  // now. Calls code of the user's: no lock may be held.
+  bool find_room(envelope& item, mailbox::result& result) noexcept;
 
   // Takes back what this sender has waiting for room; returns null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
@@ -206,17 +211,7 @@ class server_core : public process {
 
   // Registers the operation that starts the server. Null if its context is being destroyed: then it is the caller's.
   template <class Request>
-  Request* admit(unregistered<Request>& starter) noexcept {
-    starter->waits_for = static_cast<const process*>(this);
-    turn* here = turn::current();
-    if (here && here->is_in(context()) && here->is_in(starter->context())) {
-      turn::access mine(here);
-      here->add_local(*starter);
-      return &starter.release();
-    }
-    context_guard home(starter->context());
-    return home.register_wait(*starter) ? &starter.release() : nullptr;
-  }
+  Request* admit(unregistered<Request>& starter) noexcept;
 
   // Starts the loop, whose first message is the registered `starter`. Called once, by the thread that made
   // the server, inside the context or its gate. Messages sent to the name earlier are handled after it.
@@ -233,7 +228,9 @@ class server_core : public process {
     }
   }
 
-  void expect_blocking() noexcept { may_block_ = true; } // before it is launched
+  void expect_blocking() noexcept { may_block_ = true; } // before it is launched, like the next
+  void arrange_mailbox(overflow when_full, bool skips_abandoned, mailbox::priority has_priority);
+  void look_beside() noexcept; // a message is beside the queue of the mailbox
   void hand_out_if_it_blocks() noexcept;
   void cancel_job(); // the handler that waits, if one does
   bool is_handlers_own(const asio::cancellation_slot& slot, bool is_in_step) const noexcept override;
@@ -308,7 +305,7 @@ class server_core : public process {
   friend class relations;
 
   // What advance() waits for. If nothing, the process runs or has ended.
-  enum class waits_for : std::uint8_t { nothing, turn, message, handler, system_message, coroutines };
+  enum class waits_for : std::uint8_t { nothing, turn, message, handler, system_message, coroutines, tasks };
 
   // Why the process is to end. Its value only increases.
   enum class end_cause : std::uint8_t { none, stopped, exit_signal, context_destroyed };
@@ -333,6 +330,8 @@ class server_core : public process {
 
   void run_loop() noexcept;
   envelope* next_message() noexcept;
+  envelope* next_carefully() noexcept;
+  envelope* next_beside() noexcept;
   void take_what_goes_ahead(relations& its) noexcept;
   void open_ahead(relations& its) noexcept;
   void take(envelope& item) noexcept;
@@ -380,7 +379,8 @@ class server_core : public process {
   std::unique_ptr<idle_timer> idle_;
   std::unique_ptr<handler_coroutine> coroutine_; // changed under the context's lock
   std::atomic<relations*> relations_{nullptr};
-  bool may_block_ = false; // options::may_block
+  bool may_block_ = false;       // options::may_block
+  bool skips_abandoned_ = false; // options::skip_abandoned
   waits_for waits_for_ = waits_for::nothing;
   end_cause cause_ = end_cause::none;
   // Guarded by the context's lock; `running` is set without it, because no other thread checks for that.

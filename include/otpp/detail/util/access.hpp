@@ -85,8 +85,8 @@ struct access {
     return outcome.action();
   }
 
-  // options: the process that the server is linked to from its start, where the server runs, and how it gets
-  // its name.
+  // options: the process that the server is linked to from its start, where the server runs, which messages come first,
+  // and how it gets its name.
   template <class Options, class Pid>
   static Options link_to(Options&& how, Pid&& parent) {
     return std::move(how).link_to(std::forward<Pid>(parent));
@@ -98,6 +98,10 @@ struct access {
   template <class Options>
   static const auto& home(const Options& how) noexcept {
     return how.home();
+  }
+  template <class Options>
+  static auto priority(const Options& how) noexcept {
+    return how.has_priority_;
   }
   template <class Options, class Server>
   static void add_name_of(const Options& how, Server& server) {

@@ -59,6 +59,16 @@ class intrusive_fifo {
     return nullptr;
   }
 
+  // Returns true if `wanted` returns true for one of the elements.
+  template <class Wanted>
+  bool any(Wanted wanted) const {
+    const T* one = first_;
+    while (one && !wanted(*one)) {
+      one = next_of(*one);
+    }
+    return one != nullptr;
+  }
+
   // Forgets all elements.
   void clear() noexcept { first_ = nullptr; }
 

@@ -75,6 +75,12 @@ class inbox final : public receiver {
     waits_.push_back(one);
   }
 
+  bool wants(const envelope& item) const noexcept override {
+    return item.is_system || waits_.any([&](const waiting& one) {
+      return !one.is_over() && one.fits(item) != waiting::opinion::no;
+    });
+  }
+
   void accept(envelope& item) noexcept override {
     if (auto* stop = dynamic_cast<stop_request*>(&item)) {
       stop->open(owner_);

@@ -23,6 +23,8 @@ inline std::optional<server_statistics> statistics_of(server_core& server) noexc
     result.queue_length = lengths->now;
     result.longest_queue = lengths->longest;
   }
+  result.dropped = server.queue().dropped() - result.dropped; // which is what had been dropped at first
+  result.skipped = server.queue().skipped() - result.skipped;
   return result;
 }
 

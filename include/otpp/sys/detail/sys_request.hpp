@@ -41,9 +41,12 @@ namespace otpp::detail {
 template <class R, class Act>
 class sys_request : public envelope, public answer_slot<R> {
  public:
-  sys_request(std::string_view verb, Act&& act)
+  sys_request(std::string_view verb, Act&& act, server_core* goes_ahead_at)
       : envelope(&opened), verb_(verb), act_(std::in_place, std::move(act)) {
     is_system = true;
+    if (goes_ahead_at) {
+      goes_ahead_at->queue().let_ahead(relations::of(*goes_ahead_at).notice);
+    }
   }
 
   void fail_unhandled(server_core&, const exit_reason& reason) noexcept override {
@@ -92,10 +95,12 @@ template <class R, class Act>
 struct initiate_sys : initiation {
   template <class Handler>
   void operator()(
-      Handler&& handler, std::string_view verb, destination target, duration patience, Act&& act) {
+      Handler&& handler, std::string_view verb, destination target, duration patience, bool is_ahead,
+      Act&& act) {
     using request = operation<sys_request<R, Act>, R, std::decay_t<Handler>>;
-    unregistered<request> ask =
-        make_operation<request>(std::forward<Handler>(handler), target.server.get(), verb, std::move(act));
+    unregistered<request> ask = make_operation<request>(
+        std::forward<Handler>(handler), target.server.get(), verb, std::move(act),
+        is_ahead ? target.server.get() : nullptr);
     if (!ask) {
       return;
     }
@@ -108,26 +113,43 @@ struct initiate_sys : initiation {
     ask->server = target.server;
     if (std::exception_ptr why = why_not_wait(*ask, server)) {
       refuse(std::move(ask), std::move(why));
+    } else if (is_ahead) {
+      server.send_registered<&mailbox::push_ahead>(std::move(ask));
+      server.related()->hurry();
     } else {
       server.send_registered<&mailbox::push_library_message>(std::move(ask));
     }
   }
 };
 
-template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
-auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, Token&& token = {}) {
+template <class Act, class Address, class Token>
+auto send_sys(std::string_view verb, Address&& to, Act act, duration patience, bool is_ahead, Token&& token) {
   using R = std::invoke_result_t<Act&, server_core&>;
   if constexpr (check_address<Address>()) {
     return initiate<R>(
         initiate_sys<R, Act>(), std::forward<Token>(token), verb, resolve(std::move(to), purpose{verb}),
-        saturate(patience), std::move(act));
+        patience, is_ahead, std::move(act));
   }
 }
 
+// What follows the arguments of a verb: a timeout, `ahead`, and a token, each of which may be left out.
+template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  requires(!is_ahead_tag<Token>)
+auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, Token&& token = {}) {
+  return send_sys(verb, std::move(to), std::move(act), saturate(patience), false, std::forward<Token>(token));
+}
 template <class Act, class Address, class Token = asio::use_awaitable_t<>>
-  requires(!timeout_like<Token>)
+  requires(!timeout_like<Token> && !is_ahead_tag<Token>)
 auto ask_sys(std::string_view verb, Address&& to, Act act, Token&& token = {}) {
-  return ask_sys(verb, std::move(to), std::move(act), unsaid_timeout, std::forward<Token>(token));
+  return send_sys(verb, std::move(to), std::move(act), unsaid_timeout, false, std::forward<Token>(token));
+}
+template <class Act, class Address, timeout_like Duration, class Token = asio::use_awaitable_t<>>
+auto ask_sys(std::string_view verb, Address&& to, Act act, Duration patience, ahead_t, Token&& token = {}) {
+  return send_sys(verb, std::move(to), std::move(act), saturate(patience), true, std::forward<Token>(token));
+}
+template <class Act, class Address, class Token = asio::use_awaitable_t<>>
+auto ask_sys(std::string_view verb, Address&& to, Act act, ahead_t, Token&& token = {}) {
+  return send_sys(verb, std::move(to), std::move(act), unsaid_timeout, true, std::forward<Token>(token));
 }
 
 // A process that is one coroutine has no loop that could run the action.

@@ -106,6 +106,39 @@ TEST_CASE("mailbox: a limit makes those who may wait stand in line", "[mailbox]"
   CHECK(pop_all(box) == "e");
 }
 
+TEST_CASE(
+    "mailbox: what goes ahead is beside the queue, and the oldest that takes room may be dropped",
+    "[mailbox]") {
+  letters l;
+  letter f{l.said, 'f'};
+  work notice;
+  mailbox box(2);
+  box.prepare(otpp::overflow::drop_oldest, nullptr, notice);
+  CHECK(box.push_library_message(l.a) == mailbox::result::taken);
+  CHECK(box.push(l.b) == mailbox::result::taken);
+  CHECK(box.push(l.c) == mailbox::result::taken);
+  CHECK(box.push_local(l.d) == mailbox::result::full);
+  CHECK(box.push(l.d) == mailbox::result::full);
+  CHECK(box.take_oldest() == &l.b);
+  CHECK(box.take_oldest() == nullptr); // there is room
+  CHECK(box.push(l.d) == mailbox::result::taken);
+  CHECK(box.push_ahead(l.e) == mailbox::result::taken); // nobody has prepared it for that
+  box.let_ahead(notice);
+  CHECK(box.push_ahead(f) == mailbox::result::taken);
+  CHECK(box.count_up_to(100) == 5);
+  CHECK(box.pop_any() == &notice);
+  CHECK(box.park());
+  box.notice_is_over();
+  CHECK(box.take_first([&](const auto& one) { return &one == &l.c; }) == &l.c);
+  CHECK(box.pop_beside() == &f);
+  CHECK(box.pop_past_tasks() == &l.a);
+  CHECK(box.push(l.b) == mailbox::result::woke);
+  CHECK(names_of(box.close()) == "deb");
+  CHECK(box.push(l.a) == mailbox::result::closed);
+  CHECK(box.push_ahead(l.a) == mailbox::result::closed);
+  CHECK(box.pop_any() == &notice);
+}
+
 TEST_CASE("mailbox: library messages take no place and never wait", "[mailbox]") {
   letters l;
   mailbox box(1);
