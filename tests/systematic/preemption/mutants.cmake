@@ -62,10 +62,10 @@ plant(look_is_not_announced mpsc_queue.count detail/queue/mpsc_queue.hpp
 # ---- mailbox ----
 
 plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
-  [[      return push_within_limit(*line, item, who, may_wait);
+  [[      return push_within_limit(*line, item, who, may_wait, last);
     }
 ]]
-  [[      return push_within_limit(*line, item, who, may_wait);
+  [[      return push_within_limit(*line, item, who, may_wait, last);
     }
     if (::preemption::is_planted("closed_is_asked_too_late")) {
       result taken = enqueue(item, who);
@@ -74,13 +74,14 @@ plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
 ]]
 )
 plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/mailbox.hpp
-  [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
+  [[  push_within_limit(bound& line, envelope& item, by who, bool may_wait, admission::phase last) noexcept {
     std::lock_guard lock(line.mutex);
-    if (is_closed()) {]]
-  [[OTPP_NOINLINE result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept {
-    bool too_early = is_closed();
+    if (result why = admission_.refusal(last); why != result::taken) {]]
+  [[  push_within_limit(bound& line, envelope& item, by who, bool may_wait, admission::phase last) noexcept {
+    result too_early = admission_.refusal(last);
     std::lock_guard lock(line.mutex);
-    if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {]]
+    if (result why = ::preemption::is_planted("closed_is_asked_too_early") ? too_early : admission_.refusal(last);
+        why != result::taken) {]]
 )
 plant(close_forgets_the_line mailbox.expire detail/queue/bound.hpp
   [[    end->next = waiting;]]
@@ -210,8 +211,8 @@ plant_text(claimed_after_the_lock server.drop_or_evict detail/server/end.hpp
 ]]
 )
 plant(closed_and_nobody_told server.call_or_stop detail/server/server_core.hpp
-  [[result == mailbox::result::closed]]
-  [[result == mailbox::result::closed && false]]
+  [[admission::is_refusal(result)]]
+  [[admission::is_refusal(result) && false]]
 )
 plant_text(name_freed_after_the_end server.name_or_stop detail/server/end.hpp
   [[while (registered) {]]

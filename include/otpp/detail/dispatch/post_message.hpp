@@ -6,6 +6,7 @@
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
@@ -142,7 +143,8 @@ struct initiate_post : initiation {
           }
         }
         return;
-      case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
+      case mailbox::result::draining:
+      case mailbox::result::closed: sender.release()->fail(admission::error_of(result)); return;
       case mailbox::result::taken:
       case mailbox::result::woke:
         item.release();
@@ -163,10 +165,10 @@ asio::awaitable<void> post_or_wait(destination target, plain_message_ptr<M> item
     item.release();
     co_return;
   }
-  if (result == mailbox::result::closed) {
-    tell_failure(errc::no_process, verb_name(Verb), type_name<M>(), target.server.get());
-    std::rethrow_exception(
-        make_error(errc::no_process, verb_name(Verb), type_name<M>(), target.server->describe()));
+  if (admission::is_refusal(result)) {
+    errc why = admission::error_of(result);
+    tell_failure(why, verb_name(Verb), type_name<M>(), target.server.get());
+    std::rethrow_exception(make_error(why, verb_name(Verb), type_name<M>(), target.server->describe()));
   }
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
       initiate_post<Verb, M>(), asio::use_awaitable, std::move(target), std::move(item));

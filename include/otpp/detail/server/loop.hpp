@@ -7,6 +7,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/drain.hpp>
 #include <otpp/detail/server/end.hpp>
 #include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
@@ -122,16 +123,23 @@ inline void server_core::take_what_goes_ahead(relations& its) noexcept {
   if (pending_exit* signal = its.incoming.oldest()) {
     apply_exit_signal(*signal); // before what was sent earlier, as in OTP
   }
-  if (its.is_hurried() && !starter_) [[unlikely]] {
-    open_ahead(its);
+  if (its.has_orders() && !starter_) [[unlikely]] {
+    follow_orders(its);
   }
 }
 
-// Opens what is to end the server before all other messages.
-OTPP_NOINLINE inline void server_core::open_ahead(relations& its) noexcept {
-  its.take_hurry();
-  while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
+// Opens what is to end the server before all other messages; ends it if it drains and is drained.
+OTPP_NOINLINE inline void server_core::follow_orders(relations& its) noexcept {
+  bool is_hurried = its.take_hurry();
+  while (is_hurried) {
+    envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; });
+    if (!item) {
+      break;
+    }
     item->open(*this);
+  }
+  if (its.is_draining() && !is_to_end() && is_drained(its)) {
+    request_end(its.drains()->reason());
   }
 }
 

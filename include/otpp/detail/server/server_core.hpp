@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/next_action.hpp>
@@ -119,8 +120,8 @@ class server_core : public process {
     }
     if (!is_registered) {
       slot.end_unregistered();
-    } else if (result == mailbox::result::closed || result == mailbox::result::full) {
-      slot.fail(result == mailbox::result::full ? errc::mailbox_full : errc::no_process);
+    } else if (admission::is_refusal(result) || result == mailbox::result::full) {
+      slot.fail(admission::error_of(result));
     }
   }
 
@@ -251,15 +252,8 @@ class server_core : public process {
     return calls_.take_back(slot, answers, won);
   }
 
-  void close(reply_slot& slot) noexcept {
-    std::lock_guard lock(context().mutex());
-    calls_.close(slot);
-  }
-
-  bool close_unanswered(reply_slot& slot) noexcept {
-    std::lock_guard lock(context().mutex());
-    return calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
-  }
+  void close(reply_slot& slot) noexcept;
+  bool close_unanswered(reply_slot& slot) noexcept;
 
   // Answers the call at the end: the slot's if `answered`, else the reason. Takes over the server half.
   void answer_at_end(reply_slot& slot, bool answered) noexcept {
@@ -302,6 +296,7 @@ class server_core : public process {
   void terminate_failed(std::exception_ptr error) noexcept;
 
  private:
+  friend class drain_plan;
   friend class handler_coroutine;
   friend class idle_timer;
   friend class owned_coroutine;
@@ -334,7 +329,10 @@ class server_core : public process {
   void run_loop() noexcept;
   envelope* next_message() noexcept;
   void take_what_goes_ahead(relations& its) noexcept;
-  void open_ahead(relations& its) noexcept;
+  void follow_orders(relations& its) noexcept;
+  bool is_drained(const relations& its) noexcept;
+  void look_again() noexcept;
+  void look_if_it_drains() noexcept;
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;
