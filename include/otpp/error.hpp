@@ -56,6 +56,8 @@ enum class errc {
   no_connection,
   /// A process elsewhere has answered with something that is not of the type of the call's answer.
   bad_reply,
+  /// The server drains: it does what it has, and takes nothing new.
+  draining,
 };
 
 /// Returns the category of `errc`; its name is "otpp".
@@ -90,6 +92,7 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::max_children: return "the supervisor has as many children as it may have";
         case errc::no_connection: return "no connection with that node, or it was lost";
         case errc::bad_reply: return "this is no answer of the call's type";
+        case errc::draining: return "the server drains: it finishes what it has, and takes nothing new";
       }
       return "unknown error";
     }

@@ -10,12 +10,14 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/address/via.hpp>
 #include <otpp/detail/dispatch/gen_server.hpp>
+#include <otpp/draining.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/callbacks.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/gen_server/cast.hpp>
+#include <otpp/gen_server/drain.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/gen_server/overflow.hpp>
 #include <otpp/gen_server/reply.hpp>

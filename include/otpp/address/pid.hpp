@@ -86,6 +86,12 @@ class pid {
     return detail::access::make<server_ref<detail::any_callbacks>>(core_).stop(std::forward<Args>(args)...);
   }
 
+  /// Lets the process finish what it has, and ends it: as `server_ref::drain`.
+  template <class... Args>
+  auto drain(Args&&... args) const {
+    return detail::access::make<server_ref<detail::any_callbacks>>(core_).drain(std::forward<Args>(args)...);
+  }
+
   friend bool operator==(const pid& a, const pid& b) noexcept { return a.core_ == b.core_; }
 
   /// Prints `describe()`.

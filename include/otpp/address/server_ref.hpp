@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/server/drain_request.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/access.hpp>
@@ -182,6 +183,62 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   auto stop(exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) const {
     return detail::start_stop(
         core(), std::move(reason), detail::saturate(timeout), true, std::forward<Token>(token));
+  }
+
+  /// Lets the server finish what it has, ends it, and waits for the end. OTP has no such function.
+  ///
+  /// From now on what is new is refused with `errc::draining`: calls, casts and plain messages of all others, also where
+  /// they come by a name. What the server has is done: what is in its mailbox, and what stands in line for room there,
+  /// which has been accepted; calls whose `otpp::caller` it keeps; its coroutines (`otpp::co_spawn`). Meanwhile it gets
+  /// all that it needs for that: answers, its timers, news of other processes, and what it sends to itself from its
+  /// callbacks and coroutines. Then it ends like one that is stopped. A timer that is still to fire does not hold it up.
+  ///
+  /// If that takes longer than `within`, the handler that waits is cancelled, and the server ends as with
+  /// `stop(otpp::ahead)`: `terminate` runs, and calls that are left get `errc::exited`.
+  ///
+  /// A server whose work has no end of itself, as one that accepts connections, hears of it by `otpp::draining`. A
+  /// process that is a coroutine (`spawn`) ends when that returns, or is cancelled at the deadline. A supervisor drains
+  /// its children, too, in the order in which it ends them, by the same deadline.
+  ///
+  /// Draining cannot be taken back. A second drain may bring the deadline forward; the first reason stands. `stop` and
+  /// `exit` do what they always do.
+  ///
+  /// @param within  How long it may take, at most; `otpp::infinite` means as long as it takes.
+  /// @param reason  The reason that `terminate` gets; `normal` by default.
+  /// @param token   A completion token.
+  ///
+  /// @par Completion signature
+  /// `void(std::exception_ptr)`
+  ///
+  /// @par Errors
+  /// - `errc::timeout`: it had not ended at the deadline; it has ended now.
+  /// - `errc::exited`: it has ended with another reason.
+  /// - `errc::no_process`, `errc::calling_self`, `errc::deadlock`: as for `stop`.
+  /// - `errc::bad_message`: the process is on another node. It is not drained.
+  ///
+  /// @par Cancellation
+  /// All types end the wait with `asio::error::operation_aborted`; the server drains on, and ends.
+  ///
+  /// @par Thread safety
+  /// Safe from any thread.
+  ///
+  /// @par Lifetime
+  /// This object may be destroyed at once.
+  ///
+  /// @par Example
+  /// @code
+  /// co_await server.drain(30s);
+  /// co_await server.drain(30s, otpp::exit_reason::shutdown());
+  /// @endcode
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+    requires(!std::convertible_to<Token, exit_reason>)
+  auto drain(Duration within, Token&& token = {}) const {
+    return drain(within, exit_reason::normal(), std::forward<Token>(token));
+  }
+  template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
+  auto drain(Duration within, exit_reason reason, Token&& token = {}) const {
+    return detail::start_drain(
+        core(), std::move(reason), detail::saturate(within), std::forward<Token>(token));
   }
 
   /// Waits until the server has ended, for whatever reason, and returns the reason. OTP uses a monitor for

@@ -34,9 +34,20 @@ class run_options {
   }
   run_options report_after(duration time) && { return report_after(time); }
 
+  /// Has SIGINT and SIGTERM drain the tree of supervisors that is run (`run(supervisor_spec)`), for so long in all: each
+  /// child refuses what is new, finishes what it has, and ends, in reverse start order (`server_ref::drain`). What is left
+  /// at the deadline is shut down as without this. Has no effect on the `run` of a coroutine, which stops, or drains, its
+  /// servers itself.
+  run_options& drain(duration within) & {
+    drain_ = detail::saturate(within);
+    return *this;
+  }
+  run_options drain(duration within) && { return drain(within); }
+
  private:
   friend struct detail::access;
   std::optional<duration> report_after_;
+  std::optional<duration> drain_;
 };
 
 } // namespace otpp

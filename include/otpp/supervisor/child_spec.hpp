@@ -109,6 +109,19 @@ class child_spec {
     return std::move(shutdown(within, ahead));
   }
 
+  /// Has the child drained (`server_ref::drain`) for so long, at most, instead of being sent the signal: it refuses what
+  /// is new with `errc::draining`, does what it has, and runs its `terminate`, whether it traps exits or not. The shutdown
+  /// time begins at the deadline. A child is drained whenever its supervisor shuts it down. One that is killed at once is not.
+  template <detail::timeout_like Duration>
+  child_spec& drain(Duration within) & {
+    drain_ = (std::max)(detail::saturate(within), duration::zero());
+    return *this;
+  }
+  template <detail::timeout_like Duration>
+  child_spec drain(Duration within) && {
+    return std::move(drain(within));
+  }
+
   /// Has the child killed instead of being shut down.
   child_spec& shutdown(brutal_kill_t) & {
     shutdown_ = duration(-1);
@@ -230,6 +243,9 @@ class child_spec {
   /// Negative for `brutal_kill`.
   duration shutdown() const noexcept { return shutdown_; }
   bool shuts_down_ahead() const noexcept { return shuts_down_ahead_; }
+
+  /// Zero if it is not drained.
+  duration drain() const noexcept { return drain_; }
   duration first_delay() const noexcept { return first_delay_; }
   duration longest_delay() const noexcept { return longest_delay_; }
 
@@ -250,6 +266,7 @@ class child_spec {
   std::shared_ptr<const options> how_; // null for most specifications
   std::string_view type_name_;
   duration shutdown_;
+  duration drain_{};
   duration first_delay_{};
   duration longest_delay_{};
   restart_type restart_;

@@ -19,6 +19,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <limits>
@@ -57,6 +58,18 @@ class dynamic_spec {
   }
   dynamic_spec shutdown(ahead_t) && { return shutdown(ahead); }
 
+  /// Drains all children for so long, at most, as with `child_spec::drain`, unless their own specification says so: all
+  /// of them at once.
+  template <detail::timeout_like Duration>
+  dynamic_spec& drain(Duration within) & {
+    drain_ = (std::max)(detail::saturate(within), duration::zero());
+    return *this;
+  }
+  template <detail::timeout_like Duration>
+  dynamic_spec drain(Duration within) && {
+    return drain(within);
+  }
+
   /// Sets the maximum number of children; with more, `start_child` fails with `errc::max_children`.
   dynamic_spec& max_children(std::size_t most) & {
     most_ = most;
@@ -71,6 +84,7 @@ class dynamic_spec {
   std::size_t intensity_ = 1;
   duration period_ = std::chrono::seconds(5);
   bool shuts_down_ahead_ = false;
+  duration drain_{};
   std::size_t most_ = (std::numeric_limits<std::size_t>::max)();
 };
 
@@ -100,7 +114,8 @@ struct dynamic_supervisor {
     }
     detail::become_supervisor({one_for_one, spec.intensity_, spec.period_, true});
     return state_type(
-        detail::restart_budget(spec.intensity_, spec.period_), spec.most_, spec.shuts_down_ahead_,
+        detail::restart_budget(spec.intensity_, spec.period_), spec.most_,
+        detail::ending_of_all{spec.shuts_down_ahead_, spec.drain_},
         [](duration delay, detail::restart_retry what) {
           send_after(delay, self<dynamic_supervisor>(), what);
         });

@@ -4,6 +4,7 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/util/access.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/options.hpp>
@@ -13,6 +14,7 @@
 #include <otpp/process/exit.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/run.hpp>
+#include <otpp/run/options.hpp>
 #include <otpp/supervisor/child_spec.hpp>
 #include <otpp/supervisor/children.hpp>
 #include <otpp/supervisor/detail/child_requests.hpp>
@@ -28,6 +30,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -50,7 +53,7 @@ namespace otpp {
 /// at once with `errc::no_process`.
 ///
 /// When it ends, by `stop()`, with its parent, or because it has given up, it shuts its children down in
-/// reverse start order, as their specifications say. When it is killed its children end through their links.
+/// reverse start order, as their specifications say; if it is drained, it drains them. When it is killed its children end through their links.
 ///
 /// While it starts a child, or waits for one to end, it serves no requests, as in OTP: a slow `init` should
 /// do its work in a `handle_continue`.
@@ -111,7 +114,8 @@ inline asio::awaitable<server_ref<supervisor>> start_supervisor(options how, sup
 
 namespace detail {
 
-inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool> gave_up, bool ends_ahead) {
+inline asio::awaitable<int> run_tree(
+    supervisor_spec spec, std::shared_ptr<bool> gave_up, bool ends_ahead, std::optional<duration> drain) {
   server_ref<supervisor> top = co_await otpp::start<supervisor>(std::move(spec));
   bool is_interrupted = false;
   try {
@@ -122,13 +126,15 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
   if (is_interrupted) {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     try {
-      if (ends_ahead) {
+      if (drain) {
+        co_await top.drain(*drain, exit_reason::shutdown());
+      } else if (ends_ahead) {
         co_await top.stop(exit_reason::shutdown(), ahead);
       } else {
         co_await top.stop(exit_reason::shutdown());
       }
     } catch (const error&) {
-      // The supervisor has just ended for another reason.
+      // It has just ended for another reason, or was not drained in time.
     }
   }
   co_return *gave_up ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -139,7 +145,7 @@ inline asio::awaitable<int> run_tree(supervisor_spec spec, std::shared_ptr<bool>
 /// Runs a tree of supervisors as a whole program, and returns its exit status.
 ///
 /// SIGINT and SIGTERM shut the tree down, in reverse start order; a child that exceeds its time is reported
-/// and killed. The program also ends when the supervisor does: with status 0 if its significant children have
+/// and killed. With `run_options::drain` they let it finish what it has. The program also ends when the supervisor does: with status 0 if its significant children have
 /// ended, and with 1 if it gives up or cannot start, which is reported on stderr. All else as `run` of a
 /// coroutine.
 ///
@@ -151,7 +157,8 @@ inline int run(supervisor_spec spec, const run_options& how = {}) {
   auto gave_up = std::make_shared<bool>(false);
   spec.gave_up_ = gave_up;
   bool ends_ahead = spec.shuts_down_ahead_;
-  return run(detail::run_tree(std::move(spec), std::move(gave_up), ends_ahead), how);
+  return run(
+      detail::run_tree(std::move(spec), std::move(gave_up), ends_ahead, detail::access::drain(how)), how);
 }
 
 } // namespace otpp

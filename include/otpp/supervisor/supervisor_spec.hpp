@@ -9,6 +9,7 @@
 #include <otpp/supervisor/supervision.hpp>
 #include <otpp/timeout.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +76,18 @@ class supervisor_spec {
   }
   supervisor_spec shutdown(ahead_t) && { return std::move(shutdown(ahead)); }
 
+  /// Drains all children for so long, at most, as with `child_spec::drain`, unless their own specification says so: in
+  /// reverse start order.
+  template <detail::timeout_like Duration>
+  supervisor_spec& drain(Duration within) & {
+    drain_ = (std::max)(detail::saturate(within), duration::zero());
+    return *this;
+  }
+  template <detail::timeout_like Duration>
+  supervisor_spec drain(Duration within) && {
+    return std::move(drain(within));
+  }
+
   supervisor_spec& ends(auto_shutdown when) & {
     auto_shutdown_ = when;
     return *this;
@@ -99,6 +112,7 @@ class supervisor_spec {
   strategy strategy_;
   auto_shutdown auto_shutdown_ = auto_shutdown::never;
   bool shuts_down_ahead_ = false;
+  duration drain_{};
   bool is_ignored_ = false;
   std::shared_ptr<bool> gave_up_; // for run()
 };

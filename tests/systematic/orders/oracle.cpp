@@ -133,7 +133,8 @@ ending ending_of(const std::exception_ptr& error) {
       case otpp::errc::running:
       case otpp::errc::max_children:
       case otpp::errc::no_connection:
-      case otpp::errc::bad_reply: break;
+      case otpp::errc::bad_reply:
+      case otpp::errc::draining: break;
     }
     return unknown;
   } catch (const std::system_error& other) {

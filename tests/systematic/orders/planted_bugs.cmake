@@ -84,17 +84,17 @@ function(otpp_plant_bugs folder)
   list(APPEND bugs 7:emptied_before_closed)
   plant(7 detail/queue/mailbox.hpp
     "    if (!line) {
-      closed_.store(true, std::memory_order_release);
+      admission_.close();
       return let_all_go();
     }"
     "    if (!line) {
       if (otpp_planted_bug != 7) {
-        closed_.store(true, std::memory_order_release);
+        admission_.close();
       }
       return let_all_go();
     }")
   plant(7 detail/queue/mailbox.hpp
-    "  struct leftovers {" "  void close_later() noexcept { closed_ = true; }\n  struct leftovers {")
+    "  struct leftovers {" "  void close_later() noexcept { admission_.close(); }\n  struct leftovers {")
   plant(7 detail/server/end.hpp "  answer_last();\n" "  answer_last();\n  mailbox_.close_later();\n")
 
   # Of those who wait for the end, one is told.

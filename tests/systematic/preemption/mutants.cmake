@@ -62,10 +62,10 @@ plant(look_is_not_announced mpsc_queue.count detail/queue/mpsc_queue.hpp
 # ---- mailbox ----
 
 plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
-  [[      return push_within_limit(*line, item, who, may_wait);
+  [[      return push_within_limit(*line, item, who, may_wait, last);
     }
 ]]
-  [[      return push_within_limit(*line, item, who, may_wait);
+  [[      return push_within_limit(*line, item, who, may_wait, last);
     }
     if (::preemption::is_planted("closed_is_asked_too_late")) {
       result taken = enqueue(item, who);
@@ -75,22 +75,11 @@ plant_text(closed_is_asked_too_late mailbox.close detail/queue/mailbox.hpp
 )
 plant_text(closed_is_asked_too_early mailbox.withdraw detail/queue/impl/mailbox.hpp
   [[  std::lock_guard lock(line.mutex);
-  if (is_closed()) {
-    return result::closed;
-  }
-  if (is_first) {
-    return put_beside(line, line.ahead, item, who);
-  }
-  const bool]]
-  [[  bool too_early = is_closed();
+  if (result why = admission_.refusal(last); why != result::taken) {]]
+  [[  result too_early = admission_.refusal(last);
   std::lock_guard lock(line.mutex);
-  if (::preemption::is_planted("closed_is_asked_too_early") ? too_early : is_closed()) {
-    return result::closed;
-  }
-  if (is_first) {
-    return put_beside(line, line.ahead, item, who);
-  }
-  const bool]]
+  if (result why = ::preemption::is_planted("closed_is_asked_too_early") ? too_early : admission_.refusal(last);
+      why != result::taken) {]]
 )
 plant(nobody_is_noticed mailbox.drop_oldest detail/queue/impl/mailbox.hpp
   [[!line.is_noticed]]

@@ -5,6 +5,7 @@
 #include <otpp/address/server_ref.hpp>
 #include <otpp/detail/dispatch/call_handler.hpp>
 #include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/news.hpp>
 #include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/queue/envelope.hpp>
@@ -21,8 +22,6 @@
 #include <otpp/gen_server/callbacks.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
-#include <otpp/process/exit.hpp>
-#include <otpp/process/monitor.hpp>
 #include <otpp/sys/format_status.hpp>
 
 #include <asio/awaitable.hpp>
@@ -162,12 +161,7 @@ class gen_server final : public server_core {
       }
     });
     if (kind == verb::info) {
-      if constexpr (handles_info<Callbacks, down>) {
-        found = type == typeid(down) ? &open_info<down> : found;
-      }
-      if constexpr (handles_info<Callbacks, exit_signal>) {
-        found = type == typeid(exit_signal) ? &open_info<exit_signal> : found;
-      }
+      found = opener_of_news<gen_server>(type, found);
       if constexpr (requires { typename Callbacks::takes_any_message; }) {
         found = &open_never;
       }

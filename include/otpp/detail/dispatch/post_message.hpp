@@ -6,6 +6,7 @@
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/deadlock.hpp>
@@ -146,8 +147,9 @@ struct initiate_post : initiation {
           }
         }
         return;
-      case mailbox::result::closed: sender.release()->fail(errc::no_process); return;
       case mailbox::result::dropped: sender.release()->answer(); return;
+      case mailbox::result::draining:
+      case mailbox::result::closed: sender.release()->fail(admission::error_of(result)); return;
       case mailbox::result::taken:
       case mailbox::result::woke:
         item.release();
@@ -175,8 +177,8 @@ asio::awaitable<void> post_or_wait(destination target, plain_message_ptr<M> item
   if (result == mailbox::result::dropped) {
     co_return;
   }
-  if (result == mailbox::result::closed || target.server->queue().when_full() == overflow::refuse) {
-    errc why = result == mailbox::result::closed ? errc::no_process : errc::mailbox_full;
+  if (admission::is_refusal(result) || target.server->queue().when_full() == overflow::refuse) {
+    errc why = admission::error_of(result);
     tell_failure(why, verb_name(Verb), type_name<M>(), target.server.get());
     std::rethrow_exception(make_error(why, verb_name(Verb), type_name<M>(), target.server->describe()));
   }

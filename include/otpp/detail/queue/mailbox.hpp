@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/bound.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mpsc_queue.hpp>
@@ -37,14 +38,7 @@ namespace otpp::detail {
 // room is in bound.hpp.
 class mailbox {
  public:
-  enum class result {
-    taken,
-    woke,    // taken, and the caller of push must wake the receiver
-    waiting, // not taken yet: it waits for room, and `admitted` will be called
-    full,    // not taken, as the following: there is no room, and it must not wait
-    dropped, // its sender is to drop it; not returned by the mailbox
-    closed,  // the server has ended
-  };
+  using result = admission::result;
 
   // Which thread pushes. The thread that is the receiver, or has claimed that role, needs no atomic
   // operation.
@@ -78,7 +72,8 @@ class mailbox {
       return line->when_full == overflow::drop_oldest ? result::full
                                                       : push_within_limit(*line, item, by::receiver, true);
     }
-    return is_closed() ? result::closed : enqueue(item, by::receiver);
+    result why = admission_.refusal();
+    return why == result::taken ? enqueue(item, by::receiver) : why;
   }
 
   // Takes out the oldest message that takes a place, if the mailbox is still full and drops the oldest; else returns null.
@@ -103,12 +98,18 @@ class mailbox {
 
   // Takes a message of the library regardless of the limit, ahead of what is queued.
   result push_ahead(envelope& item, by who = by::anyone) noexcept;
+  // Takes a message that the receiver sends to itself, which a draining mailbox takes.
+  result push_own(envelope& item, bool may_wait) noexcept {
+    return push(item, by::receiver, may_wait, admission::phase::draining);
+  }
+
+  // Refuses what is sent from now on, unless it is of the library. Messages that wait for room keep their place.
+  void drain() noexcept { admission_.drain(); }
 
   // Takes a task, even if closed for messages, but not if barred.
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who, 0); }
 
-  // Memory for the operation that wakes the receiver.
-  op_storage& wake_storage() noexcept { return queue_.wake_storage; }
+  op_storage& wake_storage() noexcept { return queue_.wake_storage; } // to wake the receiver
 
   // Makes the calling thread the receiver, if the receiver is parked.
   bool claim() noexcept { return queue_.claim(); }
@@ -119,7 +120,7 @@ class mailbox {
     return line ? line->take_first([&](const envelope& item) { return item.sender() == sender; }) : nullptr;
   }
 
-  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  bool is_closed() const noexcept { return admission_.is_closed(); }
 
   struct lengths {
     std::size_t now = 0;
@@ -291,11 +292,11 @@ class mailbox {
   envelope* close() noexcept {
     bound* line = counter();
     if (!line) {
-      closed_.store(true, std::memory_order_release);
+      admission_.close();
       return let_all_go();
     }
     std::lock_guard lock(line->mutex);
-    closed_.store(true, std::memory_order_release);
+    admission_.close();
     return line->take_behind(let_all_go());
   }
 
@@ -320,14 +321,16 @@ class mailbox {
     return result::closed;
   }
 
-  result push(envelope& item, by who, bool may_wait) noexcept {
+  result push(envelope& item, by who, bool may_wait, admission::phase last = {}) noexcept {
     if (bound* line = counter(); line && line->is_on.load(std::memory_order_relaxed)) {
-      return push_within_limit(*line, item, who, may_wait);
+      return push_within_limit(*line, item, who, may_wait, last);
     }
-    return is_closed() ? result::closed : enqueue(item, who);
+    result why = admission_.refusal(last);
+    return why == result::taken ? enqueue(item, who) : why;
   }
 
-  result push_within_limit(bound& line, envelope& item, by who, bool may_wait) noexcept;
+  result push_within_limit(
+      bound& line, envelope& item, by who, bool may_wait, admission::phase last = {}) noexcept;
   result push_behind_line(bound& line, envelope& item, by who) noexcept;
   result put_beside(bound& line, intrusive_fifo<envelope>& list, envelope& item, by who) noexcept;
   bound& make_bound();
@@ -390,7 +393,7 @@ class mailbox {
 
   // What senders access comes first, then what the receiver accesses.
   std::atomic<bound*> bound_{nullptr}; // never reset once it is set
-  std::atomic<bool> closed_{false};
+  admission admission_;
   mpsc_queue<queued> queue_;
   envelope* aside_ = nullptr;
   envelope* last_aside_ = nullptr; // valid only if aside_ is set

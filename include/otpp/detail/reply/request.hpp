@@ -51,7 +51,7 @@ class call_request : public envelope, public answer_slot<reply_t<M>> {
   source_location where_;
 };
 
-// True for what the library tells a process. It has an is_void().
+// True for what the library tells a process. Its is_void(), if it has one, says whether it was taken back.
 template <class M>
 inline constexpr bool is_news = false;
 
@@ -64,7 +64,7 @@ class message_envelope : public envelope {
 
   const std::type_info* news() const noexcept final { return is_news<M> ? &typeid(M) : nullptr; }
   bool is_void() const noexcept final {
-    if constexpr (is_news<M>) {
+    if constexpr (is_news<M> && requires(const M& news) { news.is_void(); }) {
       return content_.is_void();
     } else {
       return false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/memory/op_storage.hpp>
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/task.hpp>
@@ -216,8 +217,14 @@ class process : public counted<process> {
     if (result < mailbox::result::full) [[likely]] {
       return true;
     }
-    if (result == mailbox::result::closed) {
-      sent.fail(errc::no_process);
+    if (admission::is_refusal(result)) {
+      result = push_own_if_draining(sent, &here, result, true);
+      if (admission::is_refusal(result)) {
+        sent.fail(admission::error_of(result));
+        return true;
+      }
+    }
+    if (result < mailbox::result::full) {
       return true;
     }
     here.answer_local(sent); // nobody else knows of it: it begins anew, and is registered
@@ -234,8 +241,17 @@ class process : public counted<process> {
     if (mailbox_.is_closed()) {
       return mailbox::result::closed; // it is not activated for this message
     }
-    return (mailbox_.*Push)(item, place_of(here));
+    mailbox::result result = (mailbox_.*Push)(item, place_of(here));
+    return push_own_if_draining(item, here, result, Push != &mailbox::try_push);
   }
+
+  // While it drains, it takes what it sends to itself in its own steps.
+  OTPP_INLINE mailbox::result push_own_if_draining(
+      envelope& item, turn* here, mailbox::result result, bool may_wait) noexcept {
+    bool is_own = result == mailbox::result::draining && here && here->running() == this;
+    return is_own ? mailbox_.push_own(item, may_wait) : result;
+  }
+
   mailbox::result wake_if_due(mailbox::result result, turn* here) noexcept {
     if (result == mailbox::result::woke) {
       schedule(here);

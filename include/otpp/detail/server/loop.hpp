@@ -7,6 +7,7 @@
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/drain.hpp>
 #include <otpp/detail/server/end.hpp>
 #include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
@@ -136,19 +137,23 @@ inline void server_core::take_what_goes_ahead(relations& its) noexcept {
   if (pending_exit* signal = its.incoming.oldest()) {
     apply_exit_signal(*signal); // before what was sent earlier, as in OTP
   }
-  if (its.is_hurried() && !starter_) [[unlikely]] {
-    open_ahead(its);
+  if (its.has_orders() && !starter_) [[unlikely]] {
+    follow_orders(its);
   }
 }
 
-// Opens what is to end the server before all other messages.
-OTPP_NOINLINE inline void server_core::open_ahead(relations& its) noexcept {
-  its.take_hurry();
-  if (mailbox_.number_beside() != 0) {
-    observation_.be_careful(); // from now on it finds what was sent ahead
+// Opens what is to end the server before all other messages; ends it if it drains and is drained.
+OTPP_NOINLINE inline void server_core::follow_orders(relations& its) noexcept {
+  if (its.take_hurry()) {
+    if (mailbox_.number_beside() != 0) {
+      observation_.be_careful(); // from now on it finds what was sent ahead
+    }
+    while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
+      item->open(*this);
+    }
   }
-  while (envelope* item = mailbox_.take_first([](const envelope& one) { return one.is_ahead; })) {
-    item->open(*this);
+  if (its.is_draining() && !is_to_end() && is_drained(its)) {
+    request_end(its.drains()->reason());
   }
 }
 

@@ -238,6 +238,8 @@ class owned_coroutine : public task, public counted<owned_coroutine> {
       if (server_->waits_for_ == server_core::waits_for::coroutines &&
           server_->related()->coroutines.empty()) {
         server_->waits_for_ = server_core::waits_for::turn;
+      } else {
+        server_->look_if_it_drains();
       }
     }
   }

@@ -8,6 +8,7 @@
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/runtime/turn.hpp>
+#include <otpp/detail/server/drain_plan.hpp>
 #include <otpp/detail/server/exit_signals.hpp>
 #include <otpp/detail/server/open_calls.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -15,6 +16,7 @@
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/supervisor/supervision.hpp>
+#include <otpp/timeout.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -105,6 +107,7 @@ class relations {
   ~relations() {
     delete get_supervision();
     delete get_place();
+    delete drains();
   }
 
   // ---- any thread ----
@@ -215,11 +218,37 @@ class relations {
   }
 
   // A message that is_ahead has been put into the mailbox. Any thread.
-  void hurry() noexcept { is_hurried_.store(true, std::memory_order_release); }
+  void hurry() noexcept { orders_.fetch_or(ahead_order, std::memory_order_release); }
+
+  // How the process is drained. Any thread; the first may throw std::bad_alloc, the second returns null if it never was.
+  static drain_plan& plan_drain(server_core& process) {
+    relations& its = of(process);
+    drain_plan* plan = its.drains();
+    if (!plan) {
+      auto made = std::make_unique<drain_plan>(process);
+      if (its.drain_.compare_exchange_strong(
+              plan, made.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {
+        plan = made.release();
+      }
+    }
+    return *plan;
+  }
+  drain_plan* drains() const noexcept { return drain_.load(std::memory_order_acquire); }
+
+  // Drains the process. Any thread. Precondition: it was planned.
+  void drain(const exit_reason& reason, duration within) noexcept {
+    if (drain_plan* plan = drains(); plan->begin(reason, within)) {
+      orders_.fetch_or(drain_order, std::memory_order_release);
+      plan->look();
+    }
+  }
+  bool is_draining() const noexcept { return (orders_.load(std::memory_order_acquire) & drain_order) != 0; }
 
   // Called by the process itself.
-  bool is_hurried() const noexcept { return is_hurried_.load(std::memory_order_relaxed); }
-  bool take_hurry() noexcept { return is_hurried_.exchange(false, std::memory_order_acquire); }
+  bool has_orders() const noexcept { return orders_.load(std::memory_order_relaxed) != 0; }
+  bool take_hurry() noexcept {
+    return (orders_.fetch_and(drain_order, std::memory_order_acquire) & ahead_order) != 0;
+  }
 
   // Voids the exit signals that came through a link from `who`. Called by the process itself.
   void ignore_exit_signals_of(std::uint64_t who) noexcept {
@@ -256,6 +285,9 @@ class relations {
 
   // Ends the timers of a process that has ended.
   void end_timers() noexcept {
+    if (drain_plan* plan = drains()) {
+      plan->disarm();
+    }
     while (true) {
       owned_timer* one = nullptr;
       {
@@ -345,7 +377,10 @@ class relations {
   std::atomic<std::uint32_t> state_users_{1};
   std::atomic<const supervision*> supervision_{nullptr};
   std::atomic<const child_place*> place_{nullptr};
-  std::atomic<bool> is_hurried_{false};
+  std::atomic<drain_plan*> drain_{nullptr};
+  static constexpr std::uint8_t ahead_order = 1;
+  static constexpr std::uint8_t drain_order = 2;
+  std::atomic<std::uint8_t> orders_{0};
 };
 
 } // namespace otpp::detail

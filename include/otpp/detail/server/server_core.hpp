@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
 #include <otpp/detail/queue/next_action.hpp>
@@ -121,7 +122,7 @@ class server_core : public process {
     if (!is_registered) {
       slot.end_unregistered();
     } else if (result >= mailbox::result::full && !find_room(item, result)) {
-      slot.fail(result == mailbox::result::closed ? errc::no_process : errc::mailbox_full);
+      slot.fail(admission::error_of(result));
     }
   }
 
@@ -248,15 +249,8 @@ class server_core : public process {
     return calls_.take_back(slot, answers, won);
   }
 
-  void close(reply_slot& slot) noexcept {
-    std::lock_guard lock(context().mutex());
-    calls_.close(slot);
-  }
-
-  bool close_unanswered(reply_slot& slot) noexcept {
-    std::lock_guard lock(context().mutex());
-    return calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
-  }
+  void close(reply_slot& slot) noexcept;
+  bool close_unanswered(reply_slot& slot) noexcept;
 
   // Answers the call at the end: the slot's if `answered`, else the reason. Takes over the server half.
   void answer_at_end(reply_slot& slot, bool answered) noexcept {
@@ -299,6 +293,7 @@ class server_core : public process {
   void terminate_failed(std::exception_ptr error) noexcept;
 
  private:
+  friend class drain_plan;
   friend class handler_coroutine;
   friend class idle_timer;
   friend class owned_coroutine;
@@ -333,7 +328,10 @@ class server_core : public process {
   envelope* next_carefully() noexcept;
   envelope* next_beside() noexcept;
   void take_what_goes_ahead(relations& its) noexcept;
-  void open_ahead(relations& its) noexcept;
+  void follow_orders(relations& its) noexcept;
+  bool is_drained(const relations& its) noexcept;
+  void look_again() noexcept;
+  void look_if_it_drains() noexcept;
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;

@@ -119,6 +119,10 @@ struct access {
   static const auto& report_after(const Options& how) noexcept {
     return how.report_after_;
   }
+  template <class Options>
+  static const auto& drain(const Options& how) noexcept {
+    return how.drain_;
+  }
 
   // registry: names for what has no pid yet, and those who wait for a name.
   template <class Names, class Text, class Server>

@@ -184,6 +184,7 @@ class inbound_call final : public open_inbound {
         case errc::no_process:
         case errc::no_reply:
         case errc::bad_message:
+        case errc::draining:
         case errc::mailbox_full: reason = exit_reason(error); return false;
         default: return true;
       }

@@ -40,6 +40,7 @@ constexpr std::string_view atom_of(errc code) noexcept {
     case errc::max_children: return "max_children";
     case errc::no_connection: return "noconnection";
     case errc::bad_reply: return "bad_reply";
+    case errc::draining: return "draining";
   }
   return "unknown_error";
 }

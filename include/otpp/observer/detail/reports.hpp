@@ -86,11 +86,12 @@ inline std::size_t exit_class(const exit_reason& why) noexcept {
 }
 
 // The library's errors, as the label of a metric says them.
-inline constexpr std::array<std::string_view, 18> failure_codes{
-    "unknown",         "no_process", "exited",  "timeout",      "no_reply",      "calling_self",
-    "bad_message",     "name_taken", "ignored", "mailbox_full", "deadlock",      "already_started",
-    "already_present", "not_found",  "running", "max_children", "no_connection", "bad_reply"};
-static_assert(failure_codes.size() == static_cast<std::size_t>(errc::bad_reply) + 1);
+inline constexpr std::array<std::string_view, 19> failure_codes{
+    "unknown",      "no_process",      "exited",          "timeout",   "no_reply",
+    "calling_self", "bad_message",     "name_taken",      "ignored",   "mailbox_full",
+    "deadlock",     "already_started", "already_present", "not_found", "running",
+    "max_children", "no_connection",   "bad_reply",       "draining"};
+static_assert(failure_codes.size() == static_cast<std::size_t>(errc::draining) + 1);
 
 // What is known of what was reported. Of fixed size, whatever the names are.
 struct reported {

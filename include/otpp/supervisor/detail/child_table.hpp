@@ -69,6 +69,12 @@ inline failure refuse(errc code, const char* operation, const std::string& child
   return fail(make_error(code, operation, {}, '"' + child + '"'));
 }
 
+// How a supervisor's specification says that all children end.
+struct ending_of_all {
+  bool is_ahead = false;
+  duration drain{}; // zero: not
+};
+
 // The base of both kinds of child lists: implements what happens to a single child. The derived class decides
 // where its record is stored. All functions run in the supervisor's handlers, one at a time, so nothing
 // changes while one of them waits for a child to start or end.
@@ -77,13 +83,16 @@ class child_table {
   using later = void (*)(duration, restart_retry);
 
   // `send_later` sends the supervisor a message, so that it can serve other requests in the meantime.
-  child_table(restart_budget budget, bool shuts_down_ahead, later send_later)
-      : budget_(std::move(budget)), send_later_(send_later), shuts_down_ahead_(shuts_down_ahead) {}
+  child_table(restart_budget budget, ending_of_all how, later send_later)
+      : budget_(std::move(budget)), send_later_(send_later), how_(how) {}
 
   // What the supervisor's specification says of all its children.
   void inherit(child_spec& spec) const noexcept {
-    if (shuts_down_ahead_) {
+    if (how_.is_ahead) {
       spec.shutdown(ahead);
+    }
+    if (spec.drain() == duration::zero()) {
+      spec.drain(how_.drain);
     }
   }
 
@@ -205,7 +214,7 @@ class child_table {
 
   restart_budget budget_;
   later send_later_;
-  bool shuts_down_ahead_;
+  ending_of_all how_;
   std::uint64_t last_position_ = 0;
 };
 

@@ -32,8 +32,8 @@ namespace otpp::detail {
 // The children of a dynamic supervisor, which are its state. The key is the id of a child's last incarnation.
 class dynamic_children : private child_table {
  public:
-  dynamic_children(restart_budget budget, std::size_t most, bool shuts_down_ahead, later send_later)
-      : child_table(std::move(budget), shuts_down_ahead, send_later), most_(most) {}
+  dynamic_children(restart_budget budget, std::size_t most, ending_of_all how, later send_later)
+      : child_table(std::move(budget), how, send_later), most_(most) {}
 
   asio::awaitable<outcome<pid>> add(child_spec spec) {
     if (children_.size() >= most_) {
@@ -99,26 +99,30 @@ class dynamic_children : private child_table {
   // Sends the exit signal to all children, and then waits for all of them, each for as long as its
   // specification allows.
   asio::awaitable<void> stop_all() {
-    std::vector<child_record*> left;
+    struct ending_child {
+      child_record* one;
+      duration patience;
+    };
+    std::vector<ending_child> left;
     for (auto& [number, one] : children_) {
       if (one.who) {
-        left.push_back(&one);
+        left.push_back({&one, time_to_end(one.spec, drain_time(one.spec, one.who))});
       }
     }
     // Waits in the order of the children's deadlines, so that no child loses time while another is awaited.
-    std::sort(left.begin(), left.end(), [](const child_record* a, const child_record* b) {
-      return a->spec.shutdown() < b->spec.shutdown();
+    std::sort(left.begin(), left.end(), [](const ending_child& a, const ending_child& b) {
+      return a.patience < b.patience;
     });
-    for (child_record* one : left) {
-      signal_shutdown(one->spec, one->who);
+    for (const ending_child& each : left) {
+      begin_end(each.one->spec, each.one->who, drain_time(each.one->spec, each.one->who));
     }
     auto begin = time_here();
-    for (child_record* one : left) {
-      duration patience = infinite;
-      if (!is_killed_at_once(one->spec) && one->spec.shutdown() != infinite) {
-        patience = (std::max)(one->spec.shutdown() - (time_here() - begin), duration::zero());
+    for (const ending_child& each : left) {
+      duration patience = each.patience;
+      if (patience != infinite) {
+        patience = (std::max)(patience - (time_here() - begin), duration::zero());
       }
-      co_await await_end(one->spec, one->who, patience);
+      co_await await_end(each.one->spec, each.one->who, patience);
     }
     children_.clear();
   }

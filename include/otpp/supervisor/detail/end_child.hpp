@@ -3,11 +3,15 @@
 #pragma once
 
 #include <otpp/address/pid.hpp>
+#include <otpp/address/server_ref.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
+#include <otpp/detail/server/drain_plan.hpp>
+#include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/stop_request.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/spawn.hpp>
 #include <otpp/supervisor/child_spec.hpp>
 #include <otpp/supervisor/detail/report.hpp>
 #include <otpp/supervisor/report.hpp>
@@ -17,6 +21,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -43,8 +48,33 @@ inline asio::awaitable<std::optional<exit_reason>> join_within(pid who, duration
 
 inline bool is_killed_at_once(const child_spec& spec) noexcept { return spec.shutdown() < duration::zero(); }
 
-inline void signal_shutdown(const child_spec& spec, const pid& who) {
-  if (is_killed_at_once(spec)) {
+// How long a child is drained: as its specification says, but not past the deadline of its supervisor, if that drains, and
+// then in any case, unless it is a coroutine. Zero: not at all.
+inline duration drain_time(const child_spec& spec, const pid& who) {
+  if (is_killed_at_once(spec) || !who) {
+    return duration::zero();
+  }
+  relations* mine = running_process("a supervisor")->related();
+  if (!mine || !mine->is_draining()) {
+    return spec.drain();
+  }
+  duration left = mine->drains()->time_left();
+  bool is_asked = spec.drain() != duration::zero();
+  bool is_coroutine = has_callbacks<spawned>(*access::core(who));
+  return is_asked ? (std::min)(spec.drain(), left) : is_coroutine ? duration::zero() : left;
+}
+
+// How long a child may take to end before it is killed.
+inline duration time_to_end(const child_spec& spec, duration drain) noexcept {
+  duration time = is_killed_at_once(spec) ? infinite : spec.shutdown();
+  return time > infinite - drain ? infinite : time + drain;
+}
+
+inline void begin_end(const child_spec& spec, const pid& who, duration drain) {
+  if (drain > duration::zero()) {
+    relations::plan_drain(*access::core(who));
+    access::core(who)->related()->drain(exit_reason::shutdown(), drain);
+  } else if (is_killed_at_once(spec)) {
     kill(who);
   } else if (spec.shuts_down_ahead() && who) {
     auto* order = new pending_exit_message(running_pid(), exit_reason::shutdown());
@@ -75,8 +105,9 @@ inline asio::awaitable<void> await_end(const child_spec& spec, pid who, duration
 
 // Shuts down one child, and waits for its end, after which its names are free.
 inline asio::awaitable<void> end_child(const child_spec& spec, pid who) {
-  signal_shutdown(spec, who);
-  co_await await_end(spec, who, is_killed_at_once(spec) ? infinite : spec.shutdown());
+  duration drain = drain_time(spec, who);
+  begin_end(spec, who, drain);
+  co_await await_end(spec, who, time_to_end(spec, drain));
 }
 
 } // namespace otpp::detail

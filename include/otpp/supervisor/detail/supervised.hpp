@@ -45,7 +45,8 @@ class supervised : private child_table {
  public:
   // Throws std::invalid_argument for an invalid specification.
   supervised(supervisor_spec spec, later send_later)
-      : child_table(restart_budget(spec.intensity_, spec.period_), spec.shuts_down_ahead_, send_later),
+      : child_table(
+            restart_budget(spec.intensity_, spec.period_), {spec.shuts_down_ahead_, spec.drain_}, send_later),
         strategy_(spec.strategy_),
         auto_shutdown_(spec.auto_shutdown_),
         gave_up_(std::move(spec.gave_up_)) {

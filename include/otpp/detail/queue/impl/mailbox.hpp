@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/asio.hpp>
+#include <otpp/detail/queue/admission.hpp>
 #include <otpp/detail/queue/bound.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
@@ -69,14 +70,15 @@ inline std::optional<mailbox::lengths> mailbox::length() const noexcept {
 }
 
 OTPP_NOINLINE inline mailbox::result mailbox::push_within_limit(
-    bound& line, envelope& item, by who, bool may_wait) noexcept {
+    bound& line, envelope& item, by who, bool may_wait, admission::phase last) noexcept {
   const bool is_first = line.goes_ahead(item);
   if (!is_first && !line.counts.load(relaxed)) {
-    return is_closed() ? result::closed : enqueue(item, who);
+    result why = admission_.refusal(last);
+    return why == result::taken ? enqueue(item, who) : why;
   }
   std::lock_guard lock(line.mutex);
-  if (is_closed()) {
-    return result::closed;
+  if (result why = admission_.refusal(last); why != result::taken) {
+    return why;
   }
   if (is_first) {
     return put_beside(line, line.ahead, item, who);
