@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-/// Processes: self, links, monitors, exit signals, and coroutines that receive. OTP's spawn, link, monitor and exit.
+/// Processes: self, links, monitors, exit signals, coroutines that receive, and operations that end with their server. OTP's spawn, link, monitor and exit.
 
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <otpp/process/join_all.hpp>
 #include <otpp/process/link.hpp>
 #include <otpp/process/monitor.hpp>
+#include <otpp/process/pipe.hpp>
 #include <otpp/process/process_ref.hpp>
 #include <otpp/process/receive.hpp>
 #include <otpp/process/self.hpp>

@@ -34,6 +34,7 @@
 #include <asio/require.hpp>
 #include <asio/strand.hpp>
 #include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
 #include <asio/version.hpp>
 
 #include <cstddef>
@@ -42,6 +43,12 @@
 #include <typeinfo>
 #include <utility>
 #include <version>
+
+#if ASIO_VERSION < 102300
+#include <asio/experimental/as_tuple.hpp>
+#else
+#include <asio/as_tuple.hpp>
+#endif
 
 #if ASIO_VERSION < 102201
 #error "otpp needs Asio 1.22.1 or later (Debian: apt-get install libasio-dev)"
@@ -166,6 +173,15 @@ concept completion_token_for = asio::completion_token_for<Token, Signature>;
 template <class Token, class Signature>
 concept completion_token_for = true;
 #endif
+
+// A token with which an operation completes in a coroutine and throws nothing: its error and its results are a tuple.
+inline auto awaitable_tuple() {
+#if ASIO_VERSION < 102300
+  return asio::experimental::as_tuple(asio::use_awaitable);
+#else
+  return asio::as_tuple(asio::use_awaitable);
+#endif
+}
 
 // The executor of use_future: each promise has its own.
 template <class Executor>
