@@ -3,4 +3,4 @@
 #pragma once
 
 /// The version of otpp: major * 10000 + minor * 100 + patch.
-#define OTPP_VERSION 100
+#define OTPP_VERSION 200

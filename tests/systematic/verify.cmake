@@ -125,6 +125,7 @@ otpp_add_verification(
   coverage "^(lines|branches):"
   ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/tools/coverage.cmake
 )
+otpp_add_verification(deb "^make_deb" ${PROJECT_SOURCE_DIR}/tools/make_deb ${PROJECT_BINARY_DIR}/deb)
 if(OTPP_STRESS_SOAK)
   otpp_add_verification(
     soak "^messages|^RSS|loses signals" $<TARGET_FILE:otpp_stress> --soak --seconds ${OTPP_STRESS_SOAK}

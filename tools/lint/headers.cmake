@@ -8,7 +8,9 @@ include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
 
 set(dir "${ROOT}/include/otpp")
 set(door detail/asio.hpp)
-set(platform detail/util/coarse_clock.hpp detail/util/membarrier.hpp observer/detail/system.hpp)
+set(platform
+  detail/util/coarse_clock.hpp detail/util/membarrier.hpp observer/detail/system.hpp run/detail/signal_action.hpp
+)
 set(parser observer/detail/http_head.hpp) # and may include a C library
 set(tls "^dist/(tls|detail/tls_[a-z]+)\\.hpp$") # these may include OpenSSL
 set(doors ${door} version.hpp ${platform} ${parser}) # where the preprocessor may decide something

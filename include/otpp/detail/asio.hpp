@@ -39,6 +39,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -60,6 +61,9 @@
 
 #if defined(__cpp_lib_source_location)
 #include <source_location>
+#endif
+#if defined(__MINGW32__)
+#include <shared_mutex>
 #endif
 
 #pragma GCC visibility push(default)
@@ -225,6 +229,14 @@ bool owns_coroutine(const Handler& wrapper) noexcept {
     return false; // an adapter of somebody else's
   }
 }
+
+// A mutex for what is used before and after main: it is there from the beginning, and is never destroyed. The
+// std::mutex of libstdc++ on Windows is initialized at run time.
+#if defined(__MINGW32__)
+using static_mutex = std::shared_mutex;
+#else
+using static_mutex = std::mutex;
+#endif
 
 // Whether a thread of the library's own looks after turns that stand still (watchdog.hpp).
 #if defined(OTPP_DISABLE_WATCHDOG)

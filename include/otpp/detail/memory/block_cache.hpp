@@ -78,7 +78,7 @@ class block_cache {
 
   // Never destroyed: messages may be freed by the destructors of statics.
   struct depot {
-    std::mutex mutex;
+    static_mutex mutex;
     std::atomic<block*> batches[classes]; // modified under the mutex
     std::size_t bytes;
   };

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/run/detail/signal_action.hpp>
+
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 
@@ -27,9 +29,9 @@ class interrupts {
     set_.emplace(context, SIGINT, SIGTERM);
     if (all.users++ == 0) {
       actions now = current();
-      for (std::size_t i = 0; i != interrupting.size(); ++i) {
+      for (std::size_t i = 0; i != now.size(); ++i) {
         // If it is the same, a signal_set of the program's own has been there before.
-        bool is_replaced = now[i].sa_handler != before[i].sa_handler;
+        bool is_replaced = !now[i].has_handler_of(before[i]);
         all.replaced[i] = is_replaced ? std::optional(before[i]) : std::nullopt;
       }
     }
@@ -44,9 +46,9 @@ class interrupts {
       return;
     }
     actions now = current();
-    for (std::size_t i = 0; i != interrupting.size(); ++i) {
-      if (all.replaced[i] && now[i].sa_handler == SIG_DFL) { // else it has been set meanwhile
-        ::sigaction(interrupting[i], &*all.replaced[i], nullptr);
+    for (std::size_t i = 0; i != now.size(); ++i) {
+      if (all.replaced[i] && now[i].is_default()) { // else it has been set meanwhile
+        all.replaced[i]->restore();
       }
     }
   }
@@ -57,26 +59,19 @@ class interrupts {
   }
 
  private:
-  static constexpr std::array<int, 2> interrupting{SIGINT, SIGTERM};
-  using actions = std::array<struct sigaction, interrupting.size()>;
+  using actions = std::array<signal_action, 2>;
 
   struct shared {
     std::mutex mutex;
     int users = 0;
-    std::array<std::optional<struct sigaction>, interrupting.size()> replaced;
+    std::array<std::optional<signal_action>, 2> replaced;
   };
   static shared& everybodys() {
     static shared instance;
     return instance;
   }
 
-  static actions current() noexcept {
-    actions result{};
-    for (std::size_t i = 0; i != interrupting.size(); ++i) {
-      ::sigaction(interrupting[i], nullptr, &result[i]);
-    }
-    return result;
-  }
+  static actions current() noexcept { return {signal_action(SIGINT), signal_action(SIGTERM)}; }
 
   std::optional<asio::signal_set> set_;
 };
