@@ -17,6 +17,8 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/ssl/context.hpp>
+#include <asio/ssl/stream.hpp>
+#include <asio/ssl/stream_base.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -344,6 +346,23 @@ TEST_CASE("tls: who says nothing is disconnected in time, and who only looks is 
     co_await pause.async_wait(asio::use_awaitable);
     co_await until_later([&] { return a.statistics().refused == 3; });
     CHECK(log.has("it does not speak TLS"));
+    co_await a.close();
+  });
+}
+
+TEST_CASE("tls: who shakes hands and goes before it has said its name is reported", "[dist]") {
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node a = co_await table.open(over_tls(table, "a@127.0.0.1", files::all().options("good")));
+    asio::ssl::context ours = context_of("good");
+    SSL_CTX_set_max_proto_version(ours.native_handle(), TLS1_2_VERSION); // the last word is the node's
+    asio::ssl::stream<asio::ip::tcp::socket> shy(co_await asio::this_coro::executor, ours);
+    co_await shy.lowest_layer().async_connect(a.local_endpoint(), asio::use_awaitable);
+    co_await shy.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+    shy.lowest_layer().close();
+    co_await until_later([&] { return a.statistics().refused == 1; });
+    CHECK(log.has("it closed the connection before it said its name"));
     co_await a.close();
   });
 }

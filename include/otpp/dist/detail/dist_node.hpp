@@ -16,6 +16,7 @@
 #include <otpp/dist/detail/remote_process.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/caller.hpp>
+#include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/options.hpp>
 #include <otpp/gen_server/start_link.hpp>
 #include <otpp/message.hpp>
@@ -191,8 +192,10 @@ class dist_node {
     entry.waiting.push_back(std::move(from));
     if (!entry.attempt) {
       entry.has_yielded = false;
-      entry.attempt = co_await start_link<peer_connection>(
+      auto made = co_await start_link<peer_connection>(
           options().on(s.executor), s.core, self(), asio::ip::tcp::socket(s.executor), wanted.peer);
+      entry.attempt = made;
+      try_cast<peer_connection::begin>(made);
     }
   }
 
@@ -319,11 +322,10 @@ class dist_node {
         co_await later.async_wait(asio::use_awaitable);
         continue;
       }
-      pid made = co_await start_link<peer_connection>(
+      auto made = co_await start_link<peer_connection>(
           options().on(s.executor), s.core, self(), std::move(socket), std::string());
-      if (!made.has_ended() && !is_up(s, made)) { // it may be quick
-        s.handshakes.push_back(std::move(made));
-      }
+      s.handshakes.push_back(made);
+      try_cast<peer_connection::begin>(made); // if it cannot be told, its deadline ends it
       if (s.handshakes.size() > s.core->how().limits().handshakes) {
         s.admitted.erase(s.handshakes.front().id());
         end(s.handshakes.front(), "too many handshakes at a time");
@@ -331,11 +333,6 @@ class dist_node {
         s.core->counted.refused.fetch_add(1, std::memory_order_relaxed);
       }
     }
-  }
-
-  static bool is_up(const state_type& s, const pid& one) {
-    auto is_one = [&](const auto& each) { return each.second.connection == one; };
-    return std::any_of(s.peers.begin(), s.peers.end(), is_one);
   }
 
   static asio::awaitable<std::uint32_t> enter(state_type& s) {

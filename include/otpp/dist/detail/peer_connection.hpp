@@ -50,7 +50,8 @@
 
 namespace otpp::detail {
 
-// A connection with a peer: a process, which its node has started and is linked with.
+// A connection with a peer: a process, which its node has started and is linked with. It does nothing before `begin`, which the
+// node sends once it knows the process, so that it can say why one has ended, however quickly that was.
 //
 //   shaking hands -> up -> ended     one coroutine shakes hands and then reads, another writes; what they find ends it
 //                 -> yielding        the peer is about to connect with us, and wants this attempt to wait: until the node
@@ -94,16 +95,14 @@ class peer_connection {
   };
 
   // @param wanted  With whom to connect; empty for a socket that has been accepted.
-  init_result<state_type> init(
+  state_type init(
       std::shared_ptr<node_core> core, pid node, asio::ip::tcp::socket socket, std::string wanted) {
     trap_exit(); // so that `terminate` runs when the node ends
     send_after<deadline>(core->how().setup(), self<peer_connection>());
-    return init_result<state_type>(
-               state_type(std::move(core), std::move(node), std::move(socket), std::move(wanted)))
-        .then(begin());
+    return state_type(std::move(core), std::move(node), std::move(socket), std::move(wanted));
   }
 
-  void handle_continue(begin, state_type& s) { otpp::co_spawn(talk(s)); }
+  void handle_cast(begin, state_type& s) { otpp::co_spawn(talk(s)); }
 
   // From its own coroutine. That of its node ends it without asking, as that of a parent does.
   outcome<> handle_info(const exit_signal& order, state_type&) { return stop(order.reason); }

@@ -163,9 +163,10 @@ class peer_handshake {
         (peer.flags & handshake_flags::fragments) != 0};
   }
 
-  [[noreturn]] static void fail(const handshake_role& role) {
+  [[noreturn]] void fail(const handshake_role& role) const {
     const handshake_failure& why = role.failure();
-    if (why.stage == handshake_stage::name && why.cause == handshake_cause::closed) {
+    if (why.stage == handshake_stage::name && why.cause == handshake_cause::closed &&
+        !transport_.is_no_scan()) {
       throw std::system_error(asio::error::eof);
     }
     throw error(errc::no_connection, why.text);

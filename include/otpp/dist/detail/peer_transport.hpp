@@ -44,6 +44,9 @@ class peer_transport {
   // Why the one who has connected may not be the node that it says it is; else an empty text.
   virtual std::string fault_of(std::string_view) const { return {}; }
 
+  // The peer has shown in begin() that it is none of those that only look whether somebody listens.
+  virtual bool is_no_scan() const noexcept { return false; }
+
   // How many bytes the length of a message has in the handshake of nodes.
   virtual std::size_t size_of_length() const noexcept = 0;
 

@@ -88,6 +88,8 @@ class tls_transport final : public tcp_transport {
     }
   }
 
+  bool is_no_scan() const noexcept override { return SSL_is_init_finished(ssl_.get()) == 1; }
+
   std::size_t size_of_length() const noexcept override { return 4; }
 
   std::string failure() const override { return failure_; }

@@ -2,7 +2,10 @@
 
 #include <otpp/dist/detail/dist_node.hpp>
 
+#include <otpp/detail/util/access.hpp>
 #include <otpp/dist.hpp>
+#include <otpp/dist/detail/tcp_transport.hpp>
+#include <otpp/dist/transport.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/start.hpp>
 
@@ -15,6 +18,7 @@
 #include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
+#include <asio/error.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -54,6 +58,16 @@ struct slow_adder : adder {
     }
     co_return sum += request.n;
   }
+};
+
+// Fails at once.
+struct broken final : otpp::detail::tcp_transport {
+  using tcp_transport::tcp_transport;
+  asio::awaitable<void> begin(std::string, std::error_code& error) override {
+    error = asio::error::connection_aborted;
+    co_return;
+  }
+  std::string failure() const override { return "it is broken"; }
 };
 
 using names = std::vector<std::string>;
@@ -299,6 +313,25 @@ TEST_CASE("dist_node: its own name", "[dist]") {
     CHECK(refused);
     co_await until_later([&] { return nodes.a.statistics().refused == 1; });
     CHECK(nodes.a.peers().empty());
+  });
+}
+
+TEST_CASE("dist_node: a connection that fails before its node has turned to it is reported", "[dist]") {
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    otpp::detail::transport_maker maker = [](asio::ip::tcp::socket socket) {
+      return std::make_unique<meeting::broken>(std::move(socket));
+    };
+    how.transport(otpp::detail::access::make<otpp::dist::transport>(std::move(maker)));
+    otpp::dist::node a = co_await table.open(how);
+    raw_peer peer(co_await asio::this_coro::executor, "b@127.0.0.1");
+    co_await peer.socket().async_connect(a.local_endpoint(), asio::use_awaitable);
+    co_await peer.wait_for_end();
+    co_await until_later([&] { return a.statistics().refused == 1; });
+    CHECK(log.has("refused a connection from somebody at 127.0.0.1: it is broken"));
+    co_await a.close();
   });
 }
 
