@@ -14,6 +14,7 @@
 #include <asio/awaitable.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
