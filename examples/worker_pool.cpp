@@ -2,6 +2,7 @@
 
 // Jobs, each in a worker of its own, on a pool of threads. A dynamic supervisor has
 // them: no more than three at a time; one that fails is forgotten, and hurts nobody.
+// pool.cpp shows the other way: a fixed number of workers, behind one address.
 
 #include <otpp/otpp.hpp>
 #include <otpp/supervisor/dynamic_supervisor.hpp>

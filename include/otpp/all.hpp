@@ -6,6 +6,7 @@
 
 #include <otpp/otpp.hpp>
 #include <otpp/pg.hpp>
+#include <otpp/pool.hpp>
 #include <otpp/registry.hpp>
 #include <otpp/request.hpp>
 #include <otpp/supervisor.hpp>

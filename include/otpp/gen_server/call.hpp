@@ -4,6 +4,7 @@
 
 #include <otpp/address/address.hpp>
 #include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/lease.hpp>
 #include <otpp/detail/dispatch/make_message.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/reply/completion_token.hpp>
@@ -40,8 +41,10 @@ class initiate_call : public initiation {
   template <class Handler>
   void operator()(Handler&& handler, M&& content) {
     using reply = reply_t<M>;
-    using request = operation<call_request<M>, reply, std::decay_t<Handler>>;
-    destination target = resolve_for<server_core::verb::call, M>(std::move(to_));
+    using lease_type = lease_of<Address>;
+    using request = operation<leased<call_request<M>, lease_type>, reply, std::decay_t<Handler>>;
+    [[maybe_unused]] lease_type lease;
+    destination target = resolve_call<M>(std::move(to_), lease);
     duration patience = timeout_;
     unregistered<request> call = make_operation<request>(
         std::forward<Handler>(handler), target.server.get(), target.open, std::move(content), target.where);
@@ -54,6 +57,9 @@ class initiate_call : public initiation {
       return;
     }
     server_core& server = *target.server;
+    if constexpr (lends<Address>) {
+      call->keep(std::move(lease));
+    }
     call->timeout = patience;
     call->server = std::move(target.server);
     if (std::exception_ptr why = why_not_wait(*call, server)) {

@@ -52,7 +52,9 @@ auto drain(Address to, Duration within, exit_reason reason, Token&& token = {}) 
   constexpr bool is_here = !detail::stands_for_another<Address>;
   static_assert(
       is_here, "otpp: a server on another node cannot be drained from here; stop it, or ask it to drain");
-  if constexpr (is_here) {
+  if constexpr (detail::is_supervised_group<Address>) {
+    return otpp::drain(to.supervisor(), within, std::move(reason), std::forward<Token>(token));
+  } else if constexpr (is_here) {
     detail::destination target = detail::resolve(std::move(to), detail::purpose{"drain"});
     return detail::start_drain(
         std::move(target.server), std::move(reason), detail::saturate(within), std::forward<Token>(token),

@@ -26,6 +26,8 @@ auto start_stop_at(Address to, exit_reason reason, duration timeout, bool is_ahe
                   to.stop(reason, timeout, std::forward<Token>(token));
                 } && stands_for_another<Address>) {
     return to.stop(std::move(reason), timeout, std::forward<Token>(token)); // it knows how to ask there
+  } else if constexpr (is_supervised_group<Address>) {
+    return start_stop_at(to.supervisor(), std::move(reason), timeout, is_ahead, std::forward<Token>(token));
   } else {
     destination target = resolve(std::move(to), purpose{"stop"});
     return start_stop(

@@ -3,16 +3,17 @@
 // Every verb with every kind of address and every kind of token. Compiling is the test.
 //
 //                                               server_ref  server_name  pid  string  via  via.as<>  resolvable
-// call, call_for, cast, send, try_cast, try_send, stop,
+// call, call_for, cast, send, try_cast, try_send, stop, drain,
 // send_request, multi_call, broadcast,
 // send_after, send_interval, get_status, suspend,
 // resume, trace, statistics, the supervisors'       yes         yes      yes   yes    yes    yes       yes
 // inspect, replace_state                            yes         yes       -     -      -     yes     if typed
-// .stop, .join, monitor, link, unlink, exit, kill   yes          -       yes    -      -      -         -
+// .stop, .drain, .join, monitor, link, unlink,
+// exit, kill                                        yes          -       yes    -      -      -         -
 // wait_for_name                                      -           -        -    yes     -      -         -
 //
 // What is refused, and with which sentence, is in compile/fail: inspect_without_a_type and *_of_a_name. The members
-// stop and join are those of a process; the other addresses do not have them.
+// stop, drain and join are those of a process; the other addresses do not have them. A pool is a resolvable that is typed.
 
 #include <otpp/all.hpp>
 
@@ -70,7 +71,7 @@ struct types {};
 template <class C>
 using addresses = types<
     otpp::server_ref<C>, otpp::server_name<C>, otpp::pid, const char*, std::string, otpp::via<otpp::registry>,
-    otpp::via<otpp::registry, C>, chosen_later, chosen<C>>;
+    otpp::via<otpp::registry, C>, chosen_later, chosen<C>, otpp::pool<C>>;
 
 template <class Address>
 constexpr bool is_process = false;
@@ -290,10 +291,18 @@ struct stop : of_any {
     ends<void, T>([&] { return otpp::stop(to, otpp::exit_reason::normal(), 1s, token); });
   }
 };
+struct drain : of_any {
+  template <class A, class T>
+  static void use(const A& to, T token) {
+    ends<void, T>([&] { return otpp::drain(to, 1s, token); });
+    ends<void, T>([&] { return otpp::drain(to, 1s, otpp::exit_reason::shutdown(), token); });
+  }
+};
 struct stop_and_join : of_process {
   template <class A, class T>
   static void use(const A& to, T token) {
     ends<void, T>([&] { return to.stop(otpp::exit_reason::normal(), otpp::infinite, token); });
+    ends<void, T>([&] { return to.drain(otpp::infinite, token); });
     ends<otpp::exit_reason, T>([&] { return to.join(token); });
   }
 };
@@ -330,8 +339,8 @@ struct children : of_supervisor {
 
 using verbs = types<
     call, call_without_token, cast, send, try_cast_and_send, send_request, multi_call, broadcast, timers,
-    get_status, suspend_and_resume, trace, statistics, inspect, replace_state, stop, stop_and_join, signals,
-    wait_for_name, children>;
+    get_status, suspend_and_resume, trace, statistics, inspect, replace_state, stop, drain, stop_and_join,
+    signals, wait_for_name, children>;
 
 // ---- all of them ----
 

@@ -158,6 +158,12 @@ inline destination resolve(std::string_view name, const purpose& why) noexcept {
 template <class Address>
 concept stands_for_another = requires { typename Address::stands_for_another; };
 
+// An address that stands for several servers, such as a pool: what ends one ends all of them.
+template <class Address>
+concept is_supervised_group = requires(const Address& to) {
+  { to.supervisor() } -> std::same_as<pid>;
+};
+
 template <resolvable Address>
 destination resolve(Address&& to, const purpose& why) noexcept {
   using expected = std::conditional_t<stands_for_another<Address>, void, callbacks_of<Address>>;

@@ -51,7 +51,9 @@ inline bool server_core::close_unanswered(reply_slot& slot) noexcept {
     std::lock_guard lock(context().mutex());
     is_closed = calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
   }
-  look_if_it_drains();
+  if (is_closed) { // else the server answers, and may be gone already
+    look_if_it_drains();
+  }
   return is_closed;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/lease.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/reply/initiate.hpp>
 #include <otpp/detail/memory/block_cache.hpp>
@@ -196,13 +197,13 @@ class open_request : public counted<open_request<R>> {
 };
 
 // The request with its message, in one allocation. The two halves of the slot hold one reference together.
-template <call_message M>
-class pending_request final : public call_request<M>, public open_request<reply_t<M>>, public cached_memory {
+template <call_message M, class Base = call_request<M>>
+class pending_request final : public Base, public open_request<reply_t<M>>, public cached_memory {
   using reply = reply_t<M>;
 
  public:
   pending_request(envelope::opener how, M&& content, source_location where)
-      : call_request<M>(how, std::move(content), where) {
+      : Base(how, std::move(content), where) {
     this->is_cancellable_ = true; // any thread may drop it
   }
   ~pending_request() override = default;
@@ -267,6 +268,9 @@ class pending_request final : public call_request<M>, public open_request<reply_
 
   // The response is written.
   void finish() noexcept {
+    if constexpr (requires { this->caller_leaves(); }) {
+      this->caller_leaves();
+    }
     if (this->error_) {
       tell_failure(this->said_, operation(), this->message(), this->server.get());
     }
@@ -311,18 +315,28 @@ class pending_request final : public call_request<M>, public open_request<reply_
 };
 
 // A request that has all its memory, and has not been sent.
-template <call_message M>
+template <call_message M, class Lease = no_lease>
 class ready_request {
+  using request_type = pending_request<M, leased<call_request<M>, Lease>>;
+
  public:
   template <class Address>
   ready_request(Address&& to, M&& content)
       : target_(resolve_for<server_core::verb::call, M>(std::move(to))),
-        request_(new pending_request<M>(target_.open, std::move(content), target_.where)) {}
+        request_(new request_type(target_.open, std::move(content), target_.where)) {}
+  template <lends Address>
+    requires std::is_same_v<Lease, lease_of<Address>>
+  ready_request(Address&& to, M&& content) {
+    Lease lease;
+    target_ = resolve_call<M>(std::move(to), lease);
+    request_ = intrusive_ptr<request_type>(new request_type(target_.open, std::move(content), target_.where));
+    request_->keep(std::move(lease));
+  }
 
   // The server to which it goes; or null.
   const intrusive_ptr<server_core>& server() const noexcept { return target_.server; }
 
-  const intrusive_ptr<pending_request<M>>& request() const noexcept { return request_; }
+  const intrusive_ptr<request_type>& request() const noexcept { return request_; }
 
   void refuse(errc code) noexcept { request_->refuse(code, std::move(target_.server)); }
   // As above, with an error that has more to say.
@@ -346,13 +360,13 @@ class ready_request {
 
  private:
   destination target_;
-  intrusive_ptr<pending_request<M>> request_;
+  intrusive_ptr<request_type> request_;
 };
 
 template <class M, class Address, class Make>
 auto make_request(Address&& to, duration timeout, Make make) {
   if constexpr (check_sent<server_core::verb::call, M, Address>()) {
-    ready_request<M> made(std::move(to), make());
+    ready_request<M, lease_of<Address>> made(std::move(to), make());
     return access::make<request_handle<reply_t<M>>>(std::move(made).send(timeout));
   }
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#pragma once
+
+#include <otpp/detail/util/moment.hpp>
+#include <otpp/gen_server/options.hpp>
+#include <otpp/timeout.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+#pragma GCC visibility push(default)
+
+namespace otpp {
+
+template <class Callbacks>
+class pool;
+
+/// Which worker of a `pool` gets a message, unless it is sent to `pool.at(key)`.
+enum class routing : std::uint8_t {
+  round_robin, ///< One after the other.
+  least_busy,  ///< The one with the fewest calls that are not answered; of several such, one after the other.
+};
+
+inline constexpr routing round_robin = routing::round_robin;
+inline constexpr routing least_busy = routing::least_busy;
+
+/// How many workers a `pool` has, how they are chosen, and how they are started, restarted and ended.
+///
+/// @par Example
+/// @code
+/// otpp::pool_options(8, otpp::least_busy).in_flight(2).start_options(otpp::options().on(threads))
+/// @endcode
+class pool_options {
+ public:
+  /// Throws std::invalid_argument for no worker.
+  explicit pool_options(std::size_t workers, routing how = round_robin) : size_(workers), routing_(how) {
+    if (workers == 0) {
+      throw std::invalid_argument("otpp: a pool has one worker at least");
+    }
+  }
+
+  /// Limits how many calls a worker may have that are not answered, `send_request` included; to all others its mailbox limit
+  /// applies. A call for which no worker has room fails at once with `errc::mailbox_full`. One whose caller has given up
+  /// counts until the worker has dealt with it.
+  pool_options& in_flight(std::size_t calls) & {
+    in_flight_ = (std::max)(calls, std::size_t{1});
+    return *this;
+  }
+  pool_options in_flight(std::size_t calls) && { return in_flight(calls); }
+
+  /// Sets the executor, the mailbox limit and so on of each worker, as for `start`. A name would be that of several.
+  pool_options& start_options(options how) & {
+    options_ = std::move(how);
+    return *this;
+  }
+  pool_options start_options(options how) && { return std::move(start_options(std::move(how))); }
+
+  /// As `supervisor_spec::intensity`; 1 restart in 5 s by default.
+  template <detail::timeout_like Duration>
+  pool_options& intensity(std::size_t restarts, Duration period) & {
+    intensity_ = restarts;
+    period_ = detail::saturate(period);
+    return *this;
+  }
+  template <detail::timeout_like Duration>
+  pool_options intensity(std::size_t restarts, Duration period) && {
+    return std::move(intensity(restarts, period));
+  }
+
+  /// Sets how long a worker may take to finish what it has when the pool ends or becomes smaller (`child_spec::drain`);
+  /// 5 s by default, zero not at all.
+  template <detail::timeout_like Duration>
+  pool_options& drain(Duration within) & {
+    drain_ = (std::max)(detail::saturate(within), duration::zero());
+    return *this;
+  }
+  template <detail::timeout_like Duration>
+  pool_options drain(Duration within) && {
+    return std::move(drain(within));
+  }
+
+ private:
+  template <class Callbacks>
+  friend class pool;
+
+  std::size_t size_;
+  std::size_t in_flight_ = (std::numeric_limits<std::size_t>::max)();
+  std::size_t intensity_ = 1;
+  duration period_ = std::chrono::seconds(5);
+  duration drain_ = std::chrono::seconds(5);
+  options options_;
+  routing routing_;
+};
+
+} // namespace otpp
+
+#pragma GCC visibility pop
