@@ -8,6 +8,7 @@
 #pragma once
 
 #include <otpp/sys/counting.hpp>
+#include <otpp/sys/current_baggage.hpp>
 #include <otpp/sys/describe_processes.hpp>
 #include <otpp/sys/format_status.hpp>
 #include <otpp/sys/inspect.hpp>

@@ -6,11 +6,13 @@
 #include <otpp/detail/reply/completion_token.hpp>
 #include <otpp/detail/reply/failure.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
+#include <otpp/detail/runtime/carried_context.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/spin_mutex.hpp>
+#include <otpp/detail/util/watchers.hpp>
 #include <otpp/outcome.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -206,6 +208,10 @@ class operation final : public Base, public cached_memory {
       }
       this->resume_handler();
     }
+    carried_context::scope carrying;
+    if (is_tracing()) [[unlikely]] {
+      carrying.begin(carried_by(*handler_));
+    }
     Handler handler(std::move(*handler_));
     handler_.reset();
     std::exception_ptr error = std::move(this->error_);
@@ -278,6 +284,17 @@ class operation final : public Base, public cached_memory {
       }
     } else {
       std::move(handler)(std::exception_ptr(), std::forward<Given>(value));
+    }
+  }
+
+  // The trace context that the coroutine carries which this resumes.
+  OTPP_NOINLINE static intrusive_ptr<carried_context> carried_by(const Handler& handler) noexcept {
+    if constexpr (is_awaited<Handler>) {
+      asio::any_io_executor executor = executor_for(handler, no_fallback());
+      const auto* serial = executor_target<serial_executor>(executor);
+      return serial ? serial->carried() : intrusive_ptr<carried_context>();
+    } else {
+      return {};
     }
   }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/carried_context.hpp>
 #include <otpp/detail/runtime/process.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 
@@ -29,7 +30,8 @@ namespace otpp::detail {
 // Distinct objects: safe. Shared objects: safe.
 class serial_executor {
  public:
-  explicit serial_executor(process& owner) noexcept : process_(&owner) {}
+  explicit serial_executor(process& owner, intrusive_ptr<carried_context> carried = {}) noexcept
+      : process_(&owner), carried_(std::move(carried)) {}
 
   asio::execution_context& query(asio::execution::context_t) const noexcept {
     return process_->context().context();
@@ -39,12 +41,12 @@ class serial_executor {
                          : asio::execution::blocking_t(asio::execution::blocking.never);
   }
   serial_executor require(asio::execution::blocking_t::never_t) const noexcept {
-    return serial_executor(*process_);
+    return serial_executor(*process_, carried_);
   }
   // Asio 1.22 requires this property for a dispatch. The dispatch in co_spawn must not fail, because Asio
   // then terminates the program; an any_io_executor that already says "possibly" needs no allocation for it.
   serial_executor require(asio::execution::blocking_t::possibly_t) const noexcept {
-    serial_executor result(*process_);
+    serial_executor result(*process_, carried_);
     result.runs_at_once_ = process_->take_dispatch();
     return result;
   }
@@ -52,14 +54,18 @@ class serial_executor {
   template <class Function>
   void execute(Function&& function) const {
     if (runs_at_once_ || process_->take_dispatch()) { // Asio 1.30 dispatches without requiring a property
+      const carried_context::scope carrying(carried_);
       std::forward<Function>(function)();
       return;
     }
-    process_->submit(*new function_task<std::decay_t<Function>>(std::forward<Function>(function)));
+    process_->submit(*new function_task<std::decay_t<Function>>(std::forward<Function>(function), carried_));
   }
 
   // Returns the process behind it.
   const intrusive_ptr<process>& owner() const noexcept { return process_; }
+
+  // Returns the trace context that what runs here has, or null.
+  const intrusive_ptr<carried_context>& carried() const noexcept { return carried_; }
 
   friend bool operator==(const serial_executor& a, const serial_executor& b) noexcept {
     return a.process_ == b.process_;
@@ -71,10 +77,12 @@ class serial_executor {
   class function_task final : public task {
    public:
     template <class F>
-    explicit function_task(F&& function) : function_(std::forward<F>(function)) {}
+    function_task(F&& function, intrusive_ptr<carried_context> carried)
+        : function_(std::forward<F>(function)), carried_(std::move(carried)) {}
 
     void run() override {
       Function function(std::move(function_));
+      const carried_context::scope carrying(std::move(carried_));
       delete this;
       std::move(function)();
     }
@@ -83,11 +91,16 @@ class serial_executor {
 
    private:
     Function function_;
+    intrusive_ptr<carried_context> carried_;
   };
 
   intrusive_ptr<process> process_;
+  intrusive_ptr<carried_context> carried_; // null unless a coroutine of otpp::co_spawn runs here
   bool runs_at_once_ = false;
 };
+
+// What any_io_executor holds without allocating.
+static_assert(sizeof(serial_executor) <= sizeof(std::shared_ptr<void>) + sizeof(void*));
 
 } // namespace otpp::detail
 

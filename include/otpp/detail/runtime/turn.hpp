@@ -16,6 +16,7 @@
 
 namespace otpp::detail {
 
+class carried_context;
 class process;
 
 // One uninterrupted run on one thread: from the moment the executor calls us until we return to it.
@@ -91,6 +92,10 @@ class turn {
 
   // Returns the process whose step is running, or null.
   process* running() const noexcept { return running_; }
+
+  // The trace context that the running step has from its coroutine, or null (carried_context.hpp).
+  const carried_context* carried() const noexcept { return carried_; }
+  const carried_context* carry(const carried_context* one) noexcept { return std::exchange(carried_, one); }
 
   // Returns true if only this turn can run the process now, because it has claimed it or is running it.
   bool owns(const process& other) const noexcept { return next_ == &other || running_ == &other; }
@@ -174,6 +179,7 @@ class turn {
   turn* outer_; // not null if a handler runs another context
   process* next_ = nullptr;
   process* running_ = nullptr;
+  const carried_context* carried_ = nullptr;
   intrusive_ptr<process> kept_next_; // empty if its context holds it
   intrusive_ptr<process> ended_;
   task_list tail_;

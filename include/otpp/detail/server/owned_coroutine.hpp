@@ -3,11 +3,15 @@
 #pragma once
 
 #include <otpp/detail/queue/task.hpp>
+#include <otpp/detail/runtime/carried_context.hpp>
 #include <otpp/detail/runtime/serial_executor.hpp>
+#include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/tracing.hpp>
 #include <otpp/detail/util/intrusive_list.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/watchers.hpp>
 #include <otpp/exit_reason.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -53,6 +57,9 @@ class owned_coroutine : public task, public counted<owned_coroutine> {
   // May throw std::bad_alloc.
   explicit owned_coroutine(intrusive_ptr<server_core> server) : server_(std::move(server)) {
     relations::of(*server_);
+    if (is_tracing()) [[unlikely]] {
+      carried_ = intrusive_ptr<carried_context>(new carried_context(context_here(turn::current())));
+    }
   }
   ~owned_coroutine() override = default;
 
@@ -209,7 +216,7 @@ class owned_coroutine : public task, public counted<owned_coroutine> {
     server_->let_dispatch(true);
     try {
       asio::co_spawn(
-          asio::any_io_executor(serial_executor(*server_)), body(frame_end(*this)),
+          asio::any_io_executor(serial_executor(*server_, carried_)), body(frame_end(*this)),
           asio::bind_cancellation_slot(
               signal_.slot(), [keep = intrusive_ptr<owned_coroutine>(this)](std::exception_ptr) noexcept {}));
     } catch (...) {
@@ -245,6 +252,7 @@ class owned_coroutine : public task, public counted<owned_coroutine> {
   }
 
   intrusive_ptr<server_core> server_;
+  intrusive_ptr<carried_context> carried_; // null where nothing is traced
   cancel_task cancel_{*this};
   bool was_cancelled_ = false;
   bool is_told_ = false;

@@ -130,6 +130,7 @@ class server_core : public process {
   // now. Calls code of the user's: no lock may be held.
   bool find_room(envelope& item, mailbox::result& result) noexcept;
 
+  void trace_sent(envelope& item) noexcept; // before it is sent, while somebody traces every process
   // Takes back what this sender has waiting for room; returns null if it is too late.
   envelope* withdraw(const void* sender) noexcept { return mailbox_.withdraw(sender); }
 
@@ -319,7 +320,6 @@ class server_core : public process {
   }
 
   void accept(envelope& item) noexcept override;
-  void trace_sent(envelope& item) noexcept;
 
   // ---- the loop: loop.hpp; the end: end.hpp ----
 

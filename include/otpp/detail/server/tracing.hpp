@@ -5,6 +5,7 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/message_tag.hpp>
+#include <otpp/detail/runtime/carried_context.hpp>
 #include <otpp/detail/runtime/context_guard.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -26,6 +27,18 @@ inline std::uint64_t next_sequence() noexcept {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+// Returns the trace context of what runs now: that which its coroutine carries, or that of the message that
+// is handled.
+inline trace_context context_here(const turn* here) noexcept {
+  if (!here || !here->running()) {
+    return {};
+  }
+  if (const carried_context* one = here->carried()) {
+    return one->value();
+  }
+  return static_cast<const server_core*>(here->running())->observed().context();
+}
+
 // Called before a message is sent while somebody traces every process, without a lock held.
 OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
   if (item.is_system || item.has_tag() ||
@@ -38,7 +51,7 @@ OTPP_NOINLINE inline void server_core::trace_sent(envelope& item) noexcept {
     auto tag = std::make_unique<message_tag>();
     tag->sequence = next_sequence();
     tag->from = from ? from->id() : 0;
-    tag->context = from ? from->observed().context() : trace_context();
+    tag->context = context_here(here);
     {
       context_guard inside(context());
       tag->sent = inside ? context().now() : std::chrono::steady_clock::now();

@@ -11,7 +11,9 @@
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/detail/server/tracing.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
+#include <otpp/detail/util/watchers.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/message.hpp>
 #include <otpp/timeout.hpp>
@@ -71,6 +73,9 @@ class stream_message final : public message_envelope<M>, public cached_memory {
 
 // As a timer's, the message needs no room, and the end of the server destroys it.
 inline void push_piped(server_core& server, envelope_ptr item) noexcept {
+  if (is_tracing()) [[unlikely]] {
+    server.trace_sent(*item);
+  }
   if (server.send<&mailbox::push_library_message>(*item) == mailbox::result::taken) {
     item.release();
   }
