@@ -400,11 +400,19 @@ function(otpp_add_headers)
   add_custom_target(otpp_headers DEPENDS ${stamps})
 endfunction()
 
-# otpp_add_consumer(<name> [<cache setting>...])
+# otpp_add_consumer(<name> [SOURCE <folder>] [PROGRAM <name>] [<cache setting>...])
 #
-# <name>, a folder, is a user's project: configure, build and run it.
+# <name>, a folder, is a user's project: configure, build and run it. Or it is in another folder, or its program has
+# another name than `consumer`.
 function(otpp_add_consumer name)
-  set(settings -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DOTPP_FETCH_DEPS=OFF ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SOURCE;PROGRAM" "")
+  if(NOT arg_SOURCE)
+    set(arg_SOURCE ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+  endif()
+  if(NOT arg_PROGRAM)
+    set(arg_PROGRAM consumer)
+  endif()
+  set(settings -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DOTPP_FETCH_DEPS=OFF ${arg_UNPARSED_ARGUMENTS})
   foreach(variable CMAKE_TOOLCHAIN_FILE OTPP_ASIO_INCLUDE_DIR asio_DIR)
     if(${variable})
       list(APPEND settings -D${variable}=${${variable}})
@@ -414,11 +422,11 @@ function(otpp_add_consumer name)
     NAME consumer.${name}
     COMMAND
       ${CMAKE_CTEST_COMMAND}
-      --build-and-test ${CMAKE_CURRENT_SOURCE_DIR}/${name}
+      --build-and-test ${arg_SOURCE}
                        ${CMAKE_CURRENT_BINARY_DIR}/${name}
       --build-generator ${CMAKE_GENERATOR}
       --build-options ${settings}
-      --test-command consumer
+      --test-command ${arg_PROGRAM}
   )
   set_tests_properties(consumer.${name} PROPERTIES LABELS consumer TIMEOUT 300)
 endfunction()

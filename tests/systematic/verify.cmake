@@ -126,6 +126,12 @@ otpp_add_verification(
   ${CMAKE_COMMAND} -D ROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/tools/coverage.cmake
 )
 otpp_add_verification(deb "^make_deb" ${PROJECT_SOURCE_DIR}/tools/make_deb ${PROJECT_BINARY_DIR}/deb)
+otpp_add_verification(
+  windows "^check_windows" ${PROJECT_SOURCE_DIR}/tools/check_windows ${PROJECT_BINARY_DIR}/windows
+)
+otpp_add_verification(
+  packages "^check_packages" ${PROJECT_SOURCE_DIR}/tools/check_packages ${PROJECT_BINARY_DIR}/packages
+)
 if(OTPP_STRESS_SOAK)
   otpp_add_verification(
     soak "^messages|^RSS|loses signals" $<TARGET_FILE:otpp_stress> --soak --seconds ${OTPP_STRESS_SOAK}

@@ -65,7 +65,7 @@ expect(${folder}/CMakeLists.txt "otpp_add_model " ${models})
 set(folder tests/compile/consumer)
 file(GLOB consumers RELATIVE "${ROOT}/${folder}" "${ROOT}/${folder}/*/CMakeLists.txt")
 list(TRANSFORM consumers REPLACE "/CMakeLists.txt$" "")
-expect(${folder}/CMakeLists.txt "otpp_add_consumer " ${consumers})
+expect(${folder}/CMakeLists.txt "otpp_add_consumer " ${consumers} template)
 
 file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp" "${ROOT}/examples/guide/*.cpp")
 list(TRANSFORM examples REPLACE "\\.cpp$" "")
@@ -75,6 +75,7 @@ expect(examples/CMakeLists.txt "otpp_add_example " ${examples})
 expect(examples/CMakeLists.txt "otpp_add_program " ${endless})
 file(GLOB folders RELATIVE "${ROOT}/examples" "${ROOT}/examples/*/CMakeLists.txt")
 list(TRANSFORM folders REPLACE "/CMakeLists.txt$" "")
+list(REMOVE_ITEM folders template) # a project of its own, among the consumers
 expect(examples/CMakeLists.txt "add_subdirectory " ${folders})
 
 # Every folder with a list is itself in the list of the folder above.
