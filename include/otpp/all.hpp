@@ -5,6 +5,7 @@
 #pragma once
 
 #include <otpp/otpp.hpp>
+#include <otpp/gen_statem.hpp>
 #include <otpp/pg.hpp>
 #include <otpp/pool.hpp>
 #include <otpp/registry.hpp>

@@ -43,6 +43,7 @@ enum class misfit : std::uint8_t {
   wrong_caller,
   without_handle_cast,
   without_handle_info,
+  without_handle_event,
   by_reference,
   ambiguous,
   wrong_state,
@@ -98,6 +99,17 @@ consteval misfit why_not_called() {
   }
 }
 
+// True for the callbacks of a state machine, which has one name for all its handlers (gen_statem/).
+template <class Callbacks>
+concept chooses_by_state = requires { typename Callbacks::given_states; };
+
+template <server_core::verb Verb, class Callbacks, class M>
+consteval misfit why_not_in_a_state() {
+  constexpr bool is_handled =
+      Verb == server_core::verb::call ? handles_call<Callbacks, M> : handles_cast<Callbacks, M>;
+  return is_handled ? misfit::none : find_verb<Callbacks, M>(misfit::without_handle_event);
+}
+
 template <server_core::verb Verb, class M, class Address>
 consteval misfit why_not() {
   if constexpr (is_awaitable<Address>) {
@@ -116,6 +128,8 @@ consteval misfit why_not() {
     }
   } else if constexpr (!is_typed_address<Address>) {
     return misfit::none; // the server reports the rest
+  } else if constexpr (chooses_by_state<callbacks_of<Address>>) {
+    return why_not_in_a_state<Verb, callbacks_of<Address>, M>();
   } else if constexpr (Verb == server_core::verb::call) {
     return why_not_called<callbacks_of<Address>, M>();
   } else if constexpr (Verb == server_core::verb::cast) {
@@ -177,6 +191,11 @@ consteval bool check_misfit() {
       !(Why == misfit::without_handle_info),
       "otpp: no handle_info for this message: add `void handle_info(Message, State&)` to the callbacks "
       "class");
+  static_assert(
+      !(Why == misfit::without_handle_event),
+      "otpp: no state of this gen_statem handles this message: add `handle_event(Message, State, Data&)` to "
+      "the callbacks class, where State is an otpp::in_state<value>, an alternative by reference, or the "
+      "type of all states");
   static_assert(
       !(Why == misfit::wrong_caller),
       "otpp: handle_call takes the otpp::caller of another answer: it takes "
