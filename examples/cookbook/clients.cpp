@@ -96,7 +96,9 @@ asio::awaitable<void> client() {
 
   auto other = co_await otpp::start<flaky>(3);
   auto guarded = co_await otpp::start<breaker>(other);
-  for (int i = 0; i != 4; ++i) co_await ask(guarded);
+  for (int i = 0; i != 4; ++i) {
+    co_await ask(guarded);
+  }
   asio::steady_timer later(executor, 400ms);
   co_await later.async_wait(asio::use_awaitable);
   co_await ask(guarded);

@@ -22,14 +22,13 @@ namespace otpp::detail {
 
 // The channel between many senders and one process: messages and tasks, in order of arrival.
 //
-// A push says whether the receiver must be woken. Messages and tasks share one queue, so that a single word
-// holds the whole state: whether a thread is running the process, and whether anything is queued. A message
-// is received when the process asks for one; a task is run between two messages. While a handler waits, tasks
-// run and messages do not: those that are dequeued in the meantime are put `aside`, and are received first
-// afterwards.
+// A push says whether the receiver must be woken. Messages and tasks share one queue, so that a single word holds the whole
+// state: whether a thread is running the process, and whether anything is queued. A message is received when the process
+// asks for one; a task is run between two messages. While a handler waits, tasks run and messages do not: those that are
+// dequeued in the meantime are put `aside`, and are received first afterwards.
 //
-// It is closed for messages in one step, which yields the messages left in it; tasks are accepted until it is
-// barred. After its construction it never allocates, throws, or calls user code.
+// It is closed for messages in one step, which yields the messages left in it; tasks are accepted until it is barred. After
+// its construction it never allocates, throws, or calls user code.
 //
 // With a limit, a sender that finds the mailbox full waits for room. Messages of the library take no place, and their
 // senders never wait; but behind messages that wait for room they stand in the same line, because the same sender may
