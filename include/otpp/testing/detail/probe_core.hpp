@@ -94,6 +94,8 @@ class probe_core final : public core::receiver {
     answer(waiting);
   }
 
+  bool wants(const core::envelope&) const noexcept override { return true; }
+
   void accept(core::envelope& item) noexcept override {
     if (auto* stop = dynamic_cast<core::stop_request*>(&item)) {
       stop->open(*owner_);
