@@ -280,7 +280,7 @@ class mailbox {
   std::size_t count_own_up_to(std::size_t most) const noexcept {
     return queue_.count_own_up_to(most) + number_beside();
   }
-  std::size_t number_held() const noexcept { return queue_.number_held() + number_beside(); } // that it has seen
+  std::size_t number_held() const noexcept { return queue_.number_held() + number_beside(); }
 
   // Parks the receiver, unless something has arrived. The next push may run it: after true the process must not be touched.
   bool park() noexcept { return queue_.park(); }
