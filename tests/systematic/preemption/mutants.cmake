@@ -273,8 +273,8 @@ plant(looks_in_its_own_list relation.both_link detail/server/relation.hpp
   [[true]]
 )
 plant(leaves_the_other_half relation.both_link detail/server/relation.hpp
-  [[twin->complete(twin->first_.who == older.who ? twin->first_ : twin->second_);]]
-  [[static_cast<void>(0);]]
+  [[twin->complete(twin->first_.who == older.who ? twin->first_ : twin->second_)]]
+  [[true]]
 )
 plant(lists_what_is_over relation.link_or_end detail/server/relation.hpp
   [[state_.load(std::memory_order_acquire) != state::connected]]

@@ -7,6 +7,7 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/process/self.hpp>
+#include <otpp/request/multi_call.hpp>
 #include <otpp/request/request_set.hpp>
 #include <otpp/testing.hpp>
 
@@ -30,10 +31,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -203,6 +206,24 @@ TEST_CASE("send_request: after a wait in vain the request can be waited for agai
     again = co_await failure_of(none.receive(1s));
     CHECK(text_of(again).find("there is no request") != std::string::npos);
     co_await server.stop();
+  });
+}
+
+TEST_CASE("send_request: of a server whose context has gone it says what a call says", "[send_request]") {
+  run([]() -> asio::awaitable<void> {
+    auto elsewhere = std::make_unique<asio::io_context>();
+    otpp::options there = otpp::options().on(elsewhere->get_executor());
+    std::future<otpp::server_ref<desk>> started = otpp::start<desk>(there, asio::use_future);
+    elsewhere->run();
+    std::vector<otpp::server_ref<desk>> gone{started.get()};
+    elsewhere.reset();
+    std::error_code of_call = co_await code_of(otpp::call<desk::twice>(gone.front(), 1));
+    CHECK(of_call == otpp::errc::no_process);
+    auto request = otpp::send_request<desk::twice>(gone.front(), 1);
+    std::error_code of_request = co_await code_of(request.receive());
+    CHECK(of_request == otpp::errc::no_process);
+    auto all = co_await otpp::multi_call<desk::twice>(gone, 1s, 1);
+    CHECK(code_of(all[0].error()) == otpp::errc::no_process);
   });
 }
 

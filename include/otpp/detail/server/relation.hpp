@@ -54,8 +54,8 @@ class relation : public counted<relation> {
       begin_notify();
       return relations::addition::refused;
     }
-    twin->complete(twin->first_.who == older.who ? twin->first_ : twin->second_);
-    return relations::addition::redundant;
+    bool is_twin_connected = twin->complete(twin->first_.who == older.who ? twin->first_ : twin->second_);
+    return is_twin_connected ? relations::addition::redundant : relations::addition::refused;
   }
 
   // Separates the two. Returns true if neither had ended.
