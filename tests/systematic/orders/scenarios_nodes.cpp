@@ -270,7 +270,7 @@ void explore(const scenario& play) {
   otpp::subscription quiet = otpp::subscribe<otpp::dist::connection_report>([](const auto&) {});
   std::uint64_t schedules = explore(
       orders::random(
-          1, size == "ci" ? 25
+          1, size == "ci" ? 15
              : is_long    ? 5'000
                           : std::stoull(size)),
       play);
