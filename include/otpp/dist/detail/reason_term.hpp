@@ -109,7 +109,8 @@ inline errc code_of_reason(std::string_view term_bytes) noexcept {
   std::string_view text;
   if (get_atom_text(from, text)) {
     for (errc code :
-         {errc::no_process, errc::no_connection, errc::bad_message, errc::mailbox_full, errc::no_reply}) {
+         {errc::no_process, errc::no_connection, errc::bad_message, errc::mailbox_full, errc::draining,
+          errc::no_reply}) {
       if (text == atom_of(code)) {
         return code;
       }

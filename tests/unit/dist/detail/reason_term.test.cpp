@@ -129,7 +129,8 @@ TEST_CASE("reason_term: a term that goes out and comes back is the same", "[dist
 
 TEST_CASE("reason_term: reasons that end a call with an error of its own", "[dist]") {
   for (errc code :
-       {errc::no_process, errc::no_connection, errc::bad_message, errc::mailbox_full, errc::no_reply}) {
+       {errc::no_process, errc::no_connection, errc::bad_message, errc::mailbox_full, errc::draining,
+        errc::no_reply}) {
     CHECK(otpp::detail::code_of_reason(reasons::bytes_of_reason(exit_reason(otpp::error(code)))) == code);
   }
   CHECK(otpp::detail::code_of_reason(bytes_of(119, 6, "normal")) == errc::exited);
