@@ -56,9 +56,22 @@ int main() {{ return otpp::run(client()); }}
 """
 
 
+# The least that a program with a coroutine of Asio's costs.
+COROUTINE = """
+#include <asio.hpp>
+asio::awaitable<void> client() { co_return; }
+int main() {
+  asio::io_context context;
+  asio::co_spawn(context, client(), asio::detached);
+  context.run();
+}
+"""
+
+
 def programs():
     return {
         "<asio.hpp>": "#include <asio.hpp>\n",
+        "<asio.hpp>, a coroutine": COROUTINE,
         "<otpp/otpp.hpp>": "#include <otpp/otpp.hpp>\n",
         "examples/counter.cpp": (ROOT / "examples" / "counter.cpp").read_text(encoding="utf-8"),
         "64 call messages": server_with_many_messages(),
