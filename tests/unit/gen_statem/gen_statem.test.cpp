@@ -59,6 +59,8 @@ using otpp::testing::world;
 //   postpone of a stopped machine                 "who waits for a postponed call hears of the end"
 //   undef_callbacks, undef_in_terminate           the compiler; terminate is optional, as there
 //
+// What the tests of orders and timeouts expect is what OTP 25 was seen to do with the same machine.
+//
 // Without a meaning here: start3, stop3 (times by type, and cancellation), start7, 10, stop5, 6, 8, 9, 10 (global, nodes:
 // as for every server), code_change, change_callback_module and its kin (code is not changed while it runs), hibernate and
 // auto_hibernate (no heap to compact), enter_loop (spawn), format_log, reply_by_alias, the collections of requests (as for
