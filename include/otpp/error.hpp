@@ -88,7 +88,7 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::not_found: return "the supervisor has no such child";
         case errc::running: return "the child runs, or is being restarted";
         case errc::max_children: return "the supervisor has as many children as it may have";
-        case errc::no_connection: return "no connection with that node, or it was lost";
+        case errc::no_connection: return "no connection";
         case errc::bad_reply: return "this is no answer of the call's type";
       }
       return "unknown error";
