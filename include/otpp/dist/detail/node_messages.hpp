@@ -54,6 +54,14 @@ struct peer_has_another {
   using reply_type = bool;
 };
 
+// The peer wants its own connection to be used, instead of this attempt of ours. By false, the attempt is not needed: that one is up.
+struct peer_has_precedence {
+  std::string peer;
+  pid attempt;
+
+  using reply_type = bool;
+};
+
 // What the handle of a node asks it. No aggregates, because they stand in co_await expressions (GCC PR 101976).
 
 struct connect_peer {
