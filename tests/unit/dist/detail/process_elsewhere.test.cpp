@@ -120,7 +120,7 @@ std::string pid_for_viewer(const raw_peer& from, std::uint32_t id) {
 std::size_t known_of(const raw_peer& peer) {
   std::size_t count = 0;
   for (const otpp::process_info& one : otpp::processes()) {
-    count += one.who.describe().find(peer.name() + '.') != std::string::npos ? 1 : 0;
+    count += one.who.describe().find(peer.name() + '.') != std::string::npos ? 1U : 0U;
   }
   return count;
 }
