@@ -75,7 +75,7 @@ timeout 30 "$client" >"$work/client" 2>&1
 same "$work/client" <<'END'
 add 2: 2
 otpp: call of counter::get at {nobody,'counter@127.0.0.1'}: no such server: it was never started, or it has ended
-otpp: connection with nowhere@127.0.0.1: epmd at its host knows no node 'nowhere': start it with a name (erl -name or -sname), or see whether it has ended: no connection with that node, or it was lost
+otpp: connection with nowhere@127.0.0.1: epmd at its host knows no node 'nowhere': start it with a name (erl -name or -sname), or see whether it has ended: no connection
 END
 
 if command -v elixir >/dev/null; then

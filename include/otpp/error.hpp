@@ -90,7 +90,7 @@ inline const std::error_category& otpp_category() noexcept {
         case errc::not_found: return "the supervisor has no such child";
         case errc::running: return "the child runs, or is being restarted";
         case errc::max_children: return "the supervisor has as many children as it may have";
-        case errc::no_connection: return "no connection with that node, or it was lost";
+        case errc::no_connection: return "no connection";
         case errc::bad_reply: return "this is no answer of the call's type";
         case errc::draining: return "the server drains: it finishes what it has, and takes nothing new";
       }

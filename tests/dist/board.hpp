@@ -24,6 +24,12 @@ struct board {
     using reply_type = void;
     static constexpr auto term = otpp::as::tagged("subscribe");
   };
+  struct watch { // {Name, Node}
+    otpp::atom name;
+    otpp::atom node;
+    using reply_type = void;
+    static constexpr auto term = otpp::as::tagged("watch");
+  };
   struct publish {
     std::string text;
     using reply_type = int; // to how many
@@ -83,7 +89,7 @@ struct board {
     static constexpr auto term = otpp::as::tagged("fail");
   };
   using messages = otpp::message_list<
-      subscribe, publish, link, unlink, exit, kill, stop, trap, is_same, node_of, myself, seen, fail>;
+      subscribe, watch, publish, link, unlink, exit, kill, stop, trap, is_same, node_of, myself, seen, fail>;
 
   struct state {
     otpp::dist::node* node;
@@ -99,6 +105,7 @@ struct board {
     otpp::monitor(one.who);
     s.readers.push_back(one.who);
   }
+  void handle_call(watch one, state& s) { otpp::monitor(s.node->remote(one.name.text(), one.node.text())); }
   int handle_call(const publish& what, state& s) {
     int sent = 0;
     for (const otpp::pid& each : s.readers) {
@@ -134,7 +141,7 @@ struct board {
  private:
   static std::string word_of(const otpp::exit_reason& reason) {
     try {
-      if (reason.exception()) {
+      if (reason.exception() && !reason.is_shutdown()) {
         std::rethrow_exception(reason.exception());
       }
     } catch (const otpp::error& error) {

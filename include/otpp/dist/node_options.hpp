@@ -62,7 +62,8 @@ struct node_limits {
   std::size_t unsent = std::size_t(64) << 20;
   /// How many calls that are not answered, and monitors and links, a peer may have here. One that wants more is disconnected.
   std::size_t open = 262'144;
-  /// How many processes elsewhere may be known here at a time. A message with the pid of one more is refused.
+  /// How many processes of another node may be known here at a time, of each; of all together, four times as many. A message with
+  /// the pid of one more is refused.
   std::size_t processes = 262'144;
   /// How many connections may be in their handshake at a time. Of more, the oldest is closed.
   std::size_t handshakes = 32;
@@ -167,7 +168,8 @@ class node_options {
   }
 
   /// Sets how long connecting may take, with the handshake. OTP's `net_setuptime`. 7 seconds by default. Throws
-  /// std::invalid_argument unless it is longer than zero.
+  /// std::invalid_argument unless it is longer than zero. Where both sides connect at once, the one that lets the other pass waits a
+  /// quarter of it for a connection that does not come.
   template <detail::timeout_like Duration>
   node_options& setup(Duration time) & {
     setup_ = at_least(duration(1), detail::saturate(time), "setup");

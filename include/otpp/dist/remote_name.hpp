@@ -6,6 +6,7 @@
 #include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/dispatch/resolve.hpp>
 #include <otpp/detail/server/server_core.hpp>
+#include <otpp/dist/detail/name_watch.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/stand_in.hpp>
 #include <otpp/dist/detail/start_with_node.hpp>
@@ -13,6 +14,8 @@
 #include <otpp/gen_server/call.hpp>
 #include <otpp/message.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/monitor.hpp>
+#include <otpp/process/self.hpp>
 #include <otpp/timeout.hpp>
 
 #include <asio/use_awaitable.hpp>
@@ -63,6 +66,15 @@ struct callbacks_elsewhere<message_list<Messages...>> {
 namespace dist {
 
 class node;
+template <class Server = void>
+class remote_name;
+
+} // namespace dist
+
+template <class Server>
+monitor_ref monitor(const dist::remote_name<Server>& whom);
+
+namespace dist {
 
 /// A name on another node, as an address: Erlang's `{Name, Node}`. `node::remote` makes one.
 ///
@@ -97,7 +109,7 @@ class node;
 /// auto found = co_await otpp::call<lookup>(cache, "ann");   // gen_server:call({cache, 'erl@host'}, {lookup, <<"ann">>})
 /// co_await otpp::cast<evict>(cache, "ann");
 /// @endcode
-template <class Server = void>
+template <class Server>
 class remote_name {
  public:
   using callbacks_type = typename detail::callbacks_elsewhere<Server>::type;
@@ -161,7 +173,7 @@ class remote_name {
     }
     pid made = detail::start_with_node<detail::stand_in>(
         *core_, key, detail::peer_outbox::mailbox_limit, core_, peer_, name_);
-    pid entered = made ? core_->names_elsewhere().enter(key, {made}).who : pid();
+    pid entered = made ? core_->names_elsewhere().enter(key, peer_, {made}).who : pid();
     if (entered != made) {
       kill(made); // another thread was first
     }
@@ -176,7 +188,16 @@ class remote_name {
  private:
   friend class node;
   template <class Other>
+  friend monitor_ref otpp::monitor(const remote_name<Other>&);
+  template <class Other>
   friend class remote_name;
+
+  // Starts a process that ends when who has the name does.
+  pid watch() const {
+    return core_ ? detail::start_with_node<detail::name_watch>(
+                       *core_, '{' + name_ + ",'" + peer_ + "'}", 0, core_, peer_, name_)
+                 : pid();
+  }
 
   remote_name(std::shared_ptr<detail::node_core> core, std::string name, std::string peer)
       : core_(std::move(core)), name_(std::move(name)), peer_(std::move(peer)) {}
@@ -187,6 +208,40 @@ class remote_name {
 };
 
 } // namespace dist
+
+/// Sends this process one `down` message when the server that has a name on another node has ended; at once if nobody has that
+/// name, or the node cannot be reached. OTP's `monitor(process, {Name, Node})`.
+///
+/// As OTP's, it is about the server that has the name when the other node hears of it, and not about who has it later. It connects
+/// with the other node if need be. Must be called inside a callback, or in the body of a spawned coroutine.
+///
+/// @returns  An identifier that is unique to this monitor, for `demonitor`. `down::ref` is the same; `down::who` is a process of
+///           the library's that stands for the name, and prints as it does.
+///
+/// @par Errors
+/// - `errc::no_process`: the caller is no process, or the node is closed.
+/// - std::bad_alloc; then nothing is monitored.
+///
+/// The reason of `down` is the server's: `normal`, `shutdown`, `killed`, or has a `remote_reason`. Else it is
+/// - `errc::no_process`: nobody had the name.
+/// - `errc::no_connection`: there is no connection, for the reason that the text says, or it was lost.
+///
+/// @par Thread safety
+/// Affects the process in whose step it is called.
+///
+/// @par Lifetime
+/// A monitor ends with the calling process, or by `demonitor`; the other node is told within some seconds.
+///
+/// @par Example
+/// @code
+/// s.cache = otpp::monitor(node.remote("cache", "erl@host"));
+/// @endcode
+template <class Server>
+monitor_ref monitor(const dist::remote_name<Server>& whom) {
+  detail::running_process("monitor");
+  return monitor(whom.watch());
+}
+
 } // namespace otpp
 
 #pragma GCC visibility pop

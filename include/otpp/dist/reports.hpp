@@ -37,13 +37,16 @@ struct unknown_message {
 /// not that a peer has closed a connection, or was disconnected.
 struct connection_report {
   std::string node; ///< This node.
-  std::string peer; ///< The other: its name, or if that is not known, its address.
+  std::string peer; ///< The other's name; empty where it is not known, or nobody is meant.
   std::string what; ///< What has happened, and what to do.
 
   /// Returns the report as one line.
   std::string text() const {
-    return "otpp: node " + node + ", connection with " + detail::one_line(peer) + ": " +
-           detail::one_line(what);
+    std::string line = "otpp: node " + node + ": ";
+    if (what.find(peer) == std::string::npos) {
+      line += "connection with " + detail::one_line(peer) + ": ";
+    }
+    return line + detail::one_line(what);
   }
 };
 

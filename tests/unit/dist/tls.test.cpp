@@ -19,6 +19,7 @@
 #include <asio/ssl/context.hpp>
 #include <asio/ssl/stream.hpp>
 #include <asio/ssl/stream_base.hpp>
+#include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -30,6 +31,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -212,6 +214,23 @@ TEST_CASE("tls: what is on its way when a node is closed is no damaged TLS for t
     CHECK(arrived != 0);
     CHECK_FALSE(log.has("TLS"));
     co_await b.close();
+  });
+}
+
+TEST_CASE("tls: who is disconnected is told that nothing was cut off", "[dist]") {
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node a = co_await table.open(over_tls(table, "a@127.0.0.1", files::all().options("good")));
+    asio::ssl::context ours = context_of("good");
+    asio::ssl::stream<asio::ip::tcp::socket> peer(co_await asio::this_coro::executor, ours);
+    co_await peer.lowest_layer().async_connect(a.local_endpoint(), asio::use_awaitable);
+    co_await peer.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+    co_await a.close();
+    char byte = 0;
+    std::error_code end;
+    co_await peer.async_read_some(asio::buffer(&byte, 1), asio::redirect_error(asio::use_awaitable, end));
+    CHECK(end == asio::error::eof); // and not asio::ssl::error::stream_truncated
   });
 }
 

@@ -6,14 +6,14 @@
 #include <otpp/detail/asio.hpp>
 #include <otpp/detail/runtime/home.hpp>
 #include <otpp/dist/detail/cookie.hpp>
-#include <otpp/dist/detail/epmd_client.hpp>
+#include <otpp/dist/detail/epmd_registration.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/node_messages.hpp>
 #include <otpp/dist/detail/node_name.hpp>
 #include <otpp/dist/detail/own_name.hpp>
 #include <otpp/dist/detail/peer_connection.hpp>
 #include <otpp/dist/detail/peer_error.hpp>
-#include <otpp/dist/detail/remote_process.hpp>
+#include <otpp/dist/detail/peer_table.hpp>
 #include <otpp/exit_reason.hpp>
 #include <otpp/gen_server/caller.hpp>
 #include <otpp/gen_server/cast.hpp>
@@ -24,6 +24,7 @@
 #include <otpp/process/co_spawn.hpp>
 #include <otpp/process/exit.hpp>
 #include <otpp/process/self.hpp>
+#include <otpp/timer.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/ip/tcp.hpp>
@@ -31,19 +32,16 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -63,31 +61,35 @@ namespace otpp::detail {
 //                          that the greater name has begun, so that both sides keep the same
 //      -> (none)           the connection has ended
 //
+// An attempt of ours goes on when the peer's connection comes up, because the peer decides between the two: it may have lost its own
+// by the time it sees our name. Then it takes our attempt, and loses with it what it has begun to send. So the attempt ends by the
+// peer's answer; if that is `ok` it is the successor, which comes up when the old connection ends.
+//
+// If the peer wants its own connection to be used, our attempt has yielded: it waits while that shakes hands, or is on its way. And
+// while that shakes hands no attempt is begun, which would end it when it is up; but for no longer than a quarter of
+// node_options::setup, as it may be anybody who says that name.
+//
 // Who was told to end is forgotten, so that it does not come up any more.
 class dist_node {
  public:
   struct begin {};
 
-  using messages = message_list<admit_peer, peer_is_up, peer_has_another, connect_peer, disconnect_peer>;
+  using messages = message_list<
+      admit_peer, peer_is_up, peer_has_another, peer_has_precedence, connect_peer, disconnect_peer>;
 
-  struct peer_entry {
-    pid connection; // that is up, or nobody
-    std::shared_ptr<peer_link> link;
-    bool is_own = false;      // we have begun it
-    bool is_unwanted = false; // it was told to end
-    pid attempt;              // our own that goes on, or nobody
-    bool has_yielded = false; // that waits for the peer's
-    std::vector<caller<void>> waiting;
+  // The peer has had the time for a connection of its own: to begin it, or, where we have no attempt, to bring it up.
+  struct turn_is_over {
+    std::string peer;
+    pid attempt;
   };
 
   struct state_type {
     std::shared_ptr<node_core> core;
     asio::any_io_executor executor;
     std::unique_ptr<asio::ip::tcp::acceptor> acceptor;
-    std::unique_ptr<epmd_client> epmd; // while it is registered
-    std::map<std::string, peer_entry> peers;
-    std::deque<pid> handshakes;                            // that peers have begun, the oldest first
-    std::unordered_map<std::uint64_t, admission> admitted; // by their ids
+    std::unique_ptr<epmd_registration> epmd;
+    peer_table peers;
+    std::deque<pid> handshakes; // that peers have begun, the oldest first
   };
 
   static asio::awaitable<init_result<state_type>> init(std::shared_ptr<node_core> core) {
@@ -96,6 +98,7 @@ class dist_node {
     core->name = whole_node_name(core->how().name());
     core->cookie = cookie_of(core->how());
     state_type made;
+    made.peers = peer_table(core);
     made.core = std::move(core);
     made.core->home = running_process("open")->get_lane(); // sockets are not the process' alone
     made.executor = executor_of(*made.core->home);
@@ -104,7 +107,8 @@ class dist_node {
     }
     made.core->creation = 1 + (node_core::random_number() >> 1); // not zero
     if (made.acceptor && made.core->how().epmd()) {
-      std::uint32_t creation = co_await enter(made);
+      made.epmd = std::make_unique<epmd_registration>(made.core, made.executor);
+      std::uint32_t creation = co_await made.epmd->enter();
       made.core->creation = creation;
     }
     co_return init_result<state_type>(std::move(made)).then(begin());
@@ -115,68 +119,69 @@ class dist_node {
       co_spawn(accept(s));
     }
     if (s.epmd) {
-      co_spawn(stay_registered(s));
+      co_spawn(s.epmd->stay());
     }
   }
 
   static accept_status handle_call(const admit_peer& asked, state_type& s) {
     accept_status status = status_of(asked, s);
-    s.admitted[asked.connection.id()] = {status, asked.peer};
+    s.peers.admit(asked.connection, {status, asked.peer});
     return status;
   }
 
   // Returns false if another connection is used.
   static bool handle_call(const peer_is_up& told, state_type& s) {
     const std::string& peer = told.link->peer();
-    peer_entry& entry = s.peers[peer];
-    auto admitted = s.admitted.find(told.connection.id());
+    peer_entry& entry = s.peers.of(peer);
+    const admission* admitted = s.peers.admitted(told.connection);
     bool is_own = entry.attempt == told.connection;
-    if (told.connection.has_ended() || (!is_own && admitted == s.admitted.end())) {
-      forget_if_empty(s, peer);
+    if (told.connection.has_ended() || (!is_own && admitted == nullptr)) {
+      s.peers.forget_if_empty(peer);
       return false;
     }
-    bool is_successor = !is_own && (admitted->second.status == accept_status::alive || !entry.is_own);
+    bool is_newer = !is_own && (admitted->status == accept_status::alive || !entry.is_own);
     bool wins = is_own ? s.core->name > peer : peer > s.core->name;
     std::erase(s.handshakes, told.connection);
-    s.admitted.erase(told.connection.id());
-    if (is_own) {
-      entry.attempt = pid();
+    s.peers.forget_admitted(told.connection);
+    if (s.peers.is_alive(peer, entry) && !is_newer && !wins) {
+      entry.successor = is_own ? told.link : nullptr;
+      return is_own;
     }
-    if (is_alive(s, peer, entry) && !is_successor && !wins) {
-      return false;
-    }
-    if (pid old = std::exchange(entry.connection, told.connection)) {
-      s.core->peer_went(peer, entry.link);
-      s.core->listeners().tell(
-          {peer, dist::node_event::kind::down, peer_error(peer, "it has connected again")});
-      end(old, "another connection takes its place");
-    }
-    if (!is_own && entry.attempt && (wins || entry.has_yielded)) {
-      end(std::exchange(entry.attempt, pid()), "the peer has connected meanwhile");
-    }
-    entry.link = told.link;
-    entry.is_own = is_own;
-    entry.is_unwanted = false;
-    s.core->peer_came(peer, told.link);
-    tell_connection_changed(*s.core, peer, {nullptr, told.link});
-    s.core->listeners().tell({peer, dist::node_event::kind::up, {}});
-    for (caller<void>& each : std::exchange(entry.waiting, {})) {
-      each.reply();
-    }
+    s.peers.come_up(peer, entry, told.connection, told.link);
     return true;
   }
 
   // It may be one that the peer has begun at the same time, and that is not up here yet.
   static bool handle_call(const peer_has_another& told, state_type& s) {
-    peer_entry& entry = s.peers[told.peer];
-    if (is_alive(s, told.peer, entry)) {
-      end(std::exchange(entry.attempt, pid()), "the peer has connected meanwhile");
+    return !s.peers.is_connected(told.peer) && !s.peers.is_admitted(told.peer);
+  }
+
+  // Returns false if that connection is up already.
+  static bool handle_call(const peer_has_precedence& told, state_type& s) {
+    peer_entry* entry = s.peers.find(told.peer);
+    if (entry == nullptr || entry->attempt != told.attempt) {
       return false;
     }
-    entry.has_yielded = std::any_of(s.admitted.begin(), s.admitted.end(), [&](const auto& each) {
-      return each.second.may_come_up_as(told.peer);
-    });
-    return !entry.has_yielded;
+    if (s.peers.is_alive(told.peer, *entry)) {
+      entry->attempt = pid();
+      return false;
+    }
+    entry->has_yielded = true;
+    give_turn(s, told.peer, told.attempt);
+    return true;
+  }
+
+  static asio::awaitable<void> handle_info(turn_is_over late, state_type& s) {
+    peer_entry* entry = s.peers.find(late.peer);
+    if (entry == nullptr || entry->attempt != late.attempt) {
+      co_return;
+    }
+    if (late.attempt) {
+      end_yielded(s, late.peer, "none has come: can it reach this node?");
+    } else if (!entry->waiting.empty()) {
+      asio::awaitable<void> begun = begin_attempt(s, late.peer, *entry);
+      co_await std::move(begun);
+    }
   }
 
   static asio::awaitable<void> handle_call(connect_peer wanted, caller<void> from, state_type& s) {
@@ -184,61 +189,62 @@ class dist_node {
       from.fail(peer_error(wanted.peer, "this is the node itself"));
       co_return;
     }
-    peer_entry& entry = s.peers[wanted.peer];
-    if (is_alive(s, wanted.peer, entry)) {
+    peer_entry& entry = s.peers.of(wanted.peer);
+    if (s.peers.is_alive(wanted.peer, entry)) {
       from.reply();
       co_return;
     }
     entry.waiting.push_back(std::move(from));
-    if (!entry.attempt) {
-      entry.has_yielded = false;
-      auto made = co_await start_link<peer_connection>(
-          options().on(s.executor), s.core, self(), asio::ip::tcp::socket(s.executor), wanted.peer);
-      entry.attempt = made;
-      try_cast<peer_connection::begin>(made);
+    if (!entry.attempt && s.peers.is_admitted(wanted.peer)) {
+      give_turn(s, wanted.peer, pid());
+    } else if (!entry.attempt) {
+      asio::awaitable<void> begun = begin_attempt(s, wanted.peer, entry);
+      co_await std::move(begun);
     }
   }
 
   static void handle_cast(const disconnect_peer& whom, state_type& s) {
-    auto found = s.peers.find(whom.peer);
-    if (found == s.peers.end()) {
+    peer_entry* entry = s.peers.find(whom.peer);
+    if (entry == nullptr) {
       return;
     }
-    peer_entry& entry = found->second;
-    entry.is_unwanted = true;
-    s.core->peer_went(whom.peer, entry.link); // from here on it is connected with again
-    end(entry.connection, "this node has disconnected it");
-    end(entry.attempt, "this node has disconnected it");
+    entry->is_unwanted = true;
+    entry->successor = nullptr;
+    s.core->peer_went(whom.peer, entry->link); // from here on it is connected with again
+    peer_table::end(entry->connection, "this node has disconnected it");
+    peer_table::end(entry->attempt, "this node has disconnected it");
+    if (!entry->attempt) {
+      peer_table::fail_waiting(*entry, peer_error(whom.peer, "this node has disconnected it"));
+    }
   }
 
   // A connection has ended.
   static void handle_info(const exit_signal& ended, state_type& s) {
-    s.admitted.erase(ended.from.id());
+    const std::string claimed = s.peers.forget_admitted(ended.from);
     if (std::erase(s.handshakes, ended.from) != 0) {
-      refused(s, ended.reason);
+      refused(s, claimed, ended.reason);
+      end_yielded(s, claimed, "it has failed: see its log, and that of this node");
+      if (const peer_entry* entry = s.peers.find(claimed); entry != nullptr && !entry->attempt) {
+        send_after<turn_is_over>(duration::zero(), self<dist_node>(), claimed, pid()); // it is ours
+      }
       return;
     }
-    for (auto& each : s.peers) {
-      if (each.second.connection == ended.from || each.second.attempt == ended.from) {
-        const std::string peer = each.first;
-        each.second.attempt == ended.from ? failed(peer, each.second, ended.reason)
-                                          : lost(s, peer, each.second, ended.reason);
-        forget_if_empty(s, peer);
-        return;
-      }
+    const std::string peer = s.peers.peer_of(ended.from);
+    if (peer_entry* entry = s.peers.find(peer)) {
+      entry->attempt == ended.from ? failed(peer, *entry, ended.reason) : lost(s, peer, *entry, ended.reason);
+      s.peers.forget_if_empty(peer);
     }
   }
 
   static asio::awaitable<void> terminate(const exit_reason&, state_type& s) {
-    s.epmd.reset(); // which frees the name
+    if (s.epmd) {
+      s.epmd->leave();
+    }
     s.acceptor.reset();
     std::vector<pid> all(s.handshakes.begin(), s.handshakes.end());
-    for (auto& each : s.peers) {
-      all.insert(all.end(), {each.second.connection, each.second.attempt});
-    }
-    std::erase(all, pid());
+    s.peers.append_all(all);
     for (const pid& each : all) {
-      end(each, "the node was closed");
+      peer_table::end(each, "the node was closed");
     }
     for (const pid& each : all) {
       co_await each.join(); // they have a second to write what is left
@@ -246,35 +252,40 @@ class dist_node {
   }
 
  private:
-  static void end(const pid& connection, const char* why) {
-    exit(connection, exit_reason::shutdown(peer_error({}, why)));
+  static asio::awaitable<void> begin_attempt(state_type& s, std::string peer, peer_entry& entry) {
+    auto made = co_await start_link<peer_connection>(
+        options().on(s.executor), s.core, self(), asio::ip::tcp::socket(s.executor), std::move(peer));
+    entry.attempt = made;
+    try_cast<peer_connection::begin>(made);
   }
 
-  static void forget_if_empty(state_type& s, const std::string& peer) {
-    auto found = s.peers.find(peer);
-    if (found != s.peers.end() && !found->second.connection && !found->second.attempt &&
-        found->second.waiting.empty()) {
-      s.peers.erase(found);
+  static void give_turn(const state_type& s, const std::string& peer, const pid& attempt) {
+    send_after<turn_is_over>(s.core->how().setup() / 4, self<dist_node>(), peer, attempt);
+  }
+
+  // What our attempt waits for does not come, unless there is more of it.
+  static void end_yielded(state_type& s, const std::string& peer, const char* why) {
+    const peer_entry* entry = s.peers.find(peer);
+    if (entry != nullptr && entry->has_yielded && !s.peers.is_admitted(peer)) {
+      exit(
+          entry->attempt, exit_reason::shutdown(peer_error(
+                              peer, std::string("it wanted its own connection to be used, and ") + why)));
     }
-  }
-
-  // A connection that ends is still the entry's, but is used no more; another may come up beside it.
-  static bool is_alive(const state_type& s, const std::string& peer, const peer_entry& entry) {
-    return entry.connection && s.core->link_with(peer) == entry.link;
   }
 
   static accept_status status_of(const admit_peer& asked, state_type& s) {
     if (asked.peer == s.core->name || !is_allowed(asked, s)) {
       return accept_status::not_allowed;
     }
-    auto found = s.peers.find(asked.peer);
-    if (found != s.peers.end() && is_alive(s, asked.peer, found->second)) {
+    if (s.peers.is_connected(asked.peer)) {
       return accept_status::alive;
     }
-    if (found == s.peers.end() || !found->second.attempt) {
+    const peer_entry* entry = s.peers.find(asked.peer);
+    if (entry == nullptr || !entry->attempt) {
       return accept_status::ok;
     }
-    return asked.peer > s.core->name ? accept_status::ok_simultaneous : accept_status::nok;
+    return asked.peer > s.core->name || entry->has_yielded ? accept_status::ok_simultaneous
+                                                           : accept_status::nok;
   }
 
   // The user's function; the name may be anybody's choice.
@@ -299,7 +310,7 @@ class dist_node {
     auto [alive, host] = parse_node_name(s.core->name);
     if (where.address().is_loopback() && host != "localhost" && host != "::1" && !host.starts_with("127.")) {
       s.core->report(
-          "anybody",
+          {},
           "other machines cannot connect, and perhaps not even this one, because the node listens at " +
               where.address().to_string() +
               " only: say where by node_options::listen, or use a name such as " + std::string(alive) +
@@ -317,7 +328,7 @@ class dist_node {
         co_return;
       }
       if (error) { // as when there are no more file descriptors: the next accept would fail, too
-        s.core->report("anybody", "cannot accept connections: " + error.message(), true);
+        s.core->report({}, "cannot accept connections: " + error.message(), true);
         asio::steady_timer later(s.executor, std::chrono::milliseconds(100));
         co_await later.async_wait(asio::use_awaitable);
         continue;
@@ -327,40 +338,10 @@ class dist_node {
       s.handshakes.push_back(made);
       try_cast<peer_connection::begin>(made); // if it cannot be told, its deadline ends it
       if (s.handshakes.size() > s.core->how().limits().handshakes) {
-        s.admitted.erase(s.handshakes.front().id());
-        end(s.handshakes.front(), "too many handshakes at a time");
+        s.peers.forget_admitted(s.handshakes.front());
+        peer_table::end(s.handshakes.front(), "too many handshakes at a time");
         s.handshakes.pop_front();
         s.core->counted.refused.fetch_add(1, std::memory_order_relaxed);
-      }
-    }
-  }
-
-  static asio::awaitable<std::uint32_t> enter(state_type& s) {
-    auto made = std::make_unique<epmd_client>(s.executor, *s.core->how().epmd(), s.core->how().setup());
-    std::string alive(parse_node_name(s.core->name).alive);
-    std::uint32_t creation = co_await made->enter(std::move(alive), s.core->address.port());
-    s.epmd = std::move(made);
-    co_return creation;
-  }
-
-  // Registers again when epmd has ended, and has been started again. The creation stays, as in OTP.
-  static asio::awaitable<void> stay_registered(state_type& s) {
-    std::chrono::milliseconds pause(100);
-    while (true) {
-      if (s.epmd) {
-        co_await s.epmd->wait_for_end();
-        s.epmd.reset();
-        pause = std::chrono::milliseconds(100);
-      }
-      asio::steady_timer later(s.executor, pause);
-      co_await later.async_wait(asio::use_awaitable);
-      pause = (std::min)(2 * pause, std::chrono::milliseconds(10'000));
-      try {
-        co_await enter(s);
-      } catch (const otpp::error& error) {
-        if (error.code() == errc::name_taken) {
-          s.core->report("epmd", error.what(), true);
-        }
       }
     }
   }
@@ -368,20 +349,19 @@ class dist_node {
   // ---- ended connections ----
 
   // Those who only look whether somebody listens, as health checks do, are counted; they end with the socket's own error.
-  static void refused(state_type& s, const exit_reason& why) {
+  static void refused(state_type& s, const std::string& claimed, const exit_reason& why) {
     s.core->counted.refused.fetch_add(1, std::memory_order_relaxed);
     if (const std::optional<std::string> text = own_text(why)) {
-      s.core->report("somebody", *text, true);
+      s.core->report(claimed, *text, true);
     }
   }
 
   // Our attempt has not succeeded. If the peer has connected meanwhile, nobody waits.
   static void failed(const std::string& peer, peer_entry& entry, const exit_reason& why) {
     entry.attempt = pid();
-    std::exception_ptr error = peer_error_of(why, peer, why.message());
-    for (caller<void>& each : std::exchange(entry.waiting, {})) {
-      each.fail(error);
-    }
+    entry.has_yielded = false;
+    entry.successor = nullptr;
+    peer_table::fail_waiting(entry, peer_error_of(why, peer, why.message()));
   }
 
   static void lost(state_type& s, const std::string& peer, peer_entry& entry, const exit_reason& why) {
@@ -393,6 +373,9 @@ class dist_node {
     s.core->listeners().tell({peer, dist::node_event::kind::down, error});
     s.core->report(peer, text.value_or(otherwise), text && !entry.is_unwanted);
     entry.is_unwanted = false;
+    if (entry.successor) {
+      s.peers.come_up(peer, entry, pid(entry.attempt), std::shared_ptr<peer_link>(entry.successor));
+    }
   }
 };
 

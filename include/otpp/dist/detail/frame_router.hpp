@@ -9,6 +9,7 @@
 #include <otpp/dist/detail/inbound.hpp>
 #include <otpp/dist/detail/inbound_call.hpp>
 #include <otpp/dist/detail/known_messages.hpp>
+#include <otpp/dist/detail/name_watch.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/node_exports.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
@@ -342,13 +343,15 @@ class frame_router {
     if (asked.call) {
       asked.call->ended(one.reason);
     } else if (pid whose = link_.monitors_there.take(one.ref)) {
-      tell(whose, remote_process::ended{std::string(one.reason)});
+      tell_end(whose, one.reason);
     }
   }
 
-  static void tell(const pid& whom, remote_process::ended what) {
-    if (auto typed = whom.as<remote_process>()) {
-      remote_process::tell(*typed, std::move(what));
+  static void tell_end(const pid& whom, std::string_view reason) {
+    if (auto process = whom.as<remote_process>()) {
+      remote_process::tell(*process, remote_process::ended{std::string(reason)});
+    } else if (auto watch = whom.as<name_watch>()) {
+      try_cast(*watch, name_watch::ended{std::string(reason)});
     }
   }
 

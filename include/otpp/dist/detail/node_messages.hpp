@@ -29,7 +29,7 @@ struct admit_peer {
 };
 
 // What was answered.
-struct admission {
+struct peer_admission {
   accept_status status;
   std::string peer;
 
@@ -50,6 +50,14 @@ struct peer_is_up {
 // is not used any more.
 struct peer_has_another {
   std::string peer;
+
+  using reply_type = bool;
+};
+
+// The peer wants its own connection to be used, instead of this attempt of ours. By false, the attempt is not needed: that one is up.
+struct peer_has_precedence {
+  std::string peer;
+  pid attempt;
 
   using reply_type = bool;
 };

@@ -14,6 +14,7 @@
 #include <otpp/dist/detail/peer_link.hpp>
 #include <otpp/dist/detail/peer_transport.hpp>
 #include <otpp/dist/detail/tcp_transport.hpp>
+#include <otpp/dist/detail/tell_connection_changed.hpp>
 #include <otpp/dist/detail/ticker.hpp>
 #include <otpp/error.hpp>
 #include <otpp/exit_reason.hpp>
@@ -55,7 +56,7 @@ namespace otpp::detail {
 //
 //   shaking hands -> up -> ended     one coroutine shakes hands and then reads, another writes; what they find ends it
 //                 -> yielding        the peer is about to connect with us, and wants this attempt to wait: until the node
-//                                    ends it, or the time for the handshake is over
+//                                    ends it
 //                 -> ended           by an error, by its node, or by the deadline
 class peer_connection {
  public:
@@ -145,9 +146,15 @@ class peer_connection {
     try {
       co_await connect(s);
       if (!s.link) {
-        co_return; // it waits for the deadline, or for its node
+        peer_has_precedence other{s.peer, self()};
+        bool is_to_wait = co_await otpp::call(s.owner, other, infinite);
+        if (is_to_wait) {
+          co_return;
+        }
+        why = peer_error(s.peer, "it has connected meanwhile");
+      } else {
+        co_await read(s);
       }
-      co_await read(s);
     } catch (...) {
       why = std::current_exception();
     }

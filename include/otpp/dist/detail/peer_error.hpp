@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #pragma GCC visibility push(default)
 
@@ -28,6 +29,19 @@ inline std::exception_ptr peer_error(std::string_view peer, std::string_view why
   }
 }
 
+// What an error says, for a report: without what begins every error's text, and the text of its code.
+inline std::string_view text_for_report(std::string_view text, const std::error_code& code) {
+  constexpr std::string_view head = "otpp: ";
+  const std::string tail = ": " + code.message();
+  if (text.starts_with(head)) {
+    text.remove_prefix(head.size());
+  }
+  if (text.ends_with(tail)) {
+    text.remove_suffix(tail.size());
+  }
+  return text;
+}
+
 // What the library says of an end; nothing where it has another cause, such as the error of a socket.
 inline std::optional<std::string> own_text(const exit_reason& why) {
   try {
@@ -35,7 +49,7 @@ inline std::optional<std::string> own_text(const exit_reason& why) {
       std::rethrow_exception(why.exception());
     }
   } catch (const otpp::error& own) {
-    return own.what();
+    return std::string(text_for_report(own.what(), own.code()));
   } catch (...) {
   }
   return std::nullopt;

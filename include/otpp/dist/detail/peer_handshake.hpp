@@ -4,6 +4,7 @@
 
 #include <otpp/address/pid.hpp>
 #include <otpp/detail/asio.hpp>
+#include <otpp/dist/detail/asked_resolver.hpp>
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/epmd_client.hpp>
 #include <otpp/dist/detail/handshake.hpp>
@@ -53,12 +54,10 @@ class peer_handshake {
       return failure_text(why);
     }
     if (has_yielded_) {
-      return "otpp: could not connect: the peer wanted its own connection to be used, and none has come: can "
-             "it "
-             "reach this node?";
+      return failure_text("it wanted its own connection to be used, and that takes too long");
     }
     if (!role_) {
-      return "otpp: could not connect: it took longer than node_options::setup until somebody answered";
+      return failure_text("it took longer than node_options::setup until somebody answered");
     }
     role_->timed_out();
     return role_->failure().text;
@@ -243,7 +242,7 @@ class peer_handshake {
   asio::awaitable<asio::ip::tcp::endpoint> find(std::string peer) {
     const dist::node_options& how = core_.how();
     if (how.resolver()) {
-      asio::awaitable<asio::ip::tcp::endpoint> asked = how.resolver()(peer);
+      asio::awaitable<asio::ip::tcp::endpoint> asked = asked_resolver::find(core_.shared_from_this(), peer);
       asio::ip::tcp::endpoint where = co_await std::move(asked);
       co_return where;
     }

@@ -127,11 +127,7 @@ class peer_output {
   // So many bytes of unsent() have been written. By the writer.
   void wrote(std::size_t bytes) noexcept {
     at_ += bytes;
-    {
-      std::lock_guard lock(mutex_);
-      size_ -= bytes;
-    }
-    let_senders_go_on();
+    change([&] { size_ -= bytes; });
   }
 
   bool is_closed() const noexcept {
@@ -140,11 +136,7 @@ class peer_output {
   }
 
   void close() noexcept {
-    {
-      std::lock_guard lock(mutex_);
-      state_ = state::closed;
-    }
-    let_senders_go_on();
+    change([&] { state_ = state::closed; });
   }
 
   // Whether so much waits that senders should, too.
@@ -251,18 +243,19 @@ class peer_output {
         std::string_view(one.frames).substr(one.at + 4, length).substr(whole_frame.size());
     std::uint64_t left = (body.size() - one.done + fragment_size - 1) / fragment_size;
     std::string_view part = body.substr(one.done, fragment_size);
-    std::string header;
-    header.push_back(static_cast<char>(whole_frame[0]));
-    header.push_back(static_cast<char>(one.done == 0 ? first_fragment : next_fragment));
-    append_number(header, one.number);
-    append_number(header, left);
-    if (one.done == 0) {
-      header.push_back('\0');
+    bool is_first = one.done == 0;
+    std::size_t header = is_first ? 19 : 18;
+    append_number(writing_, header + part.size(), 4);
+    append_number(writing_, whole_frame[0], 1);
+    append_number(writing_, is_first ? first_fragment : next_fragment, 1);
+    append_number(writing_, one.number);
+    append_number(writing_, left);
+    if (is_first) {
+      append_number(writing_, 0, 1);
     }
-    append_number(writing_, header.size() + part.size(), 4);
-    writing_.append(header).append(part);
+    writing_.append(part);
     one.done += part.size();
-    size_ += 4 + header.size(); // the part has been counted
+    size_ += 4 + header; // the part has been counted
     if (left == 1) {
       size_ -= 4 + whole_frame.size();
       std::size_t end = one.at + 4 + length;
@@ -274,10 +267,13 @@ class peer_output {
 
   bool has_room() const noexcept { return state_ == state::closed || size_ <= marks_.low; }
 
-  void let_senders_go_on() noexcept {
+  // Does something under the lock, after which senders may go on.
+  template <class Change>
+  void change(Change what) noexcept {
     std::map<std::uint64_t, std::function<void()>> all;
     {
       std::lock_guard lock(mutex_);
+      what();
       if (waiting_.empty() || !has_room()) {
         return;
       }

@@ -16,6 +16,7 @@
 #include <otpp/dist/detail/remote_processes.hpp>
 #include <otpp/dist/detail/start_with_node.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -42,7 +43,8 @@ inline known_process process_elsewhere(node_core& core, const pid_view& one) {
   remote_processes& all = core.processes_elsewhere();
   std::string name = remote_identity::text_of(one);
   known_process known = all.get(name);
-  if (known.who || all.size() >= core.how().limits().processes) {
+  const std::size_t most = core.how().limits().processes;
+  if (known.who || all.size_of(one.node) >= most || all.size() / 4 >= most) {
     return known;
   }
   known_process made{{}, std::make_shared<const remote_identity>(one), nullptr};
@@ -52,7 +54,7 @@ inline known_process process_elsewhere(node_core& core, const pid_view& one) {
     return {};
   }
   made.links = gen_server<remote_process>::callbacks_of(*access::core(made.who)).links;
-  known = all.enter(name, made);
+  known = all.enter(name, made.what->node, made);
   if (known.who != made.who) { // another thread was first
     remote_process::tell(
         access::make<server_ref<remote_process>>(access::core(made.who)), remote_process::ended{});

@@ -12,6 +12,7 @@
 #include <otpp/term/limits.hpp>
 #include <otpp/term/value.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -82,6 +83,14 @@ inline void put_reason(term_writer& to, const exit_reason& reason) {
   }
 }
 
+// As a term that nobody reads.
+inline dist::remote_reason whole_reason(std::string_view term_bytes) {
+  term whole;
+  term_reader from(term_bytes, term_limits{.depth = 64, .memory = term_bytes.size()});
+  get_term(from, whole);
+  return dist::remote_reason(std::move(whole));
+}
+
 // A reason that another node gives. Precondition: it is a term.
 inline exit_reason reason_of(std::string_view term_bytes) {
   std::string_view text;
@@ -97,10 +106,11 @@ inline exit_reason reason_of(std::string_view term_bytes) {
       return exit_reason::killed();
     }
   }
-  term whole;
-  term_reader rest(term_bytes, term_limits{.depth = 64, .memory = term_bytes.size()});
-  get_term(rest, whole);
-  return dist::remote_reason(std::move(whole));
+  std::size_t size = 0;
+  if (term_reader inside(term_bytes); inside.tuple(size) && size == 2 && inside.is_atom("shutdown")) {
+    return exit_reason::shutdown(whole_reason(inside.left()));
+  }
+  return whole_reason(term_bytes);
 }
 
 // Reasons that stand for errors of a call's own: OTP's, and those with which a node of otpp ends a call. Others are errc::exited.

@@ -52,7 +52,6 @@
 #include <string_view>
 #include <typeinfo>
 #include <utility>
-#include <vector>
 
 #pragma GCC visibility push(default)
 
@@ -356,26 +355,6 @@ class remote_process {
     }
   }
 };
-
-// Tells all that stand for processes of a peer.
-inline void tell_connection_changed(
-    node_core& core, std::string_view peer, const remote_process::connection_changed& what) noexcept {
-  try {
-    std::vector<pid> all;
-    core.processes_elsewhere().visit([&](const known_process& each) {
-      if (each.what->node == peer) {
-        all.push_back(each.who);
-      }
-    });
-    for (const pid& each : all) {
-      if (auto one = each.as<remote_process>()) {
-        remote_process::tell(*one, remote_process::connection_changed(what));
-      }
-    }
-  } catch (const std::bad_alloc&) {
-    // They find out when they are used.
-  }
-}
 
 } // namespace otpp::detail
 

@@ -28,10 +28,27 @@ class stand_in_table {
     return all_.size();
   }
 
-  // Returns the one that is there already, or else this one.
-  Entry enter(const std::string& name, Entry one) {
+  // Of one node.
+  std::size_t size_of(std::string_view node) const noexcept {
     std::lock_guard lock(mutex_);
-    Entry& known = all_[name];
+    auto found = sizes_.find(node);
+    return found == sizes_.end() ? 0 : found->second;
+  }
+
+  // Returns the one that is there already, or else this one, of the node `node`.
+  Entry enter(const std::string& name, const std::string& node, Entry one) {
+    std::lock_guard lock(mutex_);
+    auto [at, is_new] = all_.try_emplace(name);
+    if (is_new) {
+      try {
+        at->second.size = sizes_.try_emplace(node, 0).first;
+      } catch (...) {
+        all_.erase(at);
+        throw;
+      }
+      ++at->second.size->second;
+    }
+    Entry& known = at->second.entry;
     if (known.who.has_ended()) {
       std::swap(known, one); // the old one is destroyed outside of the lock
     }
@@ -42,7 +59,7 @@ class stand_in_table {
   Entry get(std::string_view name) const {
     std::lock_guard lock(mutex_);
     auto found = all_.find(name);
-    return found == all_.end() || found->second.who.has_ended() ? Entry() : found->second;
+    return found == all_.end() || found->second.entry.who.has_ended() ? Entry() : found->second.entry;
   }
 
   // By the process of this id, when its state is destroyed.
@@ -50,9 +67,8 @@ class stand_in_table {
     Entry gone; // destroyed outside of the lock
     std::lock_guard lock(mutex_);
     auto found = all_.find(name);
-    if (found != all_.end() && found->second.who.id() == id) {
-      gone = std::move(found->second);
-      all_.erase(found);
+    if (found != all_.end() && found->second.entry.who.id() == id) {
+      gone = take_out(found);
     }
   }
 
@@ -61,13 +77,30 @@ class stand_in_table {
   void visit(Visit visit) const {
     std::lock_guard lock(mutex_);
     for (const auto& each : all_) {
-      visit(each.second);
+      visit(each.second.entry);
     }
   }
 
  private:
+  using sizes = std::map<std::string, std::size_t, std::less<>>; // by nodes
+  struct place {
+    Entry entry;
+    sizes::iterator size{}; // that of its node
+  };
+  using places = std::map<std::string, place, std::less<>>;
+
+  Entry take_out(typename places::iterator at) noexcept {
+    Entry gone = std::move(at->second.entry);
+    if (--at->second.size->second == 0) {
+      sizes_.erase(at->second.size);
+    }
+    all_.erase(at);
+    return gone;
+  }
+
   mutable std::mutex mutex_;
-  std::map<std::string, Entry, std::less<>> all_;
+  places all_;
+  sizes sizes_;
 };
 
 } // namespace otpp::detail

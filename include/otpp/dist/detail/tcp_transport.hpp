@@ -63,6 +63,13 @@ class tcp_transport : public peer_transport {
   }
 
  protected:
+  // Writes as much as there is room for.
+  void write_at_once(asio::const_buffer what) noexcept {
+    std::error_code ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.write_some(what, ignored);
+  }
+
   // The peer reads the end of what was written.
   void end_output() noexcept {
     std::error_code ignored;

@@ -57,6 +57,8 @@ class tls_transport final : public tcp_transport {
     }
   }
 
+  ~tls_transport() override { say_end(); }
+
   asio::awaitable<void> begin(std::string peer, std::error_code& error) override {
     co_await tcp_transport::begin({}, error);
     prepare(peer);
@@ -133,7 +135,27 @@ class tls_transport final : public tcp_transport {
     co_return error ? 0 : std::exchange(taken_, 0);
   }
 
+  void close() noexcept override {
+    say_end();
+    tcp_transport::close();
+  }
+
  private:
+  // The alert close_notify, by which the peer knows that nothing was cut off. Not behind a part of something else.
+  void say_end() noexcept {
+    if (std::exchange(has_said_end_, true) || !failure_.empty() || SSL_is_init_finished(ssl_.get()) == 0 ||
+        written_ != outgoing_.size()) {
+      return;
+    }
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    std::array<char, 512> bytes{};
+    int size = BIO_read(out_, bytes.data(), static_cast<int>(bytes.size()));
+    if (size > 0) {
+      write_at_once(asio::buffer(bytes.data(), static_cast<std::size_t>(size)));
+    }
+  }
+
   enum class progress { more, done, failed };
 
   struct host_of {
@@ -294,7 +316,8 @@ class tls_transport final : public tcp_transport {
   std::array<char, std::size_t(16) * 1024> incoming_;
   std::string outgoing_;
   std::size_t written_ = 0; // of outgoing_
-  std::size_t taken_ = 0;   // of what write_some() was given: encrypted, and not all written
+  bool has_said_end_ = false;
+  std::size_t taken_ = 0; // of what write_some() was given: encrypted, and not all written
 };
 
 } // namespace otpp::detail

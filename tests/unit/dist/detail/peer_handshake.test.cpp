@@ -18,6 +18,7 @@
 
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -110,9 +111,34 @@ TEST_CASE("peer_handshake: a peer that answers nothing is given up in time", "[d
     otpp::dist::node c = co_await table.open(lost);
     error = co_await error_of(c.connect("b@127.0.0.1"));
     CHECK(error.code() == otpp::errc::no_connection);
-    CHECK(shaking::has_words(error.what(), "it took longer than node_options::setup"));
+    CHECK(shaking::has_words(error.what(), "to 'b@127.0.0.1': it took longer than node_options::setup"));
     co_await a.close();
     co_await c.close();
+  });
+}
+
+TEST_CASE("peer_handshake: a resolver that cannot be cancelled does not hold up close", "[dist]") {
+  connection_log log;
+  run_long([&]() -> asio::awaitable<void> {
+    node_table table;
+    auto executor = co_await asio::this_coro::executor;
+    auto release = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+    bool is_asked = false;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    how.resolver([release, &is_asked](std::string) -> asio::awaitable<asio::ip::tcp::endpoint> {
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+      is_asked = true;
+      std::error_code released;
+      co_await release->async_wait(asio::redirect_error(asio::use_awaitable, released));
+      co_return asio::ip::tcp::endpoint();
+    });
+    otpp::dist::node a = co_await table.open(how);
+    auto connecting = in_background(executor, a.connect("b@127.0.0.1"));
+    co_await until_later([&] { return is_asked; });
+    auto closing = in_background(executor, a.close());
+    co_await until_later([&] { return closing.is_done(); });
+    CHECK(connecting.is_done());
+    release->cancel();
   });
 }
 

@@ -8,6 +8,7 @@
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/outcome.hpp>
+#include <otpp/sys/processes.hpp>
 #include <otpp/term/detail/codec.hpp>
 #include <otpp/term/detail/print.hpp>
 #include <otpp/term/detail/writer.hpp>
@@ -20,6 +21,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,6 +54,16 @@ struct reporter {
     }
     return m.n;
   }
+};
+
+struct see {
+  otpp::pid who;
+  static constexpr auto term = otpp::as::tagged("see");
+};
+struct viewer {
+  using messages = otpp::message_list<see>;
+  static int init() { return 0; }
+  static void handle_info(const see&, int&) {}
 };
 
 std::string call_of(const raw_peer& peer, std::uint32_t number, int n, bool ends) {
@@ -95,8 +107,53 @@ asio::awaitable<seen> read_all(raw_peer& peer) {
   co_return all;
 }
 
+std::string pid_for_viewer(const raw_peer& from, std::uint32_t id) {
+  otpp::detail::term_writer out;
+  otpp::detail::put_reg_send(out, from.process(), "viewer");
+  out.tuple(2);
+  out.atom("see");
+  otpp::detail::put_pid(out, from.process(id));
+  return out.take();
+}
+
+// Those that stand here for processes of the peer.
+std::size_t known_of(const raw_peer& peer) {
+  std::size_t count = 0;
+  for (const otpp::process_info& one : otpp::processes()) {
+    count += one.who.describe().find(peer.name() + '.') != std::string::npos ? 1U : 0U;
+  }
+  return count;
+}
+
 } // namespace in_order
 } // namespace
+
+TEST_CASE("process_elsewhere: the limit is that of each node", "[dist]") {
+  connection_log log;
+  run_long([]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    otpp::dist::node_limits limits;
+    limits.processes = 5;
+    otpp::dist::node a = co_await table.open(how.limits(limits));
+    auto server = co_await otpp::start<in_order::viewer>();
+    a.publish(server, "viewer");
+    auto executor = co_await asio::this_coro::executor;
+    std::uint64_t count = 0;
+    for (const char* name : {"greedy@127.0.0.1", "modest@127.0.0.1"}) {
+      raw_peer peer(executor, name);
+      co_await peer.connect(a.local_endpoint(), "a@127.0.0.1");
+      for (std::uint32_t id = 1; id != 8; ++id) {
+        co_await peer.send(in_order::pid_for_viewer(peer, id));
+      }
+      count += 7;
+      co_await until_later([&] { return a.statistics().received == count; });
+      CHECK(in_order::known_of(peer) == 5);
+    }
+    CHECK(a.statistics().unknown == 4);
+    co_await a.close();
+  });
+}
 
 TEST_CASE("process_elsewhere: an answer, and the news of an end, come after what was sent before", "[dist]") {
   connection_log log;

@@ -87,8 +87,11 @@ TEST_CASE("reason_term: a shutdown with a detail is OTP's pair", "[dist]") {
       "{shutdown,{exception,<<\"for the night\">>}}");
   CHECK(reasons::printed(exit_reason::shutdown(remote_reason(otpp::atom("night")))) == "{shutdown,night}");
   CHECK(
-      reasons::term_of(reasons::back(exit_reason::shutdown(remote_reason(otpp::atom("night"))))) ==
-      "{shutdown,night}");
+      reasons::term_of(reasons::back(exit_reason::shutdown(remote_reason(otpp::atom("night"))))) == "night");
+  CHECK(reasons::back(exit_reason::shutdown(remote_reason(otpp::atom("night")))).is_shutdown());
+  exit_reason three = otpp::detail::reason_of(bytes_of(104, 3, 119, 8, "shutdown", 97, 1, 97, 2));
+  CHECK_FALSE(three.is_shutdown());
+  CHECK(reasons::term_of(three) == "{shutdown,1,2}");
 }
 
 TEST_CASE("reason_term: each error has an atom of its own", "[dist]") {
