@@ -350,11 +350,11 @@ class observation {
     }
   }
 
-  bool is_on_;            // somebody watches this process
-  bool is_timed_ = false; // a handler runs that is to be timed
-  bool is_careful_ = false;
-  bool is_reported_ = false;
-  bool has_begun_ = false;
+  bool is_on_;                  // somebody watches this process
+  bool is_timed_ = false;       // a handler runs that is to be timed
+  bool is_careful_ : 1 = false; // bits, because with one byte more each server would be larger
+  bool is_reported_ : 1 = false;
+  bool has_begun_ : 1 = false;
   std::int32_t until_look_ = 256;                // how many messages may be taken until then
   std::atomic<type_namer> current_{&no_message}; // null while the process sleeps
   std::atomic<counters*> counters_{nullptr};     // null until counted for the first time

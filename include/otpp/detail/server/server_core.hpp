@@ -377,8 +377,8 @@ class server_core : public process {
   std::unique_ptr<idle_timer> idle_;
   std::unique_ptr<handler_coroutine> coroutine_; // changed under the context's lock
   std::atomic<relations*> relations_{nullptr};
-  bool may_block_ = false;       // options::may_block
-  bool skips_abandoned_ = false; // options::skip_abandoned
+  bool may_block_ : 1 = false; // options::may_block; a bit, as with one byte more each server would be larger
+  bool skips_abandoned_ : 1 = false; // options::skip_abandoned
   waits_for waits_for_ = waits_for::nothing;
   end_cause cause_ = end_cause::none;
   // Guarded by the context's lock; `running` is set without it, because no other thread checks for that.
