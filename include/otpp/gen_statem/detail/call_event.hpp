@@ -41,7 +41,6 @@ class call_event {
   using returned = typename handler::returned;
   using answering = typename callbacks::template transition<reply>;
   static constexpr bool can_put_back = handler::keeps_message && std::is_nothrow_move_constructible_v<M>;
-  static_assert(check_event_result<callbacks, M, handler::form, returned>());
 
  public:
   explicit call_event(Server& server) noexcept : server_(&server) {}

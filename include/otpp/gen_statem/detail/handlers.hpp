@@ -186,8 +186,7 @@ consteval bool check_event() {
   static_assert(
       !takes_variant<Callbacks, M>,
       "otpp: this handler takes the variant of the states: it takes an alternative by reference, or "
-      "any_state, or a "
-      "reference whose type is a template parameter");
+      "any_state, or a reference whose type is a template parameter");
   return check_misfit<why>() && is_whole && !takes_variant<Callbacks, M>;
 }
 
@@ -214,29 +213,30 @@ consteval bool event_result_fits() {
 
 template <class Callbacks, class M, handler_form Form, class Returned>
 consteval bool check_event_result() {
+  constexpr bool fits = event_result_fits<Callbacks, M, Form, Returned>();
   static_assert(
-      event_result_fits<Callbacks, M, Form, Returned>(),
+      fits,
       "otpp: handle_event returns the wrong type: for a call it returns Message::reply_type or "
       "transition<reply_type>, and next_state(...) answers none: add .reply(...); for all else it returns "
-      "void or "
-      "transition<>; either as a value or as asio::awaitable");
-  return true;
+      "void "
+      "or transition<>; either as a value or as asio::awaitable");
+  return fits;
 }
 
 template <class Callbacks, class Returned>
 consteval bool check_entry() {
+  using returned = unwrapped_t<Returned>;
+  constexpr bool fits =
+      std::is_void_v<returned> || std::is_convertible_v<returned, typename Callbacks::entry>;
   static_assert(
       !enters_variant<Callbacks>,
       "otpp: this handle_enter takes the variant of the states: after the state that was left it takes an "
-      "alternative "
-      "by reference, or any_state, or a reference whose type is a template parameter");
+      "alternative by reference, or any_state, or a reference whose type is a template parameter");
   static_assert(
-      std::is_void_v<unwrapped_t<Returned>> ||
-          std::is_convertible_v<unwrapped_t<Returned>, typename Callbacks::entry>,
+      fits,
       "otpp: handle_enter returns the wrong type: it returns void or `entry`, as a value or as "
-      "asio::awaitable; it must "
-      "not change the state, postpone or insert events");
-  return true;
+      "asio::awaitable; it must not change the state, postpone or insert events");
+  return fits;
 }
 
 } // namespace otpp::detail

@@ -82,7 +82,9 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
     self.handles(&detail::type_name<M>);
     if constexpr (check_event<Callbacks, M>()) {
       self.in_its_state([&]<std::size_t Number>(std::integral_constant<std::size_t, Number>) {
-        call_event<gen_server, M, Number>(self).handle(static_cast<call_request<M>&>(item));
+        if constexpr (check_result<M, Number>()) {
+          call_event<gen_server, M, Number>(self).handle(static_cast<call_request<M>&>(item));
+        }
       });
     }
   }
@@ -94,7 +96,9 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
     self.handles(&detail::type_name<M>);
     if constexpr (check_event<Callbacks, M>()) {
       self.in_its_state([&]<std::size_t Number>(std::integral_constant<std::size_t, Number>) {
-        self.template handle_plain<M, event_handler<Callbacks, M, Number>>(item);
+        if constexpr (check_result<M, Number>()) {
+          self.template handle_plain<M, event_handler<Callbacks, M, Number>>(item);
+        }
       });
     }
   }
@@ -157,6 +161,12 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
   template <class Server, class M, std::size_t Number>
   friend class call_event;
 
+  template <class M, std::size_t Number>
+  static consteval bool check_result() {
+    using handler = event_handler<Callbacks, M, Number>;
+    return check_event_result<Callbacks, M, handler::form, typename handler::returned>();
+  }
+
   void register_local_if_busy() noexcept {
     if (this->is_job_running()) {
       turn::current()->register_local(this);
@@ -168,7 +178,6 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
   template <class M, class Handler>
   void handle_plain(envelope& item) {
     using returned = typename Handler::returned;
-    static_assert(check_event_result<Callbacks, M, Handler::form, returned>());
     envelope_ptr hold(&item);
     try {
       if constexpr (is_awaitable<returned>) {

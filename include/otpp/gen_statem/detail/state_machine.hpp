@@ -182,8 +182,9 @@ class state_machine : public server_core {
         entered();
       } else {
         using returned = decltype(call_enter<Number>());
-        static_assert(check_entry<Callbacks, returned>());
-        if constexpr (is_awaitable<returned>) {
+        if constexpr (!check_entry<Callbacks, returned>()) {
+          entered(); // not reached
+        } else if constexpr (is_awaitable<returned>) {
           run_job(handler_coroutine::job_of<state_machine>::make(
               *this, 0, [this](int) { return call_enter<Number>(); },
               [this]<class... Result>(int, Result&&... result) { entered(std::move(result)...); },

@@ -47,8 +47,8 @@ class statem_timer final : public envelope, public deadline {
   ~statem_timer() override = default;
 
   bool is_armed() const noexcept { return content_ != nullptr; }
-  bool is(timeout_kind kind, std::string_view name) const noexcept {
-    return is_armed() && kind_ == kind && name_ == name;
+  bool is(timeout_kind which, std::string_view name) const noexcept {
+    return is_armed() && kind_ == which && name_ == name;
   }
 
   // Precondition: it is not armed.
