@@ -66,7 +66,6 @@ namespace otpp::detail {
 class dist_node {
  public:
   struct begin {};
-
   using messages = message_list<admit_peer, peer_is_up, peer_has_another, connect_peer, disconnect_peer>;
 
   struct peer_entry {
@@ -145,6 +144,7 @@ class dist_node {
       return false;
     }
     if (pid old = std::exchange(entry.connection, told.connection)) {
+      entry.link->retire(); // it may have read what was sent before
       s.core->peer_went(peer, entry.link);
       s.core->listeners().tell(
           {peer, dist::node_event::kind::down, peer_error(peer, "it has connected again")});
