@@ -133,7 +133,7 @@ class dist_node {
   static bool handle_call(const peer_is_up& told, state_type& s) {
     const std::string& peer = told.link->peer();
     peer_entry& entry = s.peers.of(peer);
-    const admission* admitted = s.peers.admitted(told.connection);
+    const peer_admission* admitted = s.peers.admitted(told.connection);
     bool is_own = entry.attempt == told.connection;
     if (told.connection.has_ended() || (!is_own && admitted == nullptr)) {
       s.peers.forget_if_empty(peer);

@@ -197,7 +197,7 @@ class peer_connection {
     std::shared_ptr<peer_link> link = s.link;
     frame_router router(*link);
     incoming_fragments fragments(s.core->how().limits().frame);
-    while (link->is_open()) {
+    while (link->is_open() && !link->is_retired()) {
       std::string_view frame;
       auto found = s.in->next(4, s.core->how().limits().frame, frame);
       if (found == incoming_frames::found::too_long) {

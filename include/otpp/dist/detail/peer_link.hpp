@@ -129,6 +129,10 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
     return true;
   }
 
+  // Another connection with the peer is used from here on: what has come by this one, and was not taken yet, is lost.
+  void retire() noexcept { is_retired_.store(true, std::memory_order_relaxed); }
+  bool is_retired() const noexcept { return is_retired_.load(std::memory_order_relaxed); }
+
   const pid process;          // the connection's
   outbound_calls calls_there; // of ours
   outbound_monitors monitors_there;
@@ -332,6 +336,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   const asio::any_io_executor executor_;
   const peer_identity peer_;
   bool is_open_ = true;
+  std::atomic<bool> is_retired_{false};
   std::string failure_;
   term_writer writer_;
   std::unordered_map<ref_key, std::shared_ptr<open_inbound>, ref_key_hash> calls_;

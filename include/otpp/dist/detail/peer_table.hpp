@@ -117,6 +117,7 @@ class peer_table {
       const std::shared_ptr<peer_link>& link) {
     bool is_own = entry.attempt == connection;
     if (pid old = std::exchange(entry.connection, connection)) {
+      entry.link->retire(); // it may have read what was sent before
       core_->peer_went(peer, entry.link);
       core_->listeners().tell(
           {peer, dist::node_event::kind::down, peer_error(peer, "it has connected again")});
