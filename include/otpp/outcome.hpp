@@ -67,7 +67,7 @@ consteval bool refuse_operation() {
       is_operation,
       "otpp: a handler returns an operation that it does not await; to end its own server "
       "for a reason in words it returns otpp::stop(otpp::exit_reason(\"words\"))");
-  return false;
+  return true;
 }
 
 } // namespace detail
