@@ -206,7 +206,7 @@ TEST_CASE("overflow: a coroutine receives what drop_oldest has kept", "[overflow
 }
 
 TEST_CASE(
-    "overflow: statistics count what is dropped and skipped; children have both options", "[overflow]") {
+    "overflow: children have both options, and statistics count what is dropped and skipped", "[overflow]") {
   run([]() -> asio::awaitable<void> {
     journal said;
     event go_on;
