@@ -189,7 +189,8 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   ///
   /// From now on what is new is refused with `errc::draining`: calls, casts and plain messages of all others, also where
   /// they come by a name. What the server has is done: what is in its mailbox, and what stands in line for room there,
-  /// which has been accepted; calls whose `otpp::caller` it keeps; its coroutines (`otpp::co_spawn`). Meanwhile it gets
+  /// which has been accepted; what a state machine has postponed; calls whose `otpp::caller` it keeps; its coroutines
+  /// (`otpp::co_spawn`). Meanwhile it gets
   /// all that it needs for that: answers, its timers, news of other processes, and what it sends to itself from its
   /// callbacks and coroutines. Then it ends like one that is stopped. A timer that is still to fire does not hold it up.
   ///

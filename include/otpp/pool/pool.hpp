@@ -152,7 +152,8 @@ class pool {
   /// - `std::invalid_argument`: no worker.
   ///
   /// @par Cancellation
-  /// As of `start_child` and `terminate_child`: what is being started or ended then goes on.
+  /// As of `start_child` and `terminate_child`: what is being started or ended then goes on. What is left of it gets
+  /// nothing, and is replaced by a `resize` to a larger size.
   asio::awaitable<void> resize(std::size_t workers) const {
     if (workers == 0) {
       throw std::invalid_argument("otpp: a pool has one worker at least");

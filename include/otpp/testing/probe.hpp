@@ -218,8 +218,9 @@ class probe {
     detail::core::envelope_ptr first = core.take_first();
     std::string type(first->message_type());
     core.seen.push_back(type);
-    if (!first->is_lost_silently()) {
-      first.release()->fail_unhandled(*detail::core::access::core(core.who), exit_reason::normal());
+    if (auto* call = dynamic_cast<detail::core::reply_slot*>(first.get())) {
+      static_cast<void>(first.release()); // as if its otpp::caller were dropped
+      call->fail(errc::no_reply);
     }
     return type;
   }

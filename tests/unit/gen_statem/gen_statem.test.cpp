@@ -3,13 +3,16 @@
 #include <otpp/gen_statem/gen_statem.hpp>
 
 #include <otpp/address/server_name.hpp>
+#include <otpp/draining.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/gen_server/stop.hpp>
 #include <otpp/process/exit.hpp>
+#include <otpp/process/link.hpp>
 #include <otpp/process/monitor.hpp>
+#include <otpp/supervisor.hpp>
 #include <otpp/sys/inspect.hpp>
 #include <otpp/sys/suspend.hpp>
 #include <otpp/testing.hpp>
@@ -341,6 +344,98 @@ asio::awaitable<void> one_day_of_a_clerk() {
   int e = co_await slow.get();
   CHECK(e == 6);
   co_await server.stop();
+}
+
+// ---- a machine among processes ----
+
+enum class watch { asleep, awake };
+
+struct watchman : otpp::gen_statem<watchman, otpp::states<watch::asleep, watch::awake>, std::vector<int>> {
+  struct look_after { // is told which it is, when one ends
+    otpp::pid who;
+    bool is_linked;
+    using reply_type = otpp::monitor_ref;
+  };
+  struct forget {
+    otpp::monitor_ref which;
+    using reply_type = bool;
+  };
+  struct wake {};
+  struct ask { // how many have ended; postponed while it sleeps
+    using reply_type = int;
+  };
+
+  state_type init() {
+    otpp::trap_exit();
+    return {watch::asleep, {}};
+  }
+  otpp::monitor_ref handle_event(look_after one, watch, std::vector<int>&) {
+    if (one.is_linked) {
+      otpp::link(one.who);
+      return {};
+    }
+    return otpp::monitor(one.who);
+  }
+  bool handle_event(forget one, watch, std::vector<int>&) { return otpp::demonitor(one.which); }
+  transition<> handle_event(wake, watch, std::vector<int>&) { return next_state(watch::awake); }
+  transition<int> handle_event(ask, otpp::in_state<watch::asleep>, std::vector<int>&) { return postpone(); }
+  transition<int> handle_event(ask, otpp::in_state<watch::awake>, std::vector<int>& ended) {
+    if (ended.empty()) {
+      throw std::runtime_error("nobody has ended");
+    }
+    return static_cast<int>(ended.size());
+  }
+  transition<> handle_event(const otpp::down&, watch where, std::vector<int>& ended) {
+    return note(where, 1, ended);
+  }
+  transition<> handle_event(const otpp::exit_signal&, watch where, std::vector<int>& ended) {
+    return note(where, 2, ended);
+  }
+  transition<> handle_event(otpp::draining, watch, std::vector<int>& ended) {
+    ended.push_back(3);
+    return keep_state().timeout("soon", 10ms, wake());
+  }
+
+ private:
+  static transition<> note(watch where, int what, std::vector<int>& ended) {
+    if (where == watch::asleep) {
+      return postpone();
+    }
+    ended.push_back(what);
+    return keep_state();
+  }
+};
+
+// What is supervised, monitored and linked, in one go.
+asio::awaitable<void> one_night_of_a_watchman() {
+  auto spec = otpp::supervisor_spec().add(otpp::child<watchman>("watchman").named("watchman"));
+  auto top = co_await otpp::start_supervisor(spec);
+  otpp::server_name<watchman> name("watchman");
+  pending<int> crashing;
+  otpp::call<watchman::ask>(name, crashing.token());
+  co_await otpp::cast<watchman::wake>(name);
+  std::error_code code = co_await crashing.code(); // it was postponed, and its handler throws
+  CHECK(code == otpp::errc::exited);
+  co_await otpp::count_children(top); // it has been restarted
+
+  std::vector<otpp::monitor_ref> refs;
+  std::vector<otpp::server_ref<door>> doors;
+  for (bool is_linked : {false, false, true}) {
+    auto one = co_await otpp::start<door>("1");
+    auto ref = co_await otpp::call<watchman::look_after>(name, one, is_linked);
+    refs.push_back(ref);
+    doors.push_back(one);
+  }
+  for (auto& one : doors) {
+    co_await one.stop(otpp::exit_reason::shutdown()); // which is postponed
+  }
+  pending<int> answer;
+  otpp::call<watchman::ask>(name, answer.token());
+  co_await otpp::call<watchman::forget>(name, refs[0]);
+  co_await otpp::cast<watchman::wake>(name);
+  int ended = co_await answer.get(); // behind what was taken back
+  CHECK(ended == 2);
+  co_await top.stop();
 }
 
 } // namespace
@@ -719,4 +814,23 @@ TEST_CASE("gen_statem: a postponed call completes once, whatever comes first", "
   });
   CHECK(ways[0] > 0);
   CHECK(ways[1] > 0);
+}
+
+TEST_CASE("gen_statem: is supervised, monitors and is linked, and may postpone the news", "[gen_statem]") {
+  crash_log log;
+  run([]() -> asio::awaitable<void> { co_await one_night_of_a_watchman(); });
+}
+
+TEST_CASE("gen_statem: what is postponed is done before it has drained", "[gen_statem]") {
+  explore(orders::fifo(), [](world& one) {
+    one.spawn("client", []() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<watchman>();
+      pending<int> answer;
+      otpp::call<watchman::ask>(server, answer.token());
+      co_await server.drain(1min);
+      int heard = co_await answer.get();
+      CHECK(heard == 1);
+    });
+    one.run();
+  });
 }

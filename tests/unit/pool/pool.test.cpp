@@ -14,11 +14,14 @@
 #include "support/pending.hpp"
 #include "support/run.hpp"
 #include "support/scribe.hpp"
+#include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
 #include <asio/thread_pool.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -316,5 +319,81 @@ TEST_CASE("pool: in every order each call ends once, and frees its place", "[poo
     });
     one.run();
     one.check(*ended == 4, "a call has ended otherwise");
+  });
+}
+
+TEST_CASE("pool: an error frees the place, and so does an answer that comes too late", "[pool]") {
+  run([]() -> asio::awaitable<void> {
+    auto workers = co_await otpp::start_pool<pooled>(otpp::pool_options(1).in_flight(1), nobody_yet());
+    kept_caller kept = keep_caller();
+    auto refused = otpp::send_request<pooled::keep>(workers, kept);
+    std::error_code full = co_await code_of(otpp::call<pooled::who>(workers));
+    CHECK(full == otpp::errc::mailbox_full);
+    co_await until([&] { return kept->has_value(); });
+    (*kept)->fail(std::system_error(std::make_error_code(std::errc::timed_out)));
+    std::error_code why = co_await code_of(refused.wait());
+    CHECK(why == std::errc::timed_out);
+    int number = co_await otpp::call<pooled::who>(workers); // though the handle is still there
+    CHECK(number == 1);
+    kept->reset();
+    auto late = otpp::send_request(workers, pooled::keep{kept}, 1ms);
+    std::error_code patience = co_await code_of(late.wait());
+    CHECK(patience == otpp::errc::timeout);
+    std::error_code still = co_await code_of(otpp::call<pooled::who>(workers));
+    CHECK(still == otpp::errc::mailbox_full);
+    (*kept)->reply(1);
+    int again = co_await otpp::call<pooled::who>(workers); // likewise
+    CHECK(again == 1);
+    co_await workers.stop();
+  });
+}
+
+TEST_CASE("pool: a worker that drains gets nothing while another is left", "[pool]") {
+  run([]() -> asio::awaitable<void> {
+    auto workers = co_await otpp::start_pool<pooled>(otpp::pool_options(2), nobody_yet());
+    event go_on;
+    std::vector<otpp::request_handle<int>> asked;
+    asked.push_back(otpp::send_request<pooled::work>(workers, go_on));
+    asked.push_back(otpp::send_request<pooled::work>(workers, go_on));
+    pending<> drained;
+    workers.drain(5s, drained.token());
+    co_await some_steps();
+    for (int n = 0; n != 3; ++n) { // the second is draining
+      asked.push_back(otpp::send_request<pooled::who>(workers));
+    }
+    go_on.happen();
+    for (auto& one : asked) {
+      int answer = co_await one.receive();
+      CHECK(answer > 0);
+    }
+    co_await drained.get();
+  });
+}
+
+TEST_CASE("pool: a key has its place before all have started", "[pool]") {
+  run([]() -> asio::awaitable<void> {
+    auto first = co_await otpp::start<pooled>(nobody_yet());
+    otpp::detail::pool_table table(otpp::round_robin, 2, 1);
+    table.put(0, first, first);
+    for (std::uint64_t key = 0; key != 10; ++key) {
+      bool is_there = static_cast<bool>(table.choose_for(key, nullptr));
+      CHECK(is_there == (otpp::detail::bucket_of(key, 2) == 0));
+    }
+    co_await first.stop();
+  });
+}
+
+TEST_CASE("pool: what a resize that was cancelled has left is replaced by the next", "[pool]") {
+  run([]() -> asio::awaitable<void> {
+    auto workers = co_await otpp::start_pool<pooled>(otpp::pool_options(1), nobody_yet());
+    co_await otpp::start_child(workers.supervisor(), otpp::child<pooled>("worker 1", nobody_yet()));
+    co_await workers.resize(2);
+    std::set<int> seen;
+    for (int n = 0; n != 2; ++n) {
+      int me = co_await otpp::call<pooled::who>(workers);
+      seen.insert(me);
+    }
+    CHECK(seen == std::set<int>{1, 2});
+    co_await workers.stop();
   });
 }

@@ -160,11 +160,15 @@ TEST_CASE("probe: who calls one that ends, or drops the call, hears it") {
     };
     one.spawn("dropped", [&] { return pay(dropped); });
     co_await probe.expect_call<bank::pay>();
+    otpp::errc taken{};
+    one.spawn("taken", [&] { return pay(taken); });
+    co_await probe.expect_any();
     one.spawn("ended", [&] { return pay(ended); });
     co_await otpp::cast<bank::note>(probe.server(), "no call");
     co_await failure_of(probe.expect_nothing(1s));
     co_await probe.server().stop();
     CHECK(dropped == otpp::errc::no_reply);
+    CHECK(taken == otpp::errc::no_reply);
     CHECK(ended == otpp::errc::exited);
   });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/dispatch/resolve.hpp>
+#include <otpp/detail/reply/slot_state.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/topic.hpp>
 #include <otpp/detail/util/type_name.hpp>
@@ -51,11 +52,13 @@ class with_lease : public Request {
   // The caller is about to hear how it has ended. It may call again at once, before the server has let go of this; so what
   // was lent is given back now, unless the caller has given up, and the server is still to answer.
   void caller_leaves() noexcept {
-    bool is_answered = !this->error_ || (this->said_ != 0 && this->said_ != static_cast<int>(errc::timeout));
-    if (is_answered) {
-      lease_ = Lease();
+    if (this->decided_by() == slot_state::decision::server_half) {
+      give_back();
     }
   }
+
+  // The server has let go of it, too, though a handle may still keep it.
+  void give_back() noexcept { lease_ = Lease(); }
 
  private:
   Lease lease_;

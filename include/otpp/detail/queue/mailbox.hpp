@@ -120,6 +120,7 @@ class mailbox {
   }
 
   bool is_closed() const noexcept { return admission_.is_closed(); }
+  bool is_draining() const noexcept { return admission_.refusal() == result::draining; }
 
   struct lengths {
     std::size_t now = 0;

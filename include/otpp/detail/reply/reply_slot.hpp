@@ -319,6 +319,7 @@ class reply_slot : public task, public waiter {
   using half = slot_state::half;
 
   bool decide(decision by) noexcept { return state_.decide(by); }
+  decision decided_by() const noexcept { return state_.decided_by(); }
 
   // Releases one half. The slot may be destroyed when this returns.
   void release_half(half done) noexcept {

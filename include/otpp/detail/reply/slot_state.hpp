@@ -40,6 +40,10 @@ class slot_state {
 
   bool is_decided() const noexcept { return (word_.load(std::memory_order_acquire) & decisions) != 0; }
 
+  decision decided_by() const noexcept {
+    return static_cast<decision>(word_.load(std::memory_order_acquire) & decisions);
+  }
+
   // Returns true for the one event that decides: its thread may write the answer, and delivers it.
   bool decide(decision by) noexcept {
     word was = word_.load(std::memory_order_acquire);

@@ -269,6 +269,7 @@ class server_core : public process {
   virtual void run_timeout() noexcept = 0;
   virtual void run_terminate(const exit_reason& reason) noexcept = 0;
   virtual void destroy_state() noexcept = 0;
+  virtual bool has_postponed() const noexcept { return false; } // messages, which it handles later
 
   // Passes a coroutine handler to the handler coroutine. If it throws before it starts, the server ends.
   void run_job(asio::awaitable<void> job) noexcept;

@@ -73,6 +73,7 @@ class event_queue {
   void insert(event_list& events) noexcept { due_.push_front(events); }
 
   bool is_due() const noexcept { return !due_.empty(); }
+  bool has_postponed() const noexcept { return !postponed_.empty(); }
   envelope& take() noexcept { return due_.pop_front(); }
 
   // The machine ends: its mailbox, which is closed next, gets what is left, so that it is told of the end with the rest.

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/gen_server.hpp>
+#include <otpp/detail/dispatch/news.hpp>
 #include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/queue/envelope.hpp>
@@ -20,8 +21,6 @@
 #include <otpp/gen_statem/detail/call_event.hpp>
 #include <otpp/gen_statem/detail/handlers.hpp>
 #include <otpp/gen_statem/detail/state_machine.hpp>
-#include <otpp/process/exit.hpp>
-#include <otpp/process/monitor.hpp>
 #include <otpp/sys/format_status.hpp>
 
 #include <asio/awaitable.hpp>
@@ -152,9 +151,7 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
       }
     };
     each_listed_by<Callbacks>(look_at);
-    look_at(std::type_identity<down>());
-    look_at(std::type_identity<exit_signal>());
-    return found;
+    return kind == verb::info ? opener_of_news<gen_server>(type, found) : found;
   }
 
  private:

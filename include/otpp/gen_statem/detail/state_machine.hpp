@@ -149,6 +149,9 @@ class state_machine : public server_core {
       in_its_state([&]<std::size_t Number>(std::integral_constant<std::size_t, Number>) { enter<Number>(); });
     } else if (events_.is_due()) {
       events_.take().open(*this);
+      if (!is_job_running()) {
+        come_back_if_due(); // also if it was news that has been taken back meanwhile, of which no handler hears
+      }
     } else if (timeouts_.is_due()) {
       timeouts_.take().open(*this);
     }
@@ -224,6 +227,8 @@ class state_machine : public server_core {
   }
 
   // ---- the end ----
+
+  bool has_postponed() const noexcept override { return events_.has_postponed(); }
 
   void destroy_state() noexcept override {
     timeouts_.stop();

@@ -98,10 +98,15 @@ class pool_table {
     const std::size_t n = workers_.size();
     const std::size_t first = n == 0 ? 0 : next_++ % n;
     worker* best = nullptr;
+    worker* draining = nullptr; // refuses what comes, and says why
     bool is_any_alive = false;
     for (std::size_t i = 0; i != n; ++i) {
       worker& one = workers_[(first + i) % n];
       if (!one.who || one.who->has_ended()) {
+        continue;
+      }
+      if (one.who->queue().is_draining()) {
+        draining = &one;
         continue;
       }
       is_any_alive = true;
@@ -115,7 +120,7 @@ class pool_table {
         break;
       }
     }
-    return give(best, is_any_alive, lease);
+    return give(best || is_any_alive ? best : draining, is_any_alive, lease);
   }
 
   // Likewise of the worker for a key.
@@ -144,12 +149,12 @@ class pool_table {
   // A worker has started. The first one of another supervisor takes the places of all before.
   void put(std::size_t place, const pid& who, const pid& supervisor) {
     intrusive_ptr<pool_load> load(new pool_load);
-    std::vector<worker> old;
+    std::vector<worker> places(first_size_); // a key has its place before all have started
     worker before;
     pid supervisor_before = supervisor;
     std::lock_guard lock(mutex_);
     if (supervisor_ != supervisor) {
-      old.swap(workers_);
+      places.swap(workers_);
       size_ = first_size_;
       std::swap(supervisor_, supervisor_before);
     }
@@ -166,11 +171,14 @@ class pool_table {
   bool begin_resize() noexcept { return !is_resizing_.exchange(true, std::memory_order_acquire); }
   void end_resize() noexcept { is_resizing_.store(false, std::memory_order_release); }
 
-  // Nothing is sent to those beyond it any more.
-  void set_size(std::size_t size) {
+  // Nothing is sent to those beyond it any more. Has no effect if the pool has been restarted meanwhile.
+  void set_size(std::size_t size, const pid& supervisor) {
     std::vector<worker> gone;
     gone.reserve(this->size());
     std::lock_guard lock(mutex_);
+    if (supervisor_ != supervisor) {
+      return;
+    }
     size_ = size;
     while (workers_.size() > size) {
       gone.push_back(std::move(workers_.back()));

@@ -73,33 +73,48 @@ class pool_resize {
   pool_table& table_;
 };
 
+inline asio::awaitable<void> end_pool_worker(pid top, std::size_t place) {
+  std::string id = pool_plan::id_of(place);
+  co_await otpp::terminate_child(top, id);
+  co_await otpp::delete_child(top, id);
+}
+
 inline asio::awaitable<void> resize_pool(pool_plan plan, std::size_t size) {
   pool_resize alone(*plan.table);
   pid top = plan.table->supervisor();
   std::size_t before = plan.table->size();
   for (std::size_t place = before; place < size; ++place) {
     child_spec one = plan.worker(place);
-    plan.table->set_size(place + 1);
-    bool is_started = false;
+    plan.table->set_size(place + 1, top);
+    bool is_left = false;
     std::exception_ptr why;
     try {
       co_await otpp::start_child(top, one);
-      is_started = true;
+    } catch (const error& failure) {
+      is_left = failure.code() == errc::already_started || failure.code() == errc::already_present;
+      why = std::current_exception();
     } catch (...) {
       why = std::current_exception();
     }
-    if (!is_started) {
-      plan.table->set_size(place);
+    if (is_left) { // by a resize that was cancelled
+      try {
+        co_await end_pool_worker(top, place);
+        co_await otpp::start_child(top, one);
+        why = nullptr;
+      } catch (...) {
+        why = std::current_exception();
+      }
+    }
+    if (why) {
+      plan.table->set_size(place, top);
       std::rethrow_exception(why);
     }
   }
   if (size < before) {
-    plan.table->set_size(size); // what is sent from now on goes to the others
+    plan.table->set_size(size, top); // what is sent from now on goes to the others
   }
   for (std::size_t place = before; place-- > size;) {
-    std::string id = pool_plan::id_of(place);
-    co_await otpp::terminate_child(top, id);
-    co_await otpp::delete_child(top, id);
+    co_await end_pool_worker(top, place);
   }
 }
 

@@ -311,7 +311,12 @@ class pending_request final : public Base, public open_request<reply_t<M>>, publ
   bool is_certain_to_wait() const noexcept override { return this->is_sure(); }
   std::string_view content_type() const noexcept override { return type_name<M>(); }
   std::string_view operation() const noexcept override { return "send_request"; }
-  void destroy() noexcept override { this->release(); }
+  void destroy() noexcept override {
+    if constexpr (requires { this->give_back(); }) {
+      this->give_back();
+    }
+    this->release();
+  }
 };
 
 // A request that has all its memory, and has not been sent.
