@@ -63,7 +63,7 @@ namespace otpp::detail {
 //
 // An attempt of ours goes on when the peer's connection comes up, because the peer decides between the two: it may have lost its own
 // by the time it sees our name. Then it takes our attempt, and loses with it what it has begun to send. So the attempt ends by the
-// peer's answer; if that is `ok` it is the successor, which comes up when the old connection ends.
+// peer's answer; if that is `ok` it is the successor, which comes up when the old connection ends. Until then nothing is taken by it.
 //
 // If the peer wants its own connection to be used, our attempt has yielded: it waits while that shakes hands, or is on its way. And
 // while that shakes hands no attempt is begun, which would end it when it is up; but for no longer than a quarter of

@@ -219,8 +219,21 @@ class peer_connection {
       } else if (frame.empty()) {
         answer_tick(s);
       } else {
-        take(*link, router, fragments, frame);
+        co_await wait_until_up(*link);
+        if (link->is_open() && !link->is_retired()) {
+          take(*link, router, fragments, frame);
+        }
       }
+    }
+  }
+
+  // While another connection is up, what has come by that goes first. Where there was no memory to wake it, it looks again after a
+  // second.
+  static asio::awaitable<void> wait_until_up(peer_link& link) {
+    while (link.is_open() && !link.is_up()) {
+      link.up.expires_after(std::chrono::seconds(1));
+      std::error_code woken;
+      co_await link.up.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     }
   }
 

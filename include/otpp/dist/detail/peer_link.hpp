@@ -77,6 +77,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
       : process(std::move(connection)),
         transport(std::move(connected)),
         wake(executor),
+        up(executor),
         output(marks_of(node->how()), peer.takes_fragments),
         node_(std::move(node)),
         executor_(std::move(executor)),
@@ -129,6 +130,17 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
     return true;
   }
 
+  // The node uses this connection from here on; what comes by it before waits.
+  void come_up() noexcept {
+    is_up_.store(true, std::memory_order_release);
+    try {
+      post(&peer_link::wake_reader);
+    } catch (...) {
+      // It looks again by itself.
+    }
+  }
+  bool is_up() const noexcept { return is_up_.load(std::memory_order_acquire); }
+
   // Another connection with the peer is used from here on: what has come by this one, and was not taken yet, is lost.
   void retire() noexcept { is_retired_.store(true, std::memory_order_relaxed); }
   bool is_retired() const noexcept { return is_retired_.load(std::memory_order_relaxed); }
@@ -157,6 +169,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
 
   const std::unique_ptr<peer_transport> transport;
   asio::steady_timer wake; // is cancelled when there is something to write
+  asio::steady_timer up;   // is cancelled when it has come up
   peer_output output;
 
   // Begins a frame, which send() sends.
@@ -192,6 +205,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
       failure_ = std::move(why);
       transport->close();
       wake_writer();
+      wake_reader();
     }
   }
   void fail_slow_reader() noexcept {
@@ -304,6 +318,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   }
 
   void wake_writer() noexcept { end_wait(wake); }
+  void wake_reader() noexcept { end_wait(up); }
   void post(void (peer_link::*what)() noexcept) {
     asio::post(executor_, [self = shared_from_this(), what] { (*self.*what)(); });
   }
@@ -336,6 +351,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   const asio::any_io_executor executor_;
   const peer_identity peer_;
   bool is_open_ = true;
+  std::atomic<bool> is_up_{false};
   std::atomic<bool> is_retired_{false};
   std::string failure_;
   term_writer writer_;

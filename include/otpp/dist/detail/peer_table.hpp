@@ -126,8 +126,9 @@ class peer_table {
     if (is_own) {
       entry.attempt = pid();
       entry.successor = nullptr;
-    } else if (entry.has_yielded) {
+    } else if (entry.has_yielded || entry.successor) { // which the peer has lost, as it has connected anew
       end(std::exchange(entry.attempt, pid()), "the peer has connected meanwhile");
+      entry.successor = nullptr;
     }
     entry.link = link;
     entry.is_own = is_own;
@@ -135,6 +136,7 @@ class peer_table {
     entry.has_yielded = false;
     core_->peer_came(peer, link);
     tell_connection_changed(*core_, peer, {nullptr, link});
+    link->come_up();
     core_->listeners().tell({peer, dist::node_event::kind::up, {}});
     for (caller<void>& each : std::exchange(entry.waiting, {})) {
       each.reply();
