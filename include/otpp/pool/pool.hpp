@@ -59,11 +59,11 @@ class pool_place {
   std::uint64_t key_;
 };
 
-/// Servers of one kind behind one address, under a supervisor of their own. Elixir's `PartitionSupervisor`; a pool of
-/// workers.
+/// Servers of one kind, the workers, behind one address and under a supervisor of their own. Elixir's
+/// `PartitionSupervisor`.
 ///
-/// It is an address like a `server_ref`: `call`, `cast`, `send`, `send_request` and their kin choose a worker, at each use,
-/// and send to it directly: there is no server between. What is sent by one sender through a pool may be handled by several
+/// It is an address like a `server_ref`: `call`, `cast`, `send`, `send_request` and their kin choose a worker at each use,
+/// and send to it directly; there is no server between. What is sent by one sender through a pool may be handled by several
 /// workers, in any order; what is sent to `pool.at(key)` is handled in order, as long as the size stays as it is. Use it as
 /// a child of a supervisor, or start it by `start_pool`.
 ///
@@ -126,8 +126,8 @@ class pool {
     return made;
   }
 
-  /// Returns the worker for a key, which `std::hash` takes, as an address. The same key has the same place as long as the size is the same; when
-  /// the size changes from n to n + 1, or back, one of n + 1 keys changes its place.
+  /// Returns the worker for a key, which `std::hash` takes, as an address. The same key has the same place as long as the
+  /// size is the same; when the size changes from n to n + 1, or back, one of n + 1 keys changes its place.
   template <class Key>
   pool_place<Callbacks> at(const Key& key) const {
     using hashed =
@@ -142,14 +142,14 @@ class pool {
   pid supervisor() const noexcept { return plan_.table->supervisor(); }
 
   /// Starts more workers, or ends the last ones, and completes when that is done. A worker that is to end gets nothing more
-  /// at once, and is drained (`pool_options::drain`); so all at `at(key)` that one sender sends before and after is handled,
-  /// but not in order where the key changes its place.
+  /// at once, and is drained (`pool_options::drain`). So everything that one sender sends to `at(key)` before and after is
+  /// handled, but not in order where the key changes its place.
   ///
   /// @par Errors
   /// - any exception that `init` throws; the pool has then as many workers as had been started before.
   /// - `errc::running`: it is being resized.
   /// - `errc::no_process`: it does not run.
-  /// - `std::invalid_argument`: no worker.
+  /// - `std::invalid_argument`, from the call itself: `workers` is zero.
   ///
   /// @par Cancellation
   /// As of `start_child` and `terminate_child`: what is being started or ended then goes on.

@@ -38,15 +38,16 @@ inline constexpr routing least_busy = routing::least_busy;
 /// @endcode
 class pool_options {
  public:
-  /// Throws std::invalid_argument for no worker.
+  /// Throws std::invalid_argument if `workers` is zero.
   explicit pool_options(std::size_t workers, routing how = round_robin) : size_(workers), routing_(how) {
     if (workers == 0) {
       throw std::invalid_argument("otpp: a pool has one worker at least");
     }
   }
 
-  /// Limits how many calls a worker may have that are not answered, `send_request` included; to all others its mailbox limit
-  /// applies. A call for which no worker has room fails at once with `errc::mailbox_full`. One whose caller has given up
+  /// Limits how many calls a worker may have that are not answered, those of `send_request` included; to casts and plain
+  /// messages only its mailbox limit applies. Zero counts as one. A call for which no worker has room fails at once with
+  /// `errc::mailbox_full`. One whose caller has given up
   /// counts until the worker has dealt with it.
   pool_options& in_flight(std::size_t calls) & {
     in_flight_ = (std::max)(calls, std::size_t{1});
@@ -54,7 +55,7 @@ class pool_options {
   }
   pool_options in_flight(std::size_t calls) && { return in_flight(calls); }
 
-  /// Sets the executor, the mailbox limit and so on of each worker, as for `start`. A name would be that of several.
+  /// Sets the executor, the mailbox limit and so on of each worker, as for `start`. A name could be that of one worker only.
   pool_options& start_options(options how) & {
     options_ = std::move(how);
     return *this;
