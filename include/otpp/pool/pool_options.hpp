@@ -47,8 +47,7 @@ class pool_options {
 
   /// Limits how many calls a worker may have that are not answered, those of `send_request` included; to casts and plain
   /// messages only its mailbox limit applies. Zero counts as one. A call for which no worker has room fails at once with
-  /// `errc::mailbox_full`. One whose caller has given up
-  /// counts until the worker has dealt with it.
+  /// `errc::mailbox_full`. One whose caller has given up counts until the worker has dealt with it.
   pool_options& in_flight(std::size_t calls) & {
     in_flight_ = (std::max)(calls, std::size_t{1});
     return *this;
