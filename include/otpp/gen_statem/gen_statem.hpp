@@ -68,7 +68,8 @@ class gen_statem {
   using state_type = state_and_data<state, Data>;
   using any_state = whole_state<state>;
 
-  /// See `otpp::transition`, `otpp::state_entry` and `otpp::initial_state`.
+  /// What `handle_event`, `handle_enter` and `init` return to say more: `otpp::transition`, `otpp::state_entry` and
+  /// `otpp::initial_state`.
   template <class R = void>
   using transition = otpp::transition<Callbacks, state, R>;
   using entry = state_entry<Callbacks, state>;
@@ -91,7 +92,7 @@ class gen_statem {
     return made;
   }
 
-  /// Keeps the state. OTP's `keep_state`.
+  /// Keeps the state, and is a result to which timeouts, events and an answer can be added. OTP's `keep_state`.
   static transition<detail::unanswered_yet> keep_state() { return {}; }
 
   /// Keeps the state, and calls `handle_enter` again. OTP's `repeat_state`.

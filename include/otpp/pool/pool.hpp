@@ -93,22 +93,22 @@ class pool {
   using callbacks_type = Callbacks;
   using lease_type = detail::pool_lease;
 
-  /// A pool without workers, until its supervisor runs.
+  /// Makes a pool that has no workers until its supervisor runs.
   explicit pool(pool_options how)
       : plan_{std::make_shared<detail::pool_table>(how.routing_, how.size_, how.in_flight_), std::move(how.options_), how.drain_},
         first_size_(how.size_),
         intensity_(how.intensity_),
         period_(how.period_) {}
 
-  /// Specifies its supervisor, as a child of another one: its workers are started with copies of these arguments of `init`.
-  /// Once for each pool; throws std::logic_error otherwise.
+  /// Specifies its supervisor, as a child of another one; the workers are started with copies of these arguments of `init`.
+  /// This, or `spec`, can be called once for each pool; it throws std::logic_error otherwise.
   template <class... Args>
   child_spec child(std::string id, Args&&... args) const {
     supervisor_spec mine = spec(std::forward<Args>(args)...);
     return otpp::child<otpp::supervisor>(std::move(id), std::move(mine));
   }
 
-  /// Specifies its supervisor, to be started by `start_supervisor`, or to be the whole program of `run`. As `child`.
+  /// Specifies its supervisor, to be started by `start_supervisor`, or to be the whole program of `run`. All else as `child`.
   template <class... Args>
   supervisor_spec spec(Args&&... args) const {
     if constexpr (detail::check_child<Callbacks, std::decay_t<Args>...>()) {
@@ -160,20 +160,20 @@ class pool {
     return detail::resize_pool(plan_, workers);
   }
 
-  /// Ends the pool: as `server_ref::stop`, of its supervisor. The workers are drained, as `pool_options::drain` says.
+  /// Ends the pool, as `server_ref::stop` of its supervisor. The workers are drained, as `pool_options::drain` says.
   template <class... Args>
   auto stop(Args&&... args) const {
     return supervisor().stop(std::forward<Args>(args)...);
   }
 
-  /// Lets the workers finish what they have, and ends the pool: as `server_ref::drain`, of its supervisor. They are drained
+  /// Lets the workers finish what they have, and ends the pool, as `server_ref::drain` of its supervisor. They are drained
   /// one after the other, the last first; those that are left take the messages until it is their turn.
   template <class... Args>
   auto drain(Args&&... args) const {
     return supervisor().drain(std::forward<Args>(args)...);
   }
 
-  /// Waits until the pool has ended: as `server_ref::join`, of its supervisor.
+  /// Waits until the pool has ended, as `server_ref::join` of its supervisor.
   template <class Token = asio::use_awaitable_t<>>
   auto join(Token&& token = {}) const {
     return supervisor().join(std::forward<Token>(token));
@@ -182,7 +182,7 @@ class pool {
   /// Returns the worker that gets the next message; nobody if none lives. The verbs call it.
   server_ref<Callbacks> resolve() const { return pick(nullptr); }
 
-  /// The same for a call, which is counted until it is answered. The verbs call it.
+  /// Returns the worker that gets the next call, which is counted until it is answered. The verbs call it.
   server_ref<Callbacks> lend(lease_type& lease) const { return pick(&lease); }
 
   friend bool operator==(const pool& a, const pool& b) noexcept { return a.plan_.table == b.plan_.table; }

@@ -34,7 +34,7 @@ inline constexpr routing least_busy = routing::least_busy;
 ///
 /// @par Example
 /// @code
-/// otpp::pool_options(8, otpp::least_busy).in_flight(2).start_options(otpp::options().on(threads))
+/// otpp::pool_options(8, otpp::least_busy).in_flight(2).start_options(otpp::options().on(threads.get_executor()))
 /// @endcode
 class pool_options {
  public:
@@ -61,7 +61,7 @@ class pool_options {
   }
   pool_options start_options(options how) && { return std::move(start_options(std::move(how))); }
 
-  /// As `supervisor_spec::intensity`; 1 restart in 5 s by default.
+  /// Sets how many restarts in which time the pool survives, as `supervisor_spec::intensity`; 1 in 5 s by default.
   template <detail::timeout_like Duration>
   pool_options& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;
