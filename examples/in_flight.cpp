@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // A limit for what is in flight: a server that works on several requests at a time, but
-// no more than it can bear. Whoever comes when it has all hands full is told at once.
+// on no more than so many. A request beyond that is refused at once.
 
 #include <otpp/otpp.hpp>
 #include <otpp/request.hpp>

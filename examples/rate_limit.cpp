@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// A rate limit: a bucket of permits, which is filled again at a fixed rate. Who finds none
-// waits, in order; there is a limit for how many wait, and nobody is served who has given up.
+// A rate limit: a server with permits, which come again at a fixed rate. Whoever finds none
+// waits, in order; there is a limit for how many wait, and who has given up gets none.
 
 #include <otpp/otpp.hpp>
 

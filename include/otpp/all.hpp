@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-/// All of otpp, except for the header for tests. Takes twice as long to compile as otpp.hpp.
+/// All of otpp, except for the headers for tests, the observer and nodes. Takes twice as long to compile as otpp.hpp.
 
 #pragma once
 

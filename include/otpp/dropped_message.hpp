@@ -14,12 +14,12 @@
 
 namespace otpp {
 
-/// A message that a server does not handle: a cast or an info that was left when it ended, or any message for which its
-/// mailbox had no room. Erlang does not report the former, and has nothing like the latter.
+/// A message that a server does not handle: a cast or an info that was left when it ended, or any message that was dropped
+/// because its mailbox was full. Erlang does not report the former, and has nothing like the latter.
 ///
 /// It goes to those who `subscribe` to it; at an end, before the `crash_report` that has the number. What the library has put
 /// into the mailbox, such as a `down` or the message of a timer, does not count. The sender of a call is told by an error;
-/// here a call is reported only if there was no room for it, which is so with `overflow::drop_newest` and
+/// here a call is reported only if it was dropped, which is so with `overflow::drop_newest` and
 /// `overflow::drop_oldest`. What is destroyed with its context is not reported.
 struct dropped_message {
   std::uint64_t id = 0;     ///< Of the server.

@@ -37,7 +37,8 @@ enum class errc {
   name_taken,
   /// `init` returned `otpp::ignore`.
   ignored,
-  /// The mailbox is full, and waiting for room is not possible here.
+  /// There is no room in the mailbox, and its sender cannot wait, or is not to (`options::when_full`); or no worker of a
+  /// `pool` may have another call (`pool_options::in_flight`).
   mailbox_full,
   /// Servers would wait for each other in a cycle, each inside its handler.
   deadlock,

@@ -3,8 +3,8 @@
 /// Erlang/OTP's gen_server for C++20 coroutines on standalone Asio: servers, their verbs, names, timers, links,
 /// monitors and processes.
 ///
-/// Supervisors, requests without waiting, sys and groups have headers of their own, because they take as long to
-/// compile as all of this; all.hpp has everything.
+/// Supervisors, pools, state machines, requests without waiting, sys and groups have headers of their own, because they
+/// take as long to compile as all of this; all.hpp has everything but tests, the observer and nodes.
 
 #pragma once
 

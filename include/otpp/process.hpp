@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-/// Processes: self, links, monitors, exit signals, coroutines that receive, and operations that end with their server. OTP's spawn, link, monitor and exit.
+/// Processes: self, links, monitors, exit signals, coroutines that receive, and operations that end with their server.
+/// OTP's spawn, link, monitor and exit.
 
 #pragma once
 

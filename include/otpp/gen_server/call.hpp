@@ -131,7 +131,8 @@ auto call_in_place(Given&& to, duration timeout, Args&&... args) {
 /// its late answer is dropped. At a full mailbox the call waits for room, within the same time; a message that
 /// has found none by then is not handled.
 /// - `errc::mailbox_full`: there was no room for the message, and the server does not let callers wait for it
-/// (`options::when_full`). It is not handled.
+/// (`options::when_full`), or no worker of a `pool` may have another call (`pool_options::in_flight`). It is not handled.
+/// - `errc::draining`: the server drains, and takes nothing new (`server_ref::drain`). Nothing is sent.
 /// - `errc::no_reply`: the handler dropped the `otpp::caller`.
 /// - `errc::calling_self`: a handler called its own server, which would never complete.
 /// - `errc::deadlock`: a handler called a server that waits for this one, inside a handler of its own,
@@ -141,6 +142,7 @@ auto call_in_place(Given&& to, duration timeout, Args&&... args) {
 /// exit signal could end it.
 /// - `errc::bad_message`: the server does not take this message (string addresses), or the name belongs
 ///   to a server of another type.
+/// - `errc::no_connection`, `errc::bad_reply`: of a process on another node only.
 /// - any exception with which the handler answers, by `otpp::fail`.
 ///
 /// @par Cancellation

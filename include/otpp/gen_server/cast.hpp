@@ -37,6 +37,7 @@ namespace otpp {
 /// - `errc::exited`: the server ended while this operation waited for room.
 /// - `errc::mailbox_full`: a handler cannot wait for room in its own mailbox; or there is no room, and the server was
 /// started with `overflow::refuse`. With `overflow::drop_newest` it is no error: the message is dropped.
+/// - `errc::draining`: the server drains, and takes nothing new. Nothing is sent.
 /// - `errc::deadlock`: a handler cannot wait for room in the mailbox of a server whose handler waits for this one, as
 /// described for `call`. Nothing is sent.
 /// - `errc::bad_message`: as for `call`.

@@ -27,7 +27,7 @@
 
 namespace otpp {
 
-/// How a server is started: its name, its executor, and the limit of its mailbox.
+/// How a server is started: its name, its executor, and what its mailbox takes and in which order.
 ///
 /// @par Example
 /// @code
@@ -55,26 +55,25 @@ class options {
   /// Sets how many messages the mailbox holds; zero, the default, means any number.
   ///
   /// While it is full, `call`, `send_request`, `multi_call`, `cast` and `send` wait for room, or do what
-  /// `when_full` says; `try_cast`, `try_send`, `broadcast`, `pg::cast` and `pg::send` do not send. What the library sends takes no room, and is
-  /// taken always: timers, `stop`, exit signals, `down`, `group_change`, the functions of `sys`, and answers. But it is
-  /// handled after what waits for room already.
+  /// `when_full` says; `try_cast`, `try_send`, `broadcast`, `pg::cast` and `pg::send` do not send, unless the oldest is
+  /// dropped for them. What the library sends takes no room, and is always taken: timers, `stop`, exit signals, `down`,
+  /// `group_change`, the functions of `sys`, and answers. But it is handled after what waits for room already.
   options& mailbox_limit(std::size_t messages) & {
     limit_ = messages;
     return *this;
   }
   options mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
 
-  /// Sets what becomes of a message that finds no room; without a `mailbox_limit` it has no effect. By default its sender
-  /// waits.
+  /// Sets what becomes of a message that finds no room. By default its sender waits. Without a `mailbox_limit` it has no effect.
   ///
-  /// What the library sends is never dropped, and nobody waits to send it; nor do answers take any room. A call that finds no
-  /// room, or is dropped for another message, completes with `errc::mailbox_full`; with `overflow::refuse`, so do a cast and a
-  /// send. Otherwise these complete as if the message had been handled. `try_cast` and `try_send` say false where
-  /// the message is not taken: with `drop_oldest` it always is. What is dropped is told to those who subscribe to
-  /// `dropped_message`, except by what says false to its sender, and counted (`server_statistics::dropped`).
+  /// What the library sends takes no room, and is never dropped. A call that finds no room, or is dropped for another
+  /// message, completes with `errc::mailbox_full`; with `overflow::refuse`, so do a cast and a send. With the other two these
+  /// complete as if the message had been handled. `try_cast` and `try_send` return false where the message is not taken; with
+  /// `drop_oldest` it always is. What is dropped is told to those who subscribe to `dropped_message`, and counted
+  /// (`server_statistics::dropped`), except where `try_cast` or `try_send` has returned false.
   ///
   /// With `drop_oldest` each message locks a mutex when it is sent and when it is taken; a dropped message is destroyed by the
-  /// thread that sends the other.
+  /// thread that sends the other one.
   ///
   /// @par Example
   /// @code
@@ -87,12 +86,12 @@ class options {
   }
   options when_full(overflow what) && { return std::move(when_full(what)); }
 
-  /// Has the server skip a call or a request whose caller waits no more when its turn comes: the call has timed
+  /// Has the server skip a call or a request whose caller no longer waits when its turn comes: the call has timed
   /// out or was cancelled, the request was abandoned, or the caller is gone with its context. Without this the handler
   /// runs, as in OTP, and its answer is dropped. `server_statistics::skipped` counts them.
   ///
-  /// It is for what only its answer is good for; a request that changes something would sometimes be carried out after its
-  /// timeout, and sometimes not.
+  /// It is for requests of which only the answer matters; one that changes something would sometimes be carried out after
+  /// its timeout, and sometimes not.
   options& skip_abandoned() & {
     skips_abandoned_ = true;
     return *this;
@@ -100,12 +99,12 @@ class options {
   options skip_abandoned() && { return std::move(skip_abandoned()); }
 
   /// Has messages of these types handled before all others that are queued: calls, casts and infos, those of timers and
-  /// `otpp::down` and `otpp::exit_signal` as well. EEP 76's priority messages, of which the receiver says what they are.
+  /// `otpp::down` and `otpp::exit_signal` as well. EEP 76's priority messages; here the receiver says which they are.
   ///
-  /// They are handled in order among themselves, and so are the others; between the two the order is not kept, for the
-  /// messages of one sender neither. A handler that runs or waits is not interrupted. They take no room in a mailbox with a
-  /// limit, so that they never wait and are never dropped. While there is one, no other message is handled: who sends them
-  /// faster than they are handled starves the rest. `receive` finds them first. A second call replaces the first.
+  /// They are handled in order among themselves, and so are the others; between the two the order is not kept, not even for
+  /// the messages of one sender. A handler that runs or waits is not interrupted. They take no room in a mailbox with a
+  /// limit, so that they never wait and are never dropped. While there is one, no other message is handled: whoever sends
+  /// them faster than they are handled starves the rest. `receive` finds them first. A second `priority` replaces the first.
   ///
   /// @par Example
   /// @code

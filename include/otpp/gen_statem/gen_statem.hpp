@@ -29,7 +29,7 @@ concept handles_event = message<M> && detail::states_with_handler<Callbacks, M> 
 /// | --- | --- |
 /// | `init(args...)` | `state_type`, which is made from the first state and the data, or `initial` |
 /// | `handle_event(M, S, Data&)` | `void` or `transition<>`; of a call `M::reply_type` or `transition<M::reply_type>` |
-/// | `handle_event(M, caller<R>, S, Data&)` | `void` or `transition<>`; the caller is answered whenever it may be |
+/// | `handle_event(M, caller<R>, S, Data&)` | `void` or `transition<>`; the caller is answered later |
 /// | `handle_enter(const state& from, S, Data&)` | `void` or `entry`; called when a state is entered, before any event |
 /// | `terminate(const exit_reason&, state_type&)` | `void` |
 /// | `format_status(const state_type&)` | as for a `gen_server` |
@@ -37,8 +37,8 @@ concept handles_event = message<M> && detail::states_with_handler<Callbacks, M> 
 /// All messages come to `handle_event`: of `call`, `cast`, `send`, of timeouts and of `next_event`. `S` is an
 /// `in_state<value>` where the states are values (`states<...>`), an alternative by reference where they are types (a
 /// `std::variant`), and otherwise the state. A handler whose `S` is the type of the values, or `any_state` where the states
-/// are types, or a template parameter, is for all states that have no handler of their own. Whether each state handles a message that is sent is
-/// checked by the compiler, where OTP would end the machine with `function_clause`.
+/// are types, or a template parameter, is for all states that have no handler of their own. The compiler checks that each
+/// state handles a message that is sent, where OTP would end the machine with `function_clause`.
 ///
 /// @tparam Callbacks  The class that derives from this.
 /// @tparam States     `states<values...>`, a `std::variant`, or any type, whose values are the states.
@@ -68,7 +68,8 @@ class gen_statem {
   using state_type = state_and_data<state, Data>;
   using any_state = whole_state<state>;
 
-  /// See `otpp::transition`, `otpp::state_entry` and `otpp::initial_state`.
+  /// What `handle_event`, `handle_enter` and `init` return to say more: `otpp::transition`, `otpp::state_entry` and
+  /// `otpp::initial_state`.
   template <class R = void>
   using transition = otpp::transition<Callbacks, state, R>;
   using entry = state_entry<Callbacks, state>;
@@ -91,7 +92,7 @@ class gen_statem {
     return made;
   }
 
-  /// Keeps the state. OTP's `keep_state`.
+  /// Keeps the state, and is a result to which timeouts, events and an answer can be added. OTP's `keep_state`.
   static transition<detail::unanswered_yet> keep_state() { return {}; }
 
   /// Keeps the state, and calls `handle_enter` again. OTP's `repeat_state`.

@@ -26,8 +26,8 @@ struct states {
   using type = decltype(First);
 };
 
-/// One of the states of a machine, as a type: the parameter that makes a handler that of this state alone. Converts to
-/// the state itself.
+/// One of the states of a machine, as a type: a handler that takes it is for this state alone. Converts to the state
+/// itself.
 template <auto State>
 struct in_state {
   static constexpr auto value = State;
@@ -47,8 +47,8 @@ struct state_and_data {
   Data data;
 };
 
-/// Whatever state a machine is in whose states are types: what a handler takes that is for all states without one of their
-/// own. Inside of a callbacks class it is `any_state`. Refers to the state, and is valid as long as the handler runs.
+/// The state of a machine whose states are types, whichever it is: a handler that takes it is for all states that have no
+/// handler of their own. Inside of a callbacks class it is `any_state`. Refers to the state, and is valid as long as the handler runs.
 template <class State>
 class whole_state {
  public:

@@ -74,7 +74,8 @@ class sets_timeouts {
     return std::move(*this).start(detail::timeout_kind::named, std::move(name), when, std::move(content));
   }
 
-  /// As `update_state_timeout`. OTP's `{{timeout, Name}, update, Content}`.
+  /// Gives the timeout of this name another message, as `update_state_timeout` does. OTP's `{{timeout, Name}, update,
+  /// Content}`.
   template <message M>
   Self update_timeout(std::string name, M content) && {
     return std::move(*this).update(detail::timeout_kind::named, std::move(name), std::move(content));
@@ -259,16 +260,16 @@ class initial_state : public sets_timeouts<initial_state<Callbacks, State, Data>
   /// The machine begins in this state. Its `handle_enter` is called first, after `start` has completed.
   initial_state(State in, Data with) : begin_(std::in_place, std::move(in), std::move(with)) {}
 
-  /// `start` fails with `errc::ignored`.
+  /// The machine is not to run: `start` fails with `errc::ignored`.
   initial_state(ignore_t) noexcept {}
 
-  /// `start` fails with the reason's exception, or `errc::exited`.
+  /// The machine cannot run: `start` fails with the reason's exception, or `errc::exited`.
   initial_state(stopping<> stop) {
     step_.kind = detail::step_kind::stop;
     step_.its_actions().reason = std::move(detail::access::reason(stop));
   }
 
-  /// As `transition::next_event`.
+  /// Inserts an event that is handled before the mailbox, as `transition::next_event` does.
   template <message M>
   initial_state next_event(M content) && {
     step_.its_actions().events.push_back(*detail::make_own_event<Callbacks>(std::move(content)).release());

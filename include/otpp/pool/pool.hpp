@@ -59,11 +59,11 @@ class pool_place {
   std::uint64_t key_;
 };
 
-/// Servers of one kind behind one address, under a supervisor of their own. Elixir's `PartitionSupervisor`; a pool of
-/// workers.
+/// Servers of one kind, the workers, behind one address and under a supervisor of their own. Elixir's
+/// `PartitionSupervisor`.
 ///
-/// It is an address like a `server_ref`: `call`, `cast`, `send`, `send_request` and their kin choose a worker, at each use,
-/// and send to it directly: there is no server between. What is sent by one sender through a pool may be handled by several
+/// It is an address like a `server_ref`: `call`, `cast`, `send`, `send_request` and their kin choose a worker at each use,
+/// and send to it directly; there is no server between. What is sent by one sender through a pool may be handled by several
 /// workers, in any order; what is sent to `pool.at(key)` is handled in order, as long as the size stays as it is. Use it as
 /// a child of a supervisor, or start it by `start_pool`.
 ///
@@ -93,22 +93,22 @@ class pool {
   using callbacks_type = Callbacks;
   using lease_type = detail::pool_lease;
 
-  /// A pool without workers, until its supervisor runs.
+  /// Makes a pool that has no workers until its supervisor runs.
   explicit pool(pool_options how)
       : plan_{std::make_shared<detail::pool_table>(how.routing_, how.size_, how.in_flight_), std::move(how.options_), how.drain_},
         first_size_(how.size_),
         intensity_(how.intensity_),
         period_(how.period_) {}
 
-  /// Specifies its supervisor, as a child of another one: its workers are started with copies of these arguments of `init`.
-  /// Once for each pool; throws std::logic_error otherwise.
+  /// Specifies its supervisor, as a child of another one; the workers are started with copies of these arguments of `init`.
+  /// This, or `spec`, can be called once for each pool; it throws std::logic_error otherwise.
   template <class... Args>
   child_spec child(std::string id, Args&&... args) const {
     supervisor_spec mine = spec(std::forward<Args>(args)...);
     return otpp::child<otpp::supervisor>(std::move(id), std::move(mine));
   }
 
-  /// Specifies its supervisor, to be started by `start_supervisor`, or to be the whole program of `run`. As `child`.
+  /// Specifies its supervisor, to be started by `start_supervisor`, or to be the whole program of `run`. All else as `child`.
   template <class... Args>
   supervisor_spec spec(Args&&... args) const {
     if constexpr (detail::check_child<Callbacks, std::decay_t<Args>...>()) {
@@ -126,8 +126,8 @@ class pool {
     return made;
   }
 
-  /// Returns the worker for a key, which `std::hash` takes, as an address. The same key has the same place as long as the size is the same; when
-  /// the size changes from n to n + 1, or back, one of n + 1 keys changes its place.
+  /// Returns the worker for a key, which `std::hash` takes, as an address. The same key has the same place as long as the
+  /// size is the same; when the size changes from n to n + 1, or back, one of n + 1 keys changes its place.
   template <class Key>
   pool_place<Callbacks> at(const Key& key) const {
     using hashed =
@@ -142,14 +142,14 @@ class pool {
   pid supervisor() const noexcept { return plan_.table->supervisor(); }
 
   /// Starts more workers, or ends the last ones, and completes when that is done. A worker that is to end gets nothing more
-  /// at once, and is drained (`pool_options::drain`); so all at `at(key)` that one sender sends before and after is handled,
-  /// but not in order where the key changes its place.
+  /// at once, and is drained (`pool_options::drain`). So everything that one sender sends to `at(key)` before and after is
+  /// handled, but not in order where the key changes its place.
   ///
   /// @par Errors
   /// - any exception that `init` throws; the pool has then as many workers as had been started before.
   /// - `errc::running`: it is being resized.
   /// - `errc::no_process`: it does not run.
-  /// - `std::invalid_argument`: no worker.
+  /// - `std::invalid_argument`, from the call itself: `workers` is zero.
   ///
   /// @par Cancellation
   /// As of `start_child` and `terminate_child`: what is being started or ended then goes on. What is left of it gets
@@ -161,20 +161,20 @@ class pool {
     return detail::resize_pool(plan_, workers);
   }
 
-  /// Ends the pool: as `server_ref::stop`, of its supervisor. The workers are drained, as `pool_options::drain` says.
+  /// Ends the pool, as `server_ref::stop` of its supervisor. The workers are drained, as `pool_options::drain` says.
   template <class... Args>
   auto stop(Args&&... args) const {
     return supervisor().stop(std::forward<Args>(args)...);
   }
 
-  /// Lets the workers finish what they have, and ends the pool: as `server_ref::drain`, of its supervisor. They are drained
+  /// Lets the workers finish what they have, and ends the pool, as `server_ref::drain` of its supervisor. They are drained
   /// one after the other, the last first; those that are left take the messages until it is their turn.
   template <class... Args>
   auto drain(Args&&... args) const {
     return supervisor().drain(std::forward<Args>(args)...);
   }
 
-  /// Waits until the pool has ended: as `server_ref::join`, of its supervisor.
+  /// Waits until the pool has ended, as `server_ref::join` of its supervisor.
   template <class Token = asio::use_awaitable_t<>>
   auto join(Token&& token = {}) const {
     return supervisor().join(std::forward<Token>(token));
@@ -183,7 +183,7 @@ class pool {
   /// Returns the worker that gets the next message; nobody if none lives. The verbs call it.
   server_ref<Callbacks> resolve() const { return pick(nullptr); }
 
-  /// The same for a call, which is counted until it is answered. The verbs call it.
+  /// Returns the worker that gets the next call, which is counted until it is answered. The verbs call it.
   server_ref<Callbacks> lend(lease_type& lease) const { return pick(&lease); }
 
   friend bool operator==(const pool& a, const pool& b) noexcept { return a.plan_.table == b.plan_.table; }

@@ -34,34 +34,34 @@ inline constexpr routing least_busy = routing::least_busy;
 ///
 /// @par Example
 /// @code
-/// otpp::pool_options(8, otpp::least_busy).in_flight(2).start_options(otpp::options().on(threads))
+/// otpp::pool_options(8, otpp::least_busy).in_flight(2).start_options(otpp::options().on(threads.get_executor()))
 /// @endcode
 class pool_options {
  public:
-  /// Throws std::invalid_argument for no worker.
+  /// Throws std::invalid_argument if `workers` is zero.
   explicit pool_options(std::size_t workers, routing how = round_robin) : size_(workers), routing_(how) {
     if (workers == 0) {
       throw std::invalid_argument("otpp: a pool has one worker at least");
     }
   }
 
-  /// Limits how many calls a worker may have that are not answered, `send_request` included; to all others its mailbox limit
-  /// applies. A call for which no worker has room fails at once with `errc::mailbox_full`. One whose caller has given up
-  /// counts until the worker has dealt with it.
+  /// Limits how many calls a worker may have that are not answered, those of `send_request` included; to casts and plain
+  /// messages only its mailbox limit applies. Zero counts as one. A call for which no worker has room fails at once with
+  /// `errc::mailbox_full`. One whose caller has given up counts until the worker has dealt with it.
   pool_options& in_flight(std::size_t calls) & {
     in_flight_ = (std::max)(calls, std::size_t{1});
     return *this;
   }
   pool_options in_flight(std::size_t calls) && { return in_flight(calls); }
 
-  /// Sets the executor, the mailbox limit and so on of each worker, as for `start`. A name would be that of several.
+  /// Sets the executor, the mailbox limit and so on of each worker, as for `start`. A name could be that of one worker only.
   pool_options& start_options(options how) & {
     options_ = std::move(how);
     return *this;
   }
   pool_options start_options(options how) && { return std::move(start_options(std::move(how))); }
 
-  /// As `supervisor_spec::intensity`; 1 restart in 5 s by default.
+  /// Sets how many restarts in which time the pool survives, as `supervisor_spec::intensity`; 1 in 5 s by default.
   template <detail::timeout_like Duration>
   pool_options& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;

@@ -198,7 +198,7 @@ void exit(Name, exit_reason, ahead_t) {
   detail::refuse_name<Name>();
 }
 
-/// Ends a process with the reason `killed`, which cannot be trapped. If an exit signal has already canceled its
+/// Ends a process with the reason `killed`, which cannot be trapped. If an exit signal has already cancelled its
 /// handler, which has reset its cancellation state and waits again, cancels it once more. Cuts a `terminate`
 /// short that waits. The reason is `killed` then, too, whatever the process was ending with. All else as `exit`.
 /// OTP's `exit(Pid, kill)`.

@@ -73,8 +73,8 @@ class request_handle {
   ///
   /// @par Errors
   /// - `errc::timeout`: no answer in time.
-  /// - any error of a `call`: `no_process`, `exited`, `no_reply`, `bad_message`, and any exception with which
-  /// the handler answers. Then the request is over.
+  /// - any error of a `call`: `no_process`, `exited`, `no_reply`, `bad_message`, `mailbox_full`, `draining`, and any
+  /// exception with which the handler answers. Then the request is over.
   /// - `errc::calling_self`: a handler cannot wait for its own server.
   /// - `errc::deadlock`: the wait would be a deadlock, as described for `call`. The request stays open.
   /// - `std::logic_error`: there is no request, or its answer was taken. OTP's `no_request`.

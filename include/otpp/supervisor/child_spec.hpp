@@ -213,7 +213,7 @@ class child_spec {
     return std::move(priority<M...>());
   }
 
-  /// Has the child skip calls whose callers wait no more, as `options::skip_abandoned` does.
+  /// Has the child skip calls whose callers no longer wait, as `options::skip_abandoned` does.
   child_spec& skip_abandoned() & {
     options how = this->how();
     return start_options(std::move(how).skip_abandoned());

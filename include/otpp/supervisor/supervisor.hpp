@@ -53,7 +53,8 @@ namespace otpp {
 /// at once with `errc::no_process`.
 ///
 /// When it ends, by `stop()`, with its parent, or because it has given up, it shuts its children down in
-/// reverse start order, as their specifications say; if it is drained, it drains them. When it is killed its children end through their links.
+/// reverse start order, as their specifications say; if it is drained, it drains them. When it is killed its
+/// children end through their links.
 ///
 /// While it starts a child, or waits for one to end, it serves no requests, as in OTP: a slow `init` should
 /// do its work in a `handle_continue`.
@@ -145,9 +146,9 @@ inline asio::awaitable<int> run_tree(
 /// Runs a tree of supervisors as a whole program, and returns its exit status.
 ///
 /// SIGINT and SIGTERM shut the tree down, in reverse start order; a child that exceeds its time is reported
-/// and killed. With `run_options::drain` they let it finish what it has. The program also ends when the supervisor does: with status 0 if its significant children have
-/// ended, and with 1 if it gives up or cannot start, which is reported on stderr. All else as `run` of a
-/// coroutine.
+/// and killed. With `run_options::drain` they drain it. The program also ends when the supervisor does: with
+/// status 0 if its significant children have ended, and with 1 if it gives up or cannot start, which is reported on
+/// stderr. All else as `run` of a coroutine.
 ///
 /// @par Example
 /// @code
