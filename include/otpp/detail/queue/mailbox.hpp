@@ -109,7 +109,6 @@ class mailbox {
   result submit(task& item, by who = by::anyone) noexcept { return enqueue(item, who, 0); }
 
   op_storage& wake_storage() noexcept { return queue_.wake_storage; } // to wake the receiver
-
   // Makes the calling thread the receiver, if the receiver is parked.
   bool claim() noexcept { return queue_.claim(); }
 

@@ -35,12 +35,12 @@ class cancellation_handler;
 
 // The destination of one answer: decided once, delivered once, freed once (slot_state.hpp).
 //
-// The reply, the server's end and a dropped `otpp::caller` decide for the server half; a timeout, a
-// cancellation and the destruction of the caller's context decide for the caller half. The thread that
-// decides writes the value or the error, and delivers the slot. Later attempts have no effect.
+// The reply, the server's end and a dropped `otpp::caller` decide for the server half; a timeout, a cancellation and the
+// destruction of the caller's context decide for the caller half. The thread that decides writes the value or the error, and
+// delivers the slot. Later attempts have no effect.
 //
-// To deliver means to post the slot itself, which is a task, to the caller's executor. The value is stored in
-// the slot, never in the caller's frame, and nothing is allocated.
+// To deliver means to post the slot itself, which is a task, to the caller's executor. The value is stored in the slot, never
+// in the caller's frame, and nothing is allocated.
 //
 // A slot is never answered before it is registered; until then its initiation owns it (initiate.hpp).
 class reply_slot : public task, public waiter {
@@ -177,8 +177,7 @@ class reply_slot : public task, public waiter {
   // Returns true if a handler of this very server would wait for itself.
   bool is_inside(const process& target) const noexcept { return waiting_handler_ == &target; }
 
-  // Completes an unregistered operation, inside the caller's context. Returns false if it must be discarded
-  // instead, outside of the gate.
+  // Completes an unregistered operation, inside the caller's context. Returns false if it must be discarded, outside of it.
   bool complete_unregistered(turn* here) noexcept {
     state_.decide(slot_state::decision::server_half);
     state_.release_before_caller();
