@@ -290,7 +290,7 @@ class operation final : public Base, public cached_memory {
   // The trace context that the coroutine carries which this resumes.
   OTPP_NOINLINE static intrusive_ptr<carried_context> carried_by(const Handler& handler) noexcept {
     if constexpr (is_awaited<Handler>) {
-      asio::any_io_executor executor = executor_for(handler, no_fallback());
+      asio::any_io_executor executor = executor_for(handler, asio::any_io_executor());
       const auto* serial = executor_target<serial_executor>(executor);
       return serial ? serial->carried() : intrusive_ptr<carried_context>();
     } else {
