@@ -258,7 +258,6 @@ class mailbox {
   // Starts counting messages, as a mailbox with a limit does, or stops. The count is exact except for messages that are being
   // sent meanwhile. O(n) in the number of queued items; may throw std::bad_alloc.
   void count(bool on);
-
   std::size_t limit() const noexcept { return counter() ? counter()->limit : 0; } // zero: none
 
   // Takes the first item, of either kind: for a receiver that cannot receive a message now.

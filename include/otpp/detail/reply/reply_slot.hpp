@@ -316,7 +316,6 @@ class reply_slot : public task, public waiter {
 
   using decision = slot_state::decision;
   using half = slot_state::half;
-
   bool decide(decision by) noexcept { return state_.decide(by); }
   decision decided_by() const noexcept { return state_.decided_by(); }
 
