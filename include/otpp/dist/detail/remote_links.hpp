@@ -57,6 +57,12 @@ class remote_links {
       what();
     }
   }
+  // Not at the same time as any of these.
+  template <class Do>
+  void alone(Do what) {
+    std::lock_guard lock(mutex_);
+    what();
+  }
   void clear() noexcept {
     std::lock_guard lock(mutex_);
     cut_.clear();

@@ -12,6 +12,7 @@
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
+#include <otpp/dist/detail/peer_output.hpp>
 #include <otpp/dist/detail/process_elsewhere.hpp>
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
@@ -58,12 +59,23 @@ class signal_router {
     }
   }
 
+  // The peer takes no LINK before the answer, and takes one that comes behind it. So that of the link which is undone here must not
+  // come behind it, nor that of the next link before it.
   void end_link(const control_message& one) {
-    if (intrusive_ptr<relation> found = link_of(one)) {
-      found->disconnect();
-    }
+    pid ours = node_.find_exported(one.to).who;
+    known_process theirs = known(one.from);
+    intrusive_ptr<relation> found; // is destroyed outside of the lock
     put_unlink_id_ack(link_.begin(), one.id, *std::get_if<pid_view>(&one.to), one.from);
-    link_.send();
+    auto undo = [&] {
+      if (ours && theirs.who) {
+        found = relation::find_link(*access::core(theirs.who), ours.id());
+      }
+      if (found) {
+        found->disconnect();
+      }
+      send_in_order(link_, one.from, ours ? ours.id() : peer_output::any_sender);
+    };
+    theirs.links ? theirs.links->alone(undo) : undo();
   }
 
   void end_cut(const control_message& one) {

@@ -4,6 +4,7 @@
 
 #include <otpp/dist.hpp>
 #include <otpp/dist/detail/control.hpp>
+#include <otpp/dist/detail/incoming_fragments.hpp>
 #include <otpp/gen_server/call.hpp>
 #include <otpp/gen_server/cast.hpp>
 #include <otpp/gen_server/send.hpp>
@@ -29,6 +30,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace {
 namespace signals {
@@ -167,7 +169,18 @@ struct hasty {
     using reply_type = std::size_t; // how many links there are
   };
 
+  // Links again, behind a message whose fragments the peer has not read.
+  struct link_late {
+    otpp::pid far;
+    using reply_type = void;
+  };
+
   static int init() { return 0; }
+  static void handle_call(const link_late& what, int&) {
+    otpp::try_send(what.far, otpp::term::of(std::string(std::size_t(16) << 20, 'x')));
+    otpp::unlink(what.far);
+    otpp::link(what.far);
+  }
   static otpp::pid handle_call(const begin& what, int&) {
     otpp::link(what.far);
     return otpp::self();
@@ -373,6 +386,40 @@ TEST_CASE("signal_router: a link that comes while the unlink is on its way", "[d
       co_await server.stop();
     });
   }
+}
+
+TEST_CASE("signal_router: the answer to an unlink does not overtake a link", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    auto server = co_await otpp::start<signals::hasty>();
+    signals::hasty::begin begin{s.far};
+    otpp::pid who = co_await otpp::call(server, begin);
+    std::string frame;
+    co_await s.next(signals::control_op::link, frame);
+    signals::hasty::link_late late{s.far};
+    co_await otpp::call(server, late);
+    co_await some_steps(); // it is to be written
+    signals::term_writer to;
+    otpp::detail::put_unlink_id(to, 9, s.theirs(), s.local(who.id()));
+    co_await s.send(to); // to which the link is none, as it comes before the answer
+    co_await some_steps();
+    std::vector<signals::control_op> signs;
+    otpp::detail::incoming_fragments fragments(std::size_t(32) << 20);
+    while (signs.size() != 3) {
+      frame = co_await s.peer.read();
+      std::string_view whole = frame;
+      if (fragments.take(whole) != otpp::detail::incoming_fragments::found::frame) {
+        continue;
+      }
+      if (signals::control_op kind = s.parsed(whole).op; kind != signals::control_op::send) {
+        signs.push_back(kind);
+      }
+    }
+    CHECK(
+        signs ==
+        std::vector{
+            signals::control_op::unlink_id, signals::control_op::link, signals::control_op::unlink_id_ack});
+    co_await server.stop();
+  });
 }
 
 TEST_CASE("signal_router: an end is told behind what was sent before", "[dist]") {
