@@ -326,8 +326,14 @@ TEST_CASE("dist_node: a peer that has lost its connection takes an attempt that 
     CHECK_FALSE(code);
     raw_peer second(executor, "z@127.0.0.1");
     co_await second.accept(there); // from here on it knows only this one
+    second.socket().set_option(asio::ip::tcp::no_delay(true));
     co_await second.send(meeting::words(second, "second"));
-    co_await some_steps();
+    for (int step = 0; step != 5; ++step) { // meanwhile the node has read that
+      co_await first.send(meeting::ping(first));
+      std::string pong = co_await first.read();
+      CHECK(meeting::has_words(pong, "yes"));
+    }
+    CHECK(heard.empty());
     co_await first.send(meeting::words(first, "first")); // as if that had been on its way
     first.socket().close();
     co_await until_later([&] { return heard.size() == 2; });
