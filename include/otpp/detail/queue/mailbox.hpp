@@ -206,8 +206,8 @@ class mailbox {
     counter()->is_noticed = false;
   }
 
-  // Puts the notice behind all tasks, unless it is queued or nothing is beside the queue.
-  void notice_again() noexcept;
+  // Puts the notice behind all tasks, unless it is queued or nothing is beside the queue. Returns true if it is queued.
+  bool notice_again() noexcept;
 
   void count_skipped() noexcept { counter()->skipped.fetch_add(1, std::memory_order_relaxed); }
 

@@ -4,6 +4,7 @@
 
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/server/drain.hpp>
 #include <otpp/detail/server/lifecycle.hpp>
 #include <otpp/detail/server/relations.hpp>
 #include <otpp/detail/server/server_core.hpp>
@@ -44,6 +45,9 @@ OTPP_NOINLINE inline bool server_core::find_room(envelope& item, mailbox::result
           oldest->make_room();
         }
         result = send<&mailbox::try_push>(item);
+        if (result == mailbox::result::draining) {
+          look_if_it_drains(); // what was dropped may have been the last that it had
+        }
         break;
     }
   }
@@ -55,6 +59,12 @@ OTPP_NOINLINE inline bool server_core::find_room(envelope& item, mailbox::result
 // The notice has run. The message may be the first that was ever sent ahead.
 inline void server_core::look_beside() noexcept {
   observation_.be_careful();
+  if (mailbox_.is_closed()) { // it may have come meanwhile, if it was the first that was ever sent ahead
+    while (envelope* item = mailbox_.pop_beside()) {
+      drop_late(*item);
+    }
+    return;
+  }
   if (relations& its = *related(); its.body) {
     while (envelope* item = mailbox_.take_beside([&](const envelope& one) { return its.body->wants(one); })) {
       its.body->accept(*item);
@@ -72,6 +82,7 @@ inline envelope* server_core::next_carefully() noexcept {
   while (skips_abandoned_ && item && item->expired()) {
     mailbox_.count_skipped();
     item->discard_message();
+    look_if_it_drains(); // this may have been the last that it had
     turn_->spend();
     if (turn_->is_spent()) {
       waits_for_ = waits_for::turn;
@@ -90,9 +101,10 @@ inline envelope* server_core::next_beside() noexcept {
     relations& its = *related();
     if (++its.beside_in_a_row > most_in_a_row && mailbox_.has_any()) {
       its.beside_in_a_row = 0;
-      mailbox_.notice_again();
-      waits_for_ = waits_for::tasks;
-      return nullptr;
+      if (mailbox_.notice_again()) { // else what was beside the queue has been dropped meanwhile
+        waits_for_ = waits_for::tasks;
+        return nullptr;
+      }
     }
     if (envelope* item = mailbox_.pop_beside()) {
       return item;

@@ -37,7 +37,9 @@ inline bound& mailbox::make_bound() {
 
 inline void mailbox::prepare(overflow when_full, priority has_priority, task& notice) {
   bound& its = make_bound();
-  its.when_full = when_full;
+  if (its.limit != 0) { // else a mailbox that is counted would have some of its messages beside the queue
+    its.when_full = when_full;
+  }
   its.has_priority = has_priority;
   its.notice = &notice;
   its.is_on.store(its.limit != 0 || has_priority, relaxed);
@@ -136,12 +138,13 @@ inline mailbox::result mailbox::put_beside(
   return said;
 }
 
-inline void mailbox::notice_again() noexcept {
+inline bool mailbox::notice_again() noexcept {
   bound& its = *counter();
   std::lock_guard lock(its.mutex);
   if (!its.is_noticed && its.number_beside.load(std::memory_order_relaxed) != 0) {
     its.is_noticed = enqueue(*its.notice, by::receiver, 0) != result::closed;
   }
+  return its.is_noticed;
 }
 
 inline envelope* mailbox::take_oldest() noexcept {
