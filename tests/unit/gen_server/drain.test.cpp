@@ -2,10 +2,12 @@
 
 #include <otpp/gen_server/drain.hpp> // the header under test comes first
 
+#include <otpp/dropped_message.hpp>
 #include <otpp/otpp.hpp>
 #include <otpp/process.hpp>
 #include <otpp/request.hpp>
 #include <otpp/supervisor.hpp>
+#include <otpp/sys.hpp>
 #include <otpp/testing.hpp>
 
 #include "support/catch.hpp"
@@ -114,6 +116,42 @@ asio::awaitable<void> start_work_and_drain() {
   CHECK(value == 1);
   CHECK(said.text() == "ask1 terminate:normal");
 }
+
+// A server whose coroutine asks the server itself, and whose init may take time.
+struct drained_mill {
+  struct walk {
+    int rounds;
+  };
+  struct grind {
+    int n;
+    using reply_type = int;
+  };
+
+  asio::awaitable<journal> init(journal said, otpp::duration time) {
+    if (time != otpp::duration::zero()) {
+      co_await pause_for(time);
+    }
+    co_return said;
+  }
+  void handle_cast(walk m, journal& said) { otpp::co_spawn(go(m.rounds, said)); }
+  int handle_call(grind m, journal& said) {
+    said.add(std::to_string(m.n));
+    return m.n;
+  }
+  void terminate(const otpp::exit_reason& reason, journal& said) {
+    said.add("terminate:" + reason.message());
+  }
+
+ private:
+  static asio::awaitable<void> go(int rounds, journal said) {
+    co_await pause_for(1s);
+    for (int n = 0; n != rounds; ++n) {
+      int answer = co_await otpp::call<grind>(otpp::self<drained_mill>(), n);
+      CHECK(answer == n);
+    }
+    said.add("over");
+  }
+};
 
 // Gives two servers work, and has the program told to end.
 asio::awaitable<void> drained_user() {
@@ -361,6 +399,136 @@ TEST_CASE("drain: a supervisor that ends drains the children whose specification
       CHECK(
           said.text() ==
           "thinks thinks thought draining terminate:shutdown thought draining terminate:shutdown");
+    });
+    one.run();
+  });
+}
+
+TEST_CASE("drain: in every mode of a full mailbox what it has is done, and nothing is dropped", "[drain]") {
+  explore(orders::fifo(), [](world& one) {
+    one.spawn("client", [&one]() -> asio::awaitable<void> {
+      using otpp::overflow;
+      int dropped = 0;
+      otpp::subscription log =
+          otpp::subscribe<otpp::dropped_message>([&](const otpp::dropped_message&) { ++dropped; });
+      for (overflow what : {overflow::wait, overflow::refuse, overflow::drop_newest, overflow::drop_oldest}) {
+        journal said;
+        event go_on;
+        otpp::options how = otpp::options().mailbox_limit(1).when_full(what).priority<scribe::crash>();
+        auto server = co_await otpp::start<scribe>(how, said);
+        co_await otpp::cast<scribe::hold>(server, go_on);
+        co_await pause_for(1s);
+        co_await otpp::cast<scribe::note>(server, "a");
+        pending<> line;
+        if (what == overflow::wait) {
+          otpp::cast<scribe::note>(server, "b", line.token());
+        }
+        pending<> drained;
+        server.drain(1h, drained.token());
+        std::error_code cast = co_await code_of(otpp::cast<scribe::note>(server, "c"));
+        std::error_code call = co_await code_of(otpp::call<scribe::ask>(server, 1));
+        std::error_code first = co_await code_of(otpp::call<scribe::crash>(server));
+        CHECK(cast == otpp::errc::draining);
+        CHECK(call == otpp::errc::draining);
+        CHECK(first == otpp::errc::draining);
+        CHECK_FALSE(otpp::try_cast<scribe::note>(server, "d"));
+        pending<std::string> looked; // ahead of what it has
+        otpp::inspect(
+            server, [](const scribe::state& s) { return s.said.text(); }, 1min, otpp::ahead, looked.token());
+        go_on.happen();
+        std::string seen = co_await looked.get();
+        CHECK(seen == "hold held");
+        co_await drained.get();
+        CHECK(
+            said.text() ==
+            (what == overflow::wait ? "hold held a b terminate:normal" : "hold held a terminate:normal"));
+
+        journal ground; // what its coroutine sends to the server is its own
+        how = otpp::options().mailbox_limit(1).when_full(what).skip_abandoned();
+        auto mill = co_await otpp::start<drained_mill>(how, ground, 0s);
+        co_await otpp::cast<drained_mill::walk>(mill, 3);
+        auto begin = one.now();
+        co_await mill.drain(1h);
+        CHECK(one.now() - begin == 1s);
+        CHECK(ground.text() == "0 1 2 over terminate:normal");
+      }
+      CHECK(dropped == 0);
+    });
+    one.run();
+  });
+}
+
+TEST_CASE("drain: at the deadline who stands in line is told; a suspended server ends, too", "[drain]") {
+  explore(orders::fifo(), [](world& one) {
+    one.spawn("client", []() -> asio::awaitable<void> {
+      journal said;
+      event never;
+      auto server = co_await otpp::start<scribe>(otpp::options().mailbox_limit(1), said);
+      co_await otpp::cast<scribe::hold>(server, never);
+      co_await pause_for(1s);
+      co_await otpp::cast<scribe::note>(server, "a");
+      pending<> line;
+      otpp::cast<scribe::note>(server, "b", line.token());
+      pending<int> asked;
+      otpp::call_for<scribe::ask>(server, otpp::infinite, 1, asked.token());
+      std::error_code late = co_await code_of(server.drain(3s));
+      std::error_code cast = co_await line.code();
+      std::error_code call = co_await asked.code();
+      CHECK(late == otpp::errc::timeout);
+      CHECK(cast == otpp::errc::exited);
+      CHECK(call == otpp::errc::exited);
+      CHECK(said.text() == "hold terminate:normal");
+
+      for (bool resumes : {true, false}) {
+        for (auto what : {otpp::overflow::wait, otpp::overflow::drop_oldest}) {
+          journal heard;
+          auto other = co_await otpp::start<scribe>(otpp::options().mailbox_limit(1).when_full(what), heard);
+          co_await otpp::suspend(other);
+          co_await otpp::cast<scribe::note>(other, "a");
+          pending<> drained;
+          other.drain(10s, drained.token());
+          co_await pause_for(2s);
+          CHECK(heard.text().empty());
+          if (resumes) {
+            co_await otpp::resume(other);
+          }
+          std::error_code code = co_await drained.code();
+          CHECK(code == (resumes ? std::error_code() : otpp::errc::timeout));
+          CHECK(heard.text() == (resumes ? "a terminate:normal" : "terminate:normal"));
+        }
+      }
+    });
+    one.run();
+  });
+}
+
+TEST_CASE("drain: a coroutine that drops the oldest receives what it has", "[drain]") {
+  explore(orders::fifo(), [](world& one) {
+    one.spawn("client", [&one]() -> asio::awaitable<void> {
+      journal said;
+      auto body = [said]() -> asio::awaitable<void> {
+        co_await pause_for(1s);
+        for (int n = 0; n != 2; ++n) {
+          int next = co_await otpp::receive<int>();
+          said.add(std::to_string(next));
+        }
+        co_await otpp::send<int>(otpp::self(), 5); // its own
+        int own = co_await otpp::receive<int>();
+        said.add(std::to_string(own));
+      };
+      auto process =
+          co_await otpp::spawn(otpp::options().mailbox_limit(2).when_full(otpp::overflow::drop_oldest), body);
+      for (int n = 0; n != 3; ++n) {
+        co_await otpp::send<int>(process, n);
+      }
+      auto begin = one.now();
+      pending<> drained;
+      process.drain(1h, drained.token());
+      std::error_code code = co_await code_of(otpp::send<int>(process, 4));
+      CHECK(code == otpp::errc::draining);
+      co_await drained.get();
+      CHECK(one.now() - begin == 1s);
+      CHECK(said.text() == "1 2 5");
     });
     one.run();
   });
