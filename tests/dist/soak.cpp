@@ -387,7 +387,7 @@ class site {
   asio::awaitable<void> have_greeting(otpp::dist::remote_name<desk> to, otpp::pid by) {
     co_await otpp::cast<desk::greet>(to, by, otpp::self());
     try {
-      desk::tick got = co_await otpp::receive<desk::tick>(50ms); // unless a connection is lost
+      desk::tick got = co_await otpp::receive<desk::tick>(1s); // unless a connection is lost
       if (got.n != desk::greeting) {
         all_.fault("a greeting is another");
       }
