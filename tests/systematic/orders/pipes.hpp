@@ -224,7 +224,11 @@ class network {
     otpp::start<otpp::detail::peer_connection>(
         otpp::options().on(there.executor), otpp::detail::access::core(there.node).shared_from_this(),
         there.node.process(), asio::ip::tcp::socket(there.executor), std::string(),
-        asio::bind_executor(there.executor, [](const std::exception_ptr&, const auto&) {}));
+        asio::bind_executor(
+            there.executor,
+            [](const std::exception_ptr&, const otpp::server_ref<otpp::detail::peer_connection>& accepted) {
+              otpp::try_cast<otpp::detail::peer_connection::begin>(accepted);
+            }));
     return made;
   }
 
