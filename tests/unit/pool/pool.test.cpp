@@ -336,7 +336,8 @@ TEST_CASE("pool: an error frees the place, and so does an answer that comes too 
     int number = co_await otpp::call<pooled::who>(workers); // though the handle is still there
     CHECK(number == 1);
     kept->reset();
-    auto late = otpp::send_request(workers, pooled::keep{kept}, 1ms);
+    pooled::keep question{kept};
+    auto late = otpp::send_request(workers, std::move(question), 1ms);
     std::error_code patience = co_await code_of(late.wait());
     CHECK(patience == otpp::errc::timeout);
     std::error_code still = co_await code_of(otpp::call<pooled::who>(workers));
