@@ -337,7 +337,7 @@ TEST_CASE("pool: an error frees the place, and so does an answer that comes too 
     CHECK(number == 1);
     kept->reset();
     pooled::keep question{kept};
-    auto late = otpp::send_request(workers, std::move(question), 1ms);
+    auto late = otpp::send_request(workers, question, 1ms);
     std::error_code patience = co_await code_of(late.wait());
     CHECK(patience == otpp::errc::timeout);
     std::error_code still = co_await code_of(otpp::call<pooled::who>(workers));
