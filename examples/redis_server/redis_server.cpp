@@ -187,16 +187,15 @@ class session {
 };
 
 struct connection {
-  struct said_goodbye {};
-  struct finished {};
-
   asio::awaitable<std::shared_ptr<session>> init(tcp::socket socket, shard_names shards) {
     otpp::trap_exit(); // so that terminate is called when the supervisor ends it
     auto client = std::make_shared<session>(std::move(socket), std::move(shards));
     auto executor = co_await asio::this_coro::executor;
     auto self = otpp::self<connection>();
-    asio::co_spawn(executor, serve(self, client), [self](std::exception_ptr) {
-      otpp::try_send<finished>(self); // whatever the error is: it is this client's alone
+    asio::co_spawn(executor, serve(client), [self, executor](std::exception_ptr) {
+      // Whatever the error is: it is this client's alone. And if the server has ended meanwhile, that is what was asked for.
+      self.stop(
+          otpp::exit_reason::normal(), otpp::infinite, asio::bind_executor(executor, [](std::exception_ptr) {}));
     });
     co_return client;
   }
@@ -204,19 +203,17 @@ struct connection {
   // Runs beside the handlers, on the server's own executor: never at the same time as one of them;
   // but while it waits, for a slow client perhaps, the server can be stopped. It shares the
   // session, because it has still to wake up and return when the server's state is gone.
-  static asio::awaitable<void> serve(
-      otpp::server_ref<connection> self, std::shared_ptr<session> client) {
+  static asio::awaitable<void> serve(std::shared_ptr<session> client) {
     co_await client->converse();
-    co_await otpp::send<said_goodbye>(self);
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer patience(executor, 1s);
+    patience.async_wait([client](std::error_code cancelled) {
+      if (!cancelled) {
+        client->close(); // it does not leave
+      }
+    });
     co_await client->see_off();
   }
-
-  // A client that does not leave has a second.
-  otpp::outcome<> handle_info(said_goodbye, std::shared_ptr<session>&) {
-    return otpp::outcome<>().timeout(1s);
-  }
-  otpp::outcome<> handle_info(otpp::timeout, std::shared_ptr<session>&) { return otpp::stop(); }
-  otpp::outcome<> handle_info(finished, std::shared_ptr<session>&) { return otpp::stop(); }
 
   void terminate(const otpp::exit_reason&, std::shared_ptr<session>& client) { client->close(); }
 };
