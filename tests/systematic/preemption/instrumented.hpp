@@ -98,6 +98,10 @@ class atomic {
       T bits, std::memory_order order = std::memory_order_seq_cst, place where = place::current()) noexcept {
     return modify(operation::exchange, order, where, [&](T old) { return static_cast<T>(old | bits); });
   }
+  T fetch_and(
+      T bits, std::memory_order order = std::memory_order_seq_cst, place where = place::current()) noexcept {
+    return modify(operation::exchange, order, where, [&](T old) { return static_cast<T>(old & bits); });
+  }
   T operator++() noexcept { return static_cast<T>(fetch_add(1) + 1); }
   T operator=(T value) noexcept {
     store(value);

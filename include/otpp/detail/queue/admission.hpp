@@ -45,7 +45,8 @@ class admission {
 
   void drain() noexcept {
     phase expected = phase::open;
-    phase_.compare_exchange_strong(expected, phase::draining, std::memory_order_acq_rel);
+    phase_.compare_exchange_strong(
+        expected, phase::draining, std::memory_order_acq_rel, std::memory_order_acquire);
   }
   void close() noexcept { phase_.store(phase::closed, std::memory_order_release); }
 
