@@ -58,7 +58,7 @@ inline bool server_core::close_unanswered(reply_slot& slot) noexcept {
   return is_closed;
 }
 
-inline void server_core::look_if_it_drains() noexcept {
+inline void server_core::look_if_it_drains() const noexcept {
   if (relations* its = related(); its && its->is_draining()) [[unlikely]] {
     its->drains()->look();
   }

@@ -332,7 +332,7 @@ class server_core : public process {
   void follow_orders(relations& its) noexcept;
   bool is_drained(const relations& its) noexcept;
   void look_again() noexcept;
-  void look_if_it_drains() noexcept;
+  void look_if_it_drains() const noexcept;
   void take(envelope& item) noexcept;
   bool step_observed() noexcept;
   void open_message(envelope& item) noexcept;

@@ -335,7 +335,7 @@ class dist_node {
       }
       auto made = co_await start_link<peer_connection>(
           options().on(s.executor), s.core, self(), std::move(socket), std::string());
-      s.handshakes.push_back(made);
+      s.handshakes.emplace_back(made);
       try_cast<peer_connection::begin>(made); // if it cannot be told, its deadline ends it
       if (s.handshakes.size() > s.core->how().limits().handshakes) {
         s.peers.forget_admitted(s.handshakes.front());

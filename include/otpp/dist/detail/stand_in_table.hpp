@@ -85,7 +85,7 @@ class stand_in_table {
   using sizes = std::map<std::string, std::size_t, std::less<>>; // by nodes
   struct place {
     Entry entry;
-    sizes::iterator size{}; // that of its node
+    sizes::iterator size; // that of its node
   };
   using places = std::map<std::string, place, std::less<>>;
 

@@ -21,9 +21,7 @@
 
 #pragma GCC visibility push(default)
 
-namespace otpp {
-
-namespace detail {
+namespace otpp::detail {
 
 // The calls that one worker has not answered, counted by those who send them. A worker that is started anew has another
 // one.
@@ -131,7 +129,7 @@ class pool_table {
     }
     worker& one = workers_[bucket_of(key, workers_.size())];
     bool is_alive = one.who && !one.who->has_ended();
-    return give(is_alive && !(lease && one.load->now() >= most_) ? &one : nullptr, is_alive, lease);
+    return give(is_alive && (!lease || one.load->now() < most_) ? &one : nullptr, is_alive, lease);
   }
 
   std::size_t size() const noexcept {
@@ -217,7 +215,6 @@ class pool_table {
   std::atomic<bool> is_resizing_{false};
 };
 
-} // namespace detail
-} // namespace otpp
+} // namespace otpp::detail
 
 #pragma GCC visibility pop
