@@ -114,8 +114,7 @@ asio::awaitable<void> client() {
   auto machine = co_await otpp::start<connection>(acceptor.local_endpoint());
   co_await otpp::call<connection::wait_for_refusal>(machine);
   acceptor.listen();
-  asio::cancellation_signal enough;
-  asio::co_spawn(executor, serve(acceptor), asio::bind_cancellation_slot(enough.slot(), asio::detached));
+  auto server = co_await otpp::spawn(serve(acceptor));
 
   for (const char* word : {"hello\n", "hello again\n"}) {
     std::string line = word;
@@ -123,7 +122,8 @@ asio::awaitable<void> client() {
     std::cout << answer;
   }
   co_await machine.stop();
-  enough.emit(asio::cancellation_type::terminal);
+  otpp::exit(server, otpp::exit_reason::shutdown());
+  co_await server.join();
 }
 
 int main() { return otpp::run(client); }
