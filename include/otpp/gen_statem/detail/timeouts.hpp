@@ -2,18 +2,14 @@
 
 #pragma once
 
-#include <otpp/detail/queue/deadline_heap.hpp>
 #include <otpp/detail/queue/envelope.hpp>
-#include <otpp/detail/queue/mailbox.hpp>
-#include <otpp/detail/runtime/context_state.hpp>
+#include <otpp/detail/server/mailbox_timer.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/moment.hpp>
-#include <otpp/exit_reason.hpp>
 #include <otpp/timeout.hpp>
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,13 +33,10 @@ struct timeout_request {
   envelope_ptr content; // the event; else null
 };
 
-// One timer of a state machine. It sends itself to its own server, as the timer of an outcome does (idle_timer.hpp), and
-// then opens its content. If it was cancelled after it had been sent, its age tells.
-//
-// Its server owns it to the end, so that it may lie in the mailbox. It is reused for other timeouts.
-class statem_timer final : public envelope, public deadline {
+// One timer of a state machine, which opens its content in its own place. It is reused for other timeouts.
+class statem_timer final : public mailbox_timer {
  public:
-  explicit statem_timer(server_core& server) noexcept : envelope(&opened), server_(server) {}
+  explicit statem_timer(server_core& server) noexcept : mailbox_timer(&opened, server) {}
   ~statem_timer() override = default;
 
   bool is_armed() const noexcept { return content_ != nullptr; }
@@ -56,25 +49,19 @@ class statem_timer final : public envelope, public deadline {
     kind_ = how.kind;
     name_ = std::move(how.name);
     content_ = std::move(how.content);
-    {
-      std::lock_guard lock(server_.context().mutex());
-      ++age_;
-    }
-    server_.context().arm(*this, how.when, *server_.get_lane());
+    start(how.when);
   }
 
   // Gives the content back.
   envelope_ptr disarm() noexcept {
     if (is_armed()) {
-      server_.context().disarm(*this, *server_.get_lane());
+      cancel();
     }
     return std::move(content_);
   }
 
   void replace(envelope_ptr content) noexcept { content_ = std::move(content); }
 
-  void fail_unhandled(server_core&, const exit_reason&) noexcept override {}
-  void discard_message() noexcept override {}
   std::string_view message_type() const noexcept override {
     return content_ ? content_->message_type() : std::string_view();
   }
@@ -82,40 +69,14 @@ class statem_timer final : public envelope, public deadline {
  private:
   static void opened(server_core& server, envelope& item) {
     auto& self = static_cast<statem_timer&>(item);
-    {
-      std::lock_guard lock(server.context().mutex());
-      self.is_queued_ = false;
-      if (!self.is_armed() || self.expired_age_ != self.age_) {
-        return;
-      }
+    if (self.has_arrived() && self.is_armed()) {
+      self.content_.release()->open(server);
     }
-    self.content_.release()->open(server);
   }
 
-  // Called under the context's lock. The server may end on another thread before expire() is called.
-  bool claim_expired() noexcept override {
-    expired_age_ = age_;
-    if (std::exchange(is_queued_, true)) {
-      return false; // an earlier one is still in the mailbox, and is used again
-    }
-    server_.add_ref();
-    return true;
-  }
-
-  void expire() noexcept override {
-    server_core& server = server_;
-    server.send<&mailbox::push_library_message>(*this);
-    server.release();
-  }
-
-  server_core& server_;
   timeout_kind kind_ = timeout_kind::named;
   std::string name_;
   envelope_ptr content_; // while it is armed
-  // Guarded by the context's lock.
-  std::uint64_t age_ = 0;
-  std::uint64_t expired_age_ = 0;
-  bool is_queued_ = false;
 };
 
 // The timeouts of a state machine. Only its own loop uses them, or the destruction of its context.
