@@ -4,6 +4,7 @@
 cmake_minimum_required(VERSION 3.23)
 include(${CMAKE_CURRENT_LIST_DIR}/read_lines.cmake)
 string(ASCII 1 open) # otpp_read_lines: "["
+string(ASCII 3 semicolon) # and ";"
 
 # g++ 12 lays out the coroutine's frame wrongly around a co_await in a condition, and
 # g++ 15 forgets to destroy a structured binding. Name the result first.
@@ -18,6 +19,10 @@ set(in_headers
   "asio::detached"
   "system_clock"
   "experimental(/|::)(concurrent_)?channel"
+)
+# Catch2's discovery makes a CMake list of the names, and two tests that match nothing of such a one.
+set(in_tests
+  "TEST_CASE.*\"[^\"]*${semicolon}[^\"]*\""
 )
 
 set(errors "")
@@ -41,7 +46,7 @@ endfunction()
 
 check("${ROOT}/include/*.hpp" ${everywhere} ${in_headers})
 check("${ROOT}/examples/*.?pp" ${everywhere})
-check("${ROOT}/tests/*.?pp" ${everywhere})
+check("${ROOT}/tests/*.?pp" ${everywhere} ${in_tests})
 
 if(errors)
   message(FATAL_ERROR "banned (see ${CMAKE_CURRENT_LIST_FILE}):\n${errors}")

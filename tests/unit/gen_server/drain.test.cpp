@@ -458,7 +458,7 @@ TEST_CASE("drain: in every mode of a full mailbox what it has is done, and nothi
   });
 }
 
-TEST_CASE("drain: at the deadline who stands in line is told; a suspended server ends, too", "[drain]") {
+TEST_CASE("drain: at the deadline who stands in line is told, and a suspended server ends, too", "[drain]") {
   explore(orders::fifo(), [](world& one) {
     one.spawn("client", []() -> asio::awaitable<void> {
       journal said;
