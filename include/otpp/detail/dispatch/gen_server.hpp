@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/address/server_ref.hpp>
+#include <otpp/detail/dispatch/behavior_core.hpp>
 #include <otpp/detail/dispatch/call_handler.hpp>
 #include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/news.hpp>
@@ -16,13 +17,11 @@
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
-#include <otpp/detail/util/object_place.hpp>
 #include <otpp/detail/util/type_name.hpp>
 #include <otpp/error.hpp>
 #include <otpp/gen_server/callbacks.hpp>
 #include <otpp/message.hpp>
 #include <otpp/outcome.hpp>
-#include <otpp/sys/format_status.hpp>
 
 #include <asio/awaitable.hpp>
 
@@ -50,22 +49,29 @@ concept stands_for_another_process = requires { typename Callbacks::stands_for_a
 // objects of this class. It finds the handler for each message, and is the only place that decides whether a
 // handler is a plain function or a coroutine.
 template <class Callbacks, class State = state_t<Callbacks>>
-class gen_server final : public server_core {
+class gen_server final : public behavior_core<Callbacks, State> {
   static_assert(check_callbacks<Callbacks>());
   static_assert(std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
 
- public:
-  using callbacks_type = Callbacks;
-  using state_type = State;
+  using behavior = behavior_core<Callbacks, State>;
+  using behavior::callbacks_;
+  using behavior::next;
+  using behavior::register_local_if_busy;
+  using behavior::request_end;
+  using behavior::run_job;
+  using behavior::start_failed;
+  using behavior::started;
+  using verb = server_core::verb;
 
+ public:
   gen_server(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
-      : server_core(std::move(home), mailbox_limit, std::move(name)) {
+      : behavior(std::move(home), mailbox_limit, std::move(name)) {
     if constexpr (stands_for_another_process<Callbacks>) {
-      trap_exits(true); // from the first
+      this->trap_exits(true); // from the first
     }
   }
 
-  ~gen_server() override { destroy_state(); }
+  ~gen_server() override { this->destroy_state(); }
 
   // ---- how envelopes open themselves ----
 
@@ -107,7 +113,7 @@ class gen_server final : public server_core {
       try {
         self.run_job(self.await_init(hold));
       } catch (...) {
-        self.fail_start(hold, std::current_exception()); // no memory for its frame
+        self.start_failed(hold, std::current_exception()); // no memory for its frame
       }
       self.register_local_if_busy();
     } else {
@@ -116,16 +122,16 @@ class gen_server final : public server_core {
         if constexpr (is_init_result<returned>) {
           self.begin(hold, request.init(self.callbacks_));
         } else {
-          ::new (self.place()) State(request.init(self.callbacks_)); // in place: it is never moved
-          self.begin(hold);
+          ::new (self.state_.memory()) State(request.init(self.callbacks_)); // in place: it is never moved
+          self.started(hold);
         }
       } catch (...) {
-        self.fail_start(hold, std::current_exception());
+        self.start_failed(hold, std::current_exception());
       }
     }
   }
 
-  void tell_elsewhere(deed what, process* by, const exit_reason* reason) override {
+  void tell_elsewhere(server_core::deed what, process* by, const exit_reason* reason) override {
     if constexpr (stands_for_another_process<Callbacks>) {
       callbacks_.tell_elsewhere(*this, what, by, reason);
     }
@@ -137,11 +143,6 @@ class gen_server final : public server_core {
 
   static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
   static Callbacks& callbacks_of(server_core& of) noexcept { return static_cast<gen_server&>(of).callbacks_; }
-  std::string show_state(bool or_type) override {
-    return or_type || formats_status<Callbacks> ? detail::show_state(callbacks_, state()) : std::string();
-  }
-  const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
-  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
 
   envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
     envelope::opener found = nullptr;
@@ -176,21 +177,12 @@ class gen_server final : public server_core {
   template <class Server, class M>
   friend class call_handler;
 
-  // ---- handlers that are coroutines ----
-
-  // The handler waits for something: register its caller.
-  void register_local_if_busy() noexcept {
-    if (is_job_running()) {
-      turn::current()->register_local(this);
-    }
-  }
-
-  // ---- cast, info, continue, terminate ----
+  // ---- cast, info, continue ----
 
   template <class M, class Returned, class Invoke>
   void handle_plain(envelope& item, Invoke invoke) {
     static_assert(check_plain_result<Returned>());
-    handles(&detail::type_name<M>);
+    this->handles(&detail::type_name<M>);
     envelope_ptr hold(&item);
     auto& plain = static_cast<message_envelope<M>&>(item);
     if constexpr (is_awaitable<Returned>) {
@@ -199,7 +191,7 @@ class gen_server final : public server_core {
             *this, std::move(hold),
             [this, invoke](envelope_ptr& mine) {
               return invoke(
-                  callbacks_, std::move(static_cast<message_envelope<M>&>(*mine).content()), state());
+                  callbacks_, std::move(static_cast<message_envelope<M>&>(*mine).content()), this->state());
             },
             [this]<class... Result>(envelope_ptr& mine, Result&&... result) {
               this->go_on(std::move(result)..., mine->message_type(), mine->where());
@@ -213,9 +205,11 @@ class gen_server final : public server_core {
     } else {
       try {
         if constexpr (std::is_void_v<Returned>) {
-          invoke(callbacks_, std::move(plain.content()), state());
+          invoke(callbacks_, std::move(plain.content()), this->state());
         } else {
-          go_on(invoke(callbacks_, std::move(plain.content()), state()), item.message_type(), item.where());
+          go_on(
+              invoke(callbacks_, std::move(plain.content()), this->state()), item.message_type(),
+              item.where());
         }
       } catch (...) {
         request_end(std::current_exception(), item.message_type(), item.where());
@@ -226,22 +220,22 @@ class gen_server final : public server_core {
   // A message that the server has sent to itself; the loop stores it while its handler runs.
   template <class M, class Invoke>
   void handle_own(M& content, Invoke invoke) noexcept {
-    using returned = decltype(invoke(callbacks_, std::move(content), state()));
+    using returned = decltype(invoke(callbacks_, std::move(content), this->state()));
     static_assert(check_plain_result<returned>());
-    handles(&detail::type_name<M>);
+    this->handles(&detail::type_name<M>);
     try {
       if constexpr (is_awaitable<returned>) {
         run_job(handler_coroutine::job_of<gen_server>::make(
             *this, std::addressof(content),
-            [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), state()); },
+            [this, invoke](M* mine) { return invoke(callbacks_, std::move(*mine), this->state()); },
             [this]<class... Result>(M*, Result&&... result) {
               this->go_on(std::move(result)..., detail::type_name<M>(), source_location());
             },
             [this](M*, std::exception_ptr error) { request_end(std::move(error), detail::type_name<M>()); }));
       } else if constexpr (std::is_void_v<returned>) {
-        invoke(callbacks_, std::move(content), state());
+        invoke(callbacks_, std::move(content), this->state());
       } else {
-        go_on(invoke(callbacks_, std::move(content), state()), detail::type_name<M>(), {});
+        go_on(invoke(callbacks_, std::move(content), this->state()), detail::type_name<M>(), {});
       }
     } catch (...) {
       request_end(std::current_exception(), detail::type_name<M>());
@@ -300,27 +294,9 @@ class gen_server final : public server_core {
     }
   }
 
-  void run_terminate(const exit_reason& reason) noexcept override {
-    if constexpr (terminates<Callbacks>) {
-      using returned = decltype(callbacks_.terminate(reason, state()));
-      try {
-        if constexpr (is_awaitable<returned>) {
-          run_job(handler_coroutine::job_of<gen_server>::make(
-              *this, reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
-              [](const exit_reason&) {},
-              [this](const exit_reason&, std::exception_ptr error) { terminate_failed(std::move(error)); }));
-        } else {
-          callbacks_.terminate(reason, state());
-        }
-      } catch (...) {
-        terminate_failed(std::current_exception());
-      }
-    }
-  }
-
   // A handler left a message for its own server, which has no handler for it.
   void refuse_own(std::string_view handler, std::string_view message) noexcept {
-    request_end(exit_reason(make_error(errc::bad_message, handler, message, describe())));
+    request_end(exit_reason(make_error(errc::bad_message, handler, message, this->describe())));
   }
 
   // ---- init ----
@@ -334,63 +310,27 @@ class gen_server final : public server_core {
           if constexpr (is_init_result<Result>) {
             begin(*mine, std::move(result));
           } else {
-            ::new (place()) State(std::move(result));
-            begin(*mine);
+            ::new (this->state_.memory()) State(std::move(result));
+            started(*mine);
           }
         },
-        [this](taken& mine, std::exception_ptr error) { fail_start(*mine, std::move(error)); });
-  }
-
-  template <class Request>
-  void begin(unanswered<Request>& hold) noexcept {
-    has_state_ = true;
-    initialized();
-    hold.release().answer(access::make<typename Request::ref_type>(intrusive_ptr<server_core>(this)));
+        [this](taken& mine, std::exception_ptr error) { start_failed(*mine, std::move(error)); });
   }
 
   template <class Request>
   void begin(unanswered<Request>& hold, init_result<State> result) {
     switch (access::kind(result)) {
       case outcome_kind::value:
-        ::new (place()) State(std::move(*access::state(result)));
+        ::new (this->state_.memory()) State(std::move(*access::state(result)));
         next(std::move(access::action(result)));
-        begin(hold);
+        started(hold);
         return;
-      case outcome_kind::ignore:
-        fail_start(hold, make_error(errc::ignored, "start", {}, describe()), true);
-        return;
-      default: break;
-    }
-    std::exception_ptr why = access::reason(result).exception();
-    if (!why || access::reason(result).is_clean()) {
-      why = make_error(errc::exited, "start", {}, describe(), access::reason(result));
-    }
-    fail_start(hold, std::move(why));
-  }
-
-  // `terminate` is not called. The starter gets the error once the name is free again.
-  template <class Request>
-  void fail_start(unanswered<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
-    hold->failure = is_to_end() ? nullptr : why;
-    request_end(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
-    answer_at_end(hold.release(), false);
-  }
-
-  // ---- the state ----
-
-  void* place() noexcept { return state_.memory(); }
-  State& state() noexcept { return state_.object(); }
-
-  void destroy_state() noexcept override {
-    if (std::exchange(has_state_, false)) {
-      state_.destroy(); // a coroutine may have kept a reference
+      case outcome_kind::ignore: this->start_ignored(hold); return;
+      default: this->start_stopped(hold, access::reason(result)); return;
     }
   }
 
-  [[no_unique_address]] Callbacks callbacks_{};
   [[no_unique_address]] timeout timeout_message_{};
-  bool has_state_ = false;
-  object_place<State> state_;
 };
 
 } // namespace otpp::detail

@@ -10,18 +10,15 @@
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/reply/request.hpp>
 #include <otpp/detail/runtime/lane.hpp>
-#include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
 #include <otpp/detail/util/intrusive_ptr.hpp>
 #include <otpp/detail/util/type_name.hpp>
-#include <otpp/error.hpp>
 #include <otpp/gen_statem/detail/actions.hpp>
 #include <otpp/gen_statem/detail/call_event.hpp>
 #include <otpp/gen_statem/detail/handlers.hpp>
 #include <otpp/gen_statem/detail/state_machine.hpp>
-#include <otpp/sys/format_status.hpp>
 
 #include <asio/awaitable.hpp>
 
@@ -49,23 +46,20 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
   static_assert(std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
 
   using machine = state_machine<Callbacks>;
-  using machine::answer_at_end;
   using machine::callbacks_;
   using machine::decide;
   using machine::events_;
-  using machine::has_state_;
-  using machine::initialized;
   using machine::proceed;
+  using machine::register_local_if_busy;
   using machine::request_end;
   using machine::run_job;
   using machine::settle_kept;
+  using machine::start_failed;
   using machine::state_;
-  using machine::terminate_failed;
   using typename machine::step_type;
   using verb = server_core::verb;
 
  public:
-  using machine::describe;
   using machine::state;
 
   gen_server(intrusive_ptr<lane> home, std::size_t mailbox_limit, std::unique_ptr<std::string> name)
@@ -124,7 +118,7 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
         self.begin(hold, request.init(self.callbacks_));
       }
     } catch (...) {
-      self.fail_start(hold, std::current_exception());
+      self.start_failed(hold, std::current_exception());
     }
     if constexpr (is_awaitable<returned>) {
       self.register_local_if_busy();
@@ -133,11 +127,6 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
 
   static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
   static Callbacks& callbacks_of(server_core& of) noexcept { return static_cast<gen_server&>(of).callbacks_; }
-  std::string show_state(bool or_type) override {
-    return or_type || formats_status<Callbacks> ? detail::show_state(callbacks_, state()) : std::string();
-  }
-  const std::type_info& callbacks_type_info() const noexcept override { return typeid(Callbacks); }
-  std::string_view type_name() const noexcept override { return detail::type_name<Callbacks>(); }
 
   envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
     envelope::opener found = nullptr;
@@ -162,12 +151,6 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
   static consteval bool check_result() {
     using handler = event_handler<Callbacks, M, Number>;
     return check_event_result<Callbacks, M, handler::form, typename handler::returned>();
-  }
-
-  void register_local_if_busy() noexcept {
-    if (this->is_job_running()) {
-      turn::current()->register_local(this);
-    }
   }
 
   // ---- an event without an answer ----
@@ -227,7 +210,7 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
     proceed(its);
   }
 
-  // ---- init and terminate ----
+  // ---- init ----
 
   template <class Request>
   asio::awaitable<void> await_init(unanswered<Request>& hold) {
@@ -235,7 +218,7 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
     return handler_coroutine::job_of<gen_server>::make(
         *this, taken(hold), [this](taken& mine) { return (*mine)->init(callbacks_); },
         [this]<class Result>(taken& mine, Result&& result) { begin(*mine, std::move(result)); },
-        [this](taken& mine, std::exception_ptr error) { fail_start(*mine, std::move(error)); });
+        [this](taken& mine, std::exception_ptr error) { start_failed(*mine, std::move(error)); });
   }
 
   template <class Request, class Result>
@@ -253,13 +236,9 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
       if (access::value(result)) {
         begin_in(hold, std::move(*access::value(result)), std::move(its.actions));
       } else if (its.kind == step_kind::stop) {
-        std::exception_ptr why = its.actions->reason.exception();
-        if (!why || its.actions->reason.is_clean()) {
-          why = make_error(errc::exited, "start", {}, describe(), its.actions->reason);
-        }
-        fail_start(hold, std::move(why));
+        this->start_stopped(hold, its.actions->reason);
       } else {
-        fail_start(hold, make_error(errc::ignored, "start", {}, describe()), true);
+        this->start_ignored(hold);
       }
     }
   }
@@ -270,38 +249,11 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
       throw std::logic_error("otpp: init gives what is none of the machine's states");
     }
     ::new (state_.memory()) State(std::move(first));
-    has_state_ = true;
-    initialized();
-    hold.release().answer(access::make<typename Request::ref_type>(intrusive_ptr<server_core>(this)));
+    this->started(hold);
     step_type its;
     its.kind = step_kind::repeat; // its handle_enter is called, from the state itself
     its.actions = std::move(actions);
     proceed(its);
-  }
-
-  template <class Request>
-  void fail_start(unanswered<Request>& hold, std::exception_ptr why, bool is_clean = false) noexcept {
-    hold->failure = this->is_to_end() ? nullptr : why;
-    request_end(is_clean ? exit_reason::normal() : exit_reason(std::move(why)));
-    answer_at_end(hold.release(), false);
-  }
-
-  void run_terminate(const exit_reason& reason) noexcept override {
-    if constexpr (terminates<Callbacks>) {
-      using returned = decltype(callbacks_.terminate(reason, state()));
-      try {
-        if constexpr (is_awaitable<returned>) {
-          run_job(handler_coroutine::job_of<gen_server>::make(
-              *this, reason, [this](const exit_reason& why) { return callbacks_.terminate(why, state()); },
-              [](const exit_reason&) {},
-              [this](const exit_reason&, std::exception_ptr error) { terminate_failed(std::move(error)); }));
-        } else {
-          callbacks_.terminate(reason, state());
-        }
-      } catch (...) {
-        terminate_failed(std::current_exception());
-      }
-    }
   }
 };
 

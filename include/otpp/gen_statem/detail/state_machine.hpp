@@ -2,13 +2,13 @@
 
 #pragma once
 
+#include <otpp/detail/dispatch/behavior_core.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/next_action.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
 #include <otpp/detail/server/loop.hpp>
 #include <otpp/detail/server/server_core.hpp>
 #include <otpp/detail/util/access.hpp>
-#include <otpp/detail/util/object_place.hpp>
 #include <otpp/gen_statem/detail/actions.hpp>
 #include <otpp/gen_statem/detail/event_queue.hpp>
 #include <otpp/gen_statem/detail/handlers.hpp>
@@ -43,18 +43,22 @@ namespace otpp::detail {
 // Only the server's own loop does any of it. To come back before it takes the next message of its mailbox, it leaves
 // itself a message, as a handler does with `then`.
 template <class Callbacks>
-class state_machine : public server_core {
- public:
-  using callbacks_type = Callbacks;
-  using state_type = typename Callbacks::state_type;
+class state_machine : public behavior_core<Callbacks, typename Callbacks::state_type> {
+  using behavior = behavior_core<Callbacks, typename Callbacks::state_type>;
 
-  state_type& state() noexcept { return state_.object(); }
+ public:
+  using behavior::state;
 
  protected:
+  using behavior::callbacks_;
+  using behavior::is_job_running;
+  using behavior::next;
+  using behavior::request_end;
+  using behavior::run_job;
   using state_in_itself = state_in<Callbacks>;
   using step_type = step<state_in_itself>;
 
-  using server_core::server_core;
+  using behavior::behavior;
   ~state_machine() override = default;
 
   // Calls visit(Number) for the state that the machine is in.
@@ -235,20 +239,15 @@ class state_machine : public server_core {
     events_.leave_to(*this);
     actions_.reset();
     from_.reset();
-    if (std::exchange(has_state_, false)) {
-      state_.destroy();
-    }
+    behavior::destroy_state();
   }
 
-  [[no_unique_address]] Callbacks callbacks_{};
-  bool has_state_ = false;
   bool is_entering_ = false; // handle_enter is called next
   bool has_changed_ = false; // until settle()
   timeouts timeouts_{*this};
   event_queue events_;
   std::unique_ptr<transition_actions> actions_; // of the step, until settle()
   std::optional<state_in_itself> from_;         // while the next state is entered
-  object_place<state_type> state_;
 };
 
 } // namespace otpp::detail
