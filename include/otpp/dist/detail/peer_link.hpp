@@ -163,7 +163,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
       ref.count = key.count;
       ref.words = key.words;
       put_demonitor_p(begin(), node_->identity_of(call.asking), std::string_view(call.name), ref);
-      send();
+      send(call.target); // behind the call and its monitor
     }
   }
 
