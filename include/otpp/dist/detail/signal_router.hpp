@@ -50,9 +50,13 @@ class signal_router {
     relations::of(*access::core(ours));
     relations::of(*access::core(theirs.who));
     bool is_refused = false;
-    theirs.links->unless_cut(ours.id(), [&] {
+    theirs.links->make_by(link_.process.id(), ours.id(), [&] {
+      if (link_.is_retired()) {
+        return false; // what stands for the peer's process may have heard of that already
+      }
       intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
       is_refused = made->connect_once() == relations::addition::refused; // one of them has ended
+      return true;
     });
     if (is_refused) {
       refuse_link(one);

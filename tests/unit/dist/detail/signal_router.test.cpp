@@ -520,6 +520,43 @@ TEST_CASE("signal_router: a monitor is taken back behind itself", "[dist]") {
   signals::with_a_peer(body, std::size_t(24) << 20);
 }
 
+TEST_CASE("signal_router: what a new connection brings comes behind the loss of the last", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    agent::watch watch{s.far};
+    co_await otpp::call(s.server, watch);
+    co_await s.link();
+    co_await s.call("get");
+    // What stands for the peer's process waits, as the peer reads nothing, and takes no messages meanwhile.
+    for (std::size_t size : {std::size_t(16) << 20, std::size_t(1)}) {
+      otpp::try_send(s.far, otpp::term::of(std::string(size, 'x')));
+      co_await some_steps();
+    }
+    raw_peer next(co_await asio::this_coro::executor, s.peer.name());
+    co_await next.connect(s.node.local_endpoint(), s.node.name());
+    signals::term_writer link;
+    otpp::detail::put_link(link, next.process(), s.ours());
+    co_await next.send(std::string(link.bytes()));
+    signals::term_writer bump;
+    otpp::detail::put_reg_send(bump, next.process(), "agent");
+    otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
+    co_await next.send(std::string(bump.bytes()));
+    co_await until_later([&] { return s.seen->count == 100; });
+    CHECK(s.seen->told.size() == 2);
+    for (const agent::news& each : s.seen->told) {
+      CHECK(each.text.ends_with(": no connection"));
+    }
+    co_await s.peer.wait_for_end();
+    co_await some_steps();
+    signals::term_writer exit;
+    otpp::detail::put_exit(exit, next.process(), s.ours(), signals::reason_form::as_payload);
+    exit.atom("boom");
+    co_await next.send(std::string(exit.bytes()));
+    co_await until_later([&] { return s.seen->told.size() >= 3; });
+    CHECK(s.seen->told.size() == 3);
+    CHECK(s.seen->told.back().text == "exit: boom"); // the new link
+  });
+}
+
 TEST_CASE("signal_router: exit signals without a link", "[dist]") {
   for (auto form : {signals::reason_form::as_payload, signals::reason_form::in_tuple}) {
     signals::with_a_peer([&](signals::site& s) -> asio::awaitable<void> {
