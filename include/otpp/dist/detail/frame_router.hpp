@@ -311,14 +311,15 @@ class frame_router {
   void begin_monitor(const control_message& one) {
     exported target = node_.find_exported(one.to);
     const auto* process = std::get_if<pid_view>(&one.to);
-    if (process && node_.process_of(*process) == node_.process.id()) {
+    const std::uint64_t number = process ? node_.process_of(*process) : target.who.id();
+    if (process && number == node_.process.id()) {
       target.who = node_.process; // as which those call who are no processes
     }
     term_writer bytes;
     put_control_place(bytes, one.to);
     put_pid(bytes, one.from);
     put_ref(bytes, one.ref);
-    peer_tie made{target.who.id(), bytes.take(), ref_key(one.ref)};
+    peer_tie made{number, bytes.take(), ref_key(one.ref)};
     if (target.who) {
       link_.tie(target.who, std::move(made));
     } else {

@@ -79,7 +79,7 @@ class peer_connection {
     ~state_type() {
       if (link) {
         core->peer_went(link->peer(), link);
-        tell_connection_changed(*core, link->peer(), {link, nullptr});
+        tell_connection_changed(*core, link->peer(), link, nullptr);
         link->close(); // also where `terminate` has not run, because it was killed
       }
     }

@@ -141,8 +141,12 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   }
   bool is_up() const noexcept { return is_up_.load(std::memory_order_acquire); }
 
-  // Another connection with the peer is used from here on: what has come by this one, and was not taken yet, is lost.
-  void retire() noexcept { is_retired_.store(true, std::memory_order_relaxed); }
+  // Another connection with the peer is used from here on: what has come by this one, and was not taken yet, is lost, and nothing
+  // more is sent by it.
+  void retire() noexcept {
+    is_retired_.store(true, std::memory_order_relaxed);
+    output.close();
+  }
   bool is_retired() const noexcept { return is_retired_.load(std::memory_order_relaxed); }
 
   const pid process;          // the connection's
@@ -163,7 +167,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
       ref.count = key.count;
       ref.words = key.words;
       put_demonitor_p(begin(), node_->identity_of(call.asking), std::string_view(call.name), ref);
-      send();
+      send(call.target); // behind the call and its monitor
     }
   }
 

@@ -199,8 +199,8 @@ class peer_outbox {
     if (!by) {
       return false;
     }
+    std::string first;
     if (before) {
-      std::string first;
       before(by, first);
       one.frames.insert(0, first);
     }
@@ -208,6 +208,8 @@ class peer_outbox {
                                  : by->send_frames(std::move(one.frames), id_);
     if (is_sent) {
       core_->counted.sent.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      one.frames.erase(0, first.size());
     }
     return is_sent;
   }

@@ -135,8 +135,7 @@ class peer_table {
     entry.is_unwanted = false;
     entry.has_yielded = false;
     core_->peer_came(peer, link);
-    tell_connection_changed(*core_, peer, {nullptr, link});
-    link->come_up();
+    tell_connection_changed(*core_, peer, nullptr, link); // whereupon it comes up
     core_->listeners().tell({peer, dist::node_event::kind::up, {}});
     for (caller<void>& each : std::exchange(entry.waiting, {})) {
       each.reply();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 
@@ -11,7 +12,8 @@
 namespace otpp::detail {
 
 // The links of our processes with one elsewhere, as far as the protocol needs more than the relation between our process and
-// the one that stands for the other: those that were cut here, until the other side has said that it knows. Any thread.
+// the one that stands for the other: those that were cut here, until the other side has said that it knows, and by which
+// connection it has made links. Any thread.
 //
 //   (none) -> cut   unlink: UNLINK_ID with a new id is to be sent. A LINK that comes meanwhile was sent before the other knew,
 //                   and counts for nothing
@@ -50,12 +52,23 @@ class remote_links {
     std::lock_guard lock(mutex_);
     cut_.erase(process);
   }
-  template <class Do>
-  void unless_cut(std::uint64_t process, Do what) {
+  // LINK has come by that connection. Unless the link was cut it is made by `make`, which returns false if that connection does not
+  // count any more.
+  template <class Make>
+  void make_by(std::uint64_t connection, std::uint64_t process, Make make) {
     std::lock_guard lock(mutex_);
-    if (!cut_.contains(process)) {
-      what();
+    if (!cut_.contains(process) && make()) {
+      made_by_ = connection;
     }
+  }
+  // Whether there may be links that the other side has made by that connection; or by another one.
+  bool has_made_by(std::uint64_t connection) const noexcept {
+    std::lock_guard lock(mutex_);
+    return made_by_ == connection;
+  }
+  bool has_made_by_other(std::uint64_t connection) const noexcept {
+    std::lock_guard lock(mutex_);
+    return made_by_ != 0 && made_by_ != connection;
   }
   // Not at the same time as any of these.
   template <class Do>
@@ -63,15 +76,35 @@ class remote_links {
     std::lock_guard lock(mutex_);
     what();
   }
+  // A connection is lost.
   void clear() noexcept {
     std::lock_guard lock(mutex_);
     cut_.clear();
+    made_by_ = 0;
+  }
+
+  // Keeps `next`, without which a connection is not read, until has_moved_to() says that nothing is left of the one before. So
+  // what comes by the new one is not taken for the old one's.
+  void keep_until_moved(std::uint64_t connection, std::shared_ptr<const void> next) noexcept {
+    std::lock_guard lock(mutex_);
+    moving_to_ = connection;
+    next_.swap(next); // the last one is destroyed outside of the lock
+  }
+  void has_moved_to(std::uint64_t connection) noexcept {
+    std::shared_ptr<const void> gone; // destroyed outside of the lock
+    std::lock_guard lock(mutex_);
+    if (moving_to_ == connection) {
+      gone.swap(next_);
+    }
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t last_ = 0;
   std::unordered_map<std::uint64_t, std::uint64_t> cut_;
+  std::uint64_t made_by_ = 0; // the connection; as all its links are broken off before another makes one
+  std::uint64_t moving_to_ = 0;
+  std::shared_ptr<const void> next_;
 };
 
 } // namespace otpp::detail

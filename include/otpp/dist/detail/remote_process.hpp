@@ -78,6 +78,7 @@ class remote_process {
     std::shared_ptr<peer_link> lost;
     std::shared_ptr<peer_link> made;
     bool could_not_be_made = false;
+    std::shared_ptr<const void> moves = nullptr; // is destroyed when it is handled, or cannot be
   };
   // What was done here with it.
   struct done_here {
@@ -157,9 +158,10 @@ class remote_process {
       if (by_ == link) {
         return;
       }
-      if (by_) {
+      if (by_ || links_->has_made_by_other(link->process.id())) {
         break_off(*this); // the old connection is lost, and that is told before what comes by the new one
       }
+      links_->has_moved_to(link->process.id());
       node_core& core = outbox_.core();
       ref_view ref = core.new_ref();
       term_writer to;
@@ -249,8 +251,11 @@ class remote_process {
   }
 
   static void handle_cast(const connection_changed& told, state_type& to) {
-    bool is_replaced = told.made && to->by() && to->by() != told.made;
-    if ((told.lost && to->by() == told.lost) || is_replaced || (told.could_not_be_made && !to->by())) {
+    remote_links& links = to->links();
+    bool is_lost = told.lost && (to->by() == told.lost || links.has_made_by(told.lost->process.id()));
+    bool is_replaced = told.made && ((to->by() && to->by() != told.made) ||
+                                     links.has_made_by_other(told.made->process.id()));
+    if (is_lost || is_replaced || (told.could_not_be_made && !to->by())) {
       break_off(*to);
     }
     if (told.made) {

@@ -12,7 +12,6 @@
 #include <otpp/dist/detail/identity.hpp>
 #include <otpp/dist/detail/node_core.hpp>
 #include <otpp/dist/detail/peer_link.hpp>
-#include <otpp/dist/detail/peer_output.hpp>
 #include <otpp/dist/detail/process_elsewhere.hpp>
 #include <otpp/dist/detail/reason_term.hpp>
 #include <otpp/dist/detail/remote_process.hpp>
@@ -24,6 +23,7 @@
 #include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/writer.hpp>
 
+#include <cstdint>
 #include <utility>
 #include <variant>
 
@@ -50,9 +50,13 @@ class signal_router {
     relations::of(*access::core(ours));
     relations::of(*access::core(theirs.who));
     bool is_refused = false;
-    theirs.links->unless_cut(ours.id(), [&] {
+    theirs.links->make_by(link_.process.id(), ours.id(), [&] {
+      if (link_.is_retired()) {
+        return false; // what stands for the peer's process may have heard of that already
+      }
       intrusive_ptr<link_relation> made(new link_relation(access::core(theirs.who), access::core(ours)));
       is_refused = made->connect_once() == relations::addition::refused; // one of them has ended
+      return true;
     });
     if (is_refused) {
       refuse_link(one);
@@ -73,7 +77,7 @@ class signal_router {
       if (found) {
         found->disconnect();
       }
-      send_in_order(link_, one.from, ours ? ours.id() : peer_output::any_sender);
+      send_in_order(link_, one.from, sender(one));
     };
     theirs.links ? theirs.links->alone(undo) : undo();
   }
@@ -122,11 +126,15 @@ class signal_router {
   known_process known(const pid_view& one) const {
     return node_.processes_elsewhere().get(remote_identity::text_of(one));
   }
+  // As that of the process which is named, also if that has ended: what it has sent before may be on the way.
+  std::uint64_t sender(const control_message& one) const noexcept {
+    return node_.process_of(*std::get_if<pid_view>(&one.to));
+  }
   void refuse_link(const control_message& one) {
     term_writer& to = link_.begin();
     put_exit(to, *std::get_if<pid_view>(&one.to), one.from, reason_form::in_tuple);
     to.atom(atom_of(errc::no_process));
-    link_.send();
+    send_in_order(link_, one.from, sender(one));
   }
 
   peer_link& link_;

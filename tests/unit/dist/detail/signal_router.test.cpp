@@ -16,21 +16,31 @@
 
 #include "support/agents.hpp"
 #include "support/catch.hpp"
+#include "support/pending.hpp"
 #include "support/raw_peer.hpp"
 #include "support/until.hpp"
 
 #include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
+
+using namespace std::chrono_literals;
 
 namespace {
 namespace signals {
@@ -230,14 +240,35 @@ struct dying {
   }
 };
 
+// Reads so many control messages, but for messages to a process, and monitors of one; long ones come in fragments.
+asio::awaitable<std::vector<std::pair<control_op, std::uint32_t>>> signs_of(site& s, std::size_t count) {
+  std::vector<std::pair<control_op, std::uint32_t>> signs; // each with its reference, if it has one
+  otpp::detail::incoming_fragments fragments(std::size_t(32) << 20);
+  while (signs.size() != count) {
+    std::string frame = co_await s.peer.read();
+    std::string_view whole = frame;
+    if (fragments.take(whole) != otpp::detail::incoming_fragments::found::frame) {
+      continue;
+    }
+    control_message one = s.parsed(whole);
+    bool is_monitor = one.op == control_op::monitor_p && std::holds_alternative<pid_view>(one.to);
+    if (one.op != control_op::send && !is_monitor) {
+      signs.emplace_back(one.op, one.ref.words[0]);
+    }
+  }
+  co_return signs;
+}
+
 template <class Body>
-void with_a_peer(Body body) {
+void with_a_peer(Body body, std::size_t high_watermark = std::size_t(1) << 20) {
   crash_log crashes;
   connection_log log;
   run_long([&]() -> asio::awaitable<void> {
     node_table table;
     auto executor = co_await asio::this_coro::executor;
-    otpp::dist::node opened = co_await table.open("a@127.0.0.1");
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    how.watermarks(high_watermark, high_watermark / 4);
+    otpp::dist::node opened = co_await table.open(how);
     site s(executor, opened);
     s.server = co_await otpp::start<agent>(s.seen);
     s.node.publish(s.server, "agent");
@@ -402,22 +433,11 @@ TEST_CASE("signal_router: the answer to an unlink does not overtake a link", "[d
     otpp::detail::put_unlink_id(to, 9, s.theirs(), s.local(who.id()));
     co_await s.send(to); // to which the link is none, as it comes before the answer
     co_await some_steps();
-    std::vector<signals::control_op> signs;
-    otpp::detail::incoming_fragments fragments(std::size_t(32) << 20);
-    while (signs.size() != 3) {
-      frame = co_await s.peer.read();
-      std::string_view whole = frame;
-      if (fragments.take(whole) != otpp::detail::incoming_fragments::found::frame) {
-        continue;
-      }
-      if (signals::control_op kind = s.parsed(whole).op; kind != signals::control_op::send) {
-        signs.push_back(kind);
-      }
-    }
-    CHECK(
-        signs ==
-        std::vector{
-            signals::control_op::unlink_id, signals::control_op::link, signals::control_op::unlink_id_ack});
+    auto signs = co_await signals::signs_of(s, 3);
+    REQUIRE(signs.size() == 3);
+    CHECK(signs[0].first == signals::control_op::unlink_id);
+    CHECK(signs[1].first == signals::control_op::link);
+    CHECK(signs[2].first == signals::control_op::unlink_id_ack);
     co_await server.stop();
   });
 }
@@ -434,6 +454,106 @@ TEST_CASE("signal_router: an end is told behind what was sent before", "[dist]")
     std::string last = co_await s.peer.read();
     CHECK(s.parsed(last).op == signals::control_op::monitor_p_exit);
     co_await server.stop();
+  });
+}
+
+TEST_CASE("signal_router: what is said of one that has ended comes after its end", "[dist]") {
+  for (std::uint32_t watcher : {1U, 2U}) { // something stands here for the first, and nothing for the second
+    signals::with_a_peer([&](signals::site& s) -> asio::awaitable<void> {
+      const signals::pid_view from = s.peer.process(watcher);
+      signals::term_writer monitor;
+      otpp::detail::put_monitor_p(monitor, from, s.ours(), s.peer.reference(101));
+      co_await s.send(monitor);
+      co_await s.call("get");
+      co_await s.server.stop(otpp::dist::remote_reason(std::string(std::size_t(16) << 20, 'x')));
+      co_await some_steps(); // it is to be written
+      const std::uint64_t before = s.node.statistics().received;
+      signals::term_writer again;
+      otpp::detail::put_monitor_p(again, from, s.ours(), s.peer.reference(102));
+      co_await s.send(again);
+      signals::term_writer unlink;
+      otpp::detail::put_unlink_id(unlink, 9, from, s.ours());
+      co_await s.send(unlink);
+      signals::term_writer link;
+      otpp::detail::put_link(link, from, s.ours());
+      co_await s.send(link);
+      co_await until_later([&] { return s.node.statistics().received == before + 3; });
+      co_await some_steps();
+      auto signs = co_await signals::signs_of(s, 4);
+      REQUIRE(signs.size() == 4);
+      CHECK(signs[0] == std::pair(signals::control_op::monitor_p_exit, 101U));
+      CHECK(signs[1] == std::pair(signals::control_op::monitor_p_exit, 102U));
+      CHECK(signs[2].first == signals::control_op::unlink_id_ack);
+      CHECK(signs[3].first == signals::control_op::exit);
+    });
+  }
+}
+
+TEST_CASE("signal_router: a monitor is taken back behind itself", "[dist]") {
+  auto body = [](signals::site& s) -> asio::awaitable<void> {
+    auto remote = s.node.remote("x", s.peer.name());
+    asio::cancellation_signal cancel[2];
+    pending<otpp::term> calls[2];
+    for (std::size_t n : {0U, 1U}) { // the first in fragments
+      otpp::dist::any_call what{otpp::term::of(std::string(n == 0 ? std::size_t(16) << 20 : 1, 'x'))};
+      otpp::call(remote, what, 60s, asio::bind_cancellation_slot(cancel[n].slot(), calls[n].token()));
+    }
+    co_await some_steps();
+    for (std::size_t n : {0U, 1U}) {
+      cancel[n].emit(asio::cancellation_type::terminal);
+      std::error_code code = co_await calls[n].code();
+      CHECK(code == asio::error::operation_aborted);
+    }
+    auto& core = *otpp::detail::access::core(s.far);
+    otpp::detail::gen_server<otpp::detail::remote_process>::state_of(core)->by()->forget_calls();
+    auto signs = co_await signals::signs_of(s, 6);
+    std::set<std::uint32_t> open;
+    for (auto [kind, reference] : signs) {
+      if (kind == signals::control_op::monitor_p) {
+        open.insert(reference);
+      } else if (kind == signals::control_op::demonitor_p) {
+        CHECK(open.erase(reference) == 1);
+      }
+    }
+    CHECK(open.empty());
+  };
+  signals::with_a_peer(body, std::size_t(24) << 20);
+}
+
+TEST_CASE("signal_router: what a new connection brings comes behind the loss of the last", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    agent::watch watch{s.far};
+    co_await otpp::call(s.server, watch);
+    co_await s.link();
+    co_await s.call("get");
+    // What stands for the peer's process waits, as the peer reads nothing, and takes no messages meanwhile.
+    for (std::size_t size : {std::size_t(16) << 20, std::size_t(1)}) {
+      otpp::try_send(s.far, otpp::term::of(std::string(size, 'x')));
+      co_await some_steps();
+    }
+    raw_peer next(co_await asio::this_coro::executor, s.peer.name());
+    co_await next.connect(s.node.local_endpoint(), s.node.name());
+    signals::term_writer link;
+    otpp::detail::put_link(link, next.process(), s.ours());
+    co_await next.send(std::string(link.bytes()));
+    signals::term_writer bump;
+    otpp::detail::put_reg_send(bump, next.process(), "agent");
+    otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
+    co_await next.send(std::string(bump.bytes()));
+    co_await until_later([&] { return s.seen->count == 100; });
+    CHECK(s.seen->told.size() == 2);
+    for (const agent::news& each : s.seen->told) {
+      CHECK(each.text.ends_with(": no connection"));
+    }
+    co_await s.peer.wait_for_end();
+    co_await some_steps();
+    signals::term_writer exit;
+    otpp::detail::put_exit(exit, next.process(), s.ours(), signals::reason_form::as_payload);
+    exit.atom("boom");
+    co_await next.send(std::string(exit.bytes()));
+    co_await until_later([&] { return s.seen->told.size() >= 3; });
+    CHECK(s.seen->told.size() == 3);
+    CHECK(s.seen->told.back().text == "exit: boom"); // the new link
   });
 }
 
