@@ -87,12 +87,15 @@ class remote_links {
   // what comes by the new one is not taken for the old one's.
   void keep_until_moved(std::uint64_t connection, std::shared_ptr<const void> next) noexcept {
     std::lock_guard lock(mutex_);
-    moving_to_ = connection;
-    next_.swap(next); // the last one is destroyed outside of the lock
+    if (moved_to_ != connection) { // else it has sent something by it before it was told
+      moving_to_ = connection;
+      next_.swap(next); // the last one is destroyed outside of the lock
+    }
   }
   void has_moved_to(std::uint64_t connection) noexcept {
     std::shared_ptr<const void> gone; // destroyed outside of the lock
     std::lock_guard lock(mutex_);
+    moved_to_ = connection;
     if (moving_to_ == connection) {
       gone.swap(next_);
     }
@@ -104,6 +107,7 @@ class remote_links {
   std::unordered_map<std::uint64_t, std::uint64_t> cut_;
   std::uint64_t made_by_ = 0; // the connection; as all its links are broken off before another makes one
   std::uint64_t moving_to_ = 0;
+  std::uint64_t moved_to_ = 0;
   std::shared_ptr<const void> next_;
 };
 

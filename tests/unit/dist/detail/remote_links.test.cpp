@@ -68,6 +68,19 @@ asio::awaitable<void> wait_until_parted(two_agents& s) {
 } // namespace far_links
 } // namespace
 
+TEST_CASE("remote_links: a connection waits for what has not moved to it", "[dist]") {
+  otpp::detail::remote_links links;
+  auto next = std::make_shared<int>(0);
+  links.keep_until_moved(7, next);
+  links.has_moved_to(6);
+  CHECK(next.use_count() == 2);
+  links.has_moved_to(7);
+  CHECK(next.use_count() == 1);
+  links.has_moved_to(8); // by a message of its own, before it is told
+  links.keep_until_moved(8, next);
+  CHECK(next.use_count() == 1);
+}
+
 TEST_CASE("remote_links: a process elsewhere ends, and those that are linked end with its reason", "[dist]") {
   for (std::string how : {"shutdown", "disk_full", "boom", "kill"}) {
     for (bool is_first : {true, false}) { // the one that has linked ends, or the other
