@@ -6,7 +6,7 @@
 -mode(compile).
 
 -define(COOKIE, secret).
--ifdef(APART). % `cables` has made two hosts
+-ifdef(APART). % `cables` has made hosts
 -define(HERE, 'erl@192.0.2.1').
 -define(NODE, 'cpp@192.0.2.2').
 -else.
@@ -1362,7 +1362,7 @@ row(tls_refused) ->
     _ = printed(Plain, "failed: "),
     stop(Plain);
 
-%% ---- the rows of `cables`: between two hosts ----
+%% ---- the rows of `cables`: between hosts ----
 
 row(silence) ->
     %% Nothing comes through, in neither direction.
@@ -1420,6 +1420,23 @@ row(short_outages) ->
         io:format("~b numbers here, and ~b there~n", [100 * Times, Count]),
         stop_listener(Listener),
         true = erlang:monitor_node(?NODE, false)
+    end);
+
+row(third_host) ->
+    %% Meanwhile otpp and a node of a third host speak as if nothing were.
+    between_hosts(4, 4, fun(Server) ->
+        [Enter | Before] = string:lexemes(os:getenv("OTPP_ROW_THIRD"), " ") ++ [os:find_executable("erl")],
+        {Peer, _, _} = start_peer("third", [], #{host => "198.51.100.2", exec => {Enter, Before}}),
+        same(0, peer:call(Peer, gen_server, call, [{counter, ?NODE}, get])),
+        same("event: up third@198.51.100.2", printed(Server, "event: ")),
+        Speaking = spawn_link(fun() -> speak(Peer, []) end),
+        outage(Server, fun() -> on_both(fun lose/1) end, fun() -> on_both(fun carry/1) end, [{here, 5000}, {there, 5000}]),
+        Speaking ! {stop, self()},
+        {Speaking, Times} = next(),
+        io:format("~b calls of a third host meanwhile, each answered within ~b ms~n", [length(Times), lists:max(Times)]),
+        same(true, length(Times) > 20),
+        peer:stop(Peer),
+        same("event: down third@198.51.100.2", printed(Server, "event: "))
     end);
 
 row(Row) ->
@@ -1866,7 +1883,7 @@ ip(Side, Arguments) ->
 %% What this side sends is lost from here on: the cable carries it, but to a machine that is not there. (The kernels of some hosts,
 %% ours too, have no netem.)
 lose(Side) -> ip(Side, "neigh replace " ++ address_of_other(Side) ++ " lladdr 02:00:00:00:00:00 nud permanent dev cable").
-carry(Side) -> ip(Side, "neigh del " ++ address_of_other(Side) ++ " dev cable").
+carry(Side) -> ip(Side, "neigh flush dev cable nud permanent").
 
 pull_out(Side) -> ip(Side, "link set cable down").
 plug_in(Side) -> ip(Side, "link set cable up").
@@ -1884,11 +1901,17 @@ between_hosts(Ours, Theirs, What) ->
     application:set_env(kernel, net_setuptime, 1),
     _ = net_kernel:stop(),
     listen(Ours),
-    Server = start(["listen", host(?NODE), "events", "on", "setup", "1000", "tick", integer_to_list(1000 * Theirs)]),
+    Server = start(["listen", "0.0.0.0", "events", "on", "setup", "1000", "tick", integer_to_list(1000 * Theirs)]),
     {ok, Pid} = serve(erlang_server),
     same(0, call(counter, get)),
     same("event: up " ++ atom_to_list(?HERE), printed(Server, "event: ")),
-    What(Server),
+    try
+        What(Server)
+    catch Class:Why:Where -> % what could not be sent would hold us up
+        on_both(fun plug_in/1),
+        on_both(fun carry/1),
+        erlang:raise(Class, Why, Where)
+    end,
     no_mail(),
     same([], [Line || Line <- ask_owner(Server, {lines}), lists:prefix("event: ", Line) orelse lists:prefix("answer: ", Line)]),
     exit(Pid, kill),
@@ -1915,6 +1938,15 @@ outage(Server, Cut, Mend, Sides) ->
     Mend(),
     connect_again(),
     all_again(Server, Open).
+
+%% How long calls take that another node makes.
+speak(Peer, Times) ->
+    Began = now_ms(),
+    0 = peer:call(Peer, gen_server, call, [{counter, ?NODE}, get]),
+    Time = now_ms() - Began,
+    receive {stop, Us} -> Us ! {self(), [Time | Times]}
+    after 100 -> speak(Peer, [Time | Times])
+    end.
 
 %% How many milliseconds we were not run for, which others had. A machine may be busy.
 measure_lateness(Late) ->

@@ -90,7 +90,7 @@ otpp_add_verification(
   erlang_long "took"
   ${PROJECT_SOURCE_DIR}/tests/dist/long_rows $<TARGET_FILE:otpp_dist_server> ${OTPP_VERIFY_IDLE_SECONDS}
 )
-# Cables that are cut between two hosts. For each of them a tick time has to pass.
+# Cables that are cut between hosts, for a tick time each.
 otpp_add_verification(
   cables "^told|took|skipped" ${PROJECT_SOURCE_DIR}/tests/dist/cables $<TARGET_FILE:otpp_dist_server>
 )
