@@ -4,7 +4,7 @@
 # left in RESULTS. Copy it to docs/ when it is to be kept.
 cmake_minimum_required(VERSION 3.23)
 set(parts
-  orders orders_nodes stress soak lifetimes_asan lifetimes_tsan soak_asan soak_tsan erlang_long erlang_27 term_ei memory preemption
+  orders orders_nodes stress soak lifetimes_asan lifetimes_tsan soak_asan soak_tsan erlang_long cables erlang_27 term_ei memory preemption
   model fuzz mutation coverage
 )
 set(title_orders "Every order of handlers, timers and ends")
@@ -12,6 +12,7 @@ set(title_orders_nodes "Two nodes, and a connection that is cut at every step")
 set(title_soak_asan "Three nodes under AddressSanitizer")
 set(title_soak_tsan "Three nodes under ThreadSanitizer")
 set(title_erlang_long "Erlang: 10^6 messages, 10^4 races, and silence")
+set(title_cables "Erlang: cables that are cut between hosts")
 set(title_erlang_27 "Erlang/OTP 27")
 set(title_term_ei "Terms beside ei")
 set(title_stress "Stress under ThreadSanitizer")

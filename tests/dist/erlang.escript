@@ -6,7 +6,13 @@
 -mode(compile).
 
 -define(COOKIE, secret).
+-ifdef(APART). % `cables` has made hosts
+-define(HERE, 'erl@192.0.2.1').
+-define(NODE, 'cpp@192.0.2.2').
+-else.
+-define(HERE, 'erl@127.0.0.1').
 -define(NODE, 'cpp@127.0.0.1').
+-endif.
 -define(FLAGS, 16#C07074FBC). % of a peer that is no node: without fragments
 -define(LONG, 20000). % what is waited for comes sooner
 
@@ -1356,6 +1362,83 @@ row(tls_refused) ->
     _ = printed(Plain, "failed: "),
     stop(Plain);
 
+%% ---- the rows of `cables`: between hosts ----
+
+row(silence) ->
+    %% Nothing comes through, in neither direction.
+    between_hosts(4, 4, fun(Server) ->
+        [outage(Server, fun() -> on_both(fun lose/1) end, fun() -> on_both(fun carry/1) end,
+                [{here, 5000}, {there, 5000}]) || _ <- [first, second]]
+    end);
+
+row(one_way) ->
+    %% In one direction only. What the side that hears nothing has sent last comes through, but not its end, as that waits for what
+    %% is not acknowledged: the other notices by itself, and up to a tick later.
+    between_hosts(4, 4, fun(Server) ->
+        [outage(Server, fun() -> lose(Side) end, fun() -> carry(Side) end, [{Deaf, 5000}, {Side, 6000}])
+         || {Side, Deaf} <- [{here, there}, {there, here}]]
+    end);
+
+row(unplugged) ->
+    %% The cable is pulled out at one end.
+    between_hosts(4, 4, fun(Server) ->
+        [outage(Server, fun() -> pull_out(Side) end, fun() -> plug_in(Side) end, [{here, 5000}, {there, 5000}])
+         || Side <- [here, there]]
+    end);
+
+row(half_noticed) ->
+    %% When the cable carries again one side has noticed, and the other has not.
+    [between_hosts(Ours, Theirs, fun(Server) ->
+        Open = open_all(Server),
+        on_both(fun lose/1),
+        told(First, Server, Open),
+        on_both(fun carry/1),
+        connect_again(),
+        told(Second, Server, Open),
+        all_again(Server, Open)
+     end)
+     || {Ours, Theirs, First, Second} <- [{2, 60, here, there}, {60, 2, there, here}]];
+
+row(short_outages) ->
+    %% They end before anybody counts as lost: nobody is told, and all comes once.
+    between_hosts(4, 4, fun(_) ->
+        true = erlang:monitor_node(?NODE, true),
+        Notes = begin_notes(),
+        Listener = listener(),
+        Asking = spawn_link(fun() -> ask_to_tell(0) end),
+        [begin
+            Cut(Side),
+            receive after 700 -> ok end,
+            Mend(Side),
+            same(0, call(counter, get))
+         end
+         || {Cut, Mend} <- [{fun lose/1, fun carry/1}, {fun pull_out/1, fun plug_in/1}], Side <- [here, there]],
+        Asking ! {stop, self()},
+        {Asking, Times} = next(),
+        {Count, Noted} = end_notes(Notes),
+        same(lists:seq(1, Count), Noted),
+        io:format("~b numbers here, and ~b there~n", [100 * Times, Count]),
+        stop_listener(Listener),
+        true = erlang:monitor_node(?NODE, false)
+    end);
+
+row(third_host) ->
+    %% Meanwhile otpp and a node of a third host speak as if nothing were.
+    between_hosts(4, 4, fun(Server) ->
+        [Enter | Before] = string:lexemes(os:getenv("OTPP_ROW_THIRD"), " ") ++ [os:find_executable("erl")],
+        {Peer, _, _} = start_peer("third", [], #{host => "198.51.100.2", exec => {Enter, Before}}),
+        same(0, peer:call(Peer, gen_server, call, [{counter, ?NODE}, get])),
+        same("event: up third@198.51.100.2", printed(Server, "event: ")),
+        Speaking = spawn_link(fun() -> speak(Peer, []) end),
+        outage(Server, fun() -> on_both(fun lose/1) end, fun() -> on_both(fun carry/1) end, [{here, 5000}, {there, 5000}]),
+        Speaking ! {stop, self()},
+        {Speaking, Times} = next(),
+        io:format("~b calls of a third host meanwhile, each answered within ~b ms~n", [length(Times), lists:max(Times)]),
+        same(true, length(Times) > 20),
+        peer:stop(Peer),
+        same("event: down third@198.51.100.2", printed(Server, "event: "))
+    end);
+
 row(Row) ->
     fail("there is no row ~p", [Row]).
 
@@ -1378,8 +1461,8 @@ try_start(Options) -> try_start_as(?NODE, Options).
 
 try_start_as(Name, Options) ->
     listen(),
-    Program = persistent_term:get(program),
-    Arguments = [atom_to_list(Name), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
+    [Program | Before] = at_other_host([persistent_term:get(program)]),
+    Arguments = Before ++ [atom_to_list(Name), atom_to_list(?COOKIE), os:getenv("ERL_EPMD_PORT") | Options],
     Us = self(),
     Server = spawn_link(fun() ->
         Port = open_port({spawn_executable, Program}, [{args, Arguments}, {line, 10000}, exit_status]),
@@ -1412,7 +1495,7 @@ listen(TickTime) ->
     case is_alive() of
         true -> ok;
         false ->
-            {ok, _} = net_kernel:start('erl@127.0.0.1', #{name_domain => longnames, net_ticktime => TickTime}),
+            {ok, _} = net_kernel:start(?HERE, #{name_domain => longnames, net_ticktime => TickTime}),
             erlang:set_cookie(node(), ?COOKIE)
     end.
 
@@ -1427,6 +1510,9 @@ own(Us, Port, Lines, Status, Waiting) ->
         {os_pid, Ref} ->
             {os_pid, Process} = erlang:port_info(Port, os_pid),
             Us ! {Ref, Process},
+            own(Us, Port, Lines, Status, Waiting);
+        {lines, Ref} ->
+            Us ! {Ref, Lines},
             own(Us, Port, Lines, Status, Waiting);
         {line, _, _} = One -> settle(Us, Port, Lines, Status, Waiting ++ [One]);
         {exit_status, _} = One -> settle(Us, Port, Lines, Status, Waiting ++ [One])
@@ -1780,6 +1866,211 @@ serve_at(Peer, Name) ->
     eventually(fun() -> undefined =/= peer:call(Peer, erlang, whereis, [Name]) end).
 
 disconnect_at(Peer) -> same(true, peer:call(Peer, net_kernel, disconnect, [?NODE])).
+
+%% ---- two hosts, and a cable between them ----
+
+%% How to run a command at the other host, if there is one.
+at_other_host(Command) ->
+    case os:getenv("OTPP_ROW_THERE") of
+        false -> Command;
+        Enter -> string:lexemes(Enter, " ") ++ Command
+    end.
+
+ip(Side, Arguments) ->
+    Command = ["ip" | string:lexemes(Arguments, " ")],
+    [] = os:cmd(lists:join($ , case Side of here -> Command; there -> at_other_host(Command) end)).
+
+%% What this side sends is lost from here on: the cable carries it, but to a machine that is not there. (The kernels of some hosts,
+%% ours too, have no netem.)
+lose(Side) -> ip(Side, "neigh replace " ++ address_of_other(Side) ++ " lladdr 02:00:00:00:00:00 nud permanent dev cable").
+carry(Side) -> ip(Side, "neigh flush dev cable nud permanent").
+
+pull_out(Side) -> ip(Side, "link set cable down").
+plug_in(Side) -> ip(Side, "link set cable up").
+
+on_both(What) -> [What(Side) || Side <- [here, there]].
+
+address_of_other(here) -> host(?NODE);
+address_of_other(there) -> host(?HERE).
+
+host(Node) -> lists:last(string:lexemes(atom_to_list(Node), "@")).
+
+%% The tick times are in seconds, of this node and of the program.
+between_hosts(Ours, Theirs, What) ->
+    os:getenv("OTPP_ROW_THERE") =/= false orelse fail("this is a row of `cables`"),
+    application:set_env(kernel, net_setuptime, 1),
+    _ = net_kernel:stop(),
+    listen(Ours),
+    Server = start(["listen", "0.0.0.0", "events", "on", "setup", "1000", "tick", integer_to_list(1000 * Theirs)]),
+    {ok, Pid} = serve(erlang_server),
+    same(0, call(counter, get)),
+    same("event: up " ++ atom_to_list(?HERE), printed(Server, "event: ")),
+    try
+        What(Server)
+    catch Class:Why:Where -> % what could not be sent would hold us up
+        on_both(fun plug_in/1),
+        on_both(fun carry/1),
+        erlang:raise(Class, Why, Where)
+    end,
+    no_mail(),
+    same([], [Line || Line <- ask_owner(Server, {lines}), lists:prefix("event: ", Line) orelse lists:prefix("answer: ", Line)]),
+    exit(Pid, kill),
+    stop(Server).
+
+%% An outage, with all that may be open between two nodes. The sides notice in this order, within so many milliseconds.
+outage(Server, Cut, Mend, Sides) ->
+    Open = open_all(Server),
+    Machine = spawn_link(fun() -> measure_lateness(0) end),
+    Began = now_ms(),
+    Cut(),
+    Times = [begin told(Side, Server, Open), now_ms() - Began end || {Side, _} <- Sides],
+    Machine ! {stop, self()},
+    {Machine, Late} = next(),
+    io:format("told after ~b ms and ~b ms, ~p and ~p; the machine was late by ~b ms~n",
+              Times ++ [Side || {Side, _} <- Sides] ++ [Late]),
+    %% A tick time of 4 s is from 3 s to 5 s.
+    [same({true, Time, Late}, {Time >= 2900 andalso Time =< Longest + 500 + 2 * Late, Time, Late})
+     || {Time, {_, Longest}} <- lists:zip(Times, Sides)],
+    %% Connecting takes its time, and no longer.
+    same({exit, {nodedown, ?NODE}}, exits(counter, get)),
+    command(Server, "ask erlang_server " ++ atom_to_list(?HERE) ++ " five"),
+    match(printed(Server, "answer: "), "no connection"),
+    Mend(),
+    connect_again(),
+    all_again(Server, Open).
+
+%% How long calls take that another node makes.
+speak(Peer, Times) ->
+    Began = now_ms(),
+    0 = peer:call(Peer, gen_server, call, [{counter, ?NODE}, get]),
+    Time = now_ms() - Began,
+    receive {stop, Us} -> Us ! {self(), [Time | Times]}
+    after 100 -> speak(Peer, [Time | Times])
+    end.
+
+%% How many milliseconds we were not run for, which others had. A machine may be busy.
+measure_lateness(Late) ->
+    Began = now_ms(),
+    receive {stop, Us} -> Us ! {self(), Late}
+    after 100 -> measure_lateness(Late + now_ms() - Began - 100)
+    end.
+
+%% Calls, monitors and links of either side, and messages without end.
+open_all(Server) ->
+    Board = call(board, myself),
+    [Watched, Named, Linked, Linking] = Readers = [reader() || _ <- lists:seq(1, 4)],
+    register(named, Named),
+    [done(Reader, trap) || Reader <- [Linked, Linking]],
+    ok = call(board, {subscribe, Watched}),
+    ok = call(board, {watch, named, node()}),
+    ok = call(board, {link, Linked}),
+    done(Linking, {link, Board}),
+    command(Server, "ask erlang_server " ++ atom_to_list(?HERE) ++ " late"),
+    eventually(fun() ->
+        lists:all(fun is_monitored/1, [Watched, Named, whereis(erlang_server)]) andalso linked(Linked)
+    end),
+    Notes = begin_notes(),
+    Listener = listener(),
+    {_, Call} = spawn_monitor(fun() -> exit(ends(slow, later, infinity)) end),
+    {_, Asking} = spawn_monitor(fun() -> ask_to_tell(0) end),
+    same(true, eventually(fun() -> call(slow, is_waiting) end)),
+    eventually(fun() -> heard(Listener) > 0 end),
+    Monitors = [{erlang:monitor(process, Of), Of} || Of <- [{counter, ?NODE}, Board]],
+    true = erlang:monitor_node(?NODE, true),
+    same(0, call(counter, get)),
+    #{board => Board, readers => Readers, calls => [Call, Asking], monitors => Monitors, notes => Notes, listener => Listener}.
+
+is_monitored(Pid) -> process_info(Pid, monitored_by) =/= {monitored_by, []}.
+
+%% Each is told once: there is nothing else when the row ends.
+told(here, _, #{board := Board, readers := [_, _, Linked, Linking], calls := Calls, monitors := Monitors}) ->
+    Expected = [{nodedown, ?NODE}, {Linked, {'EXIT', Board, noconnection}}, {Linking, {'EXIT', Board, noconnection}}]
+        ++ [{'DOWN', Ref, process, Of, noconnection} || {Ref, Of} <- Monitors],
+    same([{exit, {nodedown, ?NODE}} || _ <- Calls], [down_of(Call) || Call <- Calls]),
+    same(lists:sort(Expected), lists:sort([next() || _ <- Expected]));
+told(there, Server, _) ->
+    match(printed(Server, "answer: "), atom_to_list(?HERE) ++ ".*no connection"),
+    same("event: down " ++ atom_to_list(?HERE), printed(Server, "event: ")).
+
+connect_again() -> same(0, connected_again()).
+
+%% There is a connection, names and pids are what they were, and nothing has come twice.
+all_again(Server, #{board := Board, readers := [Watched, _, Linked, Linking] = Readers, notes := Notes, listener := Listener}) ->
+    same("event: up " ++ atom_to_list(?HERE), printed(Server, "event: ")),
+    same(false, call(slow, is_waiting)),
+    {Count, Noted} = end_notes(Notes),
+    same(Count, lists:last(Noted)),
+    same(lists:usort(Noted), Noted),
+    io:format("~b of ~b notes have come~n", [length(Noted), Count]),
+    same(<<"value 5">>, eventually(fun() -> asked_again() end)),
+    stop_listener(Listener),
+    Seen = gen_server:call(Board, seen, ?LONG),
+    Lost = <<"no_connection">>,
+    same([{down, Lost}, {down, Lost}, {exit, Lost}, {exit, Lost}], lists:sort([{How, Why} || {How, _, Why} <- Seen])),
+    same(lists:sort([{down, Watched}, {exit, Linked}, {exit, Linking}]),
+         lists:sort([{How, Who} || {How, Who, _} <- Seen, lists:member(Who, Readers)])),
+    [exit(Reader, kill) || Reader <- Readers],
+    same([], call(board, seen)).
+
+asked_again() ->
+    case call(asker, {ask, erlang_server, node(), <<"five">>, ?LONG}) of
+        <<"no_connection">> -> false;
+        Answer -> Answer
+    end.
+
+%% Tells otpp numbers, one each few milliseconds, whatever becomes of them.
+begin_notes() -> spawn_link(fun() -> note(make_ref(), 1) end).
+
+note(Tag, N) ->
+    gen_server:cast({anything, ?NODE}, {Tag, N}),
+    receive
+        {stop, Us} ->
+            gen_server:cast({anything, ?NODE}, {Tag, N + 1}),
+            Us ! {self(), {N + 1, [Each || {T, Each} <- call(anything, seen), T =:= Tag]}}
+    after 50 -> note(Tag, N + 1)
+    end.
+
+%% How many, and which have come.
+end_notes(Notes) ->
+    Notes ! {stop, self()},
+    receive {Notes, All} -> All after ?LONG -> fail("it does not say what it has noted") end.
+
+%% Hears numbers of otpp's, which become greater until it is asked how many there were.
+listener() ->
+    Us = self(),
+    Listener = spawn_link(fun() -> register(listener, self()), Us ! {self(), ready}, listen_to_numbers(0, 0) end),
+    receive {Listener, ready} -> Listener end.
+
+listen_to_numbers(Last, Count) ->
+    receive
+        {'$gen_cast', {note, N}} when N > Last -> listen_to_numbers(N, Count + 1);
+        {'$gen_call', From, {lookup, <<"noted">>}} ->
+            gen_server:reply(From, Count),
+            listen_to_numbers(0, 0);
+        {heard, Whom} ->
+            Whom ! {self(), Count},
+            listen_to_numbers(Last, Count);
+        {stop, Whom} -> Whom ! {self(), stopped};
+        Other -> exit({unexpected, Other, 'after', Last})
+    end.
+
+heard(Listener) ->
+    Listener ! {heard, self()},
+    receive {Listener, Count} -> Count after ?LONG -> fail("it does not say what it has heard") end.
+
+stop_listener(Listener) ->
+    Listener ! {stop, self()},
+    receive {Listener, stopped} -> ok after ?LONG -> fail("it does not stop") end.
+
+%% Lets otpp tell the listener a hundred numbers, again and again.
+ask_to_tell(Times) ->
+    case ends(asker, {tell, listener, node(), 100}, infinity) of
+        {answered, Answer} -> same(<<"value 100">>, Answer);
+        End -> exit(End)
+    end,
+    receive {stop, Us} -> Us ! {self(), Times + 1}
+    after 50 -> ask_to_tell(Times + 1)
+    end.
 
 %% ---- between nodes ----
 

@@ -90,6 +90,10 @@ otpp_add_verification(
   erlang_long "took"
   ${PROJECT_SOURCE_DIR}/tests/dist/long_rows $<TARGET_FILE:otpp_dist_server> ${OTPP_VERIFY_IDLE_SECONDS}
 )
+# Cables that are cut between hosts, for a tick time each.
+otpp_add_verification(
+  cables "^told|took|skipped" ${PROJECT_SOURCE_DIR}/tests/dist/cables $<TARGET_FILE:otpp_dist_server>
+)
 otpp_add_verification(
   erlang_27 "Erlang/OTP|tests passed"
   ${PROJECT_SOURCE_DIR}/tests/dist/unpack_erlang trixie ${PROJECT_BINARY_DIR}/erlang_27
