@@ -67,7 +67,10 @@ file(GLOB consumers RELATIVE "${ROOT}/${folder}" "${ROOT}/${folder}/*/CMakeLists
 list(TRANSFORM consumers REPLACE "/CMakeLists.txt$" "")
 expect(${folder}/CMakeLists.txt "otpp_add_consumer " ${consumers} template)
 
-file(GLOB examples RELATIVE "${ROOT}/examples" "${ROOT}/examples/*.cpp" "${ROOT}/examples/guide/*.cpp")
+file(
+  GLOB examples RELATIVE "${ROOT}/examples"
+  "${ROOT}/examples/*.cpp" "${ROOT}/examples/guide/*.cpp" "${ROOT}/examples/tutorial/*.cpp"
+)
 list(TRANSFORM examples REPLACE "\\.cpp$" "")
 set(endless observer) # those that run until they are told to end
 list(REMOVE_ITEM examples ${endless})
