@@ -16,6 +16,7 @@ endif()
 configure_package_config_file(
   cmake/otpp-config.cmake.in otpp-config.cmake
   INSTALL_DESTINATION ${otpp_cmake_dir}
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR
 )
 write_basic_package_version_file(
   otpp-config-version.cmake
@@ -27,9 +28,11 @@ install(
     ${PROJECT_BINARY_DIR}/otpp-config.cmake
     ${PROJECT_BINARY_DIR}/otpp-config-version.cmake
     cmake/otpp-asio.cmake
-    cmake/otpp-observer.cmake # for find_package(otpp COMPONENTS observer)
+    cmake/otpp-module.cmake # for find_package(otpp COMPONENTS module)
+    cmake/otpp-observer.cmake # likewise
   DESTINATION ${otpp_cmake_dir}
 )
+install(FILES include/otpp/otpp.cppm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/otpp)
 
 # For those who do not use CMake. No "Requires: asio": Debian 12's Asio has no asio.pc.
 configure_file(cmake/otpp.pc.in otpp.pc @ONLY)

@@ -75,6 +75,7 @@ function(check_include header line)
 endfunction()
 
 file(GLOB_RECURSE headers RELATIVE "${dir}" "${dir}/*")
+list(REMOVE_ITEM headers otpp.cppm) # it defines nothing
 foreach(header IN LISTS headers)
   find_rank(mine "${header}")
   if(NOT header MATCHES "\\.hpp$" OR NOT mine)
