@@ -112,6 +112,8 @@ inline const std::error_category& otpp_category() noexcept {
 }
 
 /// Makes `errc` usable wherever a `std::error_code` is.
+///
+/// @param code  One of the enumerators.
 inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), otpp_category()};
 }

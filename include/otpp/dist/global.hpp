@@ -51,7 +51,7 @@ class global_name {
 /// @param name   The name.
 /// @param who    The process.
 /// @param peer   The whole name of a node of Erlang.
-/// @param token  A completion token.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`

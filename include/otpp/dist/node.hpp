@@ -199,7 +199,7 @@ class node {
   /// `net_kernel:connect_node/1`.
   ///
   /// @param peer   Its whole name.
-  /// @param token  A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
@@ -355,7 +355,7 @@ namespace dist {
 /// By default it runs on the opener's executor, and listens at 127.0.0.1, for nodes of this machine.
 ///
 /// @param how    The name and all else: `node_options`.
-/// @param token  A completion token.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::dist::node)`

@@ -125,7 +125,7 @@ class remote_name {
   ///
   /// @param reason   The reason that its `terminate` gets.
   /// @param timeout  How long to wait; forever by default.
-  /// @param token    A completion token.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`

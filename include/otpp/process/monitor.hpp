@@ -116,6 +116,8 @@ class monitor_relation final : public relation {
 /// `target.join()` instead, which returns the reason without a message. The message needs no room in a mailbox with a
 /// limit.
 ///
+/// @param target  The process to monitor. Each call makes another monitor, also of the same process.
+///
 /// @returns  An identifier that is unique to this monitor.
 ///
 /// @par Errors
@@ -161,6 +163,8 @@ monitor_ref monitor(Name) {
 
 /// Removes a monitor. Afterwards no `down` of it is handled, even if one was already in the mailbox. OTP's
 /// `demonitor(Ref, [flush])`.
+///
+/// @param ref  What `monitor` returned. Has no effect if it was removed before, or refers to no monitor.
 ///
 /// @returns  True if the target had not ended: OTP's `info`.
 ///

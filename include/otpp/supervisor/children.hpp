@@ -40,7 +40,7 @@ struct child_counts {
 ///
 /// @param supervisor  A `supervisor`, or a `dynamic_supervisor`.
 /// @param spec        What `otpp::child` returns.
-/// @param token       A completion token.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 /// @returns           The child; nobody if its `init` returned `otpp::ignore`.
 ///
 /// @par Completion signature
