@@ -61,6 +61,10 @@ class timer_ref {
 /// @endcode
 class every {
  public:
+  /// A period with the defaults.
+  ///
+  /// @param period  Between two ticks; with one that is not longer than zero `send_interval` throws
+  ///                std::invalid_argument.
   template <detail::timeout_like Duration>
   explicit constexpr every(Duration period) noexcept {
     again_.period = detail::saturate(period);

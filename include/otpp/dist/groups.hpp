@@ -46,8 +46,8 @@ namespace otpp::dist {
 /// `errc::bad_message` where there is one.
 ///
 /// @param by     The node. The sharing ends with it.
-/// @param scope  The scope. May be destroyed before the node is closed.
-/// @param peers  Whole names of nodes to share with.
+/// @param scope  The groups that are shared, all of the scope. May be destroyed before the node is closed.
+/// @param peers  Whole names of nodes to share with. Without any, this waits for others that ask.
 /// @param how    The scope's name at the peers, `pg` by default, and what names of groups are.
 ///
 /// @return The process that does it. `co_await process.stop()` ends the sharing: the members of other nodes leave.
