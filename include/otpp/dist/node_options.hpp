@@ -240,7 +240,7 @@ class node_options {
 
   /// Sets what the connection with a peer may cost.
   ///
-  /// @param all  All limits at once, by peer. A frame has less than 4 GiB in any case.
+  /// @param all  Replaces all that were set. A frame has less than 4 GiB in any case.
   node_options& limits(const node_limits& all) & noexcept {
     limits_ = all;
     limits_.frame = (std::min)(limits_.frame, std::size_t(0xFFFFFFFF)); // as its length is sent

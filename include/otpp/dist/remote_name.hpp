@@ -225,10 +225,10 @@ class remote_name {
 /// As OTP's, it is about the server that has the name when the other node hears of it, and not about who has it later. It connects
 /// with the other node if need be. Must be called inside a callback, or in the body of a spawned coroutine.
 ///
-/// @param whom  The name, which need not be registered yet: then `down` comes at once.
+/// Returns an identifier that is unique to this monitor, for `demonitor`. `down::ref` is the same; `down::who`
+/// is a process of the library's that stands for the name, and prints as it does.
 ///
-/// @returns  An identifier that is unique to this monitor, for `demonitor`. `down::ref` is the same; `down::who` is a process of
-///           the library's that stands for the name, and prints as it does.
+/// @param whom  The name, which need not be registered yet: then `down` comes at once.
 ///
 /// @par Errors
 /// - `errc::no_process`: the caller is no process, or the node is closed.

@@ -62,7 +62,7 @@ class pool_options {
 
   /// Sets how each worker is started, as for `start`.
   ///
-  /// @param how  Executor, mailbox limit and the like. A name could be that of one worker only.
+  /// @param how  Executor, mailbox limit and the like; no name, which only one worker could have.
   pool_options& start_options(options how) & {
     options_ = std::move(how);
     return *this;

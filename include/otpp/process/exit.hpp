@@ -163,8 +163,7 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 /// process's own executor; a handler that continues on another thread must shield itself from it there
 /// (docs/guarantees.md).
 ///
-/// @param target  Who gets it; nothing happens if it has ended or is nobody. To send it to this process is
-///                allowed.
+/// @param target  The process, which may be this one. Nothing happens if it has ended or is nobody.
 /// @param reason  What it ends with, or finds in the message. `normal` only ends a process that sends it to
 ///                itself.
 ///

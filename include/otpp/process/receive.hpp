@@ -25,9 +25,9 @@ namespace otpp {
 /// before `||` looks, and it drops the second: `receive<a, b>()` takes just one.
 ///
 /// @tparam M       The message types, which may include `otpp::down` and `otpp::exit_signal`.
-/// @param token    A completion token; `asio::use_awaitable` by default.
 /// @param timeout  How long to wait; `otpp::infinite` waits forever. Zero or less takes only a message that
 ///                 is already queued.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, M)`, or `void(std::exception_ptr, std::variant<M...>)`

@@ -169,14 +169,14 @@ class request_handle {
 
 /// Asks a server without waiting; builds the message in place. OTP's `gen_server:send_request/2`.
 ///
-/// The message goes to the end of the server's mailbox, as with a `call`. The returned handle stores the
-/// answer until it is waited for or taken; an answer always comes, also if the server ends or its context is
-/// destroyed. This function never waits: if the mailbox has a limit, the request itself waits for room.
+/// The message goes to the end of the server's mailbox, as with a `call`. Returns a
+/// `request_handle<Message::reply_type>`, which stores the answer until it is waited for or taken; an answer
+/// always comes, also if the server ends or its context is destroyed. This function never waits: if the
+/// mailbox has a limit, the request itself waits for room.
 ///
 /// @param to    The server: any `address`.
 /// @param args  The arguments from which the message is constructed. There is no completion token: nothing
 ///              waits.
-/// @return a `request_handle<Message::reply_type>`.
 ///
 /// @par Errors
 /// Any exception from constructing the message, and `std::bad_alloc`. Every other error, even for an unknown

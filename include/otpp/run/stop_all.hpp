@@ -31,9 +31,9 @@ namespace otpp {
 ///
 /// The context must be running, by another thread or by the one that awaits this, until this has completed.
 ///
-/// @param token    A completion token; `asio::use_awaitable` by default.
 /// @param context  Whose servers end; it stays usable.
 /// @param timeout  How long each may take; `otpp::infinite` waits forever.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`

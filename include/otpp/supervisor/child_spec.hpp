@@ -120,7 +120,7 @@ class child_spec {
   /// child is drained whenever its supervisor shuts it down. One that is killed at once is not.
   ///
   /// @param within  How long it may take; the shutdown time begins at the deadline. Zero or less, the
-  ///                default, does not drain it.
+  ///                default, leaves that to its supervisor (`supervisor_spec::drain`).
   template <detail::timeout_like Duration>
   child_spec& drain(Duration within) & {
     drain_ = (std::max)(detail::saturate(within), duration::zero());

@@ -36,12 +36,12 @@ struct child_counts {
   std::size_t workers = 0;     ///< The others.
 };
 
-/// Starts a child of a supervisor, which keeps its specification. OTP's `supervisor:start_child/2`.
+/// Starts a child of a supervisor, which keeps its specification, and returns the child's process: nobody if
+/// its `init` returned `otpp::ignore`. OTP's `supervisor:start_child/2`.
 ///
 /// @param supervisor  An address of a `supervisor`, or of a `dynamic_supervisor`.
 /// @param spec        What `otpp::child` or `otpp::temporary_child` returns.
 /// @param token       A completion token; `asio::use_awaitable` by default.
-/// @returns           The child; nobody if its `init` returned `otpp::ignore`.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::pid)`
