@@ -53,18 +53,26 @@ class exit_reason {
 
   /// As shutdown(), with a detail, which exception() returns; still no failure. OTP's `{shutdown, Term}`.
   ///
-  /// @param detail  What the shutdown is about: an exception, or a text, of which a std::runtime_error is
-  ///                made. An empty pointer is no detail.
+  /// @param detail  An exception that says what the shutdown is about; kept and shared. An empty pointer is
+  ///                no detail.
   static exit_reason shutdown(std::exception_ptr detail) noexcept {
     exit_reason result = shutdown();
     result.exception_ = std::move(detail);
     return result;
   }
+
+  /// As shutdown(), with a detail.
+  ///
+  /// @param detail  An exception object, copied or moved.
   template <class Exception>
     requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
   static exit_reason shutdown(Exception&& detail) {
     return shutdown(std::make_exception_ptr(std::forward<Exception>(detail)));
   }
+
+  /// As shutdown(), with a detail.
+  ///
+  /// @param detail  A text, of which a std::runtime_error is made; copied.
   static exit_reason shutdown(std::string_view detail) {
     return shutdown(std::runtime_error(std::string(detail)));
   }

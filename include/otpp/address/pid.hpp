@@ -46,6 +46,9 @@ class pid {
   /// Nobody.
   pid() noexcept = default;
 
+  /// The process of a server.
+  ///
+  /// @param server  The server; of a reference to nobody it is nobody.
   template <class Callbacks>
   pid(const server_ref<Callbacks>& server) noexcept : core_(detail::access::core(server)) {}
   template <class Callbacks>

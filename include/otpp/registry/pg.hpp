@@ -70,6 +70,7 @@ class group_monitor {
 /// The message that reports that a process has joined or left a monitored group; a process that ends leaves.
 /// It is passed to `handle_info(otpp::group_change, State&)`. What `pg:monitor/1` sends.
 struct group_change {
+  /// What has happened.
   enum class kind : bool { joined, left };
 
   group_monitor ref; ///< The monitor.

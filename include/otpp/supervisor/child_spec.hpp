@@ -106,6 +106,11 @@ class child_spec {
     return *this;
   }
   child_spec shutdown(ahead_t) && { return std::move(shutdown(ahead)); }
+
+  /// Sets how long the child may take to shut down, and has the signal handled before the messages in its
+  /// mailbox.
+  ///
+  /// @param within  As above.
   template <detail::timeout_like Duration>
   child_spec& shutdown(Duration within, ahead_t) & {
     return shutdown(within).shutdown(ahead);

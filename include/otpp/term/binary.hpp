@@ -51,6 +51,10 @@ class binary {
   /// @param text  Any string or view; a literal without its closing zero.
   template <std::convertible_to<std::string_view> Text>
   explicit binary(const Text& text) : binary(std::string(std::string_view(text))) {}
+
+  /// Copies bytes.
+  ///
+  /// @param bytes  Any bytes; without any it is `<<>>`.
   explicit binary(std::span<const std::byte> bytes)
       : binary(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())) {}
 
