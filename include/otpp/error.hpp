@@ -112,6 +112,8 @@ inline const std::error_category& otpp_category() noexcept {
 }
 
 /// Makes `errc` usable wherever a `std::error_code` is.
+///
+/// @param code  One of the enumerators.
 inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), otpp_category()};
 }
@@ -122,6 +124,11 @@ inline std::error_code make_error_code(errc code) noexcept {
 /// `what()` names the operation, the server and the message type.
 class error : public std::system_error {
  public:
+  /// An error of one's own, which a handler may throw, or answer with by `otpp::fail`.
+  ///
+  /// @param code    What it is.
+  /// @param what    The beginning of `what()`, which then says what the code means.
+  /// @param reason  For `errc::exited`: what `reason()` returns.
   explicit error(errc code, const std::string& what = "otpp", exit_reason reason = exit_reason::normal())
       : std::system_error(make_error_code(code), what), reason_(std::move(reason)) {}
 

@@ -51,18 +51,28 @@ class exit_reason {
   /// The program, or a supervisor, is shutting down.
   static exit_reason shutdown() noexcept { return exit_reason(kind::shutdown); }
 
-  /// As shutdown(), with a detail: an exception, which an empty pointer is not, or a text, of which a
-  /// std::runtime_error is made. It is returned by exception(), and is no failure. OTP's `{shutdown, Term}`.
+  /// As shutdown(), with a detail, which exception() returns; still no failure. OTP's `{shutdown, Term}`.
+  ///
+  /// @param detail  An exception that says what the shutdown is about; kept and shared. An empty pointer is
+  ///                no detail.
   static exit_reason shutdown(std::exception_ptr detail) noexcept {
     exit_reason result = shutdown();
     result.exception_ = std::move(detail);
     return result;
   }
+
+  /// As shutdown(), with a detail.
+  ///
+  /// @param detail  An exception object, copied or moved.
   template <class Exception>
     requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
   static exit_reason shutdown(Exception&& detail) {
     return shutdown(std::make_exception_ptr(std::forward<Exception>(detail)));
   }
+
+  /// As shutdown(), with a detail.
+  ///
+  /// @param detail  A text, of which a std::runtime_error is made; copied.
   static exit_reason shutdown(std::string_view detail) {
     return shutdown(std::runtime_error(std::string(detail)));
   }
@@ -70,17 +80,24 @@ class exit_reason {
   /// The server was ended by force: its context was destroyed, or it was sent a kill.
   static exit_reason killed() noexcept { return exit_reason(kind::killed); }
 
-  /// An error. An empty pointer means `normal()`.
+  /// An error, from an exception that was caught.
+  ///
+  /// @param error  Kept and shared, not copied. An empty pointer means `normal()`.
   exit_reason(std::exception_ptr error) noexcept
       : kind_(error ? kind::error : kind::normal), exception_(std::move(error)) {}
 
   /// An error, from an exception object.
+  ///
+  /// @param error  Copied or moved, with the type that it has here: of a reference to a base class, only that
+  ///               part.
   template <class Exception>
     requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
   exit_reason(Exception&& error)
       : kind_(kind::error), exception_(std::make_exception_ptr(std::forward<Exception>(error))) {}
 
   /// An error of this text: a `std::runtime_error`.
+  ///
+  /// @param text  Any string, also a literal; copied.
   template <detail::text Text>
   exit_reason(const Text& text) : exit_reason(std::runtime_error(std::string(std::string_view(text)))) {}
 

@@ -43,11 +43,13 @@ struct mailbox_report {
 template <>
 inline constexpr bool detail::is_report<mailbox_report> = true;
 
-/// Sets with how many messages a mailbox without a limit is reported, and returns the previous number: 100,000 by
-/// default. Zero turns the reports off. Each server is reported once.
+/// Sets with how many messages a mailbox without a limit is reported, and returns the previous number. Each
+/// server is reported once.
 ///
 /// A mailbox is looked at now and then, as sending a message must not cost more for it: a server may have
 /// taken as many more messages before it is reported.
+///
+/// @param messages  100,000 by default; zero turns the reports off.
 ///
 /// @par Thread safety
 /// Safe from any thread.

@@ -96,12 +96,15 @@ class stopping {
 ///
 /// OTP's `{stop, Reason, State}`.
 ///
-/// @param reason  A named reason, an exception, or an `exit_reason` of a text. (With a text itself, `stop` is the verb that
-///                stops the server of that name.)
+/// @param reason  A named reason, an exception, or an `exit_reason` of a text. (With a text itself, `stop` is
+///                the verb that stops the server of that name.)
 inline stopping<> stop(exit_reason reason = exit_reason::normal()) { return stopping<>(std::move(reason)); }
 
-/// Ends the server after this handler, and answers the call with `value` after the end: `terminate` has run,
-/// and the name is free. OTP's `{stop, Reason, Reply, State}`.
+/// Ends the server after this handler, and answers the call after the end: `terminate` has run, and the name
+/// is free. OTP's `{stop, Reason, Reply, State}`.
+///
+/// @param reason  As above.
+/// @param value   The answer, of the call's `reply_type` or what converts to it; kept until then.
 template <class Value>
 stopping<std::decay_t<Value>> stop(exit_reason reason, Value&& value) {
   return stopping<std::decay_t<Value>>(std::move(reason), std::forward<Value>(value));
@@ -121,6 +124,9 @@ class failure {
 };
 
 /// Answers a call with an exception, which the caller's `co_await` throws. The server continues.
+///
+/// @param error  Copied or moved, with the type that it has here: of a reference to a base class, only that
+///               part.
 template <class Exception>
   requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
 failure fail(Exception&& error) {
@@ -128,14 +134,20 @@ failure fail(Exception&& error) {
 }
 
 /// Answers a call with an exception that was caught earlier.
+///
+/// @param error  Passed on as it is; must not be empty.
 inline failure fail(std::exception_ptr error) noexcept { return failure(std::move(error)); }
 
-/// Answers a call with a `std::runtime_error` of this text.
+/// Answers a call with a `std::runtime_error`.
+///
+/// @param text  What its `what()` says; copied.
 inline failure fail(const std::string& text) {
   return failure(std::make_exception_ptr(std::runtime_error(text)));
 }
 
-/// Answers a call with an error code, which the caller gets as a `std::system_error`.
+/// Answers a call with an error code.
+///
+/// @param code  The caller gets it in a `std::system_error`.
 inline failure fail(std::error_code code) {
   return failure(std::make_exception_ptr(std::system_error(code)));
 }
@@ -175,6 +187,8 @@ class outcome {
       : value_(std::in_place) {}
 
   /// Answers with a value.
+  ///
+  /// @param value  Converted to `Reply`; moved if it is a temporary.
   template <class U>
     requires(
         !std::is_void_v<Reply> && std::convertible_to<U, Reply> &&
@@ -186,7 +200,9 @@ class outcome {
   /// Does not answer now.
   outcome(no_reply_t) noexcept : kind_(detail::outcome_kind::no_reply) {}
 
-  /// Ends the server; the value, if any, is the answer.
+  /// Ends the server.
+  ///
+  /// @param stop  What `otpp::stop` returns: the reason, and the answer, if it has one.
   template <class U>
     requires(std::is_void_v<U> || std::convertible_to<U, detail::stored_t<Reply>>)
   outcome(stopping<U> stop)
@@ -205,28 +221,37 @@ class outcome {
   }
 
   /// Answers with an exception.
+  ///
+  /// @param failure  What `otpp::fail` returns.
   outcome(failure failure) noexcept
       : kind_(detail::outcome_kind::fail), error_(std::move(detail::access::error(failure))) {}
 
-  /// Calls `handle_continue(message)` next, before any message in the mailbox. OTP's `{continue, M}`.
+  /// Has the server call `handle_continue` next, before any message in the mailbox. OTP's `{continue, M}`.
+  ///
+  /// @param message  What `handle_continue` gets; moved. Of several `then` and `timeout` the last counts.
   template <message M>
   outcome then(M message) && {
     action_ = detail::next_action::proceed(std::move(message));
     return std::move(*this);
   }
 
-  /// Calls `handle_info(otpp::timeout)` if no message comes for `after`, or until `after` if that is a time
-  /// of the steady clock. With zero, or a time that has passed, a message that is already queued is still
-  /// handled first. With `otpp::infinite` there is no timeout. OTP's plain `Timeout`.
+  /// Has the server call `handle_info(otpp::timeout)` if no message comes for a while. OTP's plain `Timeout`.
+  ///
+  /// @param after  How long, or until when if it is a time of the steady clock. With zero, or a time that has
+  ///               passed, a message that is already queued is still handled first; with `otpp::infinite`
+  ///               there is no timeout.
   template <detail::moment_like Moment>
   outcome timeout(Moment after) && {
     action_ = detail::next_action::timeout(after);
     return std::move(*this);
   }
 
-  /// Calls `handle_info(message)` if no message comes for `after`, or until `after`. With zero, or a time
-  /// that has passed, it is called at once, before any queued message. OTP's `{timeout, Time, Message}`, and
-  /// its `{abs, true}`.
+  /// Has the server call `handle_info(message)` if no message comes for a while. OTP's `{timeout, Time,
+  /// Message}`, and its `{abs, true}`.
+  ///
+  /// @param after    How long, or until when if it is a time of the steady clock. With zero, or a time that
+  ///                 has passed, it is called at once, before any queued message.
+  /// @param message  What `handle_info` gets; moved.
   template <detail::moment_like Moment, message M>
   outcome timeout(Moment after, M message) && {
     action_ = detail::next_action::timeout(after, std::move(message));
@@ -257,7 +282,9 @@ class init_result {
  public:
   using state_type = State;
 
-  /// The server runs with this state.
+  /// The server runs with a state.
+  ///
+  /// @param state  Converted to `State`; moved if it is a temporary.
   template <class U>
     requires(std::convertible_to<U, State> && !std::same_as<std::remove_cvref_t<U>, init_result>)
   init_result(U&& state) : state_(std::in_place, std::forward<U>(state)) {}
@@ -265,11 +292,16 @@ class init_result {
   /// The server does not run: `start` fails with `errc::ignored`.
   init_result(ignore_t) noexcept : kind_(detail::outcome_kind::ignore) {}
 
-  /// The server does not run: `start` fails with the reason's exception, or `errc::exited`.
+  /// The server does not run.
+  ///
+  /// @param stop  What `otpp::stop` returns: `start` fails with the reason's exception, or with
+  ///              `errc::exited` if it has none.
   init_result(stopping<> stop) noexcept
       : kind_(detail::outcome_kind::stop), reason_(std::move(detail::access::reason(stop))) {}
 
-  /// Calls `handle_continue(message)` first, after `start` has completed.
+  /// Has the server call `handle_continue` first, after `start` has completed.
+  ///
+  /// @param message  What `handle_continue` gets; moved.
   template <message M>
   init_result then(M message) && {
     action_ = detail::next_action::proceed(std::move(message));
@@ -277,6 +309,8 @@ class init_result {
   }
 
   /// As `outcome::timeout`.
+  ///
+  /// @param after  How long, or until when; counted from the end of `init`.
   template <detail::moment_like Moment>
   init_result timeout(Moment after) && {
     action_ = detail::next_action::timeout(after);
@@ -284,6 +318,9 @@ class init_result {
   }
 
   /// As `outcome::timeout` with a message.
+  ///
+  /// @param after    How long, or until when; counted from the end of `init`.
+  /// @param message  What `handle_info` gets; moved.
   template <detail::moment_like Moment, message M>
   init_result timeout(Moment after, M message) && {
     action_ = detail::next_action::timeout(after, std::move(message));

@@ -61,13 +61,17 @@ class timer_ref {
 /// @endcode
 class every {
  public:
+  /// A period with the defaults.
+  ///
+  /// @param period  Between two ticks; with one that is not longer than zero `send_interval` throws
+  ///                std::invalid_argument.
   template <detail::timeout_like Duration>
   explicit constexpr every(Duration period) noexcept {
     again_.period = detail::saturate(period);
   }
 
-  /// Sends a tick even if the last one is still in the mailbox. A server that is slower than its ticks then has more and
-  /// more of them in its mailbox, as in OTP.
+  /// Sends a tick even if the last one is still in the mailbox. A server that is slower than its ticks then
+  /// has more and more of them in its mailbox, as in OTP.
   constexpr every& even_if_queued() & noexcept {
     again_.even_if_queued = true;
     return *this;
@@ -140,7 +144,11 @@ timer_ref send_after(Moment when, Address to, Args&&... args) {
       when, detail::repetition(), std::move(to), std::forward<Args>(args)...));
 }
 
-/// Sends an existing message after a time.
+/// Sends an existing message after a time. All else as above.
+///
+/// @param when     As above.
+/// @param to       As above.
+/// @param message  Moved if it is a temporary, otherwise copied, now.
 template <detail::moment_like Moment, address Address, class Message>
 timer_ref send_after(Moment when, Address to, Message&& message) {
   return detail::access::make<timer_ref>(detail::set_timer_with<false>(
@@ -164,6 +172,8 @@ timer_ref send_after(Moment when, Address to, Message&& message) {
 /// the address means then, which differs only if a name is given away by a server that lives on. All else as `send_after`.
 ///
 /// @param period  Between two ticks, and before the first: a duration, or an `every`.
+/// @param to      Any `address`; the interval ends with the process that it means now.
+/// @param args    The arguments from which the message is constructed, of which each tick is a copy.
 ///
 /// @par Errors
 /// As `send_after`; `std::invalid_argument` if the period is not longer than zero; `errc::no_process` for a name that
@@ -186,7 +196,11 @@ timer_ref send_interval(Period period, Address to, Args&&... args) {
       std::forward<Args>(args)...));
 }
 
-/// Sends an existing message periodically.
+/// Sends an existing message periodically. All else as above.
+///
+/// @param period   As above.
+/// @param to       As above.
+/// @param message  Moved if it is a temporary, otherwise copied, now; each tick is a copy of it.
 template <detail::period_like Period, address Address, class Message>
 timer_ref send_interval(Period period, Address to, Message&& message) {
   return detail::access::make<timer_ref>(detail::set_timer_with<true>(
@@ -194,14 +208,25 @@ timer_ref send_interval(Period period, Address to, Message&& message) {
       std::forward<Message>(message)));
 }
 
-/// Sends a message periodically, first at a time of the steady clock, from which the others are counted.
+/// Sends a message periodically, first at a given time, from which the others are counted; builds it in
+/// place. All else as above.
+///
+/// @param first   When the first tick is due: a time of the steady clock.
+/// @param period  Between two ticks: a duration, or an `every`.
+/// @param to      As above.
+/// @param args    The arguments from which the message is constructed, of which each tick is a copy.
 template <class Message, detail::time_like Time, detail::period_like Period, class Address, class... Args>
 timer_ref send_interval(Time first, Period period, Address to, Args&&... args) {
   return detail::access::make<timer_ref>(detail::set_timer_in_place<true, Message>(
       first, detail::repetition_of(period), std::move(to), std::forward<Args>(args)...));
 }
 
-/// Sends an existing message periodically, first at a time of the steady clock.
+/// Sends an existing message periodically, first at a given time. All else as above.
+///
+/// @param first    When the first tick is due: a time of the steady clock.
+/// @param period   Between two ticks: a duration, or an `every`.
+/// @param to       As above.
+/// @param message  Moved if it is a temporary, otherwise copied, now; each tick is a copy of it.
 template <detail::time_like Time, detail::period_like Period, address Address, class Message>
 timer_ref send_interval(Time first, Period period, Address to, Message&& message) {
   return detail::access::make<timer_ref>(detail::set_timer_with<true>(

@@ -46,6 +46,9 @@ class pid {
   /// Nobody.
   pid() noexcept = default;
 
+  /// The process of a server.
+  ///
+  /// @param server  The server; of a reference to nobody it is nobody.
   template <class Callbacks>
   pid(const server_ref<Callbacks>& server) noexcept : core_(detail::access::core(server)) {}
   template <class Callbacks>
@@ -74,19 +77,27 @@ class pid {
   }
 
   /// Waits until the process has ended, whatever the cause, and returns the reason: as `server_ref::join`.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
   auto join(Token&& token = {}) const {
     return detail::start_join(core_, std::forward<Token>(token));
   }
 
-  /// Asks the process to end, and waits until it has: takes what `server_ref::stop` takes, and does the same. A spawned
-  /// coroutine is cancelled at once, with `otpp::ahead` or without.
+  /// Asks the process to end, and waits until it has: as `server_ref::stop`. A spawned coroutine is cancelled
+  /// at once, with `otpp::ahead` or without.
+  ///
+  /// @param args  What `server_ref::stop` takes: a reason, a timeout, `otpp::ahead` and a completion token,
+  ///              in this order; each may be left out, but a timeout stands after a reason only.
   template <class... Args>
   auto stop(Args&&... args) const {
     return detail::access::make<server_ref<detail::any_callbacks>>(core_).stop(std::forward<Args>(args)...);
   }
 
   /// Lets the process finish what it has, and ends it: as `server_ref::drain`.
+  ///
+  /// @param args  What `server_ref::drain` takes: how long it may take, and then, if wanted, a reason and a
+  ///              completion token.
   template <class... Args>
   auto drain(Args&&... args) const {
     return detail::access::make<server_ref<detail::any_callbacks>>(core_).drain(std::forward<Args>(args)...);

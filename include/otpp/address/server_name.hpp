@@ -28,9 +28,14 @@ class server_name {
   using callbacks_type = Callbacks;
 
   /// A name in the global registry.
+  ///
+  /// @param name  A view of a text that must outlive this object, and every use of it.
   constexpr explicit server_name(std::string_view name) noexcept : name_(name) {}
 
-  /// A name in the given registry, which must outlive this object.
+  /// A name in another registry.
+  ///
+  /// @param name  As above.
+  /// @param in    Where it is looked up; must outlive this object.
   constexpr server_name(std::string_view name, registry& in) noexcept : name_(name), registry_(&in) {}
 
   // The hidden argument makes every copy record its source location: a verb takes its address by value, and

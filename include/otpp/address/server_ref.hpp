@@ -117,17 +117,18 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// False for nobody.
   explicit operator bool() const noexcept { return this->core_ != nullptr; }
 
-  /// Asks the server to end, and waits for the end: `terminate` has run and its names are free.
+  /// Asks the server to end with the reason `normal`, and waits for the end: `terminate` has run and its
+  /// names are free.
   ///
-  /// The request goes to the end of the mailbox, so earlier messages are handled first. OTP's
-  /// `gen_server:stop/1,3`. With `otpp::ahead` it comes before all messages in the mailbox, and what waits for room:
-  /// the server ends when the handler that runs has returned, and nothing more is handled, except for what its
-  /// `terminate` does. Calls in the mailbox get the reason; casts are dropped, and counted in a report.
-  /// `otpp::exit` does not wait for that handler, but cancels it.
+  /// The request goes to the end of the mailbox, so earlier messages are handled first. It waits however long
+  /// that takes, as in OTP; the overloads take another reason, and a timeout. OTP's `gen_server:stop/1,3`.
   ///
-  /// @param reason   The reason that `terminate` gets.
-  /// @param timeout  How long to wait. Forever by default, as in OTP. After a timeout the server still ends.
-  /// @param token    A completion token.
+  /// With `otpp::ahead` it comes before all messages in the mailbox, and what waits for room: the server ends
+  /// when the handler that runs has returned, and nothing more is handled, except for what its `terminate`
+  /// does. Calls in the mailbox get the reason; casts are dropped, and counted in a report. `otpp::exit` does
+  /// not wait for that handler, but cancels it.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
@@ -160,25 +161,52 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   auto stop(Token&& token = {}) const {
     return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
   }
+
+  /// Stops the server with another reason. All else as above.
+  ///
+  /// @param reason  What `terminate` gets.
+  /// @param token   A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
     requires(!detail::timeout_like<Token> && !detail::is_ahead_tag<Token>)
   auto stop(exit_reason reason, Token&& token = {}) const {
     return stop(std::move(reason), infinite, std::forward<Token>(token));
   }
+
+  /// Stops the server, and waits for the end for a limited time. All else as above.
+  ///
+  /// @param reason   What `terminate` gets.
+  /// @param timeout  How long to wait; `otpp::infinite` waits forever. After a timeout the server still ends.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
     requires(!detail::is_ahead_tag<Token>)
   auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
     return detail::start_stop(
         core(), std::move(reason), detail::saturate(timeout), false, std::forward<Token>(token));
   }
+
+  /// Stops the server with the reason `normal`, before it handles what is queued. All else as above.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
   auto stop(ahead_t, Token&& token = {}) const {
     return stop(exit_reason::normal(), infinite, ahead, std::forward<Token>(token));
   }
+
+  /// Stops the server with another reason, before it handles what is queued. All else as above.
+  ///
+  /// @param reason  What `terminate` gets.
+  /// @param token   A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
   auto stop(exit_reason reason, ahead_t, Token&& token = {}) const {
     return stop(std::move(reason), infinite, ahead, std::forward<Token>(token));
   }
+
+  /// Stops the server before it handles what is queued, and waits for the end for a limited time. All else as
+  /// above.
+  ///
+  /// @param reason   What `terminate` gets.
+  /// @param timeout  How long to wait; `otpp::infinite` waits forever. After a timeout the server still ends.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto stop(exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) const {
     return detail::start_stop(
@@ -205,8 +233,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// `exit` do what they always do.
   ///
   /// @param within  How long it may take, at most; `otpp::infinite` means as long as it takes.
-  /// @param reason  The reason that `terminate` gets; `normal` by default.
-  /// @param token   A completion token.
+  /// @param token   A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
@@ -236,6 +263,12 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   auto drain(Duration within, Token&& token = {}) const {
     return drain(within, exit_reason::normal(), std::forward<Token>(token));
   }
+
+  /// Drains the server, which then ends with another reason than `normal`. All else as above.
+  ///
+  /// @param within  As above.
+  /// @param reason  What `terminate` gets.
+  /// @param token   A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto drain(Duration within, exit_reason reason, Token&& token = {}) const {
     return detail::start_drain(
@@ -245,7 +278,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   /// Waits until the server has ended, for whatever reason, and returns the reason. OTP uses a monitor for
   /// this.
   ///
-  /// @param token  A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, otpp::exit_reason)`

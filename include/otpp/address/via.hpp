@@ -55,6 +55,10 @@ class via {
  public:
   using callbacks_type = Callbacks;
 
+  /// A name in a registry.
+  ///
+  /// @param in    Where it is looked up: by its `find`, at each use.
+  /// @param name  Whatever that takes for a name.
   via(const Names& in, std::string_view name) noexcept : names_(&in), name_(name) {}
 
   // The hidden argument makes every copy record its source location (server_name.hpp).

@@ -29,9 +29,24 @@ namespace otpp::dist {
 /// std::invalid_argument if the text can be no atom.
 class global_name {
  public:
+  /// A name that is an atom.
+  ///
+  /// @param text  The atom, without quotes; copied.
   global_name(const char* text) : global_name(std::string(text)) {}
+
+  /// A name that is an atom.
+  ///
+  /// @param text  The atom, without quotes; moved.
   global_name(std::string text) : global_name(atom(std::move(text))) {}
+
+  /// A name that is an atom.
+  ///
+  /// @param name  The atom.
   global_name(const atom& name) : term_(otpp::term::of(name)) {}
+
+  /// A name that is any term.
+  ///
+  /// @param name  The term, such as `otpp::term::of(std::pair(otpp::atom("counter"), 7))`.
   global_name(otpp::term name) noexcept : term_(std::move(name)) {}
 
   /// Returns it as it is sent.
@@ -47,11 +62,12 @@ class global_name {
 /// The name is gone when the process ends, and when the connection with the peer is lost; register it again when
 /// the peer is up (`node::events`). Erlang then finds it by `{global, Name}`, Elixir by `{:global, name}`.
 ///
-/// @param by     The node.
-/// @param name   The name.
-/// @param who    The process.
-/// @param peer   The whole name of a node of Erlang.
-/// @param token  A completion token.
+/// @param by     The node of this program, which must be open.
+/// @param name   The name: a text, which is an atom, or any term.
+/// @param who    The process, which must be one of this program.
+/// @param peer   The whole name of the node of Erlang that is asked to do it. It is connected with if need
+///               be.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -93,6 +109,11 @@ auto register_global(const node& by, global_name name, pid who, std::string peer
 
 /// Takes a name of `global` back, whoever has it: `global:unregister_name/1`, which is called at a peer. All else as
 /// `register_global`; without `errc::name_taken`.
+///
+/// @param by     As above.
+/// @param name   As above.
+/// @param peer   As above.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <class Token = asio::use_awaitable_t<>>
 auto unregister_global(const node& by, global_name name, std::string peer, Token&& token = {}) {
   auto judge = [](const term& answer) {
@@ -107,6 +128,11 @@ auto unregister_global(const node& by, global_name name, std::string peer, Token
 
 /// Returns the process that has a name of `global`, wherever it is; nobody if none has it. `global:whereis_name/1`, which is called at
 /// a peer.
+///
+/// @param by     As above.
+/// @param name   As above.
+/// @param peer   As above.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::pid)`

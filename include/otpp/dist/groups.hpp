@@ -41,16 +41,16 @@ namespace otpp::dist {
 /// The name of a group is a text here, and a binary there, or an atom with `group_names::atoms`. A group there whose name is another
 /// term is not shared; it counts as an `unknown_message`.
 ///
+/// Returns the process that does it: `co_await process.stop()` ends the sharing, and the members of other nodes leave.
+///
 /// What is sent to a member elsewhere must have an Erlang form, and be of a type that this program has made known
 /// (docs/between-machines.md, "Processes elsewhere"). As such a member is of no class of this program, `pg::members<Callbacks>` fails with
 /// `errc::bad_message` where there is one.
 ///
 /// @param by     The node. The sharing ends with it.
-/// @param scope  The scope. May be destroyed before the node is closed.
-/// @param peers  Whole names of nodes to share with.
+/// @param scope  The groups that are shared, all of the scope. May be destroyed before the node is closed.
+/// @param peers  Whole names of nodes to share with. Without any, this waits for others that ask.
 /// @param how    The scope's name at the peers, `pg` by default, and what names of groups are.
-///
-/// @return The process that does it. `co_await process.stop()` ends the sharing: the members of other nodes leave.
 ///
 /// @par Errors
 /// `errc::name_taken` if the node has published the scope's name; `errc::no_process` for a handle of no node, or one that is closed;

@@ -30,22 +30,27 @@ enum class group_names : std::uint8_t {
 /// @endcode
 class groups_options {
  public:
-  /// Sets the scope's name at the other nodes, which is an atom there: that of `pg:start_link/1`. By default `pg`, the scope that
-  /// OTP's functions have without one.
+  /// Sets the scope's name at the other nodes: that of `pg:start_link/1`.
+  ///
+  /// @param name  An atom there. By default `pg`, the scope that OTP's functions have without one.
   groups_options& scope(std::string name) & {
     scope_ = std::move(name);
     return *this;
   }
   groups_options scope(std::string name) && { return std::move(scope(std::move(name))); }
 
-  /// Sets what names of groups are. By default binaries.
+  /// Sets what names of groups are at the other nodes.
+  ///
+  /// @param what  Binaries by default.
   groups_options& names(group_names what) & noexcept {
     names_ = what;
     return *this;
   }
   groups_options names(group_names what) && noexcept { return std::move(names(what)); }
 
-  /// Sets how often a peer that is connected, but where the scope is not started yet, is asked again. By default every 5 s.
+  /// Sets how often a peer that is connected, but where the scope is not started yet, is asked again.
+  ///
+  /// @param period  5 s by default; with one that is not longer than zero, `share_groups` throws.
   groups_options& ask_every(duration period) & noexcept {
     ask_every_ = period;
     return *this;

@@ -97,16 +97,13 @@ class node {
   /// calls, must have an Erlang form (term.hpp). The first that fits is taken; what fits none is `bad_message`, or goes to the
   /// handlers of `any_call` and `otpp::term`.
   ///
-  /// @param to    A `server_name`, which is looked up at each message and so follows restarts; a `server_ref`, which is this
-  ///              server only; or another address that knows the callbacks.
-  /// @param name  The name that others use; without it that of the `server_name`.
+  /// @param to    A `server_name`, which is looked up at each message and so follows restarts; a
+  ///              `server_ref`, which is this server only; or another address that knows the callbacks.
+  /// @param name  The name that others use.
   ///
   /// @par Errors
   /// `errc::name_taken` if the node has published that name; `errc::no_process` for a handle of no node; std::invalid_argument
   /// if the name is no atom; std::bad_alloc.
-  ///
-  /// @par Thread safety
-  /// Safe from any thread.
   ///
   /// @par Lifetime
   /// The text of a `server_name` is copied. A registry that it names must outlive the node.
@@ -126,12 +123,18 @@ class node {
           {detail::published_address<Address>(std::move(to)), &detail::inbound_of<callbacks>});
     }
   }
+
+  /// Publishes a server by the name that it has here. All else as above.
+  ///
+  /// @param to  The name, which is looked up at each message.
   template <class Callbacks>
   void publish(const server_name<Callbacks>& to) {
     publish(to, std::string(to.name()));
   }
 
-  /// Takes a published name back. Returns false if there is none. Calls that have come are still answered.
+  /// Takes a published name back. Returns false if there is none.
+  ///
+  /// @param name  The name that others use. Calls that have come by it are still answered.
   bool unpublish(std::string_view name) noexcept { return core_ && core_->exports().unpublish(name); }
 
   /// Returns a name on another node, as an address: Erlang's `{Name, Node}`. The other node need not be there.
@@ -154,7 +157,9 @@ class node {
     return remote_name<Server>(core_, atom(std::move(name)).text(), std::move(peer));
   }
 
-  /// Returns the name of the node on which a process is: this one's for a process here, empty for nobody. Erlang's `node/1`.
+  /// Returns the name of the node on which a process is. Erlang's `node/1`.
+  ///
+  /// @param who  A process: this node's name for one of this program, an empty text for nobody.
   std::string node_of(const pid& who) const {
     if (!core_ || !who) {
       return {};
@@ -165,6 +170,8 @@ class node {
 
   /// Returns a process that lives as long as the connection with another node, for `monitor`, `link` and `join`: OTP's
   /// `monitor_node/2`. It connects; if it cannot, or when that is lost, it ends with `errc::no_connection`.
+  ///
+  /// @param name  The other node's whole name.
   ///
   /// @par Errors
   /// std::invalid_argument if no node can have such a name; std::bad_alloc. Nobody, for a handle of no node, or one that is closed.
@@ -199,7 +206,7 @@ class node {
   /// `net_kernel:connect_node/1`.
   ///
   /// @param peer   Its whole name.
-  /// @param token  A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
@@ -231,6 +238,8 @@ class node {
 
   /// Ends the connection with a peer, if there is one. What is on the way is lost; monitors and links are told. It connects
   /// again when either side wants to. OTP's `erlang:disconnect_node/1`.
+  ///
+  /// @param peer  The other node's whole name.
   void disconnect(std::string peer) const { try_cast(process_, detail::disconnect_peer{std::move(peer)}); }
 
   /// Returns the names of the nodes with which it is connected now. OTP's `nodes/1`.
@@ -240,7 +249,9 @@ class node {
   node_statistics statistics() const { return core_ ? core_->statistics() : node_statistics(); }
 
   /// Closes the node, and completes when it has ended: its name is free, and its connections are closed, after they have had a
-  /// second to write what was answered. Servers go on.
+  /// second to write what was answered. Servers go on. All else as `connect`.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
@@ -250,23 +261,14 @@ class node {
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`; it is closed all the same.
-  ///
-  /// @par Thread safety
-  /// Safe from any thread.
-  ///
-  /// @par Lifetime
-  /// The handle may be destroyed meanwhile.
-  ///
-  /// @par Example
-  /// @code
-  /// co_await node.close();
-  /// @endcode
   template <class Token = asio::use_awaitable_t<>>
   auto close(Token&& token = {}) const {
     return process_.stop(std::forward<Token>(token));
   }
 
   /// Waits until the node has been closed, or has ended otherwise, and returns the reason: as `pid::join`.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
   auto join(Token&& token = {}) const {
     return process_.join(std::forward<Token>(token));
@@ -355,7 +357,7 @@ namespace dist {
 /// By default it runs on the opener's executor, and listens at 127.0.0.1, for nodes of this machine.
 ///
 /// @param how    The name and all else: `node_options`.
-/// @param token  A completion token.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::dist::node)`

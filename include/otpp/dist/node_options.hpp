@@ -84,22 +84,29 @@ class node_options {
   using permission = std::function<bool(std::string_view node, const endpoint& from)>;
   using resolution = std::function<asio::awaitable<endpoint>(std::string node)>;
 
-  /// A name such as `cpp@127.0.0.1`. One without `@` gets the short name of this host, as `erl -sname` does.
+  /// Options of a node of this name, with the defaults.
   ///
-  /// A name whose host has a dot is a long name, and others are short ones: a node of Erlang does not connect with one of the
-  /// other kind. `open` throws std::invalid_argument if Erlang could have no such name.
+  /// @param name  Such as `cpp@127.0.0.1`. One without `@` gets the short name of this host, as `erl -sname`
+  ///              does. A name whose host has a dot is a long name, and others are short ones: a node of
+  ///              Erlang does not connect with one of the other kind. `open` throws std::invalid_argument if
+  ///              Erlang could have no such name.
   explicit node_options(std::string name) : name_(std::move(name)) {}
 
-  /// Sets the cookie, which all nodes that connect have in common. Without it, that of `cookie_file`.
+  /// Sets the cookie, which all nodes that connect have in common.
   ///
   /// It is no encryption, nor proof against those who can listen: docs/between-machines.md, "Security".
+  ///
+  /// @param text  Without it, that of `cookie_file` is taken.
   node_options& cookie(std::string text) & {
     cookie_ = std::move(text);
     return *this;
   }
   node_options cookie(std::string text) && { return std::move(cookie(std::move(text))); }
 
-  /// Sets the cookie for one peer.
+  /// Sets another cookie for one peer.
+  ///
+  /// @param peer  Its whole name.
+  /// @param text  The cookie that it has, too.
   node_options& cookie_for(std::string peer, std::string text) & {
     cookies_[std::move(peer)] = std::move(text);
     return *this;
@@ -108,15 +115,20 @@ class node_options {
     return std::move(cookie_for(std::move(peer), std::move(text)));
   }
 
-  /// Reads the cookie from this file instead of `~/.erlang.cookie`. It is read by `open`, once. As in OTP, a file that others
-  /// than its owner can read is refused.
+  /// Reads the cookie from a file.
+  ///
+  /// @param path  `~/.erlang.cookie` by default. It is read by `open`, once. As in OTP, a file that others
+  ///              than its owner can read is refused.
   node_options& cookie_file(std::string path) & {
     cookie_file_ = std::move(path);
     return *this;
   }
   node_options cookie_file(std::string path) && { return std::move(cookie_file(std::move(path))); }
 
-  /// Listens there. By default at 127.0.0.1, on any port: for nodes of this machine only.
+  /// Sets where the node listens.
+  ///
+  /// @param where  An address and a port; port zero means any that is free. By default 127.0.0.1 and any
+  ///               port: for nodes of this machine only.
   node_options& listen(endpoint where) & {
     listen_ = std::move(where);
     return *this;
@@ -130,8 +142,10 @@ class node_options {
   }
   node_options no_listen() && noexcept { return std::move(no_listen()); }
 
-  /// Where Erlang's port mapper is, in which this node registers. By default at 127.0.0.1, at the port that the environment has as
-  /// `ERL_EPMD_PORT`, or 4369. The port is also that of the port mappers of other hosts.
+  /// Sets where Erlang's port mapper is, in which this node registers.
+  ///
+  /// @param where  By default 127.0.0.1, at the port that the environment has as `ERL_EPMD_PORT`, or 4369.
+  ///               The port is also that of the port mappers of other hosts.
   node_options& epmd(endpoint where) & {
     epmd_ = std::move(where);
     return *this;
@@ -146,17 +160,22 @@ class node_options {
   }
   node_options no_epmd() && noexcept { return std::move(no_epmd()); }
 
-  /// Says where a peer listens, instead of asking the port mapper of its host: a table, a name service. It is called when the
-  /// node connects, with the peer's whole name; what it throws is the error of the connection.
+  /// Has a function say where a peer listens, instead of the port mapper of its host: a table, a name
+  /// service.
+  ///
+  /// @param where  Called when the node connects, with the peer's whole name; what it throws is the error of
+  ///               the connection. Kept as long as the node.
   node_options& resolver(resolution where) & {
     resolver_ = std::move(where);
     return *this;
   }
   node_options resolver(resolution where) && { return std::move(resolver(std::move(where))); }
 
-  /// Sets the time after which a peer that says nothing counts as lost; a quarter of it is the time between two signs of
-  /// life. OTP's `net_ticktime`. 60 seconds by default. Peers whose time is much longer do not speak more often than twice a
-  /// second. Throws std::invalid_argument for less than 10 milliseconds.
+  /// Sets after which time a peer that says nothing counts as lost. OTP's `net_ticktime`. Peers whose time is
+  /// much longer do not speak more often than twice a second.
+  ///
+  /// @param time  60 seconds by default; a quarter of it is the time between two signs of life. Throws
+  ///              std::invalid_argument for less than 10 milliseconds.
   template <detail::timeout_like Duration>
   node_options& tick(Duration time) & {
     tick_ = at_least(std::chrono::milliseconds(10), detail::saturate(time), "tick");
@@ -167,9 +186,10 @@ class node_options {
     return std::move(tick(time));
   }
 
-  /// Sets how long connecting may take, with the handshake. OTP's `net_setuptime`. 7 seconds by default. Throws
-  /// std::invalid_argument unless it is longer than zero. Where both sides connect at once, the one that lets the other pass waits a
-  /// quarter of it for a connection that does not come.
+  /// Sets how long connecting may take, with the handshake. OTP's `net_setuptime`. Where both sides connect
+  /// at once, the one that lets the other pass waits a quarter of it for a connection that does not come.
+  ///
+  /// @param time  7 seconds by default. Throws std::invalid_argument unless it is longer than zero.
   template <detail::timeout_like Duration>
   node_options& setup(Duration time) & {
     setup_ = at_least(duration(1), detail::saturate(time), "setup");
@@ -188,8 +208,11 @@ class node_options {
   }
   node_options connect(never_t) && noexcept { return std::move(connect(never)); }
 
-  /// Decides which nodes may connect, besides by the cookie. It is called on the node's executor, before the cookie is checked, so
-  /// that the name is what the peer says. A node that may not is told `not_allowed`.
+  /// Decides which nodes may connect, besides by the cookie. A node that may not is told `not_allowed`.
+  ///
+  /// @param which  Called on the node's executor with the peer's name and address; returns true if it may. It
+  ///               is called before the cookie is checked, so that the name is what the peer says. An empty
+  ///               function, the default, lets all pass.
   node_options& allow(permission which) & {
     allow_ = std::move(which);
     return *this;
@@ -215,7 +238,9 @@ class node_options {
     return std::move(knows<M...>());
   }
 
-  /// Sets what a peer may cost.
+  /// Sets what the connection with a peer may cost.
+  ///
+  /// @param all  Replaces all that were set. A frame has less than 4 GiB in any case.
   node_options& limits(const node_limits& all) & noexcept {
     limits_ = all;
     limits_.frame = (std::min)(limits_.frame, std::size_t(0xFFFFFFFF)); // as its length is sent
@@ -223,12 +248,15 @@ class node_options {
   }
   node_options limits(const node_limits& all) && noexcept { return std::move(limits(all)); }
 
-  /// Sets how many bytes wait for a peer to read them before who sends there waits, too, and at how many it goes on. 1 MiB, which is
-  /// OTP's `+zdbbl`, and 256 KiB by default.
+  /// Sets how many bytes wait for a peer to read them before who sends there waits, too.
   ///
-  /// Above the first, the process that stands here for one of the peer's takes no more messages; a thousand wait in its mailbox,
-  /// and then `co_await call`, `cast` and `send` wait in line, while `try_cast` and `try_send` return false. Answers and signals do
-  /// not wait. Throws std::invalid_argument unless low is less than high.
+  /// Above the high one, the process that stands here for one of the peer's takes no more messages; a
+  /// thousand wait in its mailbox, and then `co_await call`, `cast` and `send` wait in line, while `try_cast`
+  /// and `try_send` return false. Answers and signals do not wait.
+  ///
+  /// @param high  At how many bytes senders wait: 1 MiB by default, which is OTP's `+zdbbl`.
+  /// @param low   At how many they go on: 256 KiB by default. Throws std::invalid_argument unless it is less
+  ///              than `high`.
   node_options& watermarks(std::size_t high, std::size_t low) & {
     if (low >= high) {
       throw std::invalid_argument("otpp: node_options: the low watermark is less than the high one");
@@ -239,14 +267,18 @@ class node_options {
   }
   node_options watermarks(std::size_t high, std::size_t low) && { return std::move(watermarks(high, low)); }
 
-  /// Sets what connections take: `otpp::dist::tls(...)` of `otpp/dist/tls.hpp`. TCP by default. Peers are to have the same.
+  /// Sets what connections take; peers are to have the same.
+  ///
+  /// @param by  `otpp::dist::tls(...)` of `otpp/dist/tls.hpp`; TCP by default.
   node_options& transport(dist::transport by) & noexcept {
     transport_ = std::move(by);
     return *this;
   }
   node_options transport(dist::transport by) && noexcept { return std::move(transport(std::move(by))); }
 
-  /// Runs the node and its connections on this executor, instead of the opener's.
+  /// Runs the node and its connections on another executor than the opener's.
+  ///
+  /// @param executor  An empty one means the opener's.
   node_options& on(asio::any_io_executor executor) & {
     executor_ = std::move(executor);
     return *this;

@@ -121,11 +121,10 @@ class remote_name {
   /// Returns the other node's name.
   const std::string& node_name() const noexcept { return peer_; }
 
-  /// Asks the server to end, and waits until it has: OTP's `gen_server:stop/1,3` of `{Name, Node}`.
+  /// Asks the server to end with the reason `normal`, and waits until it has: OTP's `gen_server:stop/1,3` of
+  /// `{Name, Node}`.
   ///
-  /// @param reason   The reason that its `terminate` gets.
-  /// @param timeout  How long to wait; forever by default.
-  /// @param token    A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr)`
@@ -151,11 +150,22 @@ class remote_name {
   auto stop(Token&& token = {}) const {
     return stop(exit_reason::normal(), infinite, std::forward<Token>(token));
   }
+
+  /// Stops the server with another reason. All else as above.
+  ///
+  /// @param reason  What its `terminate` gets, there as a term (`remote_reason`).
+  /// @param token   A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
     requires(!detail::timeout_like<Token>)
   auto stop(exit_reason reason, Token&& token = {}) const {
     return stop(std::move(reason), infinite, std::forward<Token>(token));
   }
+
+  /// Stops the server, and waits for the end for a limited time. All else as above.
+  ///
+  /// @param reason   What its `terminate` gets, as above.
+  /// @param timeout  How long to wait; `otpp::infinite` waits forever. After a timeout the server still ends.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto stop(exit_reason reason, Duration timeout, Token&& token = {}) const {
     return call_for<detail::stop_elsewhere>(
@@ -215,8 +225,10 @@ class remote_name {
 /// As OTP's, it is about the server that has the name when the other node hears of it, and not about who has it later. It connects
 /// with the other node if need be. Must be called inside a callback, or in the body of a spawned coroutine.
 ///
-/// @returns  An identifier that is unique to this monitor, for `demonitor`. `down::ref` is the same; `down::who` is a process of
-///           the library's that stands for the name, and prints as it does.
+/// Returns an identifier that is unique to this monitor, for `demonitor`. `down::ref` is the same; `down::who`
+/// is a process of the library's that stands for the name, and prints as it does.
+///
+/// @param whom  The name, which need not be registered yet: then `down` comes at once.
 ///
 /// @par Errors
 /// - `errc::no_process`: the caller is no process, or the node is closed.

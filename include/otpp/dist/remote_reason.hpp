@@ -26,9 +26,15 @@ namespace otpp::dist {
 /// @endcode
 class remote_reason : public std::exception {
  public:
-  /// Throws as `term::of`.
+  /// The reason as a term of a value.
+  ///
+  /// @param value  Of a type that has an Erlang form. Throws as `term::of`.
   template <class T>
   explicit remote_reason(const T& value) : remote_reason(term::of(value)) {}
+
+  /// The reason as any term.
+  ///
+  /// @param reason  The term; moved.
   explicit remote_reason(otpp::term reason) : term_(std::move(reason)), text_(term_.view().text(200)) {}
 
   /// Returns the reason.
@@ -58,9 +64,15 @@ class remote_reason : public std::exception {
 /// @endcode
 class remote_error : public std::exception {
  public:
-  /// Throws as `term::of`.
+  /// The error as a term of a value.
+  ///
+  /// @param value  Of a type that has an Erlang form. Throws as `term::of`.
   template <class T>
   explicit remote_error(const T& value) : remote_error(term::of(value)) {}
+
+  /// The error as any term.
+  ///
+  /// @param what  What stands beside `error`; moved.
   explicit remote_error(otpp::term what) : term_(std::move(what)), text_(term_.view().text(200)) {}
 
   /// Returns what stands beside `error`.

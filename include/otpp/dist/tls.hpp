@@ -20,15 +20,17 @@
 
 namespace otpp::dist {
 
-/// Lets the connections of a node take TLS: `node_options::transport`. Peers do so too: nodes of otpp by this, those of Erlang
-/// by `-proto_dist inet_tls`.
+/// Lets the connections of a node take TLS: `node_options::transport`. Peers do so too: nodes of otpp by
+/// this, those of Erlang by `-proto_dist inet_tls`.
 ///
-/// With a context of one's own, that context says which versions, certificates and authorities there are, and by its
-/// `verify_mode` whether peers are to have a certificate: for both directions, so take `asio::ssl::context::tls`, and
-/// `verify_peer | verify_fail_if_no_peer_cert`. Without `verify_peer` the names that one connects with are not checked either.
+/// A header of its own, which `otpp/dist.hpp` does not include. It needs OpenSSL 1.1.1 or later; the target
+/// of CMake is `otpp::dist_tls`.
 ///
-/// A header of its own, which `otpp/dist.hpp` does not include. It needs OpenSSL 1.1.1 or later; the target of CMake is
-/// `otpp::dist_tls`.
+/// @param context  Says which versions, certificates and authorities there are, and by its `verify_mode`
+///                 whether peers are to have a certificate: for both directions, so take
+///                 `asio::ssl::context::tls`, and `verify_peer | verify_fail_if_no_peer_cert`. Moved from.
+/// @param names    Whose names are looked for in their certificates. Without `verify_peer` none are, whatever
+///                 this says.
 ///
 /// @par Errors
 /// - std::runtime_error: a file is missing, or what is in it is not what it should be, or the key is not that of the
@@ -58,6 +60,9 @@ inline transport tls(asio::ssl::context context, tls_names names = tls_names::co
       }));
 }
 
+/// Lets the connections of a node take TLS, with a context that is made for it. All else as above.
+///
+/// @param how  The files with the certificates and the key, which are read now.
 inline transport tls(const tls_options& how) {
   return tls(otpp::detail::make_tls_context(how), how.checked_names());
 }

@@ -31,29 +31,38 @@ enum class tls_names {
 /// @endcode
 class tls_options {
  public:
-  /// The certificate of this node, and behind it those of the authorities between, if there are any.
+  /// Sets the file with the certificate of this node.
+  ///
+  /// @param path  PEM; behind the certificate those of the authorities between, if there are any. Read by
+  ///              `tls`.
   tls_options& certificate_file(std::string path) & {
     certificate_file_ = std::move(path);
     return *this;
   }
   tls_options certificate_file(std::string path) && { return std::move(certificate_file(std::move(path))); }
 
-  /// Its private key, without a password.
+  /// Sets the file with the certificate's private key.
+  ///
+  /// @param path  PEM, without a password. Read by `tls`.
   tls_options& key_file(std::string path) & {
     key_file_ = std::move(path);
     return *this;
   }
   tls_options key_file(std::string path) && { return std::move(key_file(std::move(path))); }
 
-  /// The certificates of the authorities that may have signed a peer's. Each of them is trusted with all nodes, so take one that
-  /// signs nothing else.
+  /// Sets the file with the certificates of the authorities that may have signed a peer's.
+  ///
+  /// @param path  PEM; read by `tls`. Each of the authorities is trusted with all nodes, so take one that
+  ///              signs nothing else.
   tls_options& ca_file(std::string path) & {
     ca_file_ = std::move(path);
     return *this;
   }
   tls_options ca_file(std::string path) && { return std::move(ca_file(std::move(path))); }
 
-  /// Sets whose names are checked; `tls_names::connecting` by default.
+  /// Sets whose names are looked for in their certificates.
+  ///
+  /// @param whose  `tls_names::connecting` by default.
   tls_options& check_names(tls_names whose) & noexcept {
     names_ = whose;
     return *this;

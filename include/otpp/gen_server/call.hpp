@@ -171,10 +171,14 @@ auto call(Address&& to, Args&&... args) {
       std::forward<Address>(to), detail::unsaid_timeout, std::forward<Args>(args)...);
 }
 
-/// Sends a server a request and waits at most `timeout` for its answer; builds the message in place.
+/// Sends a server a request and waits for its answer with another timeout than five seconds; builds the
+/// message in place. All else as `call`.
 ///
-/// Zero sends the message and takes only an answer that is available at once; a negative timeout is
-/// `errc::timeout` and nothing is sent; `otpp::infinite` waits forever. All else as `call`.
+/// @param to       The server: any `address`.
+/// @param timeout  How long to wait at most. Zero sends the message and takes only an answer that is
+///                 available at once; a negative one is `errc::timeout` and nothing is sent; `otpp::infinite`
+///                 waits forever.
+/// @param args     As for `call`.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`
@@ -189,16 +193,20 @@ auto call_for(Address&& to, Duration timeout, Args&&... args) {
       std::forward<Address>(to), detail::saturate(timeout), std::forward<Args>(args)...);
 }
 
-/// Calls a server with an existing message, followed by an optional timeout and an optional token.
+/// Calls a server with an existing message.
 ///
 /// On GCC before 13 a message that is an aggregate must be a named variable (docs/compilers.md); the overload
 /// that builds the message has no such restriction. All else as `call` with arguments.
+///
+/// @param to       The server: any `address`.
+/// @param message  Moved if it is a temporary, otherwise copied, before this function returns.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, Message::reply_type)`
 ///
 /// @par Lifetime
-/// As there; the message is moved or copied before this function returns.
+/// As there.
 ///
 /// @par Example
 /// @code
@@ -213,6 +221,12 @@ auto call(Address to, Message&& message, Token&& token = {}) {
       std::move(to), std::forward<Message>(message), detail::unsaid_timeout, std::forward<Token>(token));
 }
 
+/// Calls a server with an existing message and another timeout than five seconds. All else as above.
+///
+/// @param to       The server: any `address`.
+/// @param message  Moved if it is a temporary, otherwise copied, before this function returns.
+/// @param timeout  How long to wait at most, as for `call_for`.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 template <
     address Address, class Message, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
 auto call(Address to, Message&& message, Duration timeout, Token&& token = {}) {

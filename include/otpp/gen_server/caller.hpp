@@ -57,6 +57,9 @@ class caller {
   /// Answers. Returns true if the call was still waiting.
   ///
   /// The caller is resumed on its own executor, never inside this call.
+  ///
+  /// @param value  The answer, converted to `Reply`; moved if it is a temporary. If that throws, the caller
+  ///               gets the exception.
   template <class Value>
     requires(!std::is_void_v<Reply> && std::convertible_to<Value, detail::stored_t<Reply>>)
   bool reply(Value&& value) noexcept {
@@ -73,16 +76,23 @@ class caller {
 
   /// Answers with an exception, which the caller's `co_await` throws. Returns true if the call was still
   /// waiting.
+  ///
+  /// @param error  Copied or moved, with the type that it has here: of a reference to a base class, only that
+  ///               part.
   template <class Exception>
     requires std::derived_from<std::remove_cvref_t<Exception>, std::exception>
   bool fail(Exception&& error) noexcept {
     return fail(std::make_exception_ptr(std::forward<Exception>(error)));
   }
 
-  /// Answers with a `std::runtime_error` of this text. Returns true if the call was still waiting.
+  /// Answers with a `std::runtime_error`. Returns true if the call was still waiting.
+  ///
+  /// @param text  What its `what()` says; copied.
   bool fail(const std::string& text) { return fail(std::runtime_error(text)); }
 
-  /// Answers with an exception that was caught earlier.
+  /// Answers with an exception that was caught earlier. Returns true if the call was still waiting.
+  ///
+  /// @param error  Passed on as it is; must not be empty.
   bool fail(std::exception_ptr error) noexcept {
     return finish([&](detail::answer_slot<Reply>& slot) { return slot.fail(std::move(error)); });
   }

@@ -22,9 +22,9 @@ namespace otpp {
 /// in this program, such as a name.
 ///
 /// @param to      The server. A name is looked up before this returns.
-/// @param within  How long it may take, at most.
-/// @param reason  The reason that `terminate` gets; `normal` by default.
-/// @param token   A completion token.
+/// @param within  How long it may take, at most; `otpp::infinite` means as long as it takes.
+/// @param reason  The reason that `terminate` gets.
+/// @param token   A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -61,6 +61,12 @@ auto drain(Address to, Duration within, exit_reason reason, Token&& token = {}) 
         std::move(target.error));
   }
 }
+
+/// Drains a server, which then ends with the reason `normal`. All else as above.
+///
+/// @param to      As above.
+/// @param within  As above.
+/// @param token   A completion token; `asio::use_awaitable` by default.
 template <address Address, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   requires(!std::convertible_to<Token, exit_reason>)
 auto drain(Address to, Duration within, Token&& token = {}) {

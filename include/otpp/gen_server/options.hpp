@@ -37,43 +37,53 @@ class options {
  public:
   options() {}
 
-  /// Registers the server under this name before `init` runs, and frees it when it has ended.
+  /// Registers the server before `init` runs; the name is free again when it has ended.
+  ///
+  /// @param text  The name, of 1 to 255 bytes; with another one `start` fails with std::invalid_argument.
   options& name(std::string text) & {
     name_ = std::move(text);
     return *this;
   }
   options name(std::string text) && { return std::move(name(std::move(text))); }
 
-  /// Runs the server on this executor, instead of the starter's. The executor's context must exist now; once
-  /// it has been destroyed, a start fails with `errc::no_process`, and touches neither.
+  /// Runs the server on this executor, instead of the starter's.
+  ///
+  /// @param executor  Its context must exist now; once that has been destroyed, a start fails with
+  ///                  `errc::no_process`, and touches neither. An empty one means the starter's.
   options& on(const asio::any_io_executor& executor) & {
     home_ = executor ? detail::home_of(executor) : detail::intrusive_ptr<detail::lane>();
     return *this;
   }
   options on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
-  /// Sets how many messages the mailbox holds; zero, the default, means any number.
+  /// Limits how many messages the mailbox holds.
   ///
   /// While it is full, `call`, `send_request`, `multi_call`, `cast` and `send` wait for room, or do what
-  /// `when_full` says; `try_cast`, `try_send`, `broadcast`, `pg::cast` and `pg::send` do not send, unless the oldest is
-  /// dropped for them. What the library sends takes no room, and is always taken: timers, `stop`, exit signals, `down`,
-  /// `group_change`, the functions of `sys`, and answers. But it is handled after what waits for room already.
+  /// `when_full` says; `try_cast`, `try_send`, `broadcast`, `pg::cast` and `pg::send` do not send, unless the
+  /// oldest is dropped for them. What the library sends takes no room, and is always taken: timers, `stop`,
+  /// exit signals, `down`, `group_change`, the functions of `sys`, and answers. But it is handled after what
+  /// waits for room already.
+  ///
+  /// @param messages  How many at most; zero, the default, means any number.
   options& mailbox_limit(std::size_t messages) & {
     limit_ = messages;
     return *this;
   }
   options mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
 
-  /// Sets what becomes of a message that finds no room. By default its sender waits. Without a `mailbox_limit` it has no effect.
+  /// Sets what becomes of a message that finds no room. Without a `mailbox_limit` it has no effect.
   ///
-  /// What the library sends takes no room, and is never dropped. A call that finds no room, or is dropped for another
-  /// message, completes with `errc::mailbox_full`; with `overflow::refuse`, so do a cast and a send. With the other two these
-  /// complete as if the message had been handled. `try_cast` and `try_send` return false where the message is not taken; with
-  /// `drop_oldest` it always is. What is dropped is told to those who subscribe to `dropped_message`, and counted
-  /// (`server_statistics::dropped`), except where `try_cast` or `try_send` has returned false.
+  /// What the library sends takes no room, and is never dropped. A call that finds no room, or is dropped for
+  /// another message, completes with `errc::mailbox_full`; with `overflow::refuse`, so do a cast and a send.
+  /// With the other two these complete as if the message had been handled. `try_cast` and `try_send` return
+  /// false where the message is not taken; with `drop_oldest` it always is. What is dropped is told to those
+  /// who subscribe to `dropped_message`, and counted (`server_statistics::dropped`), except where `try_cast`
+  /// or `try_send` has returned false.
   ///
-  /// With `drop_oldest` each message locks a mutex when it is sent and when it is taken; a dropped message is destroyed by the
-  /// thread that sends the other one.
+  /// With `drop_oldest` each message locks a mutex when it is sent and when it is taken; a dropped message is
+  /// destroyed by the thread that sends the other one.
+  ///
+  /// @param what  By default `overflow::wait`: the sender waits.
   ///
   /// @par Example
   /// @code
@@ -135,8 +145,9 @@ class options {
   }
   options may_block() && { return std::move(may_block()); }
 
-  /// Registers the name in this registry instead of the global one. It must exist until the start has
-  /// completed.
+  /// Registers the name in another registry than the global one.
+  ///
+  /// @param names  Must exist until the start has completed.
   options& in(registry& names) & {
     registry_ = &names;
     add_ = nullptr;
@@ -144,8 +155,10 @@ class options {
   }
   options in(registry& names) && { return std::move(in(names)); }
 
-  /// Registers the name in a registry of any class, which must outlive the server: after the server's end,
-  /// `remove` is called if `find` still returns the server.
+  /// Registers the name in a registry of any class.
+  ///
+  /// @param names  Must outlive the server: after the server's end, `remove` is called if `find` still
+  ///               returns the server.
   template <name_registry Names>
     requires(!std::same_as<Names, registry>)
   options& in(Names& names) & {
@@ -235,6 +248,8 @@ class options {
 };
 
 /// Returns options with a name. `start` with it is OTP's `start({local, Name}, ...)`.
+///
+/// @param name  As for `options::name`.
 inline options named(std::string name) { return options().name(std::move(name)); }
 
 } // namespace otpp

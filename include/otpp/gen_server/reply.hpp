@@ -57,7 +57,8 @@ auto complete_at_once(Token&& token) {
 /// given when this function is called, before the result is awaited.
 ///
 /// @param to     The caller to answer; moved from.
-/// @param value  The answer, converted to the call's `reply_type`. Omitted if that is void.
+/// @param value  The answer, converted to the call's `reply_type`.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -86,6 +87,9 @@ auto reply(caller<Reply> to, Value&& value, Token&& token = {}) {
 }
 
 /// Answers a call whose `reply_type` is void. All else as above.
+///
+/// @param to     The caller to answer; moved from.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <class Token = asio::use_awaitable_t<>>
 auto reply(caller<void> to, Token&& token = {}) {
   to.reply();

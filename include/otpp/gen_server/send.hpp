@@ -59,6 +59,10 @@ auto send(Address&& to, Args&&... args) {
 }
 
 /// Sends an existing message. All else as above.
+///
+/// @param to       The server: any `address`.
+/// @param message  Moved if it is a temporary, otherwise copied, before this function returns.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 template <address Address, class Message, class Token = asio::use_awaitable_t<>>
 auto send(Address to, Message&& message, Token&& token = {}) {
   return detail::post_message<detail::server_core::verb::info>(
@@ -67,6 +71,9 @@ auto send(Address to, Message&& message, Token&& token = {}) {
 
 /// Sends a message if that is possible at once: never waits, never throws. Returns false if there is no such
 /// server, the server does not take the message, its mailbox is full, or there is no memory.
+///
+/// @param to       The server: any `address` but a `server_ref`, for which there is an overload of its own.
+/// @param message  Moved if it is a temporary, which may be so even if it is not sent; otherwise copied.
 ///
 /// @par Thread safety
 /// Safe from any thread.
@@ -77,7 +84,10 @@ bool try_send(Address to, Message&& message) noexcept {
       std::move(to), std::forward<Message>(message));
 }
 
-/// Sends a message if that is possible at once; builds it in place.
+/// Sends a message if that is possible at once; builds it in place. All else as above.
+///
+/// @param to    As above.
+/// @param args  The arguments from which the message is constructed.
 template <class Message, class Address, class... Args>
   requires(!detail::is_server_ref<Address> && detail::makes<Message, Args...>)
 bool try_send(Address to, Args&&... args) noexcept {
@@ -85,14 +95,21 @@ bool try_send(Address to, Args&&... args) noexcept {
       std::move(to), std::forward<Args>(args)...);
 }
 
-/// Sends a message to a `server_ref` if that is possible at once.
+/// Sends a message to a `server_ref` if that is possible at once. The message is checked at compile time; all
+/// else as above.
+///
+/// @param to       A `server_ref`, which is only borrowed: it is neither copied nor counted.
+/// @param message  As above.
 template <class Callbacks, class Message>
 bool try_send(detail::borrowed_ref<Callbacks> to, Message&& message) noexcept {
   return detail::try_post_to<detail::server_core::verb::info, std::decay_t<Message>>(
       to, std::forward<Message>(message));
 }
 
-/// Sends a message to a `server_ref` if that is possible at once; builds it in place.
+/// Sends a message to a `server_ref` if that is possible at once; builds it in place. All else as above.
+///
+/// @param to    As above.
+/// @param args  The arguments from which the message is constructed.
 template <class Message, class Callbacks, class... Args>
   requires detail::makes<Message, Args...>
 bool try_send(detail::borrowed_ref<Callbacks> to, Args&&... args) noexcept {

@@ -83,6 +83,8 @@ auto start(options how, Args&&... args) {
 }
 
 /// Starts a server without a name, on the starter's executor. All else as above.
+///
+/// @param args  The arguments of `init`. If it does not take all of them, the last is a completion token.
 template <class Callbacks, class... Args>
   requires(
       sizeof...(Args) == 0 ||

@@ -29,6 +29,9 @@ namespace otpp {
 /// Must be called inside a callback, or in the body of a spawned coroutine; elsewhere throws
 /// `errc::no_process`. All else as `start`.
 ///
+/// @param how   Name, executor and the like, as for `start`.
+/// @param args  The arguments of `init`. If it does not take all of them, the last is a completion token.
+///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`
 ///
@@ -45,6 +48,8 @@ auto start_link(options how, Args&&... args) {
 }
 
 /// Starts a linked server without a name, on the starter's executor. All else as above.
+///
+/// @param args  As above.
 template <class Callbacks, class... Args>
   requires(
       sizeof...(Args) == 0 ||
@@ -81,6 +86,9 @@ struct monitored_start {
 ///
 /// Equivalent to `start` followed by `monitor`. No end is missed: if the server has ended in between, `down`
 /// has the reason. Must be awaited inside a callback, or in the body of a spawned coroutine.
+///
+/// @param how   Name, executor and the like, as for `start`.
+/// @param args  The arguments of `init`, all of them: there is no completion token.
 ///
 /// @par Errors
 /// As `start`, and `monitor`.

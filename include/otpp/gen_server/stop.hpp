@@ -43,12 +43,10 @@ auto start_stop_at(Address to, exit_reason reason, duration timeout, bool is_ahe
 ///
 /// A handler that ends its own server returns `otpp::stop()` or `otpp::stop(reason)`, which are no verbs.
 ///
-/// With `otpp::ahead` it comes before what is queued, as there.
-///
 /// @param to       The server: any `address`. A name is looked up before this returns.
-/// @param reason   The reason that `terminate` gets; `normal` by default.
-/// @param timeout  How long to wait; forever by default. After a timeout the server still ends.
-/// @param token    A completion token.
+/// @param reason   The reason that `terminate` gets.
+/// @param timeout  How long to wait; `otpp::infinite` waits forever. After a timeout the server still ends.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -77,25 +75,55 @@ auto stop(Address to, exit_reason reason, Duration timeout, Token&& token = {}) 
   return detail::start_stop_at(
       std::move(to), std::move(reason), detail::saturate(timeout), false, std::forward<Token>(token));
 }
+
+/// Stops a server, and waits for its end however long that takes. All else as above.
+///
+/// @param to      As above.
+/// @param reason  The reason that `terminate` gets.
+/// @param token   A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
   requires(!detail::timeout_like<Token> && !detail::is_ahead_tag<Token>)
 auto stop(Address to, exit_reason reason, Token&& token = {}) {
   return otpp::stop(std::move(to), std::move(reason), infinite, std::forward<Token>(token));
 }
+
+/// Stops a server with the reason `normal`, and waits for its end however long that takes. All else as above.
+///
+/// @param to     As above.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
   requires(!std::convertible_to<Token, exit_reason> && !detail::is_ahead_tag<Token>)
 auto stop(Address to, Token&& token = {}) {
   return otpp::stop(std::move(to), exit_reason::normal(), infinite, std::forward<Token>(token));
 }
+
+/// Stops a server before it handles what is queued: `server_ref::stop` with `otpp::ahead`. All else as above.
+///
+/// @param to       As above.
+/// @param reason   The reason that `terminate` gets.
+/// @param timeout  How long to wait; `otpp::infinite` waits forever. After a timeout the server still ends.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 template <address Address, detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
 auto stop(Address to, exit_reason reason, Duration timeout, ahead_t, Token&& token = {}) {
   return detail::start_stop_at(
       std::move(to), std::move(reason), detail::saturate(timeout), true, std::forward<Token>(token));
 }
+
+/// Stops a server before it handles what is queued, and waits however long that takes. All else as above.
+///
+/// @param to      As above.
+/// @param reason  The reason that `terminate` gets.
+/// @param token   A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto stop(Address to, exit_reason reason, ahead_t, Token&& token = {}) {
   return otpp::stop(std::move(to), std::move(reason), infinite, ahead, std::forward<Token>(token));
 }
+
+/// Stops a server with the reason `normal` before it handles what is queued, and waits however long that
+/// takes. All else as above.
+///
+/// @param to     As above.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto stop(Address to, ahead_t, Token&& token = {}) {
   return otpp::stop(std::move(to), exit_reason::normal(), infinite, ahead, std::forward<Token>(token));

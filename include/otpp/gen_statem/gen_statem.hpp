@@ -75,11 +75,13 @@ class gen_statem {
   using entry = state_entry<Callbacks, state>;
   using initial = initial_state<Callbacks, state, Data>;
 
-  /// Changes the state after this handler. To the same state it is `keep_state`; states that are types are the same if
-  /// they are equal, or empty.
+  /// Changes the state after this handler.
   ///
-  /// The state timeout is cancelled, the postponed events are tried again, and `handle_enter` of the new state is
-  /// called before anything else. OTP's `{next_state, NextState, NewData}`.
+  /// The state timeout is cancelled, the postponed events are tried again, and `handle_enter` of the new
+  /// state is called before anything else. OTP's `{next_state, NextState, NewData}`.
+  ///
+  /// @param to  The new state; moved. To the same state it is `keep_state`; states that are types are the
+  ///            same if they are equal, or empty.
   ///
   /// @throws std::logic_error  if the state is none of `States`.
   static transition<detail::unanswered_yet> next_state(state to) {

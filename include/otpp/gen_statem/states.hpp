@@ -41,6 +41,10 @@ struct in_state {
 /// None: it belongs to the server, which shows it to its own callbacks only.
 template <class State, class Data>
 struct state_and_data {
+  /// What `init` returns: the machine begins with it.
+  ///
+  /// @param in    The first state; moved.
+  /// @param with  The data; moved.
   state_and_data(State in, Data with) : state(std::move(in)), data(std::move(with)) {}
 
   State state;

@@ -44,14 +44,20 @@ using answer_or_none = std::conditional_t<is_answer<R>, R, no_value>;
 template <class Self, class Callbacks>
 class sets_timeouts {
  public:
-  /// Sends `content` unless an event comes before. Every event cancels it, the machine's own events included. OTP's
-  /// `{timeout, Time, Content}`.
+  /// Sends a message unless an event comes before. Every event cancels it, the machine's own events included.
+  /// OTP's `{timeout, Time, Content}`.
+  ///
+  /// @param when     A duration from now, or a time of the steady clock.
+  /// @param content  The message, for `handle_event`; moved.
   template <detail::moment_like Moment, message M>
   Self timeout(Moment when, M content) && {
     return std::move(*this).start(detail::timeout_kind::of_event, {}, when, std::move(content));
   }
 
-  /// Sends `content` unless the state changes before. OTP's `{state_timeout, Time, Content}`.
+  /// Sends a message unless the state changes before. OTP's `{state_timeout, Time, Content}`.
+  ///
+  /// @param when     A duration from now, or a time of the steady clock.
+  /// @param content  The message, for `handle_event`; moved.
   template <detail::moment_like Moment, message M>
   Self state_timeout(Moment when, M content) && {
     return std::move(*this).start(detail::timeout_kind::of_state, {}, when, std::move(content));
@@ -59,6 +65,8 @@ class sets_timeouts {
 
   /// Gives the state timeout another message, and leaves its time as it is; one that does not run is over at once, as in
   /// OTP. OTP's `{state_timeout, update, Content}`.
+  ///
+  /// @param content  The message in the place of the one that was set; moved.
   template <message M>
   Self update_state_timeout(M content) && {
     return std::move(*this).update(detail::timeout_kind::of_state, {}, std::move(content));
@@ -67,21 +75,30 @@ class sets_timeouts {
   /// Cancels the state timeout. OTP's `{state_timeout, cancel}`.
   Self cancel_state_timeout() && { return std::move(*this).cancel(detail::timeout_kind::of_state, {}); }
 
-  /// Sends `content` at that time, whatever comes before: only `cancel_timeout`, or setting the same name again, keeps it
+  /// Sends a message, whatever comes before: only `cancel_timeout`, or setting the same name again, keeps it
   /// from coming. OTP's `{{timeout, Name}, Time, Content}`.
+  ///
+  /// @param name     Any text, by which this timeout is told from others.
+  /// @param when     A duration from now, or a time of the steady clock.
+  /// @param content  The message, for `handle_event`; moved.
   template <detail::moment_like Moment, message M>
   Self timeout(std::string name, Moment when, M content) && {
     return std::move(*this).start(detail::timeout_kind::named, std::move(name), when, std::move(content));
   }
 
-  /// Gives the timeout of this name another message, as `update_state_timeout` does. OTP's `{{timeout, Name}, update,
+  /// Gives a timeout another message, as `update_state_timeout` does. OTP's `{{timeout, Name}, update,
   /// Content}`.
+  ///
+  /// @param name     The timeout; one that does not run is over at once.
+  /// @param content  The message in the place of the one that was set; moved.
   template <message M>
   Self update_timeout(std::string name, M content) && {
     return std::move(*this).update(detail::timeout_kind::named, std::move(name), std::move(content));
   }
 
-  /// Cancels the timeout of this name, if it runs. OTP's `{{timeout, Name}, cancel}`.
+  /// Cancels a timeout. OTP's `{{timeout, Name}, cancel}`.
+  ///
+  /// @param name  The timeout. Has no effect if it does not run.
   Self cancel_timeout(std::string name) && {
     return std::move(*this).cancel(detail::timeout_kind::named, std::move(name));
   }
@@ -139,6 +156,8 @@ class transition : public sets_timeouts<transition<Callbacks, State, R>, Callbac
   = default;
 
   /// Answers, and keeps the state.
+  ///
+  /// @param value  The answer, converted to `R`; moved if it is a temporary.
   template <class U>
     requires(
         detail::is_answer<R> && std::convertible_to<U, detail::answer_or_none<R>> &&
@@ -147,8 +166,11 @@ class transition : public sets_timeouts<transition<Callbacks, State, R>, Callbac
     static_assert(detail::check_answer<U, detail::answer_or_none<R>>());
   }
 
-  /// Ends the machine; the value, if any, is the answer, which is sent after the end. OTP's `stop`, and `stop_and_reply`
-  /// for the answer of the event itself; for others see `otpp::caller`.
+  /// Ends the machine. OTP's `stop`, and `stop_and_reply` for the answer of the event itself; for others see
+  /// `otpp::caller`.
+  ///
+  /// @param stop  What `otpp::stop` returns: the reason, and the answer, if it has one, which is sent after
+  ///              the end.
   template <class U>
     requires(std::is_void_v<U> || std::convertible_to<U, detail::answer_or_none<R>>)
   transition(stopping<U> stop) {
@@ -161,6 +183,8 @@ class transition : public sets_timeouts<transition<Callbacks, State, R>, Callbac
   }
 
   /// Answers a call with an exception, and keeps the state. Where there is no call, the machine ends with the exception.
+  ///
+  /// @param error  What `otpp::fail` returns.
   transition(failure error) {
     step_.kind = detail::step_kind::fail;
     step_.its_actions().error = std::move(detail::access::error(error));
@@ -168,6 +192,8 @@ class transition : public sets_timeouts<transition<Callbacks, State, R>, Callbac
 
   /// Converts what has no answer yet for a call of `void` or no call, what is postponed for every call, and an answer of
   /// another type that converts.
+  ///
+  /// @param other  What `next_state` and the like return; moved.
   template <class Other>
     requires(
         !std::is_same_v<Other, R> &&
@@ -184,6 +210,8 @@ class transition : public sets_timeouts<transition<Callbacks, State, R>, Callbac
   }
 
   /// Answers the call. OTP's `{reply, From, Reply}` for the call that is handled; others are answered by their `caller`.
+  ///
+  /// @param value  The answer; it must convert to the `reply_type` of the call.
   template <class Value>
     requires std::is_same_v<R, detail::unanswered_yet>
   auto reply(Value&& value) && {
@@ -209,6 +237,8 @@ class transition : public sets_timeouts<transition<Callbacks, State, R>, Callbac
 
       /// Inserts an event that is handled next, before all that is queued or postponed. Several are handled in their order.
       /// OTP's `{next_event, internal, Content}`; the other types of event are messages here, and need no word of their own.
+      ///
+      /// @param content  The event, for `handle_event`; moved.
       template <message M>
       transition next_event(M content) && {
     step_.its_actions().events.push_back(*detail::make_own_event<Callbacks>(std::move(content)).release());
@@ -236,6 +266,8 @@ class state_entry : public sets_timeouts<state_entry<Callbacks, State>, Callback
   state_entry() = default;
 
   /// Ends the machine.
+  ///
+  /// @param stop  What `otpp::stop` returns, with the reason.
   state_entry(stopping<> stop) {
     step_.kind = detail::step_kind::stop;
     step_.its_actions().reason = std::move(detail::access::reason(stop));
@@ -257,19 +289,27 @@ class state_entry : public sets_timeouts<state_entry<Callbacks, State>, Callback
 template <class Callbacks, class State, class Data>
 class initial_state : public sets_timeouts<initial_state<Callbacks, State, Data>, Callbacks> {
  public:
-  /// The machine begins in this state. Its `handle_enter` is called first, after `start` has completed.
+  /// The machine begins in a state, whose `handle_enter` is called first, after `start` has completed.
+  ///
+  /// @param in    The first state; moved.
+  /// @param with  The data; moved.
   initial_state(State in, Data with) : begin_(std::in_place, std::move(in), std::move(with)) {}
 
   /// The machine is not to run: `start` fails with `errc::ignored`.
   initial_state(ignore_t) noexcept {}
 
-  /// The machine cannot run: `start` fails with the reason's exception, or `errc::exited`.
+  /// The machine cannot run.
+  ///
+  /// @param stop  What `otpp::stop` returns: `start` fails with the reason's exception, or with
+  ///              `errc::exited` if it has none.
   initial_state(stopping<> stop) {
     step_.kind = detail::step_kind::stop;
     step_.its_actions().reason = std::move(detail::access::reason(stop));
   }
 
   /// Inserts an event that is handled before the mailbox, as `transition::next_event` does.
+  ///
+  /// @param content  The event, for `handle_event`; moved.
   template <message M>
   initial_state next_event(M content) && {
     step_.its_actions().events.push_back(*detail::make_own_event<Callbacks>(std::move(content)).release());

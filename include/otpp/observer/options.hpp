@@ -30,15 +30,19 @@ class observer_options {
   /// The port 4040 of 127.0.0.1, for this machine only.
   observer_options() = default;
 
-  /// Sets the port; zero takes any that is free (`observer::port`).
+  /// Sets the port.
+  ///
+  /// @param number  4040 by default; zero takes any that is free (`observer::port`).
   observer_options& port(std::uint16_t number) & noexcept {
     port_ = number;
     return *this;
   }
   observer_options port(std::uint16_t number) && noexcept { return std::move(port(number)); }
 
-  /// Sets the address of one network interface, or `0.0.0.0` or `::` for all. Others than those of this machine alone
-  /// need `allow_remote`. Throws std::invalid_argument if the text is no address.
+  /// Sets the address at which it listens. Others than those of this machine alone need `allow_remote`.
+  ///
+  /// @param text  That of one network interface, or `0.0.0.0` or `::` for all. Throws std::invalid_argument
+  ///              if it is no IP address; a name of a host is none.
   observer_options& address(const std::string& text) & {
     std::error_code error;
     asio::ip::address made = asio::ip::make_address(text, error);
@@ -51,11 +55,14 @@ class observer_options {
   }
   observer_options address(const std::string& text) && { return std::move(address(text)); }
 
-  /// Lets other machines look, if they know this text: as `?token=`, or as `Authorization: Bearer`. It listens on all
-  /// interfaces then, unless an address is set.
+  /// Lets other machines look, if they know a token. It listens on all interfaces then, unless an address is
+  /// set.
   ///
-  /// Neither the data nor the token is encrypted: use it in a network that you trust, or behind a proxy that encrypts. With
-  /// the address 127.0.0.1 it wants the token on this machine only. Throws std::invalid_argument if the text is empty.
+  /// Neither the data nor the token is encrypted: use it in a network that you trust, or behind a proxy that
+  /// encrypts. With the address 127.0.0.1 it wants the token on this machine only.
+  ///
+  /// @param token  What they give as `?token=`, or as `Authorization: Bearer`. Throws std::invalid_argument
+  ///               if it is empty.
   observer_options& allow_remote(std::string token) & {
     if (token.empty()) {
       throw std::invalid_argument("otpp: observer_options: an empty token would let everybody look");
@@ -66,6 +73,8 @@ class observer_options {
   observer_options allow_remote(std::string token) && { return std::move(allow_remote(std::move(token))); }
 
   /// Leaves out the line on stderr that says where it listens.
+  ///
+  /// @param is  False prints it, as by default.
   observer_options& quiet(bool is = true) & noexcept {
     is_quiet_ = is;
     return *this;
@@ -73,8 +82,10 @@ class observer_options {
   observer_options quiet(bool is = true) && noexcept { return std::move(quiet(is)); }
 
   /// Measures each message of every process, for the histograms `otpp_handler_duration_seconds` and
-  /// `otpp_mailbox_wait_seconds` of `/metrics`. Off by default: it subscribes to `otpp::trace_event`, so that a message costs
-  /// several times as much, for as long as the observer lives.
+  /// `otpp_mailbox_wait_seconds` of `/metrics`.
+  ///
+  /// @param are  Off by default: it subscribes to `otpp::trace_event`, so that a message costs several times
+  ///             as much, for as long as the observer lives.
   observer_options& histograms(bool are = true) & noexcept {
     has_histograms_ = are;
     return *this;

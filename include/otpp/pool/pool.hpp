@@ -94,14 +94,19 @@ class pool {
   using lease_type = detail::pool_lease;
 
   /// Makes a pool that has no workers until its supervisor runs.
+  ///
+  /// @param how  How many workers, how they are chosen, and how they are started, restarted and ended.
   explicit pool(pool_options how)
       : plan_{std::make_shared<detail::pool_table>(how.routing_, how.size_, how.in_flight_), std::move(how.options_), how.drain_},
         first_size_(how.size_),
         intensity_(how.intensity_),
         period_(how.period_) {}
 
-  /// Specifies its supervisor, as a child of another one; the workers are started with copies of these arguments of `init`.
-  /// This, or `spec`, can be called once for each pool; it throws std::logic_error otherwise.
+  /// Specifies the pool's supervisor, as a child of another one. This, or `spec`, can be called once for each
+  /// pool; it throws std::logic_error otherwise.
+  ///
+  /// @param id    What that supervisor calls it, as for `otpp::child`.
+  /// @param args  The arguments of each worker's `init`, which are copied at each start.
   template <class... Args>
   child_spec child(std::string id, Args&&... args) const {
     supervisor_spec mine = spec(std::forward<Args>(args)...);
@@ -109,6 +114,8 @@ class pool {
   }
 
   /// Specifies its supervisor, to be started by `start_supervisor`, or to be the whole program of `run`. All else as `child`.
+  ///
+  /// @param args  As above.
   template <class... Args>
   supervisor_spec spec(Args&&... args) const {
     if constexpr (detail::check_child<Callbacks, std::decay_t<Args>...>()) {
@@ -126,8 +133,10 @@ class pool {
     return made;
   }
 
-  /// Returns the worker for a key, which `std::hash` takes, as an address. The same key has the same place as long as the
-  /// size is the same; when the size changes from n to n + 1, or back, one of n + 1 keys changes its place.
+  /// Returns the worker for a key, as an address. The same key has the same place as long as the size is the
+  /// same; when the size changes from n to n + 1, or back, one of n + 1 keys changes its place.
+  ///
+  /// @param key  Any value that `std::hash` takes, or a string; it is not kept.
   template <class Key>
   pool_place<Callbacks> at(const Key& key) const {
     using hashed =
@@ -144,6 +153,8 @@ class pool {
   /// Starts more workers, or ends the last ones, and completes when that is done. A worker that is to end gets nothing more
   /// at once, and is drained (`pool_options::drain`). So everything that one sender sends to `at(key)` before and after is
   /// handled, but not in order where the key changes its place.
+  ///
+  /// @param workers  How many it has then: one at least.
   ///
   /// @par Errors
   /// - any exception that `init` throws; the pool has then as many workers as had been started before.
@@ -162,6 +173,8 @@ class pool {
   }
 
   /// Ends the pool, as `server_ref::stop` of its supervisor. The workers are drained, as `pool_options::drain` says.
+  ///
+  /// @param args  What `server_ref::stop` takes: a reason, a timeout, `otpp::ahead` and a completion token.
   template <class... Args>
   auto stop(Args&&... args) const {
     return supervisor().stop(std::forward<Args>(args)...);
@@ -169,12 +182,17 @@ class pool {
 
   /// Lets the workers finish what they have, and ends the pool, as `server_ref::drain` of its supervisor. They are drained
   /// one after the other, the last first; those that are left take the messages until it is their turn.
+  ///
+  /// @param args  What `server_ref::drain` takes: how long it may take, and then, if wanted, a reason and a
+  ///              completion token.
   template <class... Args>
   auto drain(Args&&... args) const {
     return supervisor().drain(std::forward<Args>(args)...);
   }
 
   /// Waits until the pool has ended, as `server_ref::join` of its supervisor.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   template <class Token = asio::use_awaitable_t<>>
   auto join(Token&& token = {}) const {
     return supervisor().join(std::forward<Token>(token));
@@ -184,6 +202,8 @@ class pool {
   server_ref<Callbacks> resolve() const { return pick(nullptr); }
 
   /// Returns the worker that gets the next call, which is counted until it is answered. The verbs call it.
+  ///
+  /// @param lease  Gets the call's place at the worker, which is free again when it is destroyed.
   server_ref<Callbacks> lend(lease_type& lease) const { return pick(&lease); }
 
   friend bool operator==(const pool& a, const pool& b) noexcept { return a.plan_.table == b.plan_.table; }
@@ -211,7 +231,7 @@ asio::awaitable<pool<Callbacks>> begin_pool(pool<Callbacks> made, supervisor_spe
 
 /// Starts a pool, without a link, and completes when all workers have started: `start_supervisor` of its specification.
 ///
-/// @param how   How many workers, and so on.
+/// @param how   How many workers, how they are chosen, and how they are started, restarted and ended.
 /// @param args  The arguments of each worker's `init`, which are copied for each start.
 ///
 /// @par Errors

@@ -38,30 +38,41 @@ inline constexpr routing least_busy = routing::least_busy;
 /// @endcode
 class pool_options {
  public:
-  /// Throws std::invalid_argument if `workers` is zero.
+  /// Says how many workers the pool begins with, and how they are chosen.
+  ///
+  /// @param workers  How many. Throws std::invalid_argument for zero.
+  /// @param how      Which worker gets a message, unless it is sent to `pool.at(key)`; each in turn by
+  ///                 default.
   explicit pool_options(std::size_t workers, routing how = round_robin) : size_(workers), routing_(how) {
     if (workers == 0) {
       throw std::invalid_argument("otpp: a pool has one worker at least");
     }
   }
 
-  /// Limits how many calls a worker may have that are not answered, those of `send_request` included; to casts and plain
-  /// messages only its mailbox limit applies. Zero counts as one. A call for which no worker has room fails at once with
-  /// `errc::mailbox_full`. One whose caller has given up counts until the worker has dealt with it.
+  /// Limits how many calls a worker may have that are not answered, those of `send_request` included; to
+  /// casts and plain messages only its mailbox limit applies. A call for which no worker has room fails at
+  /// once with `errc::mailbox_full`. One whose caller has given up counts until the worker has dealt with it.
+  ///
+  /// @param calls  How many of each worker; any number by default. Zero counts as one.
   pool_options& in_flight(std::size_t calls) & {
     in_flight_ = (std::max)(calls, std::size_t{1});
     return *this;
   }
   pool_options in_flight(std::size_t calls) && { return in_flight(calls); }
 
-  /// Sets the executor, the mailbox limit and so on of each worker, as for `start`. A name could be that of one worker only.
+  /// Sets how each worker is started, as for `start`.
+  ///
+  /// @param how  Executor, mailbox limit and the like; no name, which only one worker could have.
   pool_options& start_options(options how) & {
     options_ = std::move(how);
     return *this;
   }
   pool_options start_options(options how) && { return std::move(start_options(std::move(how))); }
 
-  /// Sets how many restarts in which time the pool survives, as `supervisor_spec::intensity`; 1 in 5 s by default.
+  /// Sets how many restarts the pool survives, of all workers together, as `supervisor_spec::intensity`.
+  ///
+  /// @param restarts  1 by default; zero allows none.
+  /// @param period    Within which time, 5 s by default; longer than zero.
   template <detail::timeout_like Duration>
   pool_options& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;
@@ -73,8 +84,9 @@ class pool_options {
     return std::move(intensity(restarts, period));
   }
 
-  /// Sets how long a worker may take to finish what it has when the pool ends or becomes smaller (`child_spec::drain`);
-  /// 5 s by default, zero not at all.
+  /// Lets a worker finish what it has when the pool ends or becomes smaller (`child_spec::drain`).
+  ///
+  /// @param within  How long it may take; 5 s by default, and zero or less not at all.
   template <detail::timeout_like Duration>
   pool_options& drain(Duration within) & {
     drain_ = (std::max)(detail::saturate(within), duration::zero());

@@ -90,7 +90,8 @@ void co_spawn(Work&& work) {
 /// Its exception is the token's, and does not end the server. With `asio::use_awaitable` a callback waits for the
 /// result; meanwhile the server handles nothing else. All else as `co_spawn(work)`.
 ///
-/// @param token  A completion token.
+/// @param work   As above; the result goes to the token.
+/// @param token  A completion token: it gets the result, or the exception.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, T)` for an `asio::awaitable<T>`, `void(std::exception_ptr)` for one of void; when the frame

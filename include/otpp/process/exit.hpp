@@ -140,6 +140,8 @@ inline void send_exit(const pid& target, exit_reason reason, bool is_ahead) {
 /// Trapping exits also makes the server run its `terminate` when its parent ends or its supervisor shuts it
 /// down; without it, `terminate` is not run.
 ///
+/// @param on  False makes exit signals end this process again.
+///
 /// @par Thread safety
 /// Affects the process in whose step it is called.
 ///
@@ -153,16 +155,20 @@ inline void trap_exit(bool on = true) { detail::running_process("trap_exit")->tr
 ///
 /// A process that does not trap exits ends with the reason at once: the messages in its mailbox are not
 /// handled, a handler that waits is cancelled (`asio::cancellation_type::terminal`), and its `terminate` is
-/// not run. The reason `normal` only ends a process that sends it to itself. A process that traps exits gets
-/// an `exit_signal` message, which needs no room in a mailbox with a limit. A function handler is never interrupted, and neither is a coroutine that ignores
-/// the cancellation: the process ends when the handler returns. As in every coroutine of Asio, each wait after a
-/// cancellation fails at once, until `asio::this_coro::reset_cancellation_state()`; a loop that catches
-/// everything and goes on waiting therefore never ends, and leaves its thread to nobody. The cancellation is
-/// emitted on the process's own executor; a handler that continues on another thread must shield itself from it
-/// there (docs/guarantees.md).
+/// not run. A process that traps exits gets an `exit_signal` message, which needs no room in a mailbox with a
+/// limit. A function handler is never interrupted, and neither is a coroutine that ignores the cancellation:
+/// the process ends when the handler returns. As in every coroutine of Asio, each wait after a cancellation
+/// fails at once, until `asio::this_coro::reset_cancellation_state()`; a loop that catches everything and
+/// goes on waiting therefore never ends, and leaves its thread to nobody. The cancellation is emitted on the
+/// process's own executor; a handler that continues on another thread must shield itself from it there
+/// (docs/guarantees.md).
+///
+/// @param target  The process, which may be this one. Nothing happens if it has ended or is nobody.
+/// @param reason  What it ends with, or finds in the message. `normal` only ends a process that sends it to
+///                itself.
 ///
 /// @par Errors
-/// std::bad_alloc; then nothing is sent. Has no effect if the target has ended or is nobody.
+/// std::bad_alloc; then nothing is sent.
 ///
 /// @par Thread safety
 /// Safe from any thread, and inside any handler.
@@ -179,6 +185,9 @@ inline void exit(const pid& target, exit_reason reason) {
 /// order with others that were sent so. OTP's `exit/3` with the option `priority`; there the receiver has to hand out an
 /// alias first. From a parent it ends a server that traps exits before it handles anything else, as `shutdown(otpp::ahead)`
 /// does. Where exits are not trapped, and for a process elsewhere, it is as without `ahead`. All else as above.
+///
+/// @param target  As above.
+/// @param reason  As above.
 ///
 /// @par Example
 /// @code
@@ -198,10 +207,13 @@ void exit(Name, exit_reason, ahead_t) {
   detail::refuse_name<Name>();
 }
 
-/// Ends a process with the reason `killed`, which cannot be trapped. If an exit signal has already cancelled its
-/// handler, which has reset its cancellation state and waits again, cancels it once more. Cuts a `terminate`
-/// short that waits. The reason is `killed` then, too, whatever the process was ending with. All else as `exit`.
-/// OTP's `exit(Pid, kill)`.
+/// Ends a process with the reason `killed`, which cannot be trapped. OTP's `exit(Pid, kill)`.
+///
+/// If an exit signal has already cancelled its handler, which has reset its cancellation state and waits
+/// again, cancels it once more. Cuts a `terminate` short that waits. The reason is `killed` then, too,
+/// whatever the process was ending with. All else as `exit`.
+///
+/// @param target  As for `exit`.
 inline void kill(const pid& target) {
   if (target) {
     detail::relations& its = detail::relations::of(*detail::access::core(target));

@@ -69,7 +69,7 @@ consteval bool check_joined() {
 /// order.
 ///
 /// @param processes  A range of what converts to `pid`: of `pid`s, `server_ref`s or `process_ref`s.
-/// @param token      A completion token.
+/// @param token      A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, std::vector<otpp::exit_reason>)`

@@ -80,6 +80,8 @@ inline void flush_exit_signals(server_core& mine, const pid& other) {
 /// Must be called inside a callback, or in the body of a spawned coroutine. `start_link` starts a server and
 /// links it in one step.
 ///
+/// @param other  The process to link with; this process itself is allowed, and has no effect.
+///
 /// @par Errors
 /// - `errc::no_process`: the caller is not a process, or `other` is nobody.
 /// - std::bad_alloc; then nothing is linked.
@@ -126,8 +128,9 @@ void link(Name) {
 }
 
 /// Removes a link. Afterwards no exit signal comes through it, even if one was already in transit. OTP's
-/// `unlink/1`, including the flush that its documentation recommends. Has no effect without a link, or for
-/// nobody.
+/// `unlink/1`, including the flush that its documentation recommends.
+///
+/// @param other  The process that was linked. Has no effect without a link with it, or if it is nobody.
 ///
 /// @par Errors
 /// `errc::no_process`: the caller is not a process.

@@ -113,10 +113,10 @@ class monitor_relation final : public relation {
 /// already ended. OTP's `monitor(process, Pid)`.
 ///
 /// Must be called inside a callback, or in the body of a spawned coroutine. A plain coroutine awaits
-/// `target.join()` instead, which returns the reason without a message. The message needs no room in a mailbox with a
-/// limit.
+/// `target.join()` instead, which returns the reason without a message. The message needs no room in a mailbox
+/// with a limit. Returns an identifier that is unique to this monitor.
 ///
-/// @returns  An identifier that is unique to this monitor.
+/// @param target  The process to monitor. Each call makes another monitor, also of the same process.
 ///
 /// @par Errors
 /// - `errc::no_process`: the caller is not a process, or `target` is nobody.
@@ -159,10 +159,10 @@ monitor_ref monitor(Name) {
   return {};
 }
 
-/// Removes a monitor. Afterwards no `down` of it is handled, even if one was already in the mailbox. OTP's
-/// `demonitor(Ref, [flush])`.
+/// Removes a monitor, and returns true if its target had not ended, which is OTP's `info`. Afterwards no
+/// `down` of it is handled, even if one was already in the mailbox. OTP's `demonitor(Ref, [flush])`.
 ///
-/// @returns  True if the target had not ended: OTP's `info`.
+/// @param ref  What `monitor` returned. Has no effect if it was removed before, or refers to no monitor.
 ///
 /// @par Thread safety
 /// Safe from any thread; the guarantee about `down` holds only if the monitoring process itself calls it.

@@ -43,7 +43,7 @@ class process_ref : public server_ref<spawned> {
   /// Waits until the process has ended, and returns what its coroutine has returned. Each join gets a copy; a value
   /// that cannot be copied goes to the first. `pid::join` returns the reason instead.
   ///
-  /// @param token  A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, T)`

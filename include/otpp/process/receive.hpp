@@ -25,9 +25,9 @@ namespace otpp {
 /// before `||` looks, and it drops the second: `receive<a, b>()` takes just one.
 ///
 /// @tparam M       The message types, which may include `otpp::down` and `otpp::exit_signal`.
-/// @param timeout  How long to wait. Forever by default. Zero or less takes only a message that is already
-/// queued.
-/// @param token    A completion token.
+/// @param timeout  How long to wait; `otpp::infinite` waits forever. Zero or less takes only a message that
+///                 is already queued.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, M)`, or `void(std::exception_ptr, std::variant<M...>)`
@@ -65,6 +65,10 @@ auto receive(Duration timeout, Token&& token = {}) {
   return detail::initiate<detail::received_t<M...>>(
       detail::initiate_receive<M...>(), std::forward<Token>(token), detail::saturate(timeout));
 }
+
+/// Waits for a message however long that takes. All else as above.
+///
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <message... M, class Token = asio::use_awaitable_t<>>
   requires(sizeof...(M) > 0 && !detail::timeout_like<Token>)
 auto receive(Token&& token = {}) {

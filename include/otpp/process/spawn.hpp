@@ -119,7 +119,7 @@ concept not_options = !std::is_same_v<std::remove_cvref_t<Body>, options>;
 ///              one. Its copy is kept until the coroutine has ended, so that a lambda may capture what its
 ///              coroutine uses; the coroutine that a temporary lambda has returned would outlive its captures.
 ///              On GCC before 13 a lambda with captures in a `co_await` expression must have a name.
-/// @param token  A completion token.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_ref<otpp::spawned>)`, when the body is about to begin; with a
@@ -151,14 +151,23 @@ auto spawn(options how, Body&& body, Token&& token = {}) {
 }
 
 /// Spawns a process without a name, on the executor of the caller. All else as above.
+///
+/// @param body   As above.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <detail::not_options Body, class Token = asio::use_awaitable_t<>>
 auto spawn(Body&& body, Token&& token = {}) {
   return otpp::spawn(options(), std::forward<Body>(body), std::forward<Token>(token));
 }
 
 /// Spawns a process that is linked with this one. Erlang's `spawn_link/1`. Must be called inside a callback
-/// or another process's body. When this process ends, an exit signal ends the spawned one; if that traps
-/// exits, it receives an `exit_signal` instead, and goes on until its body returns.
+/// or another process's body. All else as `spawn`.
+///
+/// When this process ends, an exit signal ends the spawned one; if that traps exits, it receives an
+/// `exit_signal` instead, and goes on until its body returns.
+///
+/// @param how    Name, executor and mailbox limit, as for `start`.
+/// @param body   As for `spawn`.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <class Body, class Token = asio::use_awaitable_t<>>
 auto spawn_link(options how, Body&& body, Token&& token = {}) {
   if constexpr (detail::check_spawned<Body, Token>()) {
@@ -167,12 +176,20 @@ auto spawn_link(options how, Body&& body, Token&& token = {}) {
         std::forward<Token>(token));
   }
 }
+
+/// Spawns a linked process without a name, on the executor of the caller. All else as above.
+///
+/// @param body   As for `spawn`.
+/// @param token  A completion token; `asio::use_awaitable` by default.
 template <detail::not_options Body, class Token = asio::use_awaitable_t<>>
 auto spawn_link(Body&& body, Token&& token = {}) {
   return otpp::spawn_link(options(), std::forward<Body>(body), std::forward<Token>(token));
 }
 
-/// Spawns a process that this one monitors. Erlang's `spawn_monitor/1`.
+/// Spawns a process that this one monitors, without a name, on the executor of the caller; returns an
+/// awaitable of a `monitored`. Erlang's `spawn_monitor/1`.
+///
+/// @param body  As for `spawn`.
 template <class Body>
 auto spawn_monitor(Body&& body) {
   if constexpr (detail::check_spawned<Body, asio::use_awaitable_t<>>()) {

@@ -50,10 +50,15 @@ class duplicate_registry {
   ~duplicate_registry() = default;
 
   /// Adds an entry, even if there is an equal one already. `Registry.register/3`.
+  ///
+  /// @param key  Any text, also an empty one; copied.
+  /// @param who  The server, until it ends.
   void add(std::string_view key, const pid& who) { table_->add(key, who); }
 
-  /// Removes all entries of `who` under the key, and returns how many there were.
-  /// `Registry.unregister/2`.
+  /// Removes all entries of a server under a key, and returns how many there were. `Registry.unregister/2`.
+  ///
+  /// @param key  The key whose entries are removed.
+  /// @param who  The server; what it has under other keys stays.
   std::size_t remove(std::string_view key, const pid& who) {
     std::size_t removed = 0;
     while (table_->remove(key, who)) {
@@ -63,16 +68,23 @@ class duplicate_registry {
   }
 
   /// Returns the entries of a key, in the order in which they were added. `Registry.lookup/2`.
+  ///
+  /// @param key  The key; one without an entry gives an empty result.
   std::vector<pid> lookup(std::string_view key) const { return table_->find(key); }
 
   /// Returns the entries of a key as references to servers whose callbacks are known.
+  ///
+  /// @param key  The key, all of whose servers must have these callbacks.
   template <class Callbacks>
   std::vector<server_ref<Callbacks>> lookup(std::string_view key) const {
     return table_->find_as<Callbacks>(key);
   }
 
-  /// Calls `visit` with each entry of a key, without holding a lock, and returns how many there were.
-  /// `Registry.dispatch/3`.
+  /// Calls a function with each entry of a key, and returns how many there were. `Registry.dispatch/3`.
+  ///
+  /// @param key    The key whose entries are visited.
+  /// @param visit  `void(const otpp::pid&)`. Called on this thread, without a lock held; may change the
+  ///               registry, which does not change what it is called with.
   template <class Visit>
   std::size_t dispatch(std::string_view key, Visit visit) const {
     std::vector<pid> all = table_->find(key);
@@ -82,7 +94,11 @@ class duplicate_registry {
     return all.size();
   }
 
-  /// Calls `visit` with a `server_ref<Callbacks>` for each entry of a key.
+  /// Calls a function with each entry of a key, as a reference to a server whose callbacks are known. All
+  /// else as above.
+  ///
+  /// @param key    The key, all of whose servers must have these callbacks.
+  /// @param visit  `void(const otpp::server_ref<Callbacks>&)`.
   template <class Callbacks, class Visit>
   std::size_t dispatch(std::string_view key, Visit visit) const {
     std::vector<server_ref<Callbacks>> all = table_->find_as<Callbacks>(key);
@@ -93,13 +109,19 @@ class duplicate_registry {
   }
 
   /// Returns the keys that a server has, sorted. `Registry.keys/2`.
+  ///
+  /// @param who  The server; one without an entry gives an empty result.
   std::vector<std::string> keys(const pid& who) const { return table_->keys(who); }
 
   /// Returns all keys that have an entry, sorted.
   std::vector<std::string> keys() const { return table_->keys(); }
 
-  /// Returns the number of entries, in total or of one key. `Registry.count/1`, `count_match/3`.
+  /// Returns the number of entries in total. `Registry.count/1`.
   std::size_t count() const { return table_->count(); }
+
+  /// Returns the number of entries of one key. `Registry.count_match/3`.
+  ///
+  /// @param key  The key; zero for one without an entry.
   std::size_t count(std::string_view key) const { return table_->count(key); }
 
  private:

@@ -70,6 +70,7 @@ class group_monitor {
 /// The message that reports that a process has joined or left a monitored group; a process that ends leaves.
 /// It is passed to `handle_info(otpp::group_change, State&)`. What `pg:monitor/1` sends.
 struct group_change {
+  /// What has happened.
   enum class kind : bool { joined, left };
 
   group_monitor ref; ///< The monitor.
@@ -134,15 +135,25 @@ class pg {
   }
 
   /// Adds a process to a group, once more if it is a member already. `pg:join/2`.
+  ///
+  /// @param group  Any text, also an empty one; copied. The group exists from now on.
+  /// @param who    The process, of any type, until it ends or has left.
   void join(std::string_view group, const pid& who) { scope_->add(group, who); }
 
   /// Ends one membership. Returns false if there is none. `pg:leave/2`.
+  ///
+  /// @param group  The group, which is gone with its last member.
+  /// @param who    The process; if it has joined several times, it is still a member.
   bool leave(std::string_view group, const pid& who) { return scope_->remove(group, who); }
 
   /// Returns the members, in the order in which they joined. `pg:get_members/1`.
+  ///
+  /// @param group  The group; one that does not exist has no members.
   std::vector<pid> members(std::string_view group) const { return scope_->find(group); }
 
-  /// Returns the members of a group that all have these callbacks.
+  /// Returns the members of a group as references to servers whose callbacks are known.
+  ///
+  /// @param group  The group, all of whose members must have these callbacks.
   template <class Callbacks>
   std::vector<server_ref<Callbacks>> members(std::string_view group) const {
     return scope_->find_as<Callbacks>(group);
@@ -151,9 +162,12 @@ class pg {
   /// Returns the groups that have members, sorted. `pg:which_groups/0`.
   std::vector<std::string> which_groups() const { return scope_->keys(); }
 
-  /// Casts a copy of a message to each member, without waiting, and returns how many have taken it: a member
-  /// whose mailbox is full gets none. As with any address other than a `server_ref`, the member's `messages` must
+  /// Casts a message to each member, without waiting, and returns how many have taken it: a member whose
+  /// mailbox is full gets none. As with any address other than a `server_ref`, the member's `messages` must
   /// list the message.
+  ///
+  /// @param group    The group; zero is returned if it does not exist.
+  /// @param content  The message; each member gets a copy.
   template <message M>
     requires std::copy_constructible<M>
   std::size_t cast(std::string_view group, const M& content) const {
@@ -164,7 +178,10 @@ class pg {
     return taken;
   }
 
-  /// Sends a copy of a message to each member's `handle_info`. All else as `cast`.
+  /// Sends a message to each member's `handle_info`. All else as `cast`.
+  ///
+  /// @param group    As above.
+  /// @param content  As above.
   template <message M>
     requires std::copy_constructible<M>
   std::size_t send(std::string_view group, const M& content) const {
@@ -180,6 +197,9 @@ class pg {
   ///
   /// It lasts until `demonitor` or the server's end. The messages need no room in a mailbox with a limit. If there
   /// is no memory for a message, that message is not sent.
+  ///
+  /// @param group  The group, which need not exist yet.
+  /// @param by     The server, which has a `handle_info(otpp::group_change, State&)`.
   template <class Callbacks>
   monitored_group monitor(std::string_view group, const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
@@ -188,6 +208,8 @@ class pg {
   }
 
   /// Monitors all groups; does not return the members. `pg:monitor_scope/0`.
+  ///
+  /// @param by  The server, which gets a `group_change` for each group.
   template <class Callbacks>
   group_monitor monitor_scope(const server_ref<Callbacks>& by) {
     static_assert(detail::check_sent<detail::server_core::verb::info, group_change, server_ref<Callbacks>>());
@@ -196,6 +218,8 @@ class pg {
 
   /// Ends a monitor; its messages that are not handled yet are dropped. Returns false if it was over.
   /// `pg:demonitor/1`.
+  ///
+  /// @param ref  What `monitor` or `monitor_scope` returned, of this scope.
   bool demonitor(const group_monitor& ref) { return scope_->unwatch(ref); }
 
  private:

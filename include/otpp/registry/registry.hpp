@@ -55,14 +55,20 @@ class registry {
   }
 
   /// Returns the process that has a name, or nobody. O(1).
+  ///
+  /// @param name  Any text; one that can be no name has no process.
   pid find(std::string_view name) const {
     std::shared_lock lock(table_->mutex);
     auto found = table_->names.find(name);
     return found == table_->names.end() ? pid() : detail::access::make<pid>(found->second);
   }
 
-  /// Gives a process a name. Throws std::invalid_argument for an invalid name, `errc::name_taken`, and
-  /// `errc::no_process` if the process has ended or is nobody.
+  /// Gives a process a name.
+  ///
+  /// @param name  1 to 255 bytes, copied; throws std::invalid_argument for another one, and
+  ///              `errc::name_taken` if a process has it.
+  /// @param who   The process, which may have other names; throws `errc::no_process` if it has ended or is
+  ///              nobody.
   void add(std::string_view name, const pid& who) {
     if (!who) {
       std::rethrow_exception(detail::make_error(errc::no_process, "registering", {}, "nobody"));
@@ -70,7 +76,9 @@ class registry {
     add(name, *detail::access::core(who));
   }
 
-  /// Removes a name. Returns false if no process has it.
+  /// Removes a name, whoever has it. Returns false if no process has it.
+  ///
+  /// @param name  The name, which is free at once; its process lives on.
   bool remove(std::string_view name) {
     detail::intrusive_ptr<detail::server_core> server;
     {
@@ -105,7 +113,9 @@ class registry {
     return result;
   }
 
-  /// Throws std::invalid_argument for an invalid name.
+  /// Throws std::invalid_argument if a text can be no name.
+  ///
+  /// @param name  A text of 1 to 255 bytes is valid.
   static void check_name(std::string_view name) {
     if (name.empty() || name.size() > longest_name) {
       throw std::invalid_argument(
@@ -178,6 +188,9 @@ class registry {
 /// Returns the server that has a name; empty if there is none. OTP's `whereis/1`.
 ///
 /// Throws `errc::bad_message` if the name belongs to a server with other callbacks.
+///
+/// @param name  The name to look up.
+/// @param in    The registry in which to look.
 template <class Callbacks>
 std::optional<server_ref<Callbacks>> whereis(std::string_view name, const registry& in = registry::global()) {
   detail::intrusive_ptr<detail::server_core> server = detail::access::core(in.find(name));
@@ -194,19 +207,27 @@ std::optional<server_ref<Callbacks>> whereis(std::string_view name, const regist
 
 /// Gives a running server another name, until it ends or the name is removed. OTP's `register/2`.
 ///
-/// Throws `errc::name_taken`, `errc::no_process`, and std::invalid_argument for an invalid name.
+/// @param name    1 to 255 bytes, copied; throws std::invalid_argument for another one, and
+///                `errc::name_taken` if a process has it.
+/// @param server  The server; throws `errc::no_process` if it has ended or is nobody.
+/// @param in      The registry that gets the name.
 template <class Callbacks>
 void register_name(
     std::string_view name, const server_ref<Callbacks>& server, registry& in = registry::global()) {
   in.add(name, pid(server));
 }
 
-/// Removes a name. Returns false if no process has it. OTP's `unregister/1`.
+/// Removes a name, whoever has it. Returns false if no process has it. OTP's `unregister/1`.
+///
+/// @param name  The name, which is free at once; its process lives on.
+/// @param in    The registry that has it.
 inline bool unregister_name(std::string_view name, registry& in = registry::global()) {
   return in.remove(name);
 }
 
 /// Returns all registered names, sorted. OTP's `registered/0`.
+///
+/// @param in  The registry whose names are meant.
 inline std::vector<std::string> registered(const registry& in = registry::global()) { return in.names(); }
 
 } // namespace otpp

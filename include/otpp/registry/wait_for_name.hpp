@@ -99,10 +99,11 @@ struct initiate_wait_for_name : initiation {
 /// The name is registered before its server's `init` has run: a message that is sent to it then is handled
 /// after `init`.
 ///
-/// @param name     The name.
-/// @param timeout  How long to wait. Zero looks once; negative is `errc::timeout`.
-/// @param in       The registry.
-/// @param token    A completion token.
+/// @param name     The name to wait for; kept by value.
+/// @param timeout  How long to wait at most: five seconds by default. Zero looks once; negative is
+///                 `errc::timeout`; `otpp::infinite` waits forever.
+/// @param in       The registry in which it is to be registered.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_ref<Callbacks>)`

@@ -69,8 +69,11 @@ auto multi_call(const Range& addresses, Duration timeout, Args&&... args) {
 }
 
 /// Casts the same message to several servers, and returns how many have taken it; builds the message in
-/// place, and sends each server a copy. Never waits: a server that has ended, an unknown name and a full
-/// mailbox do not count. OTP's `gen_server:abcast/2,3`.
+/// place. Never waits: a server that has ended, an unknown name and a full mailbox do not count. OTP's
+/// `gen_server:abcast/2,3`.
+///
+/// @param addresses  A range of any `address`. One that occurs twice gets the message twice.
+/// @param args       The arguments from which the message is constructed; each server gets a copy.
 ///
 /// @par Errors
 /// Any exception from constructing the message; then nothing was sent. A copy that cannot be made is not

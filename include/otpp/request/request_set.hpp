@@ -87,8 +87,12 @@ class request_set {
   }
   ~request_set() { clear(); }
 
-  /// Adds a request. Throws std::invalid_argument for a handle without a request. If it throws
-  /// std::bad_alloc, the request is abandoned. Two requests may have the same label.
+  /// Adds a request. If it throws std::bad_alloc, the request is abandoned.
+  ///
+  /// @param label    What `next` returns with the response; converted to `Label`. Two requests may have the
+  ///                 same.
+  /// @param request  Moved into the set. Throws std::invalid_argument if it refers to no request, or its
+  ///                 answer was taken.
   template <std::convertible_to<Label> L>
   void add(L&& label, request_handle<Reply>&& request) {
     if (!request.is_open()) {
@@ -112,8 +116,7 @@ class request_set {
   /// its label. Responses that have already arrived are returned at once, in the order of their arrival.
   /// OTP's `gen_server:wait_response/3`, with `Delete`.
   ///
-  /// @param timeout  How long to wait. Forever by default; zero takes only a response that has arrived.
-  /// @param token    A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, otpp::labeled_response<Label, Reply>)`
@@ -152,6 +155,12 @@ class request_set {
   auto next(Token&& token = {}) {
     return next(infinite, std::forward<Token>(token));
   }
+
+  /// Waits for the next response for a limited time. All else as above.
+  ///
+  /// @param timeout  How long to wait at most. Zero takes only a response that has arrived; `otpp::infinite`
+  ///                 waits forever.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto next(Duration timeout, Token&& token = {}) {
     requests();

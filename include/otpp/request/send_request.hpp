@@ -62,11 +62,9 @@ class request_handle {
   /// Returns true if an answer has arrived and was not taken, or may still arrive.
   bool is_open() const noexcept { return request_ && request_->is_open(); }
 
-  /// Waits for the answer. After a timeout the request stays open, and can be waited for again. OTP's
-  /// `gen_server:wait_response/2`.
+  /// Waits for the answer. OTP's `gen_server:wait_response/2`.
   ///
-  /// @param timeout  How long to wait. Forever by default. Zero takes only an answer that has arrived.
-  /// @param token    A completion token.
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Completion signature
   /// `void(std::exception_ptr, Reply)`; for `void`, `void(std::exception_ptr)`
@@ -100,6 +98,13 @@ class request_handle {
   auto wait(Token&& token = {}) {
     return detail::start_wait<Reply>(request_, infinite, false, std::forward<Token>(token));
   }
+
+  /// Waits for the answer for a limited time; after a timeout the request stays open, and can be waited for
+  /// again. All else as above.
+  ///
+  /// @param timeout  How long to wait at most. Zero takes only an answer that has arrived; `otpp::infinite`
+  ///                 waits forever.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto wait(Duration timeout, Token&& token = {}) {
     return detail::start_wait<Reply>(request_, detail::saturate(timeout), false, std::forward<Token>(token));
@@ -107,6 +112,8 @@ class request_handle {
 
   /// Waits for the answer for the last time: if the wait times out or is cancelled, the request is abandoned.
   /// OTP's `gen_server:receive_response/1,2`. All else as `wait`.
+  ///
+  /// @param token  A completion token; `asio::use_awaitable` by default.
   ///
   /// @par Cancellation
   /// All types end the wait with `asio::error::operation_aborted`, and abandon the request.
@@ -120,6 +127,12 @@ class request_handle {
   auto receive(Token&& token = {}) {
     return detail::start_wait<Reply>(request_, infinite, true, std::forward<Token>(token));
   }
+
+  /// Waits for the answer for the last time, and for a limited time. All else as above.
+  ///
+  /// @param timeout  How long to wait at most. Zero takes only an answer that has arrived; `otpp::infinite`
+  ///                 waits forever.
+  /// @param token    A completion token; `asio::use_awaitable` by default.
   template <detail::timeout_like Duration, class Token = asio::use_awaitable_t<>>
   auto receive(Duration timeout, Token&& token = {}) {
     return detail::start_wait<Reply>(request_, detail::saturate(timeout), true, std::forward<Token>(token));
@@ -156,13 +169,14 @@ class request_handle {
 
 /// Asks a server without waiting; builds the message in place. OTP's `gen_server:send_request/2`.
 ///
-/// The message goes to the end of the server's mailbox, as with a `call`. The returned handle stores the
-/// answer until it is waited for or taken; an answer always comes, also if the server ends or its context is
-/// destroyed. This function never waits: if the mailbox has a limit, the request itself waits for room.
+/// The message goes to the end of the server's mailbox, as with a `call`. Returns a
+/// `request_handle<Message::reply_type>`, which stores the answer until it is waited for or taken; an answer
+/// always comes, also if the server ends or its context is destroyed. This function never waits: if the
+/// mailbox has a limit, the request itself waits for room.
 ///
 /// @param to    The server: any `address`.
-/// @param args  The arguments from which the message is constructed.
-/// @return a `request_handle<Message::reply_type>`.
+/// @param args  The arguments from which the message is constructed. There is no completion token: nothing
+///              waits.
 ///
 /// @par Errors
 /// Any exception from constructing the message, and `std::bad_alloc`. Every other error, even for an unknown
@@ -193,14 +207,22 @@ auto send_request(Address to, Args&&... args) {
   }
 }
 
-/// Sends a request with an existing message.
+/// Sends a request with an existing message. All else as above.
+///
+/// @param to       The server: any `address`.
+/// @param message  Moved if it is a temporary, otherwise copied, before this function returns.
 template <address Address, class Message>
 auto send_request(Address to, Message&& message) {
   return detail::request_with(std::move(to), infinite, std::forward<Message>(message));
 }
 
 /// Sends a request with a timeout of its own, after which the response is `errc::timeout`, whether or not a
-/// wait is in progress. The timeout runs in the server's context, independently of that of a wait.
+/// wait is in progress. All else as above.
+///
+/// @param to       The server: any `address`.
+/// @param message  As above.
+/// @param timeout  How long the server may take, counted from now. It runs in the server's context,
+///                 independently of that of a wait.
 template <address Address, class Message, detail::timeout_like Duration>
 auto send_request(Address to, Message&& message, Duration timeout) {
   return detail::request_with(std::move(to), detail::saturate(timeout), std::forward<Message>(message));

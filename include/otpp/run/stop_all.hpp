@@ -25,15 +25,15 @@ namespace otpp {
 /// have ended them, as a supervisor ends its children. Servers on other contexts are not touched, whoever has started
 /// them.
 ///
-/// Each has `timeout` to end; a supervisor may take as long as its children may, while it is seen at work. One that
-/// has not ended in time has been told to, and ends when it comes to that; the others are stopped all the same. But if
-/// it has not even begun, nobody runs the context, and this gives up.
+/// Each has its time to end; a supervisor may take as long as its children may, while it is seen at work. One
+/// that has not ended in time has been told to, and ends when it comes to that; the others are stopped all
+/// the same. But if it has not even begun, nobody runs the context, and this gives up.
 ///
 /// The context must be running, by another thread or by the one that awaits this, until this has completed.
 ///
-/// @param context  The context.
-/// @param timeout  How long each may take: five seconds, unless it is given. `otpp::infinite` waits forever.
-/// @param token    A completion token.
+/// @param context  Whose servers end; it stays usable.
+/// @param timeout  How long each may take; `otpp::infinite` waits forever.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -71,6 +71,11 @@ auto stop_all(asio::execution_context& context, Duration timeout, Token&& token 
       detail::stop_context(detail::context_state::of(context), detail::saturate(timeout)),
       std::forward<Token>(token));
 }
+
+/// Stops all servers and processes of an execution context, with five seconds for each. All else as above.
+///
+/// @param context  As above.
+/// @param token    A completion token; `asio::use_awaitable` by default.
 template <class Token = asio::use_awaitable_t<>>
   requires(!detail::timeout_like<Token>)
 auto stop_all(asio::execution_context& context, Token&& token = {}) {

@@ -72,7 +72,10 @@ class child_spec {
         restart_(maker_->works_once() ? restart_type::temporary : restart_type::permanent),
         is_supervisor_(maker_->is_supervisor()) {}
 
-  /// Sets when it is restarted. Throws std::invalid_argument if a `temporary_child` would be restarted.
+  /// Sets when the child is restarted.
+  ///
+  /// @param when  `permanent` by default. Throws std::invalid_argument if a `temporary_child` would be
+  ///              restarted.
   child_spec& restart(restart_type when) & {
     if (maker_->works_once() && when != restart_type::temporary) {
       throw std::invalid_argument("otpp: a temporary_child gives its arguments away: it cannot be restarted");
@@ -82,7 +85,10 @@ class child_spec {
   }
   child_spec restart(restart_type when) && { return std::move(restart(when)); }
 
-  /// Sets how long it may take to shut down before it is killed; `otpp::infinite` means forever.
+  /// Sets how long the child may take to shut down before it is killed.
+  ///
+  /// @param within  5 s by default; `otpp::infinite`, the default of a supervisor, means forever. With zero
+  ///                or less it is killed unless it ends at once.
   template <detail::timeout_like Duration>
   child_spec& shutdown(Duration within) & {
     shutdown_ = (std::max)(detail::saturate(within), duration::zero());
@@ -100,6 +106,11 @@ class child_spec {
     return *this;
   }
   child_spec shutdown(ahead_t) && { return std::move(shutdown(ahead)); }
+
+  /// Sets how long the child may take to shut down, and has the signal handled before the messages in its
+  /// mailbox.
+  ///
+  /// @param within  As above.
   template <detail::timeout_like Duration>
   child_spec& shutdown(Duration within, ahead_t) & {
     return shutdown(within).shutdown(ahead);
@@ -109,9 +120,12 @@ class child_spec {
     return std::move(shutdown(within, ahead));
   }
 
-  /// Has the child drained (`server_ref::drain`) for so long, at most, instead of being sent the signal: it refuses what
-  /// is new with `errc::draining`, does what it has, and runs its `terminate`, whether it traps exits or not. The shutdown
-  /// time begins at the deadline. A child is drained whenever its supervisor shuts it down. One that is killed at once is not.
+  /// Has the child drained (`server_ref::drain`) instead of being sent the signal: it refuses what is new
+  /// with `errc::draining`, does what it has, and runs its `terminate`, whether it traps exits or not. A
+  /// child is drained whenever its supervisor shuts it down. One that is killed at once is not.
+  ///
+  /// @param within  How long it may take; the shutdown time begins at the deadline. Zero or less, the
+  ///                default, leaves that to its supervisor (`supervisor_spec::drain`).
   template <detail::timeout_like Duration>
   child_spec& drain(Duration within) & {
     drain_ = (std::max)(detail::saturate(within), duration::zero());
@@ -131,15 +145,20 @@ class child_spec {
 
   /// Marks the child as significant: if it ends by itself and is not restarted, the supervisor may end too;
   /// see `auto_shutdown`.
+  ///
+  /// @param is  False takes the mark back.
   child_spec& significant(bool is = true) & {
     is_significant_ = is;
     return *this;
   }
   child_spec significant(bool is = true) && { return std::move(significant(is)); }
 
-  /// Sets the delay before consecutive restarts: `first`, and then twice as long each time, up to `longest`.
-  /// Once a child has run for `longest`, the delay starts over. OTP has no such feature. Restarts count all
-  /// the same: the supervisor's intensity and period decide when it gives up.
+  /// Delays consecutive restarts, each for twice as long as the one before. OTP has no such feature. Restarts
+  /// count all the same: the supervisor's intensity and period decide when it gives up.
+  ///
+  /// @param first    The delay before the first of them; zero or less, the default, means no delay at all.
+  /// @param longest  What the delay grows up to, not less than `first`. Once a child has run for so long, the
+  ///                 delay starts over.
   template <detail::timeout_like First, detail::timeout_like Longest>
   child_spec& backoff(First first, Longest longest) & {
     first_delay_ = (std::max)(detail::saturate(first), duration::zero());
@@ -152,28 +171,37 @@ class child_spec {
   }
 
   /// Sets the name of every incarnation; the next one gets it as soon as the previous one has ended.
+  ///
+  /// @param name  As for `options::name`.
   child_spec& named(std::string name) & {
     options how = this->how();
     return start_options(std::move(how).name(std::move(name)));
   }
   child_spec named(std::string name) && { return std::move(named(std::move(name))); }
 
-  /// Sets the executor on which the child runs, instead of its supervisor's. When its context is destroyed, the
-  /// child ends, and cannot be started again: the restarts fail, and count, until the supervisor gives up.
+  /// Sets the executor on which the child runs, instead of its supervisor's. When that one's context is
+  /// destroyed, the child ends, and cannot be started again: the restarts fail, and count, until the
+  /// supervisor gives up.
+  ///
+  /// @param executor  As for `options::on`; an empty one means the supervisor's.
   child_spec& on(const asio::any_io_executor& executor) & {
     options how = this->how();
     return start_options(std::move(how).on(executor));
   }
   child_spec on(const asio::any_io_executor& executor) && { return std::move(on(executor)); }
 
-  /// Registers the name in this registry instead of the global one. It must outlive the supervisor.
+  /// Registers the name in another registry than the global one.
+  ///
+  /// @param names  Must outlive the supervisor.
   child_spec& in(registry& names) & {
     options how = this->how();
     return start_options(std::move(how).in(names));
   }
   child_spec in(registry& names) && { return std::move(in(names)); }
 
-  /// Registers the name in a registry of any class, which must outlive the supervisor.
+  /// Registers the name in a registry of any class.
+  ///
+  /// @param names  Must outlive the supervisor; as for `options::in`.
   template <name_registry Names>
     requires(!std::same_as<Names, registry>)
   child_spec& in(Names& names) & {
@@ -186,7 +214,9 @@ class child_spec {
     return std::move(in(names));
   }
 
-  /// Sets how many messages the child's mailbox holds; zero, the default, means any number.
+  /// Limits how many messages the child's mailbox holds, as `options::mailbox_limit` does.
+  ///
+  /// @param messages  How many at most; zero, the default, means any number.
   child_spec& mailbox_limit(std::size_t messages) & {
     options how = this->how();
     return start_options(std::move(how).mailbox_limit(messages));
@@ -194,6 +224,8 @@ class child_spec {
   child_spec mailbox_limit(std::size_t messages) && { return std::move(mailbox_limit(messages)); }
 
   /// Sets what becomes of a message that finds no room, as `options::when_full` does.
+  ///
+  /// @param what  By default `overflow::wait`: the sender waits.
   child_spec& when_full(overflow what) & {
     options how = this->how();
     return start_options(std::move(how).when_full(what));
@@ -228,6 +260,8 @@ class child_spec {
   child_spec may_block() && { return std::move(may_block()); }
 
   /// Sets all of these at once, as for `start`; replaces what was set before.
+  ///
+  /// @param how  Kept, and copied at each start. A name in it is that of every incarnation.
   child_spec& start_options(options how) & {
     how_ = std::make_shared<const options>(std::move(how));
     return *this;
@@ -277,7 +311,8 @@ class child_spec {
 
 /// Specifies a server as a supervisor's child. OTP's `{Id, {Module, start_link, Args}, ...}`.
 ///
-/// @param id    The child's id, which is unique within its supervisor, except within a dynamic supervisor.
+/// @param id    What the child is called by its supervisor and in reports; unique within that, except within
+///              a dynamic supervisor.
 /// @param args  The arguments of `init`, which are copied at each start. Checked against `init` here.
 ///
 /// @see temporary_child for arguments that cannot be copied.
@@ -297,9 +332,14 @@ child_spec child(std::string id, Args&&... args) {
   }
 }
 
-/// Specifies a coroutine as a child. `make` is called at each start, and returns the body, an
-/// `asio::awaitable<void>`, which runs as with `spawn`; `make` is kept until the last of them has ended. On GCC before 13 a lambda with captures must not be a
-/// temporary in an expression with `co_await`: assign it, or the specification, to a variable first.
+/// Specifies a coroutine as a child.
+///
+/// On GCC before 13 a lambda with captures must not be a temporary in an expression with `co_await`: assign
+/// it, or the specification, to a variable first.
+///
+/// @param id    As above.
+/// @param make  A function without parameters that returns the body, an `asio::awaitable<void>`, which runs
+///              as with `spawn`. It is called at each start, and kept until the last body has ended.
 ///
 /// @par Example
 /// @code
@@ -322,8 +362,10 @@ child_spec child(std::string id, asio::awaitable<T>) {
   return child_spec(std::move(id), nullptr);
 }
 
-/// Specifies a server that is started once and never restarted: its arguments are moved, and need not be
-/// copyable.
+/// Specifies a server that is started once and never restarted.
+///
+/// @param id    As for `child`.
+/// @param args  The arguments of `init`, which are moved into it, and so need not be copyable.
 template <class Callbacks, class... Args>
 child_spec temporary_child(std::string id, Args&&... args) {
   if constexpr (detail::check_child<Callbacks, std::decay_t<Args>...>()) {

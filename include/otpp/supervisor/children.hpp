@@ -36,12 +36,12 @@ struct child_counts {
   std::size_t workers = 0;     ///< The others.
 };
 
-/// Starts a child of a supervisor, which keeps its specification. OTP's `supervisor:start_child/2`.
+/// Starts a child of a supervisor, which keeps its specification, and returns the child's process: nobody if
+/// its `init` returned `otpp::ignore`. OTP's `supervisor:start_child/2`.
 ///
-/// @param supervisor  A `supervisor`, or a `dynamic_supervisor`.
-/// @param spec        What `otpp::child` returns.
-/// @param token       A completion token.
-/// @returns           The child; nobody if its `init` returned `otpp::ignore`.
+/// @param supervisor  An address of a `supervisor`, or of a `dynamic_supervisor`.
+/// @param spec        What `otpp::child` or `otpp::temporary_child` returns.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::pid)`
@@ -75,6 +75,10 @@ auto start_child(Address supervisor, child_spec spec, Token&& token = {}) {
 
 /// Restarts a child that was terminated, or that has ended and was not restarted. OTP's
 /// `supervisor:restart_child/2`. Fails with `errc::running` and `errc::not_found`; all else as `start_child`.
+///
+/// @param supervisor  An address of a `supervisor`; a dynamic one keeps no child that has ended.
+/// @param id          The child's id.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto restart_child(Address supervisor, std::string id, Token&& token = {}) {
   return otpp::call_for<detail::restart_child_request>(
@@ -84,15 +88,22 @@ auto restart_child(Address supervisor, std::string id, Token&& token = {}) {
 /// Shuts a child down, and completes when it has ended. Its specification is kept unless it is temporary.
 /// OTP's `supervisor:terminate_child/2`. Fails with `errc::not_found`; all else as `start_child`.
 ///
-/// Has no effect on a child that is not running; a pending restart is cancelled.
+/// @param supervisor  An address of a `supervisor`.
+/// @param id          The child's id. Has no effect on a child that is not running; a pending restart is
+///                    cancelled.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto terminate_child(Address supervisor, std::string id, Token&& token = {}) {
   return otpp::call_for<detail::terminate_child_request>(
       std::move(supervisor), infinite, std::move(id), std::forward<Token>(token));
 }
 
-/// Shuts down a child of a `dynamic_supervisor`, which drops its specification. Has no effect if the process
-/// has ended. Fails with `errc::not_found` for one that runs and is not its child.
+/// Shuts down a child of a `dynamic_supervisor`, which drops its specification. All else as above.
+///
+/// @param supervisor  An address of a `dynamic_supervisor`.
+/// @param who         The child's process. Has no effect if it has ended; fails with `errc::not_found` if it
+///                    runs and is not its child.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto terminate_child(Address supervisor, pid who, Token&& token = {}) {
   return otpp::call_for<detail::terminate_process_request>(
@@ -101,6 +112,10 @@ auto terminate_child(Address supervisor, pid who, Token&& token = {}) {
 
 /// Drops the specification of a child that is not running. OTP's `supervisor:delete_child/2`. Fails with
 /// `errc::running` and `errc::not_found`; all else as `start_child`.
+///
+/// @param supervisor  An address of a `supervisor`.
+/// @param id          The child's id.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto delete_child(Address supervisor, std::string id, Token&& token = {}) {
   return otpp::call_for<detail::delete_child_request>(
@@ -110,6 +125,9 @@ auto delete_child(Address supervisor, std::string id, Token&& token = {}) {
 /// Returns a supervisor's children as `std::vector<otpp::child_info>`, in start order, except for a dynamic
 /// supervisor. OTP's `supervisor:which_children/1`. All else as `start_child`. Linear in the number of
 /// children.
+///
+/// @param supervisor  An address of a `supervisor`, or of a `dynamic_supervisor`.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto which_children(Address supervisor, Token&& token = {}) {
   return otpp::call_for<detail::which_children_request>(
@@ -118,6 +136,9 @@ auto which_children(Address supervisor, Token&& token = {}) {
 
 /// Returns the number of children as `otpp::child_counts`. OTP's `supervisor:count_children/1`. All else as
 /// `start_child`.
+///
+/// @param supervisor  An address of a `supervisor`, or of a `dynamic_supervisor`.
+/// @param token       A completion token; `asio::use_awaitable` by default.
 template <address Address, class Token = asio::use_awaitable_t<>>
 auto count_children(Address supervisor, Token&& token = {}) {
   return otpp::call_for<detail::count_children_request>(

@@ -39,7 +39,10 @@ class dynamic_spec {
   /// As for `supervisor_spec`: the supervisor should not run.
   dynamic_spec(ignore_t) noexcept : is_ignored_(true) {}
 
-  /// As `supervisor_spec::intensity`.
+  /// Sets how many restarts are allowed, of all children together, as `supervisor_spec::intensity`.
+  ///
+  /// @param restarts  1 by default; zero allows none.
+  /// @param period    Within which time, 5 s by default; longer than zero.
   template <detail::timeout_like Duration>
   dynamic_spec& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;
@@ -58,8 +61,10 @@ class dynamic_spec {
   }
   dynamic_spec shutdown(ahead_t) && { return shutdown(ahead); }
 
-  /// Drains all children for so long, at most, as with `child_spec::drain`, unless their own specification says so: all
-  /// of them at once.
+  /// Drains all children, as with `child_spec::drain`, unless their own specification says so: all of them at
+  /// once.
+  ///
+  /// @param within  How long each may take; zero or less, the default, does not drain them.
   template <detail::timeout_like Duration>
   dynamic_spec& drain(Duration within) & {
     drain_ = (std::max)(detail::saturate(within), duration::zero());
@@ -70,7 +75,9 @@ class dynamic_spec {
     return drain(within);
   }
 
-  /// Sets the maximum number of children; with more, `start_child` fails with `errc::max_children`.
+  /// Limits the number of children; with more, `start_child` fails with `errc::max_children`.
+  ///
+  /// @param most  How many at most; any number by default, and zero lets none in.
   dynamic_spec& max_children(std::size_t most) & {
     most_ = most;
     return *this;

@@ -19,6 +19,7 @@ namespace otpp {
 /// It goes to those who `subscribe` to it; without any, it is one line on stderr, except for an end of which a crash report
 /// has told.
 struct supervisor_report {
+  /// What has happened.
   enum class kind : std::uint8_t {
     child_terminated, ///< A child has failed.
     start_error,      ///< A child could not be started.

@@ -105,10 +105,18 @@ struct supervisor {
 };
 
 /// Starts a supervisor, like `otpp::start<otpp::supervisor>`. OTP's `supervisor:start_link`, without the
-/// link. A specification that is `otpp::ignore` is not started: `errc::ignored`.
+/// link.
+///
+/// @param spec  Its children, and what happens when they fail. One that is `otpp::ignore` is not started:
+///              `errc::ignored`.
 inline asio::awaitable<server_ref<supervisor>> start_supervisor(supervisor_spec spec) {
   return otpp::start<supervisor>(std::move(spec));
 }
+
+/// Starts a supervisor with a name, or on another executor than the starter's. All else as above.
+///
+/// @param how   Name, executor and the like, as for `start`.
+/// @param spec  As above.
 inline asio::awaitable<server_ref<supervisor>> start_supervisor(options how, supervisor_spec spec) {
   return otpp::start<supervisor>(std::move(how), std::move(spec));
 }
@@ -146,9 +154,13 @@ inline asio::awaitable<int> run_tree(
 /// Runs a tree of supervisors as a whole program, and returns its exit status.
 ///
 /// SIGINT and SIGTERM shut the tree down, in reverse start order; a child that exceeds its time is reported
-/// and killed. With `run_options::drain` they drain it. The program also ends when the supervisor does: with
-/// status 0 if its significant children have ended, and with 1 if it gives up or cannot start, which is reported on
-/// stderr. All else as `run` of a coroutine.
+/// and killed. The program also ends when the supervisor does: with status 0 if its significant children have
+/// ended, and with 1 if it gives up or cannot start, which is reported on stderr. All else as `run` of a
+/// coroutine.
+///
+/// @param spec  The children of the top supervisor, which may be supervisors themselves.
+/// @param how   Whether the signals drain the tree (`run_options::drain`), and what is printed if it does not
+///              end.
 ///
 /// @par Example
 /// @code

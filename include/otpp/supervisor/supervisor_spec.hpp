@@ -48,15 +48,20 @@ enum class auto_shutdown : std::uint8_t {
 /// @endcode
 class supervisor_spec {
  public:
+  /// A specification without children.
+  ///
+  /// @param which  Which children are restarted when one of them fails.
   explicit supervisor_spec(strategy which = one_for_one) noexcept : strategy_(which) {}
 
   /// Says that the supervisor should not run: `start` fails with `errc::ignored`, and starts no child. Under another
   /// supervisor it is a child that has no process. OTP's `ignore`, from `init/1`.
   supervisor_spec(ignore_t) noexcept : strategy_(one_for_one), is_ignored_(true) {}
 
-  /// Sets how many restarts within `period` are allowed. With more, the supervisor and its children end, with
-  /// the reason `shutdown`. A failure counts once, however many children are restarted because of it. With a
-  /// period that is not longer than zero `start` throws std::invalid_argument.
+  /// Sets how many restarts are allowed. With more, the supervisor and its children end, with the reason
+  /// `shutdown`. A failure counts once, however many children are restarted because of it.
+  ///
+  /// @param restarts  How many within the period, 1 by default; zero allows none.
+  /// @param period    5 s by default. If it is not longer than zero, `start` throws std::invalid_argument.
   template <detail::timeout_like Duration>
   supervisor_spec& intensity(std::size_t restarts, Duration period) & {
     intensity_ = restarts;
@@ -76,8 +81,10 @@ class supervisor_spec {
   }
   supervisor_spec shutdown(ahead_t) && { return std::move(shutdown(ahead)); }
 
-  /// Drains all children for so long, at most, as with `child_spec::drain`, unless their own specification says so: in
-  /// reverse start order.
+  /// Drains all children, as with `child_spec::drain`, unless their own specification says so: in reverse
+  /// start order.
+  ///
+  /// @param within  How long each may take; zero or less, the default, does not drain them.
   template <detail::timeout_like Duration>
   supervisor_spec& drain(Duration within) & {
     drain_ = (std::max)(detail::saturate(within), duration::zero());
@@ -88,13 +95,20 @@ class supervisor_spec {
     return std::move(drain(within));
   }
 
+  /// Sets when the supervisor ends because of its significant children (`child_spec::significant`). OTP's
+  /// `auto_shutdown`.
+  ///
+  /// @param when  `auto_shutdown::never` by default.
   supervisor_spec& ends(auto_shutdown when) & {
     auto_shutdown_ = when;
     return *this;
   }
   supervisor_spec ends(auto_shutdown when) && { return std::move(ends(when)); }
 
-  /// Adds a child, which is started after those that were added before.
+  /// Adds a child.
+  ///
+  /// @param one  What `otpp::child` or `otpp::temporary_child` returns; started after those that were added
+  ///             before.
   supervisor_spec& add(child_spec one) & {
     children_.push_back(std::move(one));
     return *this;

@@ -59,7 +59,7 @@ inline std::string describe_activity(const process_info& one, const std::vector<
 /// is asked of the processes, so that it shows one that is stuck, too. `otpp::run` prints it by itself when
 /// `run_options::report_after` asks for it; other programs call it from a timer or a thread of their own.
 ///
-/// @param most  How many lines at most; a last one says how many are left out.
+/// @param most  How many processes at most, a line each; a last line says how many are left out.
 ///
 /// @par Errors
 /// std::bad_alloc.

@@ -84,10 +84,14 @@ auto inspect(Address to, Function&& look, Rest&&... rest) {
   }
 }
 
-/// Replaces a server's state. `make` is called between two messages: as `State make(const State&)`, which
-/// returns the new state, or as `void make(State&)`, which modifies a copy. OTP's `sys:replace_state/2,3`.
+/// Replaces a server's state between two messages. OTP's `sys:replace_state/2,3`.
 ///
-/// If it throws, the state is unchanged. The new state is stored at the same address as the old one.
+/// The new state is stored at the same address as the old one.
+///
+/// @param to    As for `inspect`.
+/// @param make  Called on the server's executor: as `State make(const State&)`, which returns the new state,
+///              or as `void make(State&)`, which modifies a copy. If it throws, the state is unchanged.
+/// @param rest  As for `inspect`.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`

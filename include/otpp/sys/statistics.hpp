@@ -23,7 +23,9 @@ namespace otpp {
 /// does with a mailbox limit.
 ///
 /// @param to    Any address.
-/// @param on    If statistics are already on, true resets them.
+/// @param on    True starts the collection, and resets it if it is on; false stops it, and drops what was
+///              collected.
+/// @param rest  As for `inspect`: a timeout, `otpp::ahead`, a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`
@@ -61,6 +63,9 @@ auto statistics(Address to, Switch on, Rest&&... rest) {
 
 /// Returns the statistics since `statistics(server, true)`; nothing if they are off. OTP's
 /// `sys:statistics(Server, get)`.
+///
+/// @param to    Any address.
+/// @param rest  As for `inspect`: a timeout, `otpp::ahead`, a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, std::optional<otpp::server_statistics>)`

@@ -45,6 +45,7 @@ struct server_status {
 /// the description has its error instead.
 ///
 /// @param to    Any address, including that of a coroutine that `otpp::spawn` has started.
+/// @param rest  As for `inspect`: a timeout, `otpp::ahead`, a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr, otpp::server_status)`

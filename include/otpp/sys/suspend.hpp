@@ -20,6 +20,7 @@ namespace otpp {
 /// starts anew at `resume`. Suspending a suspended server has no effect, and one `resume` resumes it.
 ///
 /// @param to    Any address.
+/// @param rest  As for `inspect`: a timeout, `otpp::ahead`, a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`: from now on it handles no message.
@@ -51,8 +52,11 @@ auto suspend(Address to, Rest&&... rest) {
       std::forward<Rest>(rest)...);
 }
 
-/// Resumes a server that `suspend` has stopped, with the oldest message. Has no effect on other servers.
-/// OTP's `sys:resume/1,2`. All else as `suspend`.
+/// Resumes a server that `suspend` has stopped, with the oldest message. OTP's `sys:resume/1,2`. All else as
+/// `suspend`.
+///
+/// @param to    Any address. Has no effect on a server that is not suspended.
+/// @param rest  As for `inspect`: a timeout, `otpp::ahead`, a completion token.
 template <class Address, class... Rest>
 auto resume(Address to, Rest&&... rest) {
   return detail::ask_sys(

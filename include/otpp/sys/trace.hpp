@@ -18,14 +18,15 @@
 namespace otpp {
 
 /// Has a hook called for each event of a server: the messages that it takes, the answers that its handlers
-/// give, its timeouts, and its end. `nullptr` removes the hook. OTP's `sys:trace/2,3`, and `sys:install/2`.
+/// give, its timeouts, and its end. OTP's `sys:trace/2,3`, and `sys:install/2`.
 ///
 /// There is one hook at a time. It runs on the server's executor, before the handler, and should be quick. A
 /// hook that throws is removed, as in OTP; the server continues.
 ///
 /// @param to    Any address.
-/// @param hook  `void(const otpp::trace_event&)`. Destroyed on the server's executor when it is replaced, or
-///              when the server ends.
+/// @param hook  `void(const otpp::trace_event&)`. `nullptr` removes the one that is there. Destroyed on the
+///              server's executor when it is replaced, or when the server ends.
+/// @param rest  As for `inspect`: a timeout, `otpp::ahead`, a completion token.
 ///
 /// @par Completion signature
 /// `void(std::exception_ptr)`: from now on it is called.

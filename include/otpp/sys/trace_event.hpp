@@ -45,6 +45,7 @@ using trace_context = std::shared_ptr<const void>;
 /// });
 /// @endcode
 struct trace_event {
+  /// What has happened.
   enum class kind : std::uint8_t {
     started,  ///< `init` is about to run.
     received, ///< A call, a cast or an info is about to be handled.
@@ -112,6 +113,8 @@ struct trace_capture {
   const trace_event& event;
 
   /// Sets the context of the message. Of several calls the last one counts; without any it has the sender's.
+  ///
+  /// @param value  What travels; null takes away what the sender has.
   void keep(trace_context value) const noexcept { *kept = std::move(value); }
 
   trace_context* kept; ///< For `keep`.

@@ -36,7 +36,10 @@ class atom {
   /// The atom without a letter, `''`.
   atom() = default;
 
-  /// Throws std::invalid_argument if the text is no UTF-8 or has more than 255 characters.
+  /// An atom of this name.
+  ///
+  /// @param text  Its letters, without quotes: `ok`; moved. Throws std::invalid_argument if it is no UTF-8 or
+  ///              has more than 255 characters.
   explicit atom(std::string text) : text_(std::move(text)) {
     std::size_t length = detail::count_characters(text_);
     if (length > longest) { // npos too

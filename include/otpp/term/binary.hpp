@@ -40,13 +40,21 @@ class binary {
   /// Without a byte, `<<>>`.
   binary() noexcept = default;
 
-  /// Takes the bytes of the string.
+  /// Takes the bytes of a string, without copying them.
+  ///
+  /// @param bytes  Any bytes; moved from.
   explicit binary(std::string&& bytes)
       : bytes_(bytes.empty() ? nullptr : std::make_shared<const std::string>(std::move(bytes))) {}
 
-  /// Copies the bytes.
+  /// Copies the bytes of a text.
+  ///
+  /// @param text  Any string or view; a literal without its closing zero.
   template <std::convertible_to<std::string_view> Text>
   explicit binary(const Text& text) : binary(std::string(std::string_view(text))) {}
+
+  /// Copies bytes.
+  ///
+  /// @param bytes  Any bytes; without any it is `<<>>`.
   explicit binary(std::span<const std::byte> bytes)
       : binary(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())) {}
 

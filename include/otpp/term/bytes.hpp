@@ -29,9 +29,12 @@ class bad_term : public std::runtime_error {
 
 /// Returns a value's bytes in the external term format, with the version byte: what Erlang's `binary_to_term/1` takes.
 ///
+/// @param value  Of a type that has a form: a number, a text, a container, or one with a `term` of its own
+///               (`term_of`).
+///
 /// @par Errors
-/// std::invalid_argument for a float that is infinite or not a number, and for an enum's value that its form does not list;
-/// std::length_error for more than 2^32 - 1 elements or bytes.
+/// std::invalid_argument for a float that is infinite or not a number, and for an enum's value that its form
+/// does not list; std::length_error for more than 2^32 - 1 elements or bytes.
 ///
 /// @par Example
 /// @code
@@ -50,7 +53,8 @@ std::string to_bytes(const T& value) {
 ///
 /// @param bytes   All of them are one term.
 /// @param value   Where the result goes; unspecified if it does not fit.
-/// @param limits  What it may cost.
+/// @param limits  What decoding may cost; by default 64 levels, and four times the length of the bytes and a
+///                mebibyte.
 ///
 /// Returns false if the bytes are no term, or one that does not fit the type's form or the limits: an integer that is out of
 /// range does not fit.
@@ -64,7 +68,10 @@ bool from_bytes(std::string_view bytes, T& value, term_limits limits = {}) {
          from.left().empty();
 }
 
-/// The same, as a value. Throws `bad_term`.
+/// The same, as a value. Throws `bad_term` where that returns false.
+///
+/// @param bytes   As above.
+/// @param limits  As above.
 ///
 /// @par Example
 /// @code

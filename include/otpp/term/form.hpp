@@ -29,7 +29,10 @@ struct tagged_form {
   std::tuple<Members...> members;
   std::string_view absent_atom = "undefined";
 
-  /// Sends this atom in place of a `std::optional` that has no value: `"nil"` for Elixir. Both are accepted.
+  /// Sends another atom than `undefined` in place of a `std::optional` that has no value.
+  ///
+  /// @param atom  `"nil"` for Elixir; a view of a text that lives as long as the program, as a literal does.
+  ///              When reading, both are accepted.
   constexpr tagged_form absent(std::string_view atom) const {
     tagged_form result = *this;
     result.absent_atom = atom;
@@ -66,6 +69,8 @@ struct map_form {
   std::string_view absent_atom = "undefined";
 
   /// As `tagged_form::absent`.
+  ///
+  /// @param atom  As there.
   constexpr map_form absent(std::string_view atom) const {
     map_form result = *this;
     result.absent_atom = atom;
@@ -76,9 +81,13 @@ struct map_form {
 /// A key of `as::map`.
 using key = std::string_view;
 
-/// `#{key1 => Member1, key2 => Member2}`, with atoms as keys: `as::map("id", &user::id, "name", &user::name)`.
+/// `#{key1 => Member1, key2 => Member2}`, with atoms as keys.
 ///
-/// What is received may have other keys as well; a key may be missing only if its member is a `std::optional`.
+/// What is received may have other keys as well; a key may be missing only if its member is a
+/// `std::optional`.
+///
+/// @param parts  Keys and pointers to members in turn: `as::map("id", &user::id, "name", &user::name)`. The
+///               keys are views of literals.
 template <class... Parts>
   requires(sizeof...(Parts) % 2 == 0)
 constexpr auto map(Parts... parts) {
@@ -96,8 +105,11 @@ struct atoms_form {
   std::array<std::string_view, N> texts;
 };
 
-/// An atom of a list for each value of an enum: `as::atoms(color::red, "red", color::green, "green")`. To encode another value
-/// throws std::invalid_argument.
+/// An atom of a list for each value of an enum: `as::atoms(color::red, "red", color::green, "green")`. To
+/// encode another value throws std::invalid_argument.
+///
+/// @param first  The first value.
+/// @param more   Its atom, and then the other values, each with its atom, which is a view of a literal.
 template <class Enum, class... More>
   requires(std::is_enum_v<Enum> && sizeof...(More) % 2 == 1)
 constexpr auto atoms(Enum first, More... more) {
@@ -121,8 +133,10 @@ struct custom_form {
   From from;
 };
 
-/// Whatever `to` makes of the type: another type that has a form. `from` makes it back: it takes that type, and returns a
-/// `std::optional` of the first, empty if the content does not fit.
+/// Whatever two functions make of the type: another type that has a form, and back.
+///
+/// @param to    Takes a value of the type, and returns one of a type that has a form.
+/// @param from  Takes that, and returns a `std::optional` of the type, empty if the content does not fit.
 ///
 /// @par Example
 /// @code

@@ -54,6 +54,9 @@ class reference {
 };
 
 /// Prints it as `to_string` does.
+///
+/// @param out  Where it is printed; flags and width apply as to a string.
+/// @param one  The reference; `undefined` if it is none.
 inline std::ostream& operator<<(std::ostream& out, const reference& one) { return out << to_string(one); }
 
 template <>

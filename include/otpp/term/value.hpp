@@ -47,7 +47,9 @@ class term {
   /// The empty list, `[]`.
   term() : bytes_(1, static_cast<char>(detail::term_tag::nil)) {}
 
-  /// The term of a value that has a form. Throws as `to_bytes` does.
+  /// The term of a value.
+  ///
+  /// @param value  Of a type that has a form. Throws as `to_bytes` does.
   template <class T>
   static term of(const T& value) {
     detail::term_writer to;
@@ -57,7 +59,9 @@ class term {
     return made;
   }
 
-  /// Returns the value if the term fits the type's form and the limits, else nothing.
+  /// Returns it as a value of a type that has a form; nothing if it does not fit that, or the limits.
+  ///
+  /// @param limits  What decoding may cost.
   template <class T>
   std::optional<T> get(term_limits limits = {}) const;
 
@@ -99,13 +103,17 @@ class term_view {
   /// Returns what it is. A list may be improper.
   kind what() const noexcept;
 
-  /// Returns true if it is this atom.
+  /// Returns true if it is a certain atom.
+  ///
+  /// @param text  The atom's name.
   bool is_atom(std::string_view text) const {
     std::optional<atom> one = get<atom>();
     return one && *one == text;
   }
 
-  /// Returns the value if the term fits the type's form and the limits, else nothing.
+  /// Returns it as a value of a type that has a form; nothing if it does not fit that, or the limits.
+  ///
+  /// @param limits  What decoding may cost.
   template <class T>
   std::optional<T> get(term_limits limits = {}) const {
     static_assert(detail::check_default<T>());
@@ -121,7 +129,10 @@ class term_view {
   /// list comes last. O(length of the bytes).
   std::vector<term_view> elements() const;
 
-  /// Returns the value of a map's key, which is an atom, or nothing.
+  /// Returns the value of a key of a map, nothing if it has none, or is no map. Of equal keys the last
+  /// counts.
+  ///
+  /// @param key  The name of the atom that is the key.
   std::optional<term_view> at(std::string_view key) const {
     std::vector<term_view> all = what() == kind::map ? elements() : std::vector<term_view>();
     std::optional<term_view> found; // of equal keys the last
@@ -134,7 +145,9 @@ class term_view {
   /// Returns a copy that keeps its bytes.
   term copy() const { return *get<term>(term_limits{.depth = 64, .memory = bytes_.size()}); }
 
-  /// Returns it as Erlang prints it, in one line, cut after so many bytes.
+  /// Returns it as Erlang prints it, in one line.
+  ///
+  /// @param most  After how many bytes it is cut, which `...` then says.
   std::string text(std::size_t most = 10'000) const { return detail::term_printer(bytes_, most).print(); }
 
  private:
@@ -150,11 +163,16 @@ std::optional<T> term::get(term_limits limits) const {
   return view().get<T>(limits);
 }
 
-/// Returns a term as Erlang's shell prints it, in one line, cut after 10,000 bytes: `{add,<<"ann">>,[1,2]}`. Integers
-/// above 64 bits are in base 16. What belongs to a node is named with it: `#Pid<erl@host.91.0>`.
+/// Returns a term as Erlang's shell prints it, in one line: `{add,<<"ann">>,[1,2]}`. Integers above 64 bits
+/// are in base 16. What belongs to a node is named with it: `#Pid<erl@host.91.0>`.
+///
+/// @param one  The term; of a long one the first 10,000 bytes are printed.
 inline std::string to_string(const term& one) { return one.view().text(); }
 
 /// Prints it as `to_string` does.
+///
+/// @param out  Where it is printed; flags and width apply as to a string.
+/// @param one  The term.
 inline std::ostream& operator<<(std::ostream& out, const term& one) { return out << to_string(one); }
 
 // ---- implementation ----

@@ -30,6 +30,8 @@ class client {
   bool has_ended() const noexcept { return ended_; }
 
   /// Cancels the operation that the coroutine awaits, as its owner would.
+  ///
+  /// @param type  What the operation is told; an operation that does not react to this type goes on.
   void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
     cancelled_ = true;
     signal_.emit(type);

@@ -31,6 +31,9 @@ class context final : public asio::io_context, private otpp::detail::virtual_tim
  public:
   class executor_type;
 
+  /// Another context of a world.
+  ///
+  /// @param owner  The world, which runs its handlers; must outlive it.
   explicit context(world& owner);
   ~context();
 

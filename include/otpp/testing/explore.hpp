@@ -44,7 +44,8 @@ class exploration_failed : public std::runtime_error {
   std::string replay_;
 };
 
-/// Runs a scenario once for each schedule, and throws `exploration_failed` at the first that fails.
+/// Runs a scenario once for each schedule, and throws `exploration_failed` at the first that fails;
+/// otherwise returns how many there were. A schedule takes some microseconds for each message.
 ///
 /// A scenario is a function of `world&` that starts servers, spawns clients, and may run the world and check
 /// the result; whatever is still pending afterwards is run as well. It fails by an exception, from itself or
@@ -54,9 +55,9 @@ class exploration_failed : public std::runtime_error {
 /// It interleaves handlers and messages on any number of contexts. It does not interleave the memory accesses
 /// of two threads; use a thread sanitizer for those.
 ///
-/// @param which     the schedules
-/// @param scenario  called once for each schedule, and once more, with a trace, for one that has failed
-/// @return the number of schedules. A schedule takes some microseconds for each message.
+/// @param which     Which schedules, such as `orders::all(2)` or `orders::random(seed, 1000)`.
+/// @param scenario  Called with a new world for each schedule, and once more, with a trace, for one that has
+///                  failed.
 ///
 /// @par Errors
 /// `exploration_failed`. An exception that is not a std::exception, which some test frameworks throw, is
@@ -66,7 +67,7 @@ class exploration_failed : public std::runtime_error {
 /// @code
 /// otpp::testing::explore(otpp::testing::orders::all(3), [](otpp::testing::world& world) {
 ///   world.spawn("client", [&]() -> asio::awaitable<void> {
-///     auto counter = co_await otpp::start<counter_callbacks>(otpp::use_awaitable);
+///     auto server = co_await otpp::start<counter>(0);
 ///     ...
 ///   });
 /// });

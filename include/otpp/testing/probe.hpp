@@ -105,6 +105,8 @@ class probe {
   /// Waits for a message, which must be an `M` that is no call, and returns it. The next message is expected:
   /// what several of these return has come in this order.
   ///
+  /// @param within  How long to wait; zero takes only a message that has come.
+  ///
   /// @par Errors
   /// `expectation_failed`: another message has come, which stays; none has come in time; or the process has
   /// ended.
@@ -114,6 +116,8 @@ class probe {
   }
 
   /// Waits for a call, which must be an `M`, and returns it with its caller. All else as `expect`.
+  ///
+  /// @param within  How long to wait; zero takes only a call that has come.
   template <call_message M>
   asio::awaitable<received_call<M>> expect_call(duration within = patience) {
     return expecting<M>::call(core_, within);
@@ -121,20 +125,24 @@ class probe {
 
   /// Waits for whatever message, takes it out, and returns the name of its type. The caller of a call gets
   /// `errc::no_reply`.
+  ///
+  /// @param within  How long to wait; zero takes only a message that has come.
   asio::awaitable<std::string> expect_any(duration within = patience) {
     return expecting<Callbacks>::any(core_, within);
   }
 
-  /// Waits, and throws `expectation_failed` if a message comes within this time, or has come before.
+  /// Waits, and throws `expectation_failed` if a message comes meanwhile, or has come before.
+  ///
+  /// @param during  How long; it always waits for all of it unless it fails.
   asio::awaitable<void> expect_nothing(duration during = patience) {
     return expecting<Callbacks>::nothing(core_, during);
   }
 
-  /// From now on `handle` handles the messages of type M: `reply_type(M)` where it is a call, else `void(M)`.
-  /// So the probe is a fake of the server. What `handle` throws is the answer to a call, and ends the probe
-  /// otherwise.
+  /// From now on a function handles the messages of type M, so that the probe is a fake of the server.
   ///
-  /// It is called on the process's executor, for messages that come later.
+  /// @param handle  `reply_type(M)` where M is a call, else `void(M)`. It is called on the process's
+  ///                executor, for messages that come later. What it throws is the answer to a call, and ends
+  ///                the probe otherwise.
   template <message M, class Handle>
   void on(Handle handle) {
     core_->add([core = core_.get(), handle = std::move(handle)](detail::core::envelope& item) mutable {
@@ -296,8 +304,10 @@ class probe {
   core_ptr core_;
 };
 
-/// Starts a probe that stands for a server of these callbacks: on the executor of the coroutine that awaits
-/// this, with the name, the registry and the executor that `how` says.
+/// Starts a probe that stands for a server of these callbacks, on the executor of the coroutine that awaits
+/// this.
+///
+/// @param how  Name, registry, and another executor, as for `start`.
 ///
 /// @par Errors
 /// `errc::name_taken` as `start`.

@@ -26,8 +26,11 @@ class orders {
   /// Returns one schedule: first in, first out.
   static orders fifo() { return {}; }
 
-  /// Returns all schedules with at most the given number of deviations. Few deviations find most bugs: two or
-  /// three of them find more than many hours of random schedules (Musuvathi and Qadeer, PLDI 2007).
+  /// Returns all schedules with a limited number of deviations.
+  ///
+  /// @param deviations  How many at most; without a limit by default. Few find most bugs: two or three find
+  ///                    more than many hours of random schedules (Musuvathi and Qadeer, PLDI 2007). Zero is
+  ///                    `fifo()`.
   static orders all(unsigned deviations = (std::numeric_limits<unsigned>::max)()) {
     orders result;
     result.kind_ = kind::all;
@@ -36,8 +39,10 @@ class orders {
     return result;
   }
 
-  /// Returns `count` random schedules, some with few deviations, some with many. The same seed gives the same
-  /// schedules.
+  /// Returns random schedules, some with few deviations, some with many.
+  ///
+  /// @param seed   The same seed gives the same schedules.
+  /// @param count  How many.
   static orders random(std::uint64_t seed, std::uint64_t count) {
     orders result;
     result.kind_ = kind::random;
@@ -46,8 +51,9 @@ class orders {
     return result;
   }
 
-  /// Returns one schedule that is determined by bytes, for a fuzzer: each choice takes one byte, and after
-  /// the last byte the schedule is first in, first out.
+  /// Returns one schedule that is determined by bytes, for a fuzzer.
+  ///
+  /// @param bytes  Each choice takes one; after the last the schedule is first in, first out.
   static orders from_bytes(std::string bytes) {
     orders result;
     result.kind_ = kind::bytes;
@@ -55,7 +61,10 @@ class orders {
     return result;
   }
 
-  /// Returns the schedule of a string that `exploration_failed` printed.
+  /// Returns the schedule that a failure has printed.
+  ///
+  /// @param text  What `exploration_failed::replay` returns; empty for first in, first out. `explore` throws
+  ///              std::invalid_argument for another text.
   static orders replay(std::string text) {
     orders result;
     result.kind_ = kind::replay;
@@ -63,7 +72,9 @@ class orders {
     return result;
   }
 
-  /// Runs at most the given number of schedules.
+  /// Runs no more than a number of schedules; then `report::is_complete` says whether these were all.
+  ///
+  /// @param schedules  How many at most.
   orders at_most(std::uint64_t schedules) && {
     limit_ = (std::min)(limit_, schedules);
     return std::move(*this);
@@ -85,6 +96,9 @@ class orders {
 /// exploration.
 class schedule {
  public:
+  /// Begins before the first schedule: `next` comes before each.
+  ///
+  /// @param which  Which schedules there are. Throws std::invalid_argument for a text to replay that is none.
   explicit schedule(orders which);
 
   /// Advances to the next schedule. Returns false if there is none.
@@ -93,7 +107,11 @@ class schedule {
   /// Returns true if there is no other schedule.
   bool is_exhausted() const noexcept { return is_exhausted_; }
 
-  /// Returns a number below `possibilities`. Zero is the default; everything else is a deviation.
+  /// Returns the choice of one of several possibilities, and records it. Zero is the default; everything else
+  /// is a deviation.
+  ///
+  /// @param possibilities  How many there are: the result is below this. With one or none there is no choice,
+  ///                       and nothing is recorded.
   std::size_t pick(std::size_t possibilities);
 
   /// Returns the current schedule as a string: the deviations, each with the number of its choice. Empty for

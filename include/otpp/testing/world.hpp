@@ -51,6 +51,10 @@ class world {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
+  /// Begins a run; `explore` makes one for each schedule.
+  ///
+  /// @param decides    Says what comes next; must outlive the world.
+  /// @param is_traced  Whether `trace` has what has happened.
   explicit world(schedule& decides, bool is_traced = false) : decides_(decides), is_traced_(is_traced) {
     detail::foreign_timers::use_if_known(&now_);
     main_.emplace(*this);
@@ -66,19 +70,30 @@ class world {
   context& main_context() { return *main_; }
   context::executor_type get_executor() noexcept;
 
-  /// Spawns a coroutine on the main context, or another: a function that creates it, which is stored, so that its
-  /// captures live as long as the world, or the `asio::awaitable<void>` itself. The scenario fails if the
-  /// coroutine ends by an exception, unless it was cancelled, and if it has not ended when the scenario has,
-  /// unless its context was destroyed.
+  /// Spawns a coroutine on the main context. The scenario fails if it ends by an exception, unless it was
+  /// cancelled, and if it has not ended when the scenario has, unless its context was destroyed.
+  ///
+  /// @param name  What the trace calls it.
+  /// @param body  A function that creates the coroutine, which is stored, so that its captures live as long
+  ///              as the world; or the `asio::awaitable<void>` itself.
   template <class Body>
   client& spawn(std::string name, Body body) {
     return spawn_on(*main_, std::move(name), std::move(body));
   }
+
+  /// Spawns a coroutine on another context of this world. All else as above.
+  ///
+  /// @param where  The context.
+  /// @param name   As above.
+  /// @param body   As above.
   template <class Body>
   client& spawn_on(context& where, std::string name, Body body);
 
-  /// Allows an action at any one step from now on, or never: for example an operator who stops a server, a
-  /// cancellation, or the destruction of a context. It runs between two steps, on no executor.
+  /// Allows an action at any one step from now on, or never.
+  ///
+  /// @param what    What the trace says when it is done.
+  /// @param action  For example an operator who stops a server, a cancellation, or the destruction of a
+  ///                context. It runs between two steps, on no executor.
   void may(std::string what, std::function<void()> action) {
     possible_.push_back({std::move(what), std::move(action)});
   }
@@ -100,7 +115,9 @@ class world {
     is_explored_ = explored;
   }
 
-  /// Runs for the given virtual time.
+  /// Runs for a while in virtual time.
+  ///
+  /// @param time  How long; zero runs what is ready now.
   void run_for(duration time) { run_until(otpp::detail::deadline_after(time, now_)); }
 
   /// Runs one step. Returns false if there is nothing to do.
@@ -109,25 +126,38 @@ class world {
   /// Returns the virtual time, which starts with the world.
   time_point now() const noexcept { return now_; }
 
-  /// Fails the scenario unless `holds`. For conditions that are checked very often, where a macro of a test
-  /// framework would take longer than the schedule.
+  /// Fails the scenario unless a condition holds. For those that are checked very often, where a macro of a
+  /// test framework would take longer than the schedule.
+  ///
+  /// @param holds  The condition.
+  /// @param what   What has not held: the text of the failure.
   void check(bool holds, const char* what) {
     if (!holds) {
       fail(what);
     }
   }
+
+  /// Fails the scenario.
+  ///
+  /// @param what  The text of the failure.
   [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 
   /// Writes a line into the trace, which is printed if the schedule fails.
+  ///
+  /// @param line  Any text; without a trace it is dropped.
   void note(const std::string& line);
 
-  /// Says how many messages a server may handle before others are run. 1 until it is said: then every message
-  /// and every resumption may come after anything else that is ready. A real context has 64. Before anything is
+  /// Says how many messages a server may handle before others are run. To be called before anything is
   /// started.
+  ///
+  /// @param limit  1 by default: every message and every resumption may come after anything else that is
+  ///               ready. A real context has 64.
   void set_turn_limit(int limit) noexcept { turn_limit_ = limit; }
 
-  /// Sets the timeout of the calls that name none, in this world: a minute of virtual time costs nothing, and
-  /// five seconds may be less than a scenario's servers take. `otpp::infinite` is allowed.
+  /// Sets the timeout of the calls that name none, in this world.
+  ///
+  /// @param timeout  A minute of virtual time costs nothing, and five seconds may be less than a scenario's
+  ///                 servers take. `otpp::infinite` is allowed.
   void set_default_timeout(duration timeout) noexcept { default_timeout_ = timeout; }
 
   /// Runs everything that is left, and fails if a client has failed, or waits forever. Called by `explore`.
