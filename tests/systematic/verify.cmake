@@ -131,7 +131,8 @@ otpp_add_verification(
 )
 otpp_add_verification(deb "^make_deb" ${PROJECT_SOURCE_DIR}/tools/make_deb ${PROJECT_BINARY_DIR}/deb)
 otpp_add_verification(
-  windows "^check_windows" ${PROJECT_SOURCE_DIR}/tools/check_windows ${PROJECT_BINARY_DIR}/windows
+  platforms "^check_platforms"
+  ${PROJECT_SOURCE_DIR}/tools/check_platforms --folder ${PROJECT_BINARY_DIR}/platforms
 )
 otpp_add_verification(
   packages "^check_packages" ${PROJECT_SOURCE_DIR}/tools/check_packages ${PROJECT_BINARY_DIR}/packages

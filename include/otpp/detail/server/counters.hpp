@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #pragma GCC visibility push(default)
 
@@ -56,7 +57,7 @@ class counters {
   static constexpr std::int64_t none = INT64_MIN;
 
   template <class T>
-  static void add(std::atomic<T>& to, T more) noexcept {
+  static void add(std::atomic<T>& to, std::type_identity_t<T> more) noexcept {
     to.store(to.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
 

@@ -11,10 +11,12 @@
 
 #include <bit>
 #include <charconv>
+#include <clocale>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -190,8 +192,7 @@ struct term_codec<T> {
         return false;
       }
       text = text.substr(0, text.find('\0'));
-      auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+      return from_text(text, value) && std::isfinite(value);
     }
     wide_integer read;
     if (!read.read(from)) {
@@ -200,6 +201,28 @@ struct term_codec<T> {
     value = static_cast<double>(read.magnitude);
     value = read.is_negative ? -value : value;
     return true;
+  }
+
+  // libc++ before 20 has no from_chars for double. A template, so that the compiler looks only at the one that there is.
+  template <class Number>
+  static bool from_text(std::string_view text, Number& value) noexcept {
+    if constexpr (requires { std::from_chars(text.data(), text.data(), value); }) {
+      auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      return error == std::errc() && end == text.data() + text.size();
+    } else {
+      char copy[32] = {};
+      if (text.empty() || text.size() >= sizeof copy || text[0] == '+' ||
+          text.find_first_not_of("+-.0123456789Ee") != text.npos) {
+        return false;
+      }
+      text.copy(copy, text.size());
+      if (std::size_t point = text.find('.'); point != text.npos) {
+        copy[point] = *std::localeconv()->decimal_point; // which strtod expects
+      }
+      char* end = nullptr;
+      value = std::strtod(copy, &end);
+      return end == copy + text.size();
+    }
   }
 };
 
