@@ -1903,7 +1903,7 @@ between_hosts(Ours, Theirs, What) ->
     listen(Ours),
     Server = start(["listen", "0.0.0.0", "events", "on", "setup", "1000", "tick", integer_to_list(1000 * Theirs)]),
     {ok, Pid} = serve(erlang_server),
-    same(0, call(counter, get)),
+    connect_again(),
     same("event: up " ++ atom_to_list(?HERE), printed(Server, "event: ")),
     try
         What(Server)
