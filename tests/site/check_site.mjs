@@ -28,6 +28,7 @@ const faults = [];
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, colorScheme: "light", ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000); // of a machine that others share
   // The navigation unfolds at once, which takes half the time.
   await page.addInitScript(() => document.addEventListener("DOMContentLoaded", () => { if (window.jQuery) window.jQuery.fx.off = true; }, true));
   const fault = (text) => faults.push(`${page.url().split("/").pop()}: ${text}`);
@@ -87,7 +88,6 @@ for (const [name, page] of pages) {
 
 // What a reader does: the navigation, and the search.
 const page = await open();
-page.setDefaultTimeout(15_000);
 await page.goto(`${base}/index.html`);
 const shown = page.locator("#nav-tree-contents a");
 await shown.getByText("Learn", { exact: true }).waitFor();
