@@ -31,7 +31,7 @@ struct crash_report {
   std::uint64_t id = 0;       ///< Unique in this program, never reused.
   exit_reason reason;         ///< Why it ended. If `terminate` failed, `previous()` is why that was called.
   std::string_view message;   ///< The type of the message it was handling; empty if none.
-  source_location where;      ///< Where that message was sent from, if it was sent to an address in a
+  source_location where;      ///< Where it was sent from, if it was made before and sent to an address in a
                               ///< variable, and the compiler knows; else line 0. try_cast and try_send
                               ///< to a server_ref do not tell.
   std::string_view caller; ///< The process that waits for the answer, as `pid::describe` shows it. Empty if

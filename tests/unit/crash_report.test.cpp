@@ -30,6 +30,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 
@@ -186,8 +187,9 @@ struct shown {
   }
   asio::awaitable<int> handle_call(forward request, std::string&) {
     int answer = 0;
+    fail message; // made before, so that the report has the line of the call
     try {
-      answer = co_await otpp::call<fail>(request.to);
+      answer = co_await otpp::call(request.to, message);
     } catch (const otpp::error&) {
     }
     co_return answer;
@@ -227,6 +229,42 @@ TEST_CASE("crash_report: says the state, the caller and both reasons, in one lin
   CHECK(log.texts()[1].find("; its state: format_status failed: not to be shown") != std::string::npos);
   CHECK(log.texts()[1].find("called by") == std::string::npos); // a coroutine that is no process
   CHECK(log.texts()[2].find("ended: terminate, too (while terminating: normal)") != std::string::npos);
+}
+
+TEST_CASE("crash_report: says where the message was sent from, or nothing", "[crash_report]") {
+  std::vector<std::uint32_t> lines;
+  otpp::subscription heard = otpp::subscribe<otpp::crash_report>(
+      [&](const otpp::crash_report& report) { lines.push_back(report.where.line()); });
+  std::uint32_t here = 0;
+  std::uint32_t there = 0;
+  run([&]() -> asio::awaitable<void> {
+    for (bool is_in_place : {false, true}) {
+      auto server = co_await otpp::start<scribe>(journal());
+      scribe::crash message;
+      pending<int> answer;
+      if (is_in_place) {
+        otpp::call<scribe::crash>(server, answer.token());
+      } else {
+        otpp::call(server, message, answer.token());
+        here = __LINE__ - 1;
+      }
+      co_await answer.code();
+      auto other = co_await otpp::start<scribe>(journal());
+      if (is_in_place) {
+        co_await otpp::cast<scribe::crash_later>(other);
+      } else {
+        scribe::crash_later later;
+        co_await otpp::cast(other, later);
+        there = __LINE__ - 1;
+      }
+      co_await other.join();
+    }
+  });
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0] == here);
+  CHECK(lines[1] == there);
+  CHECK(lines[2] == 0); // the library's own line would say nothing
+  CHECK(lines[3] == 0);
 }
 
 TEST_CASE("crash_report: a long reason is cut, and hides nothing else", "[crash_report]") {

@@ -99,7 +99,7 @@ auto call_in_place(Given&& to, duration timeout, Args&&... args) {
     return make_and_send<M>(
         [&]<class Token>(M&& content, Token&& token) {
           return start_call(
-              kept(std::forward<Given>(to)), timeout, std::move(content), std::forward<Token>(token));
+              keep_address(std::forward<Given>(to)), timeout, std::move(content), std::forward<Token>(token));
         },
         std::forward<Args>(args)...);
   } else {

@@ -201,7 +201,7 @@ template <server_core::verb Verb, class M, class Given, class... Args>
 auto post_in_place(Given&& to, Args&&... args) {
   using kept = std::decay_t<Given>;
   if constexpr (check_sent<Verb, M, kept>()) {
-    destination target = resolve_for<Verb, M>(kept(std::forward<Given>(to)));
+    destination target = resolve_for<Verb, M>(keep_address(std::forward<Given>(to)));
     return make_and_send<M>(
         [&]<class Token>(M&& content, Token&& token) {
           auto item = make_plain_message<M>(target, std::move(content));

@@ -38,6 +38,19 @@ struct destination {
   source_location where;           // where the verb was used, if the address recorded it
 };
 
+// The address that a verb was given by reference, to be kept. A copy records where it is made, for verbs that take their
+// address by value; here that would be a line of the library, so it is left unsaid.
+template <class Address>
+std::decay_t<Address> keep_address(Address&& to) {
+  using kept = std::decay_t<Address>;
+  if constexpr (
+      std::is_lvalue_reference_v<Address> && std::is_constructible_v<kept, const kept&, source_location>) {
+    return kept(to, source_location());
+  } else {
+    return kept(std::forward<Address>(to));
+  }
+}
+
 constexpr std::string_view verb_name(server_core::verb verb) noexcept {
   return verb == server_core::verb::call ? "call" : verb == server_core::verb::cast ? "cast" : "send";
 }
