@@ -333,10 +333,9 @@ endfunction()
 # includes before all else, because its compilation begins with them: that misses only what the body of a template
 # needs, which is looked for at the end of the translation unit, where that other header may have brought it.
 #
-# CI has it in the preset clang, where it takes half as long. Each header that can be precompiled here comes first in
-# what it is precompiled for, or is detail/asio.hpp. No header brings other headers of the system with Clang than with
-# g++ 12, so what is not included is missed by either. Only in verify a header is alone with what g++ alone refuses; in
-# test and thorough g++ compiles it behind the others.
+# With Clang it takes half as long: each header that can be precompiled here comes first in what it is precompiled for, or is
+# detail/asio.hpp. No header brings other headers of the system with Clang than with g++ 12, so what is not included is missed
+# by either.
 function(otpp_add_headers)
   otpp_compile_command(command)
   set(dir ${PROJECT_SOURCE_DIR}/include)
