@@ -11,11 +11,11 @@
 
 #include <bit>
 #include <charconv>
-#include <clocale>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <string>
@@ -206,7 +206,7 @@ struct term_codec<T> {
   // libc++ before 20 has no from_chars for double. A template, so that the compiler looks only at the one that there is.
   template <class Number>
   static bool from_text(std::string_view text, Number& value) noexcept {
-    if constexpr (requires { std::from_chars(text.data(), text.data(), value); }) {
+    if constexpr (requires(const char* at) { std::from_chars(at, at, value); }) {
       auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
       return error == std::errc() && end == text.data() + text.size();
     } else {
@@ -217,7 +217,9 @@ struct term_codec<T> {
       }
       text.copy(copy, text.size());
       if (std::size_t point = text.find('.'); point != text.npos) {
-        copy[point] = *std::localeconv()->decimal_point; // which strtod expects
+        char half[8] = {}; // to see which point strtod expects; localeconv() is for one thread only
+        std::snprintf(half, sizeof half, "%.1f", 0.5);
+        copy[point] = half[1];
       }
       char* end = nullptr;
       value = std::strtod(copy, &end);
