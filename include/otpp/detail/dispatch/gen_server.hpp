@@ -311,7 +311,7 @@ class gen_server final : public behavior_core<Callbacks, State> {
             begin(*mine, std::move(result));
           } else {
             ::new (this->state_.memory()) State(std::move(result));
-            started(*mine);
+            this->started(*mine); // g++ 12 does not find it otherwise in a lambda that is a template
           }
         },
         [this](taken& mine, std::exception_ptr error) { start_failed(*mine, std::move(error)); });
