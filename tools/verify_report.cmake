@@ -5,7 +5,7 @@
 cmake_minimum_required(VERSION 3.23)
 set(parts
   orders orders_nodes stress soak lifetimes_asan lifetimes_tsan soak_asan soak_tsan erlang_long cables erlang_27 term_ei
-  memory preemption model fuzz mutation coverage examples platforms packages deb
+  memory preemption model fuzz mutation coverage tsan examples platforms packages deb
 )
 set(title_orders "Every order of handlers, timers and ends")
 set(title_orders_nodes "Two nodes, and a connection that is cut at every step")
@@ -25,6 +25,7 @@ set(title_model "Models")
 set(title_fuzz "Fuzzing")
 set(title_mutation "Mutation testing")
 set(title_coverage "Coverage of include/otpp")
+set(title_tsan "Tests of all headers under ThreadSanitizer")
 set(title_examples "Examples with g++")
 set(title_platforms "Platforms")
 set(title_packages "Users' projects and packages")

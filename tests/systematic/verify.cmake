@@ -111,6 +111,10 @@ otpp_add_verification(
   examples "tests passed"
   ${CMAKE_COMMAND} -E chdir ${PROJECT_SOURCE_DIR} ${CMAKE_COMMAND} --workflow --preset examples
 )
+otpp_add_verification(
+  tsan "tests passed"
+  ${plain_addresses} ${CMAKE_COMMAND} -E chdir ${PROJECT_SOURCE_DIR} ${CMAKE_COMMAND} --workflow --preset tsan
+)
 if(TARGET otpp_term_ei)
   otpp_add_verification(term_ei "agree" $<TARGET_FILE:otpp_term_ei> 1000000)
   add_dependencies(otpp_stress otpp_term_ei) # which the preset builds
