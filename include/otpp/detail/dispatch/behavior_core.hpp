@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <otpp/detail/dispatch/check.hpp>
 #include <otpp/detail/dispatch/unanswered.hpp>
 #include <otpp/detail/runtime/turn.hpp>
 #include <otpp/detail/server/handler_coroutine.hpp>
@@ -30,11 +31,17 @@ namespace otpp::detail {
 // which is how a server begins, how it ends, and what it says of itself.
 template <class Callbacks, class State>
 class behavior_core : public server_core {
+  static_assert(check_callbacks<Callbacks>());
+  static_assert(std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
+
  public:
   using callbacks_type = Callbacks;
-  using state_type = State;
 
   State& state() noexcept { return state_.object(); }
+  static State& state_of(server_core& core) noexcept { return static_cast<behavior_core&>(core).state(); }
+  static Callbacks& callbacks_of(server_core& of) noexcept {
+    return static_cast<behavior_core&>(of).callbacks_;
+  }
 
   std::string show_state(bool or_type) override {
     return or_type || formats_status<Callbacks> ? detail::show_state(callbacks_, state()) : std::string();

@@ -50,9 +50,6 @@ concept stands_for_another_process = requires { typename Callbacks::stands_for_a
 // handler is a plain function or a coroutine.
 template <class Callbacks, class State = state_t<Callbacks>>
 class gen_server final : public behavior_core<Callbacks, State> {
-  static_assert(check_callbacks<Callbacks>());
-  static_assert(std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
-
   using behavior = behavior_core<Callbacks, State>;
   using behavior::callbacks_;
   using behavior::next;
@@ -140,9 +137,6 @@ class gen_server final : public behavior_core<Callbacks, State> {
 
   // A process that is one coroutine takes its messages itself (spawn.hpp).
   static void open_never(server_core&, envelope& item) { item.discard_message(); }
-
-  static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
-  static Callbacks& callbacks_of(server_core& of) noexcept { return static_cast<gen_server&>(of).callbacks_; }
 
   envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
     envelope::opener found = nullptr;

@@ -42,9 +42,6 @@ namespace otpp::detail {
 template <class Callbacks, class State>
   requires chooses_by_state<Callbacks>
 class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
-  static_assert(check_callbacks<Callbacks>());
-  static_assert(std::is_nothrow_destructible_v<State>, "otpp: the destructor of a state must not throw");
-
   using machine = state_machine<Callbacks>;
   using machine::callbacks_;
   using machine::decide;
@@ -124,9 +121,6 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
       self.register_local_if_busy();
     }
   }
-
-  static State& state_of(server_core& core) noexcept { return static_cast<gen_server&>(core).state(); }
-  static Callbacks& callbacks_of(server_core& of) noexcept { return static_cast<gen_server&>(of).callbacks_; }
 
   envelope::opener find_opener(verb kind, const std::type_info& type) const noexcept override {
     envelope::opener found = nullptr;
