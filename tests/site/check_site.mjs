@@ -6,23 +6,13 @@
 // pages and anchors that exist, its console must be empty, nothing may be wider than its place, and its navigation and
 // its search must find what a reader looks for.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { browser, shots, words } from "./browser.mjs";
 
-const words = process.argv.slice(2);
-const option = (name) => { const at = words.indexOf(name); return at < 0 ? undefined : words.splice(at, 2)[1]; };
-const shots = option("--shots");
 const site = words[0];
-if (shots) mkdirSync(shots, { recursive: true });
 const base = pathToFileURL(site).href;
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
 
 const faults = [];
 async function open(options = {}) {

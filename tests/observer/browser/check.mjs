@@ -6,24 +6,15 @@
 // mock_observer: a supervisor "main", one of whose children crashes every few seconds, one is stuck, the queue of one
 // grows, and two wait for each other. --big: there are 10^5 processes, and only the times and amounts are tested.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { browser, shots, words } from "./browser.mjs";
 
-const words = process.argv.slice(2);
-const option = (name) => { const at = words.indexOf(name); return at < 0 ? undefined : words.splice(at, 2)[1]; };
-const shots = option("--shots");
 const big = words.includes("--big");
 const base = words.filter((word) => word !== "--big")[0].replace(/\/$/, "");
-if (shots) mkdirSync(shots, { recursive: true });
 
 const axe = createRequire(import.meta.url)("axe-core").source;
 const most = 100_000; // bytes that the page may read in a second
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
 
 // Whatever any page does wrong, in any test.
 const faults = [];

@@ -7,7 +7,7 @@ skip() {
   exit 77
 }
 
-# install_packages <folder>: sets CHROMIUM, and installs the packages of package-lock.json below the folder.
+# install_packages <folder>: sets CHROMIUM, and puts browser.mjs and the packages of package-lock.json into the folder.
 install_packages() {
   local here work=$1
   here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,6 +17,7 @@ install_packages() {
 
   # Only what the lock names, with its checksums; again when the lock has changed.
   mkdir -p "$work"
+  cp "$here/browser.mjs" "$work"
   if ! cmp -s "$here/package-lock.json" "$work/installed"; then
     command -v npm >/dev/null || skip "npm is missing (Debian: apt-get install npm)"
     cp "$here/package.json" "$here/package-lock.json" "$work"
