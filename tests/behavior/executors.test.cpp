@@ -131,6 +131,23 @@ TEST_CASE("executors: one that refuses or drops work ends its server with a reas
   CHECK_FALSE(otpp::try_cast<lodger::note>(one.server));
 }
 
+TEST_CASE("executors: a server that has ended does not end again where its executor refuses work") {
+  conduct bad = GENERATE(conduct::throws, conduct::drops);
+  evicted one;
+  one.server.stop(asio::bind_executor(one.ours.get_executor(), [](std::exception_ptr) {}));
+  one.theirs.restart();
+  one.theirs.run();
+  REQUIRE(one.server.has_ended());
+  *one.executor.how = bad;
+  otpp::kill(one.server); // comes too late
+  std::optional<otpp::exit_reason> reason;
+  one.server.join(asio::bind_executor(
+      one.ours.get_executor(), [&](std::exception_ptr, otpp::exit_reason why) { reason = why; }));
+  one.ours.run();
+  REQUIRE(reason);
+  CHECK(*reason == otpp::exit_reason::normal());
+}
+
 TEST_CASE("executors: calls to a server whose executor refuses work say that it has exited") {
   conduct bad = GENERATE(conduct::throws, conduct::drops);
   evicted one;

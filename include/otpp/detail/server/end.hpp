@@ -330,6 +330,10 @@ inline void server_core::leave_state() noexcept {
 // ---- the end if nobody can run the server any more ----
 
 inline void server_core::on_executor_refused() noexcept {
+  if (mailbox_.is_closed()) {
+    discard_work(); // it has ended, and what was to be done since, such as an exit signal, is nobody's
+    return;
+  }
   try {
     throw std::runtime_error("its executor refuses to run it");
   } catch (...) {
