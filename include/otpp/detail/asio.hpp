@@ -12,6 +12,10 @@
 #define ASIO_STANDALONE 1
 #endif
 
+// Asio before 1.30 looks for macros of the standard library before it includes any of it, so that a file that begins with Asio
+// frees with operator delete what another one has from std::aligned_alloc (asio#1082).
+#include <version>
+
 #if defined(__GNUC__) && !defined(__cpp_rtti)
 #error "otpp needs run-time type information: compile without -fno-rtti"
 #elif defined(__GNUC__) && !defined(__cpp_exceptions)
@@ -43,7 +47,6 @@
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
-#include <version>
 
 #if ASIO_VERSION < 102300
 #include <asio/experimental/as_tuple.hpp>

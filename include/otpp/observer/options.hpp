@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
+
 #include <asio/ip/address.hpp>
 #include <asio/ip/address_v4.hpp>
 

@@ -6,6 +6,8 @@
 // header of Asio or otpp, and in every file of the test program: Asio has no hook for the time, so this
 // specializes the templates that read the clock. Outside of a world, timers use the real clock.
 
+#include <version> // first: why, is said in <otpp/detail/asio.hpp>
+
 #include <asio/detail/chrono_time_traits.hpp>
 #include <asio/wait_traits.hpp>
 

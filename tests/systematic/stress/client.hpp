@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
+
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>

@@ -7,6 +7,8 @@
 //
 //   otpp_stress [--messages N] [--seconds S] [--threads 1..8] [--servers N] [--seed N] [--storm N] [--soak]
 
+#include <otpp/detail/asio.hpp>
+
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <asio/system_executor.hpp>

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <otpp/detail/asio.hpp>
+
 #include <asio/io_context.hpp>
 
 #include <chrono>
