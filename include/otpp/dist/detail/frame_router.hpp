@@ -173,13 +173,13 @@ class frame_router {
 
   // Reads the From of a call. Null if there is none, or no such call can be.
   template <class Name>
-  std::shared_ptr<inbound_call> begin_call(const exported& to, const Name& name, term_reader& at) {
+  std::shared_ptr<inbound_call> begin_call(const Name& name, term_reader& at) {
     inbound_from from;
     if (!from.get(at)) {
       tell_unknown(name, "call", at.left());
       return nullptr;
     }
-    auto call = std::make_shared<inbound_call>(link_.shared_from_this(), from, to.who.id());
+    auto call = std::make_shared<inbound_call>(link_.shared_from_this(), from);
     if (!link_.add_call(call->key(), call)) { // one From at two servers, as of a request that was passed on
       call->use_number();
       link_.add_call(call->key(), call);
@@ -189,7 +189,7 @@ class frame_router {
 
   template <class Name>
   void take_call(const exported& to, const Name& name, term_reader& at) {
-    std::shared_ptr<inbound_call> call = begin_call(to, name, at);
+    std::shared_ptr<inbound_call> call = begin_call(name, at);
     if (!call) {
       return;
     }
@@ -207,7 +207,7 @@ class frame_router {
   // OTP's sys: of what it can ask, to show the state, and to end.
   template <class Name>
   void take_system(const exported& to, const Name& name, term_reader& at) {
-    std::shared_ptr<inbound_call> call = begin_call(to, name, at);
+    std::shared_ptr<inbound_call> call = begin_call(name, at);
     std::size_t size = 0;
     if (!call) {
       return;
@@ -311,15 +311,14 @@ class frame_router {
   void begin_monitor(const control_message& one) {
     exported target = node_.find_exported(one.to);
     const auto* process = std::get_if<pid_view>(&one.to);
-    const std::uint64_t number = process ? node_.process_of(*process) : target.who.id();
-    if (process && number == node_.process.id()) {
+    if (process && node_.process_of(*process) == node_.process.id()) {
       target.who = node_.process; // as which those call who are no processes
     }
     term_writer bytes;
     put_control_place(bytes, one.to);
     put_pid(bytes, one.from);
     put_ref(bytes, one.ref);
-    peer_tie made{number, bytes.take(), ref_key(one.ref)};
+    peer_tie made{bytes.take(), ref_key(one.ref)};
     if (target.who) {
       link_.tie(target.who, std::move(made));
     } else {

@@ -66,10 +66,8 @@ struct inbound_from {
 // peer has given up, or the connection is lost; what comes later is dropped. Used on the connection's executor.
 class inbound_call final : public open_inbound {
  public:
-  // With the process that is called, if there is one: its answers, and the news of its end, stay in order.
-  inbound_call(std::shared_ptr<peer_link> link, const inbound_from& from, std::uint64_t server = 0)
+  inbound_call(std::shared_ptr<peer_link> link, const inbound_from& from)
       : link_(std::move(link)),
-        server_(server),
         has_ref_(from.has_ref),
         is_alias_(from.is_alias),
         size_of_pid_(from.process.bytes.size()),
@@ -104,7 +102,7 @@ class inbound_call final : public open_inbound {
       term_writer& to = begin_answer();
       put(to);
       check_size(to);
-      send_in_order(*link_, process(), server_);
+      send_in_order(*link_, process());
     } catch (...) {
       end_with(std::current_exception());
     }
@@ -169,7 +167,7 @@ class inbound_call final : public open_inbound {
       to.tuple(2);
       to.atom("error");
       put_exception(to, error);
-      send_in_order(*link_, process(), server_);
+      send_in_order(*link_, process());
     } catch (...) {
       link_->fail("out of memory"); // the peer is told by the end of the connection
     }
@@ -196,7 +194,6 @@ class inbound_call final : public open_inbound {
   std::shared_ptr<peer_link> link_;
   asio::cancellation_signal cancel_;
   ref_key key_;
-  const std::uint64_t server_;
   bool has_ref_;
   bool is_alias_;
   std::size_t size_of_pid_;

@@ -126,7 +126,7 @@ class name_watch {
   static bool send(const state_type& s, const term_writer& what) {
     std::string frame;
     append_frame(frame, what.bytes());
-    return s.by->send_frames(std::move(frame), peer_output::any_sender);
+    return s.by->send_frames(std::move(frame), peer_output::any_line);
   }
 };
 

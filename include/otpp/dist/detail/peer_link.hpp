@@ -59,9 +59,9 @@ struct peer_identity {
 
 class peer_link;
 
-// Sends what was begun at the link to one of the peer's processes, behind what ours have sent there before. Of
-// process_elsewhere.hpp, which needs more than this.
-void send_in_order(peer_link& link, const pid_view& whom, std::uint64_t sender);
+// Sends what was begun at the link to one of the peer's processes, behind what was sent there before. Of process_elsewhere.hpp,
+// which needs more than this.
+void send_in_order(peer_link& link, const pid_view& whom);
 
 // A connection with a peer: what is to be written, the calls of both sides, and the peer's monitors. Shared by the
 // connection's process, the operations that have begun here, and whoever sends to the peer. Any thread may call what stands
@@ -107,22 +107,21 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   const asio::any_io_executor& executor() const noexcept { return executor_; }
   const std::string& peer() const noexcept { return peer_.name; }
 
-  // Adds frames that append_frame() has made, of a sender whose frames stay in order. Returns false if the connection is lost.
-  // Then it has not taken them.
-  bool send_frames(std::string&& frames, std::uint64_t sender) {
+  // Adds frames that append_frame() has made to a line of `output`. Returns false if the connection is lost. Then it has not taken
+  // them.
+  bool send_frames(std::string&& frames, std::uint64_t line) {
     return is_sent(
-        peer_.takes_fragments ? output.add(std::move(frames), sender)
-                              : output.add(all_without_fragments(frames), sender));
+        peer_.takes_fragments ? output.add(std::move(frames), line)
+                              : output.add(all_without_fragments(frames), line));
   }
 
   // Sends a call. Returns false, and takes nothing, if the connection is lost.
-  bool send_call(
-      std::string& frames, const ref_view& ref, outbound_calls::entry& call, std::uint64_t sender) {
+  bool send_call(std::string& frames, const ref_view& ref, outbound_calls::entry& call, std::uint64_t line) {
     if (!calls_there.add(ref, call)) {
       return false;
     }
     try {
-      send_frames(std::move(frames), sender); // if the connection is lost meanwhile, close() ends the call
+      send_frames(std::move(frames), line); // if the connection is lost meanwhile, close() ends the call
     } catch (...) {
       call = calls_there.take_ended(ref);
       throw;
@@ -182,15 +181,15 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
     return writer_;
   }
   term_writer& writer() noexcept { return writer_; } // what was begun
-  void send(std::uint64_t sender = peer_output::any_sender) {
+  void send(std::uint64_t line = peer_output::any_line) {
     std::size_t size = writer_.bytes().size();
     if (size > node_->how().limits().frame) {
       fail("a message for it has " + std::to_string(size) + " bytes, more than node_limits::frame");
       return;
     }
     node_->counted.sent.fetch_add(1, std::memory_order_relaxed);
-    auto added = peer_.takes_fragments ? output.add_frame(writer_.bytes(), sender)
-                                       : output.add_frame(without_fragments(writer_.bytes()), sender);
+    auto added = peer_.takes_fragments ? output.add_frame(writer_.bytes(), line)
+                                       : output.add_frame(without_fragments(writer_.bytes()), line);
     if (!is_sent(added) && is_open_) {
       fail_slow_reader();
     }
@@ -276,7 +275,7 @@ class peer_link : public std::enable_shared_from_this<peer_link> {
   void tell_end(const peer_tie& one, const exit_reason& reason) {
     one.begin_end(begin(), peer_.reasons);
     put_reason(writer_, reason);
-    send_in_order(*this, one.watcher(), one.process);
+    send_in_order(*this, one.watcher());
   }
 
   // ----

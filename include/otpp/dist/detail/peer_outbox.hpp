@@ -68,8 +68,9 @@ class peer_outbox {
     outbound_calls::entry call; // without one, nobody waits for anything
   };
 
-  peer_outbox(std::shared_ptr<node_core> core, std::string peer)
-      : core_(std::move(core)), peer_(std::move(peer)) {}
+  // What it sends has a line of its own in peer_output, or else that one.
+  peer_outbox(std::shared_ptr<node_core> core, std::string peer, std::uint64_t line = self().id())
+      : core_(std::move(core)), peer_(std::move(peer)), line_(line) {}
   peer_outbox(const peer_outbox&) = delete;
   peer_outbox& operator=(const peer_outbox&) = delete;
   ~peer_outbox() {
@@ -204,8 +205,8 @@ class peer_outbox {
       before(by, first);
       one.frames.insert(0, first);
     }
-    bool is_sent = one.call.call ? by->send_call(one.frames, one.ref, one.call, id_)
-                                 : by->send_frames(std::move(one.frames), id_);
+    bool is_sent = one.call.call ? by->send_call(one.frames, one.ref, one.call, line_)
+                                 : by->send_frames(std::move(one.frames), line_);
     if (is_sent) {
       core_->counted.sent.fetch_add(1, std::memory_order_relaxed);
     } else {
@@ -268,6 +269,7 @@ class peer_outbox {
 
   const std::shared_ptr<node_core> core_;
   const std::string peer_;
+  const std::uint64_t line_;
   const std::uint64_t id_ = self().id(); // of the process
   std::vector<item> kept_;
   std::size_t kept_size_ = 0;                // in bytes

@@ -36,8 +36,8 @@ inline void append_frame(std::string& to, std::string_view payload, std::size_t 
 //   asleep <-> awake   the writer, which is asleep if it has found nothing: who adds then wakes it
 //          -> closed   nothing more is taken: from outside, or because too much waits
 //
-// What is added is written in that order, but for long frames, if the peer takes fragments: those of several senders take
-// turns, and let shorter ones of others pass. What one sender adds stays in order, also behind its long frame.
+// What is added is written in that order, but for long frames, if the peer takes fragments: those of several lines take turns,
+// and let shorter ones of others pass. What is added to one line stays in order, also behind its long frame.
 //
 // Who sends much should wait above the high watermark, until no more than the low one is left: wait_for_room().
 class peer_output {
@@ -49,8 +49,8 @@ class peer_output {
     closed  // not added
   };
 
-  // The number of whoever sends something that need not stay in order with anything else.
-  static constexpr std::uint64_t any_sender = 0;
+  // The line of what need not stay in order with anything else.
+  static constexpr std::uint64_t any_line = 0;
 
   // In bytes that wait.
   struct watermarks {
@@ -63,9 +63,9 @@ class peer_output {
       : marks_(marks), in_fragments_(in_fragments) {}
 
   // Adds frames, each with its length before it (append_frame()). Takes them only if they are added.
-  added add(std::string&& frames, std::uint64_t sender = any_sender) {
+  added add(std::string&& frames, std::uint64_t line = any_line) {
     std::size_t size = frames.size();
-    return add_in_order(size, sender, [&](std::string* behind) {
+    return add_in_order(size, line, [&](std::string* behind) {
       if (behind) {
         behind->append(frames);
         return;
@@ -76,18 +76,18 @@ class peer_output {
         if (at != 0) {
           frames.erase(0, at);
         }
-        begin_sequence(sender, std::move(frames));
+        begin_sequence(line, std::move(frames));
       }
     });
   }
 
   // Adds one whose length is not before it yet.
-  added add_frame(std::string_view payload, std::uint64_t sender = any_sender) {
-    return add_in_order(4 + payload.size(), sender, [&](std::string* behind) {
+  added add_frame(std::string_view payload, std::uint64_t line = any_line) {
+    return add_in_order(4 + payload.size(), line, [&](std::string* behind) {
       if (!behind && in_fragments_ && is_long(payload.size())) {
         std::string frames;
         append_frame(frames, payload);
-        begin_sequence(sender, std::move(frames));
+        begin_sequence(line, std::move(frames));
       } else {
         append_frame(behind ? *behind : next_, payload);
       }
@@ -170,12 +170,12 @@ class peer_output {
   }
 
  private:
-  // What a sender has added from a long frame on.
+  // What was added to a line from a long frame on.
   //
   //   The frame that begins at `at` is long, and `done` bytes of what it carries are written. When all are, the short ones
   //   behind it are, and the next long one begins; if there is none, the sequence ends.
   struct sequence {
-    std::uint64_t sender;
+    std::uint64_t line;
     std::uint64_t number; // on the wire
     std::string frames;   // with their lengths
     std::size_t at = 0;
@@ -183,7 +183,7 @@ class peer_output {
   };
 
   template <class Append>
-  added add_in_order(std::size_t size, std::uint64_t sender, Append append) {
+  added add_in_order(std::size_t size, std::uint64_t line, Append append) {
     std::lock_guard lock(mutex_);
     if (state_ == state::closed) {
       return added::closed;
@@ -192,16 +192,16 @@ class peer_output {
       state_ = state::closed;
       return added::over;
     }
-    append(frames_of(sender));
+    append(frames_of(line));
     size_ += size;
     return std::exchange(state_, state::awake) == state::asleep ? added::first : added::queued;
   }
 
-  // What the sender adds goes there; null if nothing long of it waits.
-  std::string* frames_of(std::uint64_t sender) noexcept {
-    if (sender != any_sender) {
+  // What is added to the line goes there; null if nothing long of it waits.
+  std::string* frames_of(std::uint64_t line) noexcept {
+    if (line != any_line) {
       for (sequence& each : sequences_) {
-        if (each.sender == sender) {
+        if (each.line == line) {
           return &each.frames;
         }
       }
@@ -209,8 +209,8 @@ class peer_output {
     return nullptr;
   }
 
-  void begin_sequence(std::uint64_t sender, std::string frames) {
-    sequences_.push_back({sender, ++last_number_, std::move(frames)});
+  void begin_sequence(std::uint64_t line, std::string frames) {
+    sequences_.push_back({line, ++last_number_, std::move(frames)});
   }
 
   static bool is_long(std::size_t payload) noexcept { return payload > fragment_size + whole_frame.size(); }

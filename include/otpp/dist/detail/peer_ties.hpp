@@ -25,7 +25,6 @@ namespace otpp::detail {
 
 // A monitor that a peer's process has of one of ours.
 struct peer_tie {
-  std::uint64_t process = 0; // ours
   std::string bytes; // what its control message repeats: what is monitored, who monitors, the reference
   ref_key key;
 

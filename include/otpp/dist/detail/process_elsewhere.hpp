@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,18 +63,23 @@ inline known_process process_elsewhere(node_core& core, const pid_view& one) {
   return known;
 }
 
-inline void send_in_order(peer_link& link, const pid_view& whom, std::uint64_t sender) {
+inline void send_in_order(peer_link& link, const pid_view& whom) {
   remote_processes& all = link.node().processes_elsewhere();
   if (all.size() != 0 && link.writer().bytes().size() <= link.node().how().limits().frame) {
     pid stands_for_it = all.get(remote_identity::text_of(whom)).who;
     std::optional<server_ref<remote_process>> typed = stands_for_it.as<remote_process>();
     remote_process::passed_on told{link.shared_from_this(), {}};
     append_frame(told.frames, link.writer().bytes());
-    if (typed && remote_process::tell(*typed, std::move(told))) {
-      return;
+    if (typed) {
+      if (remote_process::tell(*typed, std::move(told))) {
+        return;
+      }
+      if (!stands_for_it.has_ended()) {
+        throw std::bad_alloc(); // it must not come before what waits there
+      }
     }
   }
-  link.send(sender);
+  link.send(remote_process::line_to(whom));
 }
 
 } // namespace otpp::detail

@@ -98,10 +98,16 @@ class remote_process {
   static constexpr bool is_for_itself = std::same_as<M, ended> || std::same_as<M, connection_changed> ||
                                         std::same_as<M, done_here> || std::same_as<M, passed_on>;
 
+  // Of peer_output: all that is sent to one process, by what stands here for it and without.
+  static std::uint64_t line_to(const pid_view& whom) noexcept {
+    constexpr std::uint64_t is_pid = std::uint64_t(1) << 63; // others have the id of a process here
+    return is_pid | std::uint64_t(whom.serial) << 32 | whom.id;
+  }
+
   class target {
    public:
     target(std::shared_ptr<node_core> core, known_process one)
-        : outbox_(std::move(core), one.what->node),
+        : outbox_(std::move(core), one.what->node, line_to(one.what->view())),
           what_(std::move(one.what)),
           links_(std::move(one.links)),
           text_(remote_identity::text_of(what_->view())),
@@ -139,6 +145,14 @@ class remote_process {
 
     // Monitors it, unless it does already.
     void monitor() { outbox_.send({}); }
+
+    // If there is a new connection, the last one is lost: then that is told, and what was done by it counts no more.
+    void follow_connection() {
+      std::shared_ptr<peer_link> now = outbox_.core().link_with(outbox_.peer());
+      if (now && now != by_) {
+        monitor();
+      }
+    }
 
     void send(const term_writer& content) {
       peer_outbox::item one;
@@ -268,6 +282,7 @@ class remote_process {
     std::uint64_t by = told.by ? told.by->id() : core.process.id();
     term_writer out;
     out.reader = &core;
+    to->follow_connection();
     switch (told.what) {
       case process::deed::monitor: to->monitor(); return;
       case process::deed::link:
@@ -278,7 +293,12 @@ class remote_process {
         give_out_caller(core, told.by.get());
         put_link(out, core.identity_of(by), to->identity());
         break;
-      case process::deed::unlink: put_unlink_id(out, told.cut, core.identity_of(by), to->identity()); break;
+      case process::deed::unlink:
+        if (to->links().last_cut(by) == 0) {
+          return; // the link was lost with its connection; one that the other side has made since is to stay
+        }
+        put_unlink_id(out, told.cut, core.identity_of(by), to->identity());
+        break;
       case process::deed::stop: // {system, {Pid, Ref}, {terminate, Reason}}; its end is the answer
         put_send(out, to->identity());
         out.tuple(3);

@@ -77,7 +77,7 @@ class signal_router {
       if (found) {
         found->disconnect();
       }
-      send_in_order(link_, one.from, sender(one));
+      send_in_order(link_, one.from);
     };
     theirs.links ? theirs.links->alone(undo) : undo();
   }
@@ -126,15 +126,11 @@ class signal_router {
   known_process known(const pid_view& one) const {
     return node_.processes_elsewhere().get(remote_identity::text_of(one));
   }
-  // As that of the process which is named, also if that has ended: what it has sent before may be on the way.
-  std::uint64_t sender(const control_message& one) const noexcept {
-    return node_.process_of(*std::get_if<pid_view>(&one.to));
-  }
   void refuse_link(const control_message& one) {
     term_writer& to = link_.begin();
     put_exit(to, *std::get_if<pid_view>(&one.to), one.from, reason_form::in_tuple);
     to.atom(atom_of(errc::no_process));
-    send_in_order(link_, one.from, sender(one));
+    send_in_order(link_, one.from);
   }
 
   peer_link& link_;

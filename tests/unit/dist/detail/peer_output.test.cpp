@@ -211,7 +211,7 @@ TEST_CASE("peer_output: a long frame is written in fragments, the last of which 
   }
 }
 
-TEST_CASE("peer_output: fragments of several senders take turns, and short frames pass", "[dist]") {
+TEST_CASE("peer_output: fragments of several lines take turns, and short frames pass", "[dist]") {
   peer_output out(outgoing::at_most(std::size_t(1) << 30), true);
   out.add(outgoing::framed({outgoing::frame_of('a', 3 * outgoing::part)}), 1);
   out.add(outgoing::framed({outgoing::frame_of('b', 2 * outgoing::part)}), 2);
@@ -221,7 +221,7 @@ TEST_CASE("peer_output: fragments of several senders take turns, and short frame
   CHECK(outgoing::read_back(frames) == "c5 b131072 a196608");
 }
 
-TEST_CASE("peer_output: what one sender adds stays in order", "[dist]") {
+TEST_CASE("peer_output: what is added to one line stays in order", "[dist]") {
   peer_output out(outgoing::at_most(std::size_t(1) << 30), true);
   out.add(
       outgoing::framed(

@@ -5,6 +5,7 @@
 #include <otpp/dist.hpp>
 #include <otpp/dist/detail/control.hpp>
 #include <otpp/dist/detail/identity.hpp>
+#include <otpp/dist/detail/incoming_fragments.hpp>
 #include <otpp/gen_server/send.hpp>
 #include <otpp/gen_server/start.hpp>
 #include <otpp/outcome.hpp>
@@ -25,6 +26,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 namespace in_order {
@@ -41,9 +43,18 @@ struct burst {
   static constexpr auto term = otpp::as::tagged("burst");
 };
 
+struct archive {
+  using reply_type = std::string;
+  static constexpr auto term = otpp::as::tagged("archive");
+};
+struct tell {
+  otpp::pid who;
+  static constexpr auto term = otpp::as::tagged("tell");
+};
+
 // Sends, and then answers; or ends, without an answer.
 struct reporter {
-  using messages = otpp::message_list<burst>;
+  using messages = otpp::message_list<burst, archive, tell>;
   static int init() { return 0; }
   static otpp::outcome<int> handle_call(const burst& m, int&) {
     for (int n = 1; n <= m.n; ++n) {
@@ -54,6 +65,8 @@ struct reporter {
     }
     return m.n;
   }
+  static std::string handle_call(const archive&, int&) { return std::string(std::size_t(16) << 20, 'x'); }
+  static void handle_info(const tell& m, int&) { otpp::try_send(m.who, news{1}); }
 };
 
 struct see {
@@ -82,6 +95,18 @@ std::string call_of(const raw_peer& peer, std::uint32_t number, int n, bool ends
   return out.take();
 }
 
+std::string call_for_archive(const raw_peer& peer) {
+  otpp::detail::term_writer out;
+  otpp::detail::put_reg_send(out, peer.process(), "reporter");
+  out.tuple(3);
+  out.atom("$gen_call");
+  out.tuple(2);
+  otpp::detail::put_pid(out, peer.process());
+  otpp::detail::put_ref(out, peer.reference(1));
+  out.atom("archive");
+  return out.take();
+}
+
 // What comes, but for monitors, until it is no news: how many of them in order, and the rest as a text.
 struct seen {
   int news = 0;
@@ -107,11 +132,12 @@ asio::awaitable<seen> read_all(raw_peer& peer) {
   co_return all;
 }
 
-std::string pid_for_viewer(const raw_peer& from, std::uint32_t id) {
+// {Tag, Pid}
+std::string pid_for(const char* server, const char* tag, const raw_peer& from, std::uint32_t id) {
   otpp::detail::term_writer out;
-  otpp::detail::put_reg_send(out, from.process(), "viewer");
+  otpp::detail::put_reg_send(out, from.process(), server);
   out.tuple(2);
-  out.atom("see");
+  out.atom(tag);
   otpp::detail::put_pid(out, from.process(id));
   return out.take();
 }
@@ -144,7 +170,7 @@ TEST_CASE("process_elsewhere: the limit is that of each node", "[dist]") {
       raw_peer peer(executor, name);
       co_await peer.connect(a.local_endpoint(), "a@127.0.0.1");
       for (std::uint32_t id = 1; id != 8; ++id) {
-        co_await peer.send(in_order::pid_for_viewer(peer, id));
+        co_await peer.send(in_order::pid_for("viewer", "see", peer, id));
       }
       count += 7;
       co_await until_later([&] { return a.statistics().received == count; });
@@ -179,6 +205,39 @@ TEST_CASE("process_elsewhere: an answer, and the news of an end, come after what
     in_order::seen all = co_await in_order::read_all(peer);
     CHECK(all.news == 20);
     CHECK(all.last == "normal");
+    co_await a.close();
+  });
+}
+
+TEST_CASE("process_elsewhere: a long answer is not overtaken by what is sent to its caller later", "[dist]") {
+  connection_log log;
+  run_long([]() -> asio::awaitable<void> {
+    node_table table;
+    otpp::dist::node_options how = table.options("a@127.0.0.1");
+    how.knows<in_order::news>().watermarks(std::size_t(24) << 20, std::size_t(8) << 20);
+    otpp::dist::node a = co_await table.open(how);
+    auto server = co_await otpp::start<in_order::reporter>();
+    a.publish(server, "reporter");
+    raw_peer peer(co_await asio::this_coro::executor, "raw@127.0.0.1");
+    co_await peer.connect(a.local_endpoint(), "a@127.0.0.1");
+    co_await peer.send(in_order::call_for_archive(peer));
+    co_await until_later([&] { return a.statistics().sent == 1; });
+    co_await peer.send(
+        in_order::pid_for("reporter", "tell", peer, 1)); // what stands for the caller is made now
+    co_await until_later([&] { return a.statistics().sent >= 2; });
+    otpp::detail::incoming_fragments fragments(std::size_t(32) << 20);
+    std::vector<std::size_t> sizes; // of messages
+    while (sizes.size() != 2) {
+      std::string frame = co_await peer.read();
+      std::string_view whole = frame;
+      otpp::detail::control_message one;
+      if (fragments.take(whole) == otpp::detail::incoming_fragments::found::frame &&
+          otpp::detail::parse_control(whole, one) && one.op != otpp::detail::control_op::monitor_p) {
+        sizes.push_back(one.message.size());
+      }
+    }
+    CHECK(sizes[0] > std::size_t(16) << 20);
+    CHECK(sizes[1] < 100);
     co_await a.close();
   });
 }

@@ -236,7 +236,7 @@ struct dying {
     otpp::detail::put_ref(tie, ref);
     auto& core = *otpp::detail::access::core(what.far);
     auto& target = otpp::detail::gen_server<otpp::detail::remote_process>::state_of(core);
-    target->by()->tell_end({0, tie.take(), {}}, otpp::exit_reason::normal());
+    target->by()->tell_end({tie.take(), {}}, otpp::exit_reason::normal());
   }
 };
 
@@ -554,6 +554,43 @@ TEST_CASE("signal_router: what a new connection brings comes behind the loss of 
     co_await until_later([&] { return s.seen->told.size() >= 3; });
     CHECK(s.seen->told.size() == 3);
     CHECK(s.seen->told.back().text == "exit: boom"); // the new link
+  });
+}
+
+TEST_CASE("signal_router: a link that was lost is not cut by the next connection", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    co_await s.tie();
+    for (std::size_t size :
+         {std::size_t(16) << 20, std::size_t(1)}) { // what stands for the peer's process waits, as above
+      otpp::try_send(s.far, otpp::term::of(std::string(size, 'x')));
+      co_await some_steps();
+    }
+    co_await s.untie();
+    raw_peer next(co_await asio::this_coro::executor, s.peer.name());
+    co_await next.connect(s.node.local_endpoint(), s.node.name());
+    signals::term_writer link;
+    otpp::detail::put_link(link, next.process(), s.ours());
+    co_await next.send(std::string(link.bytes()));
+    signals::term_writer bump;
+    otpp::detail::put_reg_send(bump, next.process(), "agent");
+    otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
+    co_await next.send(std::string(bump.bytes()));
+    co_await until_later([&] { return s.seen->count == 100; }); // it has the link
+    otpp::try_send(s.far, otpp::term::of(otpp::atom("last")));
+    std::string text;
+    while (text != "last") {
+      std::string frame = co_await next.read();
+      signals::control_message one = s.parsed(frame);
+      CHECK(one.op != signals::control_op::unlink_id);
+      text = one.message.empty() ? text : otpp::detail::term_printer(one.message, 100).print();
+    }
+    signals::term_writer exit;
+    otpp::detail::put_exit(exit, next.process(), s.ours(), signals::reason_form::as_payload);
+    exit.atom("boom");
+    co_await next.send(std::string(exit.bytes()));
+    co_await until_later([&] { return !s.seen->told.empty(); });
+    REQUIRE(s.seen->told.size() == 1);
+    CHECK(s.seen->told.back().text == "exit: boom");
   });
 }
 
