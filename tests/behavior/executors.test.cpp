@@ -139,7 +139,9 @@ TEST_CASE("executors: a server that has ended does not end again where its execu
   one.theirs.run();
   REQUIRE(one.server.has_ended());
   *one.executor.how = bad;
-  otpp::kill(one.server); // comes too late
+  for (int n = 0; n != 3; ++n) {
+    otpp::kill(one.server); // comes too late
+  }
   std::optional<otpp::exit_reason> reason;
   one.server.join(asio::bind_executor(
       one.ours.get_executor(), [&](std::exception_ptr, otpp::exit_reason why) { reason = why; }));

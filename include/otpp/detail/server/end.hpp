@@ -5,6 +5,7 @@
 #include <otpp/crash_report.hpp>
 #include <otpp/detail/queue/envelope.hpp>
 #include <otpp/detail/queue/mailbox.hpp>
+#include <otpp/detail/queue/task.hpp>
 #include <otpp/detail/reply/reply_slot.hpp>
 #include <otpp/detail/runtime/context_state.hpp>
 #include <otpp/detail/server/exit_signals.hpp>
@@ -331,7 +332,7 @@ inline void server_core::leave_state() noexcept {
 
 inline void server_core::on_executor_refused() noexcept {
   if (mailbox_.is_closed()) {
-    discard_work(); // it has ended, and what was to be done since, such as an exit signal, is nobody's
+    discard_late();
     return;
   }
   try {
@@ -339,6 +340,19 @@ inline void server_core::on_executor_refused() noexcept {
   } catch (...) {
     end_at_once(exit_reason(std::current_exception()));
   }
+}
+
+// It has ended: what has come since has no effect. Other threads go on pushing, so that it sleeps then, as after a turn.
+inline void server_core::discard_late() noexcept {
+  do {
+    while (queued* next = mailbox_.pop_any()) {
+      if (next->what() == queued::kind::message) {
+        accept(static_cast<envelope&>(*next));
+      } else {
+        static_cast<task*>(next)->discard();
+      }
+    }
+  } while (!mailbox_.park());
 }
 
 // The end if nobody can run the server any more. Like the end above, but without `terminate`, and without

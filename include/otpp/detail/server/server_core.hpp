@@ -351,6 +351,7 @@ class server_core : public process {
   void on_context_destroyed() noexcept override { end_at_once(exit_reason::killed()); }
   void on_executor_refused() noexcept override;
   void end_at_once(exit_reason reason) noexcept;
+  void discard_late() noexcept;
 
   // ---- for the handler coroutine, inside a step ----
 
