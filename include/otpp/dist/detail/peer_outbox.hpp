@@ -66,9 +66,10 @@ class peer_outbox {
     std::string frames;
     ref_view ref;
     outbound_calls::entry call; // without one, nobody waits for anything
+    std::uint64_t links = 0;    // links() when it was made, if it is of those
   };
 
-  // What it sends has a line of its own in peer_output, or else that one.
+  // `line`: that of peer_output in which it sends; by default that of its process, as of outbound_calls::entry::target.
   peer_outbox(std::shared_ptr<node_core> core, std::string peer, std::uint64_t line = self().id())
       : core_(std::move(core)), peer_(std::move(peer)), line_(line) {}
   peer_outbox(const peer_outbox&) = delete;
@@ -92,6 +93,10 @@ class peer_outbox {
     }
     append_frame(one.frames, content.bytes());
   }
+
+  // The links that are made and cut by what is sent; when they are lost, what of them waits here is lost with them.
+  std::uint64_t links() const noexcept { return links_; }
+  void forget_links() noexcept { ++links_; }
 
   // Called with the connection before something is sent there; what it adds goes first.
   std::function<void(const std::shared_ptr<peer_link>&, std::string& frames)> before;
@@ -203,6 +208,9 @@ class peer_outbox {
     std::string first;
     if (before) {
       before(by, first);
+      if (one.links != 0 && one.links != links_) {
+        one.frames.clear();
+      }
       one.frames.insert(0, first);
     }
     bool is_sent = one.call.call ? by->send_call(one.frames, one.ref, one.call, line_)
@@ -272,7 +280,8 @@ class peer_outbox {
   const std::uint64_t line_;
   const std::uint64_t id_ = self().id(); // of the process
   std::vector<item> kept_;
-  std::size_t kept_size_ = 0;                // in bytes
+  std::size_t kept_size_ = 0; // in bytes
+  std::uint64_t links_ = 1;
   std::shared_ptr<asio::steady_timer> room_; // wakes the process that waits for it
   bool is_connecting_ = false;
   bool is_alive_ = true;

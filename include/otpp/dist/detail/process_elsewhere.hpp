@@ -68,9 +68,9 @@ inline void send_in_order(peer_link& link, const pid_view& whom) {
   if (all.size() != 0 && link.writer().bytes().size() <= link.node().how().limits().frame) {
     pid stands_for_it = all.get(remote_identity::text_of(whom)).who;
     std::optional<server_ref<remote_process>> typed = stands_for_it.as<remote_process>();
-    remote_process::passed_on told{link.shared_from_this(), {}};
-    append_frame(told.frames, link.writer().bytes());
     if (typed) {
+      remote_process::passed_on told{link.shared_from_this(), {}};
+      append_frame(told.frames, link.writer().bytes());
       if (remote_process::tell(*typed, std::move(told))) {
         return;
       }

@@ -88,7 +88,8 @@ class remote_process {
     std::uint64_t cut = 0;             // of an unlink, or of that which a link follows
   };
 
-  // What a connection has for the other, such as an answer: behind the messages that wait here, by that connection or not at all.
+  // What a connection has for the other, such as an answer: behind the messages that wait here, and not if that connection is lost
+  // when their turn has come.
   struct passed_on {
     std::shared_ptr<peer_link> by;
     std::string frames;
@@ -98,9 +99,10 @@ class remote_process {
   static constexpr bool is_for_itself = std::same_as<M, ended> || std::same_as<M, connection_changed> ||
                                         std::same_as<M, done_here> || std::same_as<M, passed_on>;
 
-  // Of peer_output: all that is sent to one process, by what stands here for it and without.
+  // The line in peer_output of all that is sent to one process, whether by what stands for it here or by the connection.
   static std::uint64_t line_to(const pid_view& whom) noexcept {
-    constexpr std::uint64_t is_pid = std::uint64_t(1) << 63; // others have the id of a process here
+    constexpr std::uint64_t is_pid = std::uint64_t(1)
+                                     << 63; // what stands for a name has the id of its process
     return is_pid | std::uint64_t(whom.serial) << 32 | whom.id;
   }
 
@@ -146,17 +148,25 @@ class remote_process {
     // Monitors it, unless it does already.
     void monitor() { outbox_.send({}); }
 
-    // If there is a new connection, the last one is lost: then that is told, and what was done by it counts no more.
+    // If its connection is lost that is told now, and not behind what is done meanwhile.
     void follow_connection() {
       std::shared_ptr<peer_link> now = outbox_.core().link_with(outbox_.peer());
-      if (now && now != by_) {
-        monitor();
+      if ((by_ && by_ != now) || links_->has_made_by_other(now ? now->process.id() : 0)) {
+        break_off(*this);
       }
     }
 
     void send(const term_writer& content) {
       peer_outbox::item one;
       outbox_.add_frame(one, content);
+      outbox_.send(std::move(one));
+    }
+
+    // The same, of links: it is lost with them.
+    void send_of_links(const term_writer& content) {
+      peer_outbox::item one;
+      outbox_.add_frame(one, content);
+      one.links = outbox_.links();
       outbox_.send(std::move(one));
     }
 
@@ -267,8 +277,9 @@ class remote_process {
   static void handle_cast(const connection_changed& told, state_type& to) {
     remote_links& links = to->links();
     bool is_lost = told.lost && (to->by() == told.lost || links.has_made_by(told.lost->process.id()));
-    bool is_replaced = told.made && ((to->by() && to->by() != told.made) ||
-                                     links.has_made_by_other(told.made->process.id()));
+    bool is_replaced =
+        told.made && to->outbox().core().link_with(to->outbox().peer()) == told.made &&
+        ((to->by() && to->by() != told.made) || links.has_made_by_other(told.made->process.id()));
     if (is_lost || is_replaced || (told.could_not_be_made && !to->by())) {
       break_off(*to);
     }
@@ -292,13 +303,15 @@ class remote_process {
         to->links().link_follows(by, told.cut);
         give_out_caller(core, told.by.get());
         put_link(out, core.identity_of(by), to->identity());
-        break;
+        to->send_of_links(out);
+        return;
       case process::deed::unlink:
         if (to->links().last_cut(by) == 0) {
           return; // the link was lost with its connection; one that the other side has made since is to stay
         }
         put_unlink_id(out, told.cut, core.identity_of(by), to->identity());
-        break;
+        to->send_of_links(out);
+        return;
       case process::deed::stop: // {system, {Pid, Ref}, {terminate, Reason}}; its end is the answer
         put_send(out, to->identity());
         out.tuple(3);
@@ -308,9 +321,9 @@ class remote_process {
         put_ref(out, core.new_ref());
         put_request(out, *told.reason);
         to->stopped = told.reason;
-        break;
+        to->send(out);
+        return;
     }
-    to->send(out);
   }
 
   // If that connection is lost, so is this.
@@ -356,7 +369,9 @@ class remote_process {
       });
     }
     auto whom = access::make<server_ref<remote_process>>(intrusive_ptr<server_core>(&core));
+    const std::uint64_t cut = what == process::deed::unlink ? told.cut : 0;
     if (!tell(whom, std::move(told)) && !core.has_ended()) {
+      links->acknowledge(by ? by->id() : 0, cut); // nobody else will
       throw std::bad_alloc();
     }
   }
@@ -370,6 +385,7 @@ class remote_process {
   static void break_off(target& to) {
     to.forget_connection();
     to.links().clear();
+    to.outbox().forget_links();
     intrusive_ptr<server_core> mine = running_process("break_off");
     mine->break_off(make_error(errc::no_connection, "connection", {}, to.describe()));
     // Not by link(), which looks for it among all that the node is linked with.

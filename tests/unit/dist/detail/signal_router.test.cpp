@@ -58,6 +58,7 @@ struct site {
       : node(std::move(opened)), peer(std::move(executor), "c@127.0.0.1") {}
 
   otpp::dist::node node;
+  node_table table;
   raw_peer peer;
   std::shared_ptr<agent::seen> seen = std::make_shared<agent::seen>();
   otpp::server_ref<agent> server;
@@ -185,7 +186,19 @@ struct hasty {
     using reply_type = void;
   };
 
+  // Links, and the connection cannot be made, which begins with that link.
+  struct link_lost {
+    otpp::pid far;
+    using reply_type = void;
+  };
+
   static int init() { return 0; }
+  static void handle_call(const link_lost& what, int&) {
+    otpp::link(what.far);
+    otpp::detail::remote_process::tell(
+        *what.far.as<otpp::detail::remote_process>(),
+        otpp::detail::remote_process::connection_changed{nullptr, nullptr, true});
+  }
   static void handle_call(const link_late& what, int&) {
     otpp::try_send(what.far, otpp::term::of(std::string(std::size_t(16) << 20, 'x')));
     otpp::unlink(what.far);
@@ -270,6 +283,7 @@ void with_a_peer(Body body, std::size_t high_watermark = std::size_t(1) << 20) {
     how.watermarks(high_watermark, high_watermark / 4);
     otpp::dist::node opened = co_await table.open(how);
     site s(executor, opened);
+    s.table = table;
     s.server = co_await otpp::start<agent>(s.seen);
     s.node.publish(s.server, "agent");
     agent::trap on{true};
@@ -591,6 +605,32 @@ TEST_CASE("signal_router: a link that was lost is not cut by the next connection
     co_await until_later([&] { return !s.seen->told.empty(); });
     REQUIRE(s.seen->told.size() == 1);
     CHECK(s.seen->told.back().text == "exit: boom");
+  });
+}
+
+TEST_CASE(
+    "signal_router: a link that was lost before there is a connection is not made by the next", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    auto executor = co_await asio::this_coro::executor;
+    asio::ip::tcp::acceptor at(executor, {asio::ip::address_v4::loopback(), 0});
+    s.table.add(s.peer.name(), at.local_endpoint());
+    s.peer.socket().close();
+    co_await until_later([&] { return s.node.peers().empty(); });
+    auto server = co_await otpp::start<signals::hasty>();
+    signals::hasty::link_lost lost{s.far};
+    co_await otpp::call(server, lost);
+    otpp::exit_reason why = co_await server.join();
+    CHECK(why.message().find("no connection") != std::string::npos);
+    raw_peer next(executor, s.peer.name());
+    co_await next.accept(at);
+    otpp::try_send(s.far, otpp::term::of(otpp::atom("last")));
+    std::string text;
+    while (text != "last") {
+      std::string frame = co_await next.read();
+      signals::control_message one = s.parsed(frame);
+      CHECK(one.op != signals::control_op::link);
+      text = one.message.empty() ? text : otpp::detail::term_printer(one.message, 100).print();
+    }
   });
 }
 
