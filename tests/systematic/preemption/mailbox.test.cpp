@@ -115,6 +115,20 @@ struct post_office : preemption::scenario {
     }
   }
 
+  // As process::discard_work() does it. Returns the number of tasks.
+  int take_left() {
+    int tasks = 0;
+    for (queued* item = box.bar(); item;) {
+      queued* one = std::exchange(item, item->next);
+      if (one->what() == queued::kind::task) {
+        ++tasks;
+      } else {
+        take(static_cast<letter&>(*one));
+      }
+    }
+    return tasks;
+  }
+
   // As process::run_steps() and server_core do it.
   void receive(bool has_limit) {
     int received = 0;
@@ -141,9 +155,7 @@ struct post_office : preemption::scenario {
         wake.wait();
       }
     }
-    mailbox::leftovers left = box.bar();
-    expect(left.tasks.empty(), "a task was left behind");
-    take_all(left.messages, false);
+    expect(take_left() == 0, "a task was left behind");
     expect(box.submit(farewells[0]) == mailbox::result::closed, "a barred mailbox takes a task");
   }
 
@@ -180,6 +192,30 @@ struct close : post_office {
   }
 };
 const entry close_entry("mailbox.close", 3, 3, preemption::make<close>);
+
+// Closed and barred while others send, as where an executor refuses to run the receiver.
+struct refuse : post_office {
+  refuse() : post_office(0, 0) {}
+
+  void run(int thread) override {
+    if (thread == 3) {
+      wake.wait();
+      take_all(box.close(), false);
+      take_left();
+      return;
+    }
+    for (int number = 0; number != 2; ++number) {
+      letter& one = fresh(thread - 1, number);
+      mailbox::result result = box.push(one);
+      if (result == mailbox::result::closed) {
+        one.end();
+      }
+      woken_by(result);
+    }
+    leave(thread - 1);
+  }
+};
+const entry refuse_entry("mailbox.refuse", 3, 3, preemption::make<refuse>);
 
 // Room for one: the second sender takes its message back while it stands in line.
 struct withdraw : post_office {

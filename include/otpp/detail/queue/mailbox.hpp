@@ -297,15 +297,14 @@ class mailbox {
     return line->take_behind(let_all_go());
   }
 
-  struct leftovers {
-    task_list tasks;
-    envelope* messages; // that arrived after it was closed
-  };
-
-  // Bars the mailbox for everything, and takes what is in it. Precondition: no other thread is pushing.
-  leftovers bar() noexcept {
-    envelope* messages = take_messages();
-    return {task_list(static_cast<task*>(queue_.bar())), messages};
+  // Bars the mailbox for everything, and takes what is in it: tasks, and messages that came after it was closed.
+  queued* bar() noexcept {
+    queued* rest = queue_.bar();
+    if (!aside_) {
+      return rest;
+    }
+    last_aside_->next = rest;
+    return std::exchange(aside_, nullptr);
   }
 
  private:

@@ -37,13 +37,11 @@ class exit_reason;
 
 namespace otpp::detail {
 
-// A strand with a mailbox: it runs one step at a time. It lives on a context until it ends or the context is
-// destroyed.
+// A strand with a mailbox: it runs one step at a time. It lives on a context until it ends or the context is destroyed.
 //
-// The mailbox's state word says whether a thread is responsible for running the process. "Parked" means that
-// none is. The thread that changes it from parked must make the process run, either by claiming it for its
-// own turn or by posting an activation to the lane. So at most one activation is posted at any time, and its
-// memory is preallocated here.
+// The mailbox's state word says whether a thread is responsible for running the process. "Parked" means that none is. The thread
+// that changes it from parked must make the process run, either by claiming it for its own turn or by posting an activation to the
+// lane. So at most one activation is posted at any time, and its memory is preallocated here.
 class process : public counted<process> {
  public:
   virtual ~process() = default;
@@ -265,6 +263,10 @@ class process : public counted<process> {
 
   // Called when the context is destroyed: discards what is queued, without running it.
   void discard_work() noexcept;
+  void discard(queued& it) noexcept {
+    it.what() == queued::kind::message ? accept(static_cast<envelope&>(it))
+                                       : static_cast<task&>(it).discard();
+  }
 
   mailbox mailbox_;
 
@@ -386,9 +388,8 @@ inline void process::deactivate(turn* here) noexcept {
 }
 
 inline void process::discard_work() noexcept {
-  mailbox::leftovers left = mailbox_.bar();
-  while (left.messages) {
-    accept(*std::exchange(left.messages, left.messages->next_envelope()));
+  for (queued* item = mailbox_.bar(); item;) {
+    discard(*std::exchange(item, item->next));
   }
 }
 

@@ -346,11 +346,7 @@ inline void server_core::on_executor_refused() noexcept {
 inline void server_core::discard_late() noexcept {
   do {
     while (queued* next = mailbox_.pop_any()) {
-      if (next->what() == queued::kind::message) {
-        accept(static_cast<envelope&>(*next));
-      } else {
-        static_cast<task*>(next)->discard();
-      }
+      discard(*next);
     }
   } while (!mailbox_.park());
 }
