@@ -12,6 +12,7 @@
 #include <otpp/process/link.hpp>
 #include <otpp/process/self.hpp>
 #include <otpp/term.hpp>
+#include <otpp/term/detail/print.hpp>
 #include <otpp/term/detail/writer.hpp>
 
 #include "support/agents.hpp"
@@ -25,6 +26,8 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
+#include <asio/ip/address_v4.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/this_coro.hpp>
 
 #include <chrono>
@@ -159,6 +162,49 @@ struct site {
   asio::awaitable<void> untie() {
     agent::untie whom{far};
     co_await otpp::call(server, whom);
+  }
+
+  // What stands for the peer's process waits from here on, as the peer reads nothing, and takes no messages meanwhile.
+  asio::awaitable<void> crowd() {
+    for (std::size_t size : {std::size_t(16) << 20, std::size_t(1)}) {
+      otpp::try_send(far, otpp::term::of(std::string(size, 'x')));
+      co_await some_steps();
+    }
+  }
+
+  // The peer connects anew, and links its process with the agent, which has the link then.
+  asio::awaitable<void> link_by(raw_peer& next) {
+    co_await next.connect(node.local_endpoint(), node.name());
+    term_writer link;
+    otpp::detail::put_link(link, next.process(), ours());
+    co_await next.send(std::string(link.bytes()));
+    term_writer bump;
+    otpp::detail::put_reg_send(bump, next.process(), "agent");
+    otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
+    co_await next.send(std::string(bump.bytes()));
+    co_await until_later([&] { return seen->count == 100; });
+  }
+
+  // Its process ends, and tells that by the link.
+  asio::awaitable<void> end_by(raw_peer& next) {
+    term_writer exit;
+    otpp::detail::put_exit(exit, next.process(), ours(), reason_form::as_payload);
+    exit.atom("boom");
+    co_await next.send(std::string(exit.bytes()));
+  }
+
+  // Reads all until "last" comes, which is sent now. Returns the kinds.
+  asio::awaitable<std::set<control_op>> kinds_by(raw_peer& next) {
+    otpp::try_send(far, otpp::term::of(otpp::atom("last")));
+    std::set<control_op> kinds;
+    std::string text;
+    while (text != "last") {
+      std::string frame = co_await next.read();
+      control_message one = parsed(frame);
+      kinds.insert(one.op);
+      text = one.message.empty() ? text : otpp::detail::term_printer(one.message, 100).print();
+    }
+    co_return kinds;
   }
 
  private:
@@ -540,31 +586,16 @@ TEST_CASE("signal_router: what a new connection brings comes behind the loss of 
     co_await otpp::call(s.server, watch);
     co_await s.link();
     co_await s.call("get");
-    // What stands for the peer's process waits, as the peer reads nothing, and takes no messages meanwhile.
-    for (std::size_t size : {std::size_t(16) << 20, std::size_t(1)}) {
-      otpp::try_send(s.far, otpp::term::of(std::string(size, 'x')));
-      co_await some_steps();
-    }
+    co_await s.crowd();
     raw_peer next(co_await asio::this_coro::executor, s.peer.name());
-    co_await next.connect(s.node.local_endpoint(), s.node.name());
-    signals::term_writer link;
-    otpp::detail::put_link(link, next.process(), s.ours());
-    co_await next.send(std::string(link.bytes()));
-    signals::term_writer bump;
-    otpp::detail::put_reg_send(bump, next.process(), "agent");
-    otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
-    co_await next.send(std::string(bump.bytes()));
-    co_await until_later([&] { return s.seen->count == 100; });
+    co_await s.link_by(next);
     CHECK(s.seen->told.size() == 2);
     for (const agent::news& each : s.seen->told) {
       CHECK(each.text.ends_with(": no connection"));
     }
     co_await s.peer.wait_for_end();
     co_await some_steps();
-    signals::term_writer exit;
-    otpp::detail::put_exit(exit, next.process(), s.ours(), signals::reason_form::as_payload);
-    exit.atom("boom");
-    co_await next.send(std::string(exit.bytes()));
+    co_await s.end_by(next);
     co_await until_later([&] { return s.seen->told.size() >= 3; });
     CHECK(s.seen->told.size() == 3);
     CHECK(s.seen->told.back().text == "exit: boom"); // the new link
@@ -574,34 +605,13 @@ TEST_CASE("signal_router: what a new connection brings comes behind the loss of 
 TEST_CASE("signal_router: a link that was lost is not cut by the next connection", "[dist]") {
   signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
     co_await s.tie();
-    for (std::size_t size :
-         {std::size_t(16) << 20, std::size_t(1)}) { // what stands for the peer's process waits, as above
-      otpp::try_send(s.far, otpp::term::of(std::string(size, 'x')));
-      co_await some_steps();
-    }
+    co_await s.crowd();
     co_await s.untie();
     raw_peer next(co_await asio::this_coro::executor, s.peer.name());
-    co_await next.connect(s.node.local_endpoint(), s.node.name());
-    signals::term_writer link;
-    otpp::detail::put_link(link, next.process(), s.ours());
-    co_await next.send(std::string(link.bytes()));
-    signals::term_writer bump;
-    otpp::detail::put_reg_send(bump, next.process(), "agent");
-    otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
-    co_await next.send(std::string(bump.bytes()));
-    co_await until_later([&] { return s.seen->count == 100; }); // it has the link
-    otpp::try_send(s.far, otpp::term::of(otpp::atom("last")));
-    std::string text;
-    while (text != "last") {
-      std::string frame = co_await next.read();
-      signals::control_message one = s.parsed(frame);
-      CHECK(one.op != signals::control_op::unlink_id);
-      text = one.message.empty() ? text : otpp::detail::term_printer(one.message, 100).print();
-    }
-    signals::term_writer exit;
-    otpp::detail::put_exit(exit, next.process(), s.ours(), signals::reason_form::as_payload);
-    exit.atom("boom");
-    co_await next.send(std::string(exit.bytes()));
+    co_await s.link_by(next);
+    std::set<signals::control_op> kinds = co_await s.kinds_by(next);
+    CHECK_FALSE(kinds.contains(signals::control_op::unlink_id));
+    co_await s.end_by(next);
     co_await until_later([&] { return !s.seen->told.empty(); });
     REQUIRE(s.seen->told.size() == 1);
     CHECK(s.seen->told.back().text == "exit: boom");
@@ -623,14 +633,8 @@ TEST_CASE(
     CHECK(why.message().find("no connection") != std::string::npos);
     raw_peer next(executor, s.peer.name());
     co_await next.accept(at);
-    otpp::try_send(s.far, otpp::term::of(otpp::atom("last")));
-    std::string text;
-    while (text != "last") {
-      std::string frame = co_await next.read();
-      signals::control_message one = s.parsed(frame);
-      CHECK(one.op != signals::control_op::link);
-      text = one.message.empty() ? text : otpp::detail::term_printer(one.message, 100).print();
-    }
+    std::set<signals::control_op> kinds = co_await s.kinds_by(next);
+    CHECK_FALSE(kinds.contains(signals::control_op::link));
   });
 }
 
