@@ -199,7 +199,9 @@ struct refuse : post_office {
 
   void run(int thread) override {
     if (thread == 3) {
-      wake.wait();
+      if (box.park()) {
+        wake.wait();
+      }
       take_all(box.close(), false);
       take_left();
       return;
