@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -19,4 +20,13 @@ std::string bytes_of(const Parts&... parts) {
   };
   (append(parts), ...);
   return all;
+}
+
+// A fun of the module `m` that has kept one term.
+inline std::string bytes_of_fun(const std::string& kept) {
+  const std::string inside = bytes_of(
+      0, std::string(16, 'x'), std::string(4, '\0'), 0, 0, 0, 1, 119, 1, "m", 97, 0, 98, 1, 2, 3, 4, 88, 119,
+      3, "a@b", std::string(12, '\1'), kept);
+  const std::size_t size = inside.size() + 4; // with itself
+  return bytes_of(112, 0, 0, size >> 8, size & 255, inside);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // Gives terms back to erlang.escript, as {packet, 4}. The first byte of a frame says as what they are decoded:
-// as `t` any, `i` std::int64_t, `u` std::uint64_t, `r` the struct below. What does not fit comes back as the
-// atom `refused`.
+// as `t` any, which is also looked into, `c` any, `i` std::int64_t, `u` std::uint64_t, `r` the struct below. What does not fit comes
+// back as the atom `refused`.
 
 #include <otpp/term.hpp>
 
@@ -126,6 +126,7 @@ int main() {
     }
     std::string_view bytes = std::string_view(frame).substr(1);
     std::string answer = frame[0] == 't'   ? echo_any(bytes)
+                         : frame[0] == 'c' ? echo<otpp::term>(bytes)
                          : frame[0] == 'i' ? echo<std::int64_t>(bytes)
                          : frame[0] == 'u' ? echo<std::uint64_t>(bytes)
                                            : echo<rows>(bytes);

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: BSL-1.0
 %%
-%% escript erlang.escript <program of echo.cpp> <random | atoms | integers | rows>
+%% escript erlang.escript <program of echo.cpp> <random | changed | atoms | integers | rows>
 -mode(compile).
 
 main([Program, What]) ->
@@ -15,6 +15,12 @@ run(Port, random) ->
     Some = fun() -> [any(Port, Atoms, 3) || _ <- lists:seq(1, 1000)] end,
     Total = repeat(100, fun() -> same(Port, $t, [{T, T} || T <- Some()]) end),
     100000 = Total;
+run(Port, changed) ->
+    Atoms = list_to_tuple([random_atom() || _ <- lists:seq(1, 20)]),
+    Some = fun() -> [T || T <- [any(Port, Atoms, 2) || _ <- lists:seq(1, 1000)], not has_map(T)] end,
+    Total = repeat(200, fun() -> read_by_both(Port, [change(elsewhere(term_to_binary(T))) || T <- Some()]) end),
+    true = Total > 30000,
+    Total;
 run(Port, atoms) ->
     %% Four bytes a character: 1,020 of them, which is more than one byte of length can say.
     Atoms = [list_to_atom(lists:duplicate(Length, Character))
@@ -76,6 +82,41 @@ same(Port, As, Pairs) ->
     [port_command(Port, [As, term_to_binary(Sent)]) || {Sent, _} <- Pairs],
     lists:foreach(fun({Sent, Expected}) -> compare(As, Sent, Expected, answer(Port)) end, Pairs),
     length(Pairs).
+
+%% What otpp reads as a term Erlang reads, too. Returns how many that are.
+read_by_both(Port, All) ->
+    [port_command(Port, [$c, Bytes]) || Bytes <- All],
+    Refused = <<131, 119, 7, "refused">>,
+    lists:sum([case answer(Port) of
+                   Refused -> 0;
+                   Bytes -> is_term(Bytes) orelse fail("otpp has read ~w~n", [Bytes]), 1;
+                   Other -> fail("~w~ncame back as ~w~n", [Bytes, Other])
+               end || Bytes <- All]).
+
+is_term(Bytes) ->
+    try binary_to_term(Bytes) of _ -> true catch error:badarg -> false end.
+
+%% Of its own pids and references Erlang knows more than their form.
+elsewhere(Bytes) -> binary:replace(Bytes, <<"nonode@nohost">>, <<"others@nohost">>, [global]).
+
+%% One to three bytes, half of them to a tag.
+change(Bytes) ->
+    lists:foldl(fun(_, Before) ->
+        At = rand:uniform(byte_size(Before) - 1),
+        <<Front:At/binary, _, Back/binary>> = Before,
+        To = case rand:uniform(2) of
+                 1 -> rand:uniform(256) - 1;
+                 2 -> element(rand:uniform(20), {70, 77, 88, 89, 90, 97, 98, 99, 100, 104, 105, 106, 107, 108, 109, 110,
+                                                112, 113, 115, 119})
+             end,
+        <<Front/binary, To, Back/binary>>
+    end, Bytes, lists:seq(1, rand:uniform(3))).
+
+%% otpp does not look whether a key is there twice.
+has_map(T) when is_map(T) -> true;
+has_map([First | Rest]) -> has_map(First) orelse has_map(Rest);
+has_map(T) when is_tuple(T) -> has_map(tuple_to_list(T));
+has_map(_) -> false.
 
 answer(Port) ->
     receive

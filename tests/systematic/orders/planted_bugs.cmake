@@ -94,7 +94,7 @@ function(otpp_plant_bugs folder)
       return let_all_go();
     }")
   plant(7 detail/queue/mailbox.hpp
-    "  struct leftovers {" "  void close_later() noexcept { admission_.close(); }\n  struct leftovers {")
+    "  // Bars the mailbox for everything" "  void close_later() noexcept { admission_.close(); }\n  // Bars the mailbox for everything")
   plant(7 detail/server/end.hpp "  answer_last();\n" "  answer_last();\n  mailbox_.close_later();\n")
 
   # Of those who wait for the end, one is told.

@@ -30,7 +30,7 @@ const std::string here = bytes_of(119, 3, "a@b");
 TEST_CASE("term: it gives back the bytes that came", "[term]") {
   for (const std::string& bytes :
        {bytes_of(110, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), bytes_of(77, 0, 0, 0, 1, 3, 160),
-        bytes_of(108, 0, 0, 0, 1, 119, 1, "a", 119, 1, "b"), bytes_of(112, 0, 0, 0, 6, 1, 2),
+        bytes_of(108, 0, 0, 0, 1, 119, 1, "a", 119, 1, "b"), bytes_of_fun(bytes_of(106)),
         bytes_of(110, 3, 0, 5, 0, 0), bytes_of(100, 0, 1, "\xE9")}) {
     otpp::term one = term_from(bytes);
     CHECK(one.bytes() == bytes);
@@ -93,7 +93,7 @@ TEST_CASE("term: what it may be", "[term]") {
   CHECK(what(bytes_of(120, here, std::string(12, '\0'))) == kind::port);
   CHECK(what(bytes_of(90, 0, 1, here, std::string(8, '\0'))) == kind::reference);
   CHECK(what(bytes_of(113, 119, 1, "m", 119, 1, "f", 97, 2)) == kind::fun);
-  CHECK(what(bytes_of(112, 0, 0, 0, 4)) == kind::fun);
+  CHECK(what(bytes_of_fun(bytes_of(106))) == kind::fun);
 }
 
 TEST_CASE("term: a view walks it", "[term]") {

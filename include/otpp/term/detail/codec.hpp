@@ -9,18 +9,13 @@
 #include <otpp/term/detail/writer.hpp>
 #include <otpp/term/form.hpp>
 
-#include <bit>
-#include <charconv>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -178,21 +173,8 @@ struct term_codec<T> {
 
  private:
   static bool get_double(term_reader& from, double& value) noexcept {
-    if (from.is(term_tag::new_float)) {
-      std::uint64_t bits = 0;
-      if (!from.number(8, bits)) {
-        return false;
-      }
-      value = std::bit_cast<double>(bits);
-      return std::isfinite(value); // finite
-    }
-    if (from.is(term_tag::old_float)) { // as printf's %.20e, and zeros
-      std::string_view text;
-      if (!from.take(31, text)) {
-        return false;
-      }
-      text = text.substr(0, text.find('\0'));
-      return from_text(text, value) && std::isfinite(value);
+    if (from.tag() == term_tag::new_float || from.tag() == term_tag::old_float) {
+      return from.floating(value);
     }
     wide_integer read;
     if (!read.read(from)) {
@@ -201,30 +183,6 @@ struct term_codec<T> {
     value = static_cast<double>(read.magnitude);
     value = read.is_negative ? -value : value;
     return true;
-  }
-
-  // libc++ before 20 has no from_chars for double. A template, so that the compiler looks only at the one that there is.
-  template <class Number>
-  static bool from_text(std::string_view text, Number& value) noexcept {
-    if constexpr (requires(const char* at) { std::from_chars(at, at, value); }) {
-      auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      return error == std::errc() && end == text.data() + text.size();
-    } else {
-      char copy[32] = {};
-      if (text.empty() || text.size() >= sizeof copy || text[0] == '+' ||
-          text.find_first_not_of("+-.0123456789Ee") != text.npos) {
-        return false;
-      }
-      text.copy(copy, text.size());
-      if (std::size_t point = text.find('.'); point != text.npos) {
-        char half[8] = {}; // to see which point strtod expects; localeconv() is for one thread only
-        std::snprintf(half, sizeof half, "%.1f", 0.5);
-        copy[point] = half[1];
-      }
-      char* end = nullptr;
-      value = std::strtod(copy, &end);
-      return end == copy + text.size();
-    }
   }
 };
 

@@ -2,9 +2,13 @@
 
 #pragma once
 
+#include <otpp/term/detail/atom_text.hpp>
+#include <otpp/term/detail/float_text.hpp>
 #include <otpp/term/detail/tag.hpp>
 #include <otpp/term/limits.hpp>
 
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -90,6 +94,19 @@ class term_reader {
     return atom(text, is_latin) && text == wanted;
   }
 
+  // A float, of either kind, which is finite.
+  bool floating(double& value) noexcept {
+    if (is(term_tag::new_float)) {
+      std::uint64_t bits = 0;
+      bool is_there = number(8, bits);
+      value = std::bit_cast<double>(bits);
+      return is_there && std::isfinite(value);
+    }
+    std::string_view text; // as printf's %.20e, and zeros
+    return is(term_tag::old_float) && take(31, text) &&
+           float_of_text(text.substr(0, text.find('\0')), value) && std::isfinite(value);
+  }
+
   bool tuple(std::size_t& size) noexcept {
     return is(term_tag::small_tuple) ? count(1, 1, size) : is(term_tag::large_tuple) && count(4, 1, size);
   }
@@ -116,8 +133,8 @@ class term_reader {
   // The rest of another attempt's memory is what is left.
   void spend_as(const term_reader& attempt) noexcept { memory_ = attempt.memory_; }
 
-  // Goes over one term, whatever it is, without recursion and without memory: how many are still to come is all that has to
-  // be known.
+  // Goes over one term, whatever it is, without memory, and without recursion but for funs in funs: how many are still to come is all
+  // that has to be known. What Erlang would not read is no term, as it may be sent on; but for a map that has a key twice.
   bool skip() noexcept {
     for (std::size_t pending = 1; pending != 0; --pending) {
       std::size_t inside = 0;
@@ -136,13 +153,15 @@ class term_reader {
   bool skip_head(std::size_t& inside) noexcept {
     std::string_view bytes;
     std::uint64_t size = 0;
-    bool is_latin = false;
+    double real = 0;
     term_tag found = tag();
     switch (found) {
       case term_tag::small_atom_utf8:
       case term_tag::small_atom:
       case term_tag::atom_utf8:
-      case term_tag::atom: return atom(bytes, is_latin);
+      case term_tag::atom: return skip_atom();
+      case term_tag::new_float:
+      case term_tag::old_float: return floating(real);
       case term_tag::none: return false;
       default: ++at_;
     }
@@ -150,8 +169,6 @@ class term_reader {
       case term_tag::nil: return true;
       case term_tag::small_integer: return take(1, bytes);
       case term_tag::integer: return take(4, bytes);
-      case term_tag::new_float: return take(8, bytes);
-      case term_tag::old_float: return take(31, bytes);
       case term_tag::string: return counted(2, bytes);
       case term_tag::binary: return counted(4, bytes);
       case term_tag::bit_binary: return skip_bits();
@@ -167,15 +184,46 @@ class term_reader {
         return true;
       case term_tag::map: return count(4, 2, inside) && ((inside *= 2), true);
       case term_tag::new_pid:
-      case term_tag::v4_port: return atom(bytes, is_latin) && take(12, bytes);
-      case term_tag::new_port: return atom(bytes, is_latin) && take(8, bytes);
+      case term_tag::v4_port: return skip_atom() && take(12, bytes);
+      case term_tag::new_port: return skip_atom() && take(8, bytes);
       case term_tag::newer_reference:
-        return number(2, size) && size <= 5 && atom(bytes, is_latin) &&
+        return number(2, size) && size >= 1 && size <= 5 && skip_atom() &&
                take(4 + (4 * std::size_t(size)), bytes);
-      case term_tag::exported: inside = 3; return true;
-      case term_tag::new_fun: return number(4, size) && size >= 4 && take(std::size_t(size) - 4, bytes);
+      case term_tag::exported:
+        return skip_atom() && skip_atom() && is(term_tag::small_integer) && take(1, bytes);
+      case term_tag::new_fun: return skip_fun();
       default: return false;
     }
+  }
+
+  bool skip_atom() noexcept {
+    std::string_view text;
+    bool is_latin = false;
+    return atom(text, is_latin) && (is_latin ? text.size() <= 255 : is_atom_text(text));
+  }
+  bool skip_integer() noexcept {
+    std::string_view bytes;
+    return is(term_tag::small_integer) ? take(1, bytes) : is(term_tag::integer) && take(4, bytes);
+  }
+
+  // Its size counts itself; then its arity, a checksum, its index, and how many terms it has kept; its module, two numbers, the
+  // process that has made it, and what it has kept.
+  bool skip_fun() noexcept {
+    std::uint64_t size = 0;
+    std::string_view bytes;
+    if (!number(4, size) || size < 4 || !take(static_cast<std::size_t>(size) - 4, bytes) || funs_ == 0) {
+      return false;
+    }
+    term_reader inside(bytes);
+    inside.funs_ = funs_ - 1;
+    std::uint64_t kept = 0;
+    bool is_fun = inside.take(21, bytes) && inside.number(4, kept) && inside.skip_atom() &&
+                  inside.skip_integer() && inside.skip_integer() && inside.tag() == term_tag::new_pid &&
+                  inside.skip();
+    for (; is_fun && kept != 0; --kept) {
+      is_fun = inside.skip();
+    }
+    return is_fun && inside.left().empty();
   }
 
   bool skip_bits() noexcept {
@@ -190,6 +238,7 @@ class term_reader {
   std::size_t at_ = 0;
   std::size_t memory_;
   std::size_t depth_;
+  std::size_t funs_ = 64; // that may be in each other, as each takes stack
 };
 
 } // namespace otpp::detail

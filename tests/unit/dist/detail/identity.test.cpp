@@ -12,7 +12,6 @@
 
 using otpp::detail::get_pid;
 using otpp::detail::get_ref;
-using otpp::detail::is_atom_text;
 using otpp::detail::pid_view;
 using otpp::detail::put_pid;
 using otpp::detail::put_ref;
@@ -134,24 +133,4 @@ TEST_CASE("identity: a node is an atom in UTF-8, and not empty", "[dist]") {
   CHECK_FALSE(reads_pid(bytes_of(88, 97, 1, rest), one));
   ref_view ref;
   CHECK_FALSE(reads_ref(bytes_of(90, 0, 1, 119, 0, 0, 0, 0, 1, 0, 0, 0, 1), ref));
-}
-
-TEST_CASE("identity: the text of an atom has at most 255 characters, each of up to four bytes", "[dist]") {
-  CHECK(is_atom_text(""));
-  CHECK(is_atom_text(std::string(255, 'a')));
-  CHECK_FALSE(is_atom_text(std::string(256, 'a')));
-  std::string wide;
-  for (int n = 0; n != 255; ++n) {
-    wide += "\xF0\x9F\x98\x80";
-  }
-  CHECK(is_atom_text(wide));
-  CHECK_FALSE(is_atom_text(wide + "a"));
-  // Wherever what is no UTF-8 stands.
-  for (std::size_t size = 1; size != 20; ++size) {
-    for (std::size_t at = 0; at != size; ++at) {
-      std::string text(size, 'a');
-      text[at] = '\xFF';
-      CHECK_FALSE(is_atom_text(text));
-    }
-  }
 }

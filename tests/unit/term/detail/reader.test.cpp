@@ -25,14 +25,13 @@ const std::string node_atom = bytes_of(119, 3, "a@b");
 } // namespace
 
 TEST_CASE("term reader: each kind of term is one, and no prefix of it is", "[term]") {
-  const std::string digits(31, '1');
   for (const std::string& whole : {
            bytes_of(97, 5),
            bytes_of(98, 0, 0, 1, 0),
            bytes_of(110, 2, 0, 1, 2),
            bytes_of(111, 0, 0, 0, 2, 1, 1, 2),
            bytes_of(70, 63, 248, 0, 0, 0, 0, 0, 0),
-           bytes_of(99, digits),
+           bytes_of(99, "1.50000000000000000000e+00", std::string(5, '\0')),
            bytes_of(100, 0, 2, "ok"),
            bytes_of(115, 2, "ok"),
            bytes_of(118, 0, 2, "ok"),
@@ -52,7 +51,8 @@ TEST_CASE("term reader: each kind of term is one, and no prefix of it is", "[ter
            bytes_of(120, node_atom, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1),
            bytes_of(90, 0, 2, node_atom, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 8),
            bytes_of(113, 119, 1, "m", 119, 1, "f", 97, 2),
-           bytes_of(112, 0, 0, 0, 6, 1, 2),
+           bytes_of_fun(bytes_of(106)),
+           bytes_of_fun(bytes_of_fun(bytes_of(108, 0, 0, 0, 1, 97, 1, 106))),
        }) {
     CAPTURE(static_cast<unsigned>(static_cast<unsigned char>(whole[0])));
     CHECK(is_one_term(whole));
@@ -92,13 +92,52 @@ TEST_CASE("term reader: bit strings, references and funs that cannot be", "[term
   CHECK_FALSE(is_one_term(bytes_of(77, 0, 0, 0, 0, 1)));
   CHECK(is_one_term(bytes_of(90, 0, 5, node_atom, std::string(24, 'x'))));
   CHECK_FALSE(is_one_term(bytes_of(90, 0, 6, node_atom, std::string(28, 'x'))));
-  CHECK(is_one_term(bytes_of(112, 0, 0, 0, 4)));
+  CHECK_FALSE(is_one_term(bytes_of(90, 0, 0, node_atom, std::string(4, 'x'))));
   CHECK_FALSE(is_one_term(bytes_of(112, 0, 0, 0, 3)));
+  CHECK_FALSE(is_one_term(bytes_of(112, 0, 0, 0, 4)));
+  const std::string fun = bytes_of_fun(bytes_of(106));
+  for (std::size_t at :
+       {std::size_t(4), std::size_t(29), fun.size() - 1}) { // its size, what it has kept, the number of that
+    std::string other = fun;
+    ++other[at];
+    CHECK_FALSE(is_one_term(other));
+  }
+  CHECK_FALSE(is_one_term(bytes_of_fun(bytes_of(97)))); // a part of a term
+  CHECK_FALSE(is_one_term(bytes_of_fun(bytes_of(106, 106))));
+}
+
+// What a peer would end the connection for, if it were sent on.
+TEST_CASE("term reader: what Erlang does not read is no term", "[term]") {
+  CHECK_FALSE(is_one_term(bytes_of(113, 97, 1, 119, 1, "f", 97, 2)));
+  CHECK_FALSE(is_one_term(bytes_of(113, 119, 1, "m", 97, 1, 97, 2)));
+  CHECK_FALSE(is_one_term(bytes_of(113, 119, 1, "m", 119, 1, "f", 98, 0, 0, 0, 2)));
+  CHECK_FALSE(is_one_term(bytes_of(70, 127, 240, 0, 0, 0, 0, 0, 0)));
+  CHECK_FALSE(is_one_term(bytes_of(70, 127, 248, 0, 0, 0, 0, 0, 0)));
+  CHECK_FALSE(is_one_term(bytes_of(99, std::string(31, 'x'))));
+  CHECK_FALSE(is_one_term(bytes_of(119, 1, "\xFF")));
+  CHECK_FALSE(is_one_term(bytes_of(104, 2, 97, 1, 118, 0, 1, "\xC3")));
+  CHECK_FALSE(is_one_term(bytes_of(118, 1, 0, std::string(256, 'a'))));
+  CHECK(is_one_term(bytes_of(115, 1, "\xFF"))); // Latin-1
+  CHECK_FALSE(is_one_term(bytes_of(100, 1, 0, std::string(256, 'a'))));
+  CHECK_FALSE(is_one_term(bytes_of(88, 119, 1, "\xFF", std::string(12, '\0'))));
+}
+
+TEST_CASE("term reader: funs in funs are limited, as they take stack", "[term]") {
+  std::string deep = bytes_of(106);
+  for (int n = 0; n != 64; ++n) {
+    deep = bytes_of_fun(deep);
+  }
+  CHECK(is_one_term(deep));
+  CHECK_FALSE(is_one_term(bytes_of_fun(deep)));
 }
 
 TEST_CASE("term reader: atoms of more than 1020 bytes are none", "[term]") {
-  CHECK(is_one_term(bytes_of(118, 3, 252, std::string(1020, 'x'))));
-  CHECK_FALSE(is_one_term(bytes_of(118, 3, 253, std::string(1021, 'x'))));
+  std::string wide;
+  for (int n = 0; n != 255; ++n) {
+    wide += "\xF0\x9F\x98\x80";
+  }
+  CHECK(is_one_term(bytes_of(118, 3, 252, wide)));
+  CHECK_FALSE(is_one_term(bytes_of(118, 3, 253, wide, "x")));
 }
 
 TEST_CASE("term reader: a million nested tuples take no stack", "[term]") {
