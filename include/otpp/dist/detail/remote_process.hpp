@@ -99,10 +99,10 @@ class remote_process {
   static constexpr bool is_for_itself = std::same_as<M, ended> || std::same_as<M, connection_changed> ||
                                         std::same_as<M, done_here> || std::same_as<M, passed_on>;
 
-  // The line in peer_output of all that is sent to one process, whether by what stands for it here or by the connection.
+  // The line in peer_output of all that is sent to one process, whether by what stands for it here or by the connection. What
+  // stands for a name has the id of its process.
   static std::uint64_t line_to(const pid_view& whom) noexcept {
-    constexpr std::uint64_t is_pid = std::uint64_t(1)
-                                     << 63; // what stands for a name has the id of its process
+    constexpr std::uint64_t is_pid = std::uint64_t(1) << 63;
     return is_pid | std::uint64_t(whom.serial) << 32 | whom.id;
   }
 
