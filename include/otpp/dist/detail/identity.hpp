@@ -3,7 +3,6 @@
 #pragma once
 
 #include <otpp/detail/util/utf8.hpp>
-#include <otpp/term/detail/atom_text.hpp>
 #include <otpp/term/detail/reader.hpp>
 #include <otpp/term/detail/tag.hpp>
 #include <otpp/term/detail/writer.hpp>
@@ -21,8 +20,7 @@ namespace otpp::detail {
 // connect, send none.
 inline bool get_atom_text(term_reader& from, std::string_view& text) noexcept {
   bool is_latin = false;
-  return from.atom(text, is_latin) && is_atom_text(text) &&
-         (!is_latin || count_characters(text) == text.size());
+  return from.atom(text, is_latin) && (!is_latin || count_characters(text) == text.size());
 }
 
 // A process that a frame names. Its texts are parts of the frame.

@@ -81,17 +81,12 @@ class term_reader {
   // An atom. `is_latin` says that its bytes are Latin-1, not UTF-8.
   bool atom(std::string_view& text, bool& is_latin) noexcept {
     is_latin = tag() == term_tag::atom || tag() == term_tag::small_atom;
-    if (is(term_tag::small_atom_utf8) || is(term_tag::small_atom)) {
-      return counted(1, text);
-    }
-    return (is(term_tag::atom_utf8) || is(term_tag::atom)) && counted(2, text) &&
-           text.size() <= std::size_t(4) * 255;
+    return bytes_of_atom(text) && (is_latin ? text.size() <= 255 : is_atom_text(text));
   }
   // An atom of this text, which is ASCII.
   bool is_atom(std::string_view wanted) noexcept {
     std::string_view text;
-    bool is_latin = false;
-    return atom(text, is_latin) && text == wanted;
+    return bytes_of_atom(text) && text == wanted;
   }
 
   // A float, of either kind, which is finite.
@@ -196,10 +191,14 @@ class term_reader {
     }
   }
 
+  bool bytes_of_atom(std::string_view& text) noexcept {
+    bool is_short = is(term_tag::small_atom_utf8) || is(term_tag::small_atom);
+    return is_short ? counted(1, text) : (is(term_tag::atom_utf8) || is(term_tag::atom)) && counted(2, text);
+  }
   bool skip_atom() noexcept {
     std::string_view text;
     bool is_latin = false;
-    return atom(text, is_latin) && (is_latin ? text.size() <= 255 : is_atom_text(text));
+    return atom(text, is_latin);
   }
   bool skip_integer() noexcept {
     std::string_view bytes;

@@ -120,6 +120,10 @@ TEST_CASE("term reader: what Erlang does not read is no term", "[term]") {
   CHECK(is_one_term(bytes_of(115, 1, "\xFF"))); // Latin-1
   CHECK_FALSE(is_one_term(bytes_of(100, 1, 0, std::string(256, 'a'))));
   CHECK_FALSE(is_one_term(bytes_of(88, 119, 1, "\xFF", std::string(12, '\0'))));
+  std::string_view text;
+  bool is_latin = false;
+  const std::string none = bytes_of(119, 1, "\xFF"); // nor an atom where a type asks for one
+  CHECK_FALSE(term_reader(none).atom(text, is_latin));
 }
 
 TEST_CASE("term reader: funs in funs are limited, as they take stack", "[term]") {
