@@ -12,10 +12,6 @@
 #define ASIO_STANDALONE 1
 #endif
 
-// Asio before 1.30 looks for macros of the standard library before it includes any of it, so that a file that begins with Asio
-// frees with operator delete what another one has from std::aligned_alloc (asio#1082).
-#include <version>
-
 #if defined(__GNUC__) && !defined(__cpp_rtti)
 #error "otpp needs run-time type information: compile without -fno-rtti"
 #elif defined(__GNUC__) && !defined(__cpp_exceptions)
@@ -29,6 +25,10 @@
 #error \
     "Boost.Asio of Boost 1.74 to 1.76 cannot be in one translation unit with standalone Asio, which otpp needs: take Boost 1.77 or later, or keep the two in translation units of their own (docs/compilers.md)"
 #endif
+
+// Asio before 1.30 looks for macros of the standard library before it includes any of it, so that a file that begins with Asio
+// frees with operator delete what another one has from std::aligned_alloc (asio#1082).
+#include <version>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
