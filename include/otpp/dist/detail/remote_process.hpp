@@ -148,25 +148,23 @@ class remote_process {
     // Monitors it, unless it does already.
     void monitor() { outbox_.send({}); }
 
+    // Whether something is left of another connection, which is lost, then.
+    bool has_other_than(const std::shared_ptr<peer_link>& link) const noexcept {
+      return (by_ && by_ != link) || links_->has_made_by_other(link ? link->process.id() : 0);
+    }
+
     // If its connection is lost that is told now, and not behind what is done meanwhile.
     void follow_connection() {
-      std::shared_ptr<peer_link> now = outbox_.core().link_with(outbox_.peer());
-      if ((by_ && by_ != now) || links_->has_made_by_other(now ? now->process.id() : 0)) {
+      if (has_other_than(outbox_.core().link_with(outbox_.peer()))) {
         break_off(*this);
       }
     }
 
-    void send(const term_writer& content) {
+    // What is of links(), those of the outbox, is lost with them.
+    void send(const term_writer& content, std::uint64_t links = 0) {
       peer_outbox::item one;
       outbox_.add_frame(one, content);
-      outbox_.send(std::move(one));
-    }
-
-    // The same, of links: it is lost with them.
-    void send_of_links(const term_writer& content) {
-      peer_outbox::item one;
-      outbox_.add_frame(one, content);
-      one.links = outbox_.links();
+      one.links = links;
       outbox_.send(std::move(one));
     }
 
@@ -182,7 +180,7 @@ class remote_process {
       if (by_ == link) {
         return;
       }
-      if (by_ || links_->has_made_by_other(link->process.id())) {
+      if (has_other_than(link)) {
         break_off(*this); // the old connection is lost, and that is told before what comes by the new one
       }
       links_->has_moved_to(link->process.id());
@@ -277,9 +275,8 @@ class remote_process {
   static void handle_cast(const connection_changed& told, state_type& to) {
     remote_links& links = to->links();
     bool is_lost = told.lost && (to->by() == told.lost || links.has_made_by(told.lost->process.id()));
-    bool is_replaced =
-        told.made && to->outbox().core().link_with(to->outbox().peer()) == told.made &&
-        ((to->by() && to->by() != told.made) || links.has_made_by_other(told.made->process.id()));
+    bool is_replaced = told.made && to->outbox().core().link_with(to->outbox().peer()) == told.made &&
+                       to->has_other_than(told.made);
     if (is_lost || is_replaced || (told.could_not_be_made && !to->by())) {
       break_off(*to);
     }
@@ -294,6 +291,7 @@ class remote_process {
     term_writer out;
     out.reader = &core;
     to->follow_connection();
+    std::uint64_t links = to->outbox().links();
     switch (told.what) {
       case process::deed::monitor: to->monitor(); return;
       case process::deed::link:
@@ -303,15 +301,13 @@ class remote_process {
         to->links().link_follows(by, told.cut);
         give_out_caller(core, told.by.get());
         put_link(out, core.identity_of(by), to->identity());
-        to->send_of_links(out);
-        return;
+        break;
       case process::deed::unlink:
         if (to->links().last_cut(by) == 0) {
           return; // the link was lost with its connection; one that the other side has made since is to stay
         }
         put_unlink_id(out, told.cut, core.identity_of(by), to->identity());
-        to->send_of_links(out);
-        return;
+        break;
       case process::deed::stop: // {system, {Pid, Ref}, {terminate, Reason}}; its end is the answer
         put_send(out, to->identity());
         out.tuple(3);
@@ -321,9 +317,10 @@ class remote_process {
         put_ref(out, core.new_ref());
         put_request(out, *told.reason);
         to->stopped = told.reason;
-        to->send(out);
-        return;
+        links = 0;
+        break;
     }
+    to->send(out, links);
   }
 
   // If that connection is lost, so is this.
