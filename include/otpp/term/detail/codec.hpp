@@ -246,9 +246,6 @@ struct term_codec<atom> {
     } else {
       utf8 = text;
     }
-    if (count_characters(utf8) > atom::longest) { // also where it is no UTF-8
-      return false;
-    }
     value = atom(std::move(utf8));
     return true;
   }
