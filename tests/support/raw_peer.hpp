@@ -95,6 +95,16 @@ class raw_peer {
     return made;
   }
 
+  // The frame of a call of a server, by its name, up to the request.
+  void begin_call(otpp::detail::term_writer& to, std::string_view server, std::uint32_t number) const {
+    otpp::detail::put_reg_send(to, process(), server);
+    to.tuple(3);
+    to.atom("$gen_call");
+    to.tuple(2);
+    otpp::detail::put_pid(to, process());
+    otpp::detail::put_ref(to, reference(number));
+  }
+
   static constexpr std::uint32_t creation = 77;
 
   // For a handshake that the test carries out itself.

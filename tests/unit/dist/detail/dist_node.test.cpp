@@ -90,12 +90,7 @@ asio::ip::tcp::endpoint loopback() { return {asio::ip::address_v4::loopback(), 0
 // What net_adm:ping/1 asks.
 std::string ping(const raw_peer& from) {
   otpp::detail::term_writer to;
-  otpp::detail::put_reg_send(to, from.process(), "net_kernel");
-  to.tuple(3);
-  to.atom("$gen_call");
-  to.tuple(2);
-  otpp::detail::put_pid(to, from.process());
-  otpp::detail::put_ref(to, from.reference(1));
+  from.begin_call(to, "net_kernel", 1);
   to.tuple(2);
   to.atom("is_auth");
   to.atom(from.name());

@@ -188,12 +188,7 @@ TEST_CASE("peer_link: a peer that asks for more than it reads is disconnected", 
     co_await until_later([&] { return !s.b.peers().empty(); });
     for (std::uint32_t n = 1; n != 1'000 && !s.b.peers().empty(); ++n) {
       otpp::detail::term_writer out;
-      otpp::detail::put_reg_send(out, deaf.process(), "store");
-      out.tuple(3);
-      out.atom("$gen_call");
-      out.tuple(2);
-      otpp::detail::put_pid(out, deaf.process());
-      otpp::detail::put_ref(out, deaf.reference(n));
+      deaf.begin_call(out, "store", n);
       otpp::detail::put_term(out, limited::text{100'000});
       std::exception_ptr lost = co_await failure_of(deaf.send(out.take()));
       co_await some_steps();

@@ -79,19 +79,9 @@ struct viewer {
   static void handle_info(const see&, int&) {}
 };
 
-// A call of the reporter, whose request is to follow.
-void begin_call(otpp::detail::term_writer& out, const raw_peer& peer, std::uint32_t number) {
-  otpp::detail::put_reg_send(out, peer.process(), "reporter");
-  out.tuple(3);
-  out.atom("$gen_call");
-  out.tuple(2);
-  otpp::detail::put_pid(out, peer.process());
-  otpp::detail::put_ref(out, peer.reference(number));
-}
-
 std::string call_of(const raw_peer& peer, std::uint32_t number, int n, bool ends) {
   otpp::detail::term_writer out;
-  begin_call(out, peer, number);
+  peer.begin_call(out, "reporter", number);
   out.tuple(4);
   out.atom("burst");
   otpp::detail::put_pid(out, peer.process());
@@ -102,7 +92,7 @@ std::string call_of(const raw_peer& peer, std::uint32_t number, int n, bool ends
 
 std::string call_for_archive(const raw_peer& peer) {
   otpp::detail::term_writer out;
-  begin_call(out, peer, 1);
+  peer.begin_call(out, "reporter", 1);
   out.atom("archive");
   return out.take();
 }

@@ -74,20 +74,16 @@ struct site {
   }
   pid_view theirs() const { return peer.process(1); }
 
-  asio::awaitable<void> send(const term_writer& frame) {
+  asio::awaitable<void> send(const term_writer& frame) { return send(peer, frame); }
+  static asio::awaitable<void> send(raw_peer& by, const term_writer& frame) {
     std::string bytes(frame.bytes());
-    co_await peer.send(std::move(bytes));
+    co_await by.send(std::move(bytes));
   }
 
   // Calls the agent by its name; returns when it has handled that, and all that was sent before.
   asio::awaitable<void> call(std::string request) {
     term_writer to;
-    otpp::detail::put_reg_send(to, theirs(), "agent");
-    to.tuple(3);
-    to.atom("$gen_call");
-    to.tuple(2);
-    otpp::detail::put_pid(to, theirs());
-    otpp::detail::put_ref(to, peer.reference(++calls_));
+    peer.begin_call(to, "agent", ++calls_);
     if (request == "hold") {
       to.tuple(2);
       to.atom("hold");
@@ -126,10 +122,11 @@ struct site {
     return one;
   }
 
-  asio::awaitable<void> link() {
+  asio::awaitable<void> link() { return link(peer); }
+  asio::awaitable<void> link(raw_peer& by) {
     term_writer to;
     otpp::detail::put_link(to, theirs(), ours());
-    co_await send(to);
+    co_await send(by, to);
   }
   asio::awaitable<void> unlink(std::uint64_t id) {
     term_writer to;
@@ -143,10 +140,13 @@ struct site {
   }
   // By its link.
   asio::awaitable<void> exit(const char* reason, reason_form form = reason_form::as_payload) {
+    return exit(peer, reason, form);
+  }
+  asio::awaitable<void> exit(raw_peer& by, const char* reason, reason_form form = reason_form::as_payload) {
     term_writer to;
     otpp::detail::put_exit(to, theirs(), ours(), form);
     to.atom(reason);
-    co_await send(to);
+    co_await send(by, to);
   }
   asio::awaitable<void> exit2(const char* reason, reason_form form = reason_form::as_payload) {
     term_writer to;
@@ -175,22 +175,12 @@ struct site {
   // The peer connects anew, and links its process with the agent, which has the link then.
   asio::awaitable<void> link_by(raw_peer& next) {
     co_await next.connect(node.local_endpoint(), node.name());
-    term_writer link;
-    otpp::detail::put_link(link, next.process(), ours());
-    co_await next.send(std::string(link.bytes()));
+    co_await link(next);
     term_writer bump;
-    otpp::detail::put_reg_send(bump, next.process(), "agent");
+    otpp::detail::put_reg_send(bump, theirs(), "agent");
     otpp::detail::put_term(bump, std::pair(otpp::atom("bump"), 1));
-    co_await next.send(std::string(bump.bytes()));
+    co_await send(next, bump);
     co_await until_later([&] { return seen->count == 100; });
-  }
-
-  // Its process ends, and tells that by the link.
-  asio::awaitable<void> end_by(raw_peer& next) {
-    term_writer exit;
-    otpp::detail::put_exit(exit, next.process(), ours(), reason_form::as_payload);
-    exit.atom("boom");
-    co_await next.send(std::string(exit.bytes()));
   }
 
   // Reads all until "last" comes, which is sent now. Returns the kinds.
@@ -595,7 +585,7 @@ TEST_CASE("signal_router: what a new connection brings comes behind the loss of 
     }
     co_await s.peer.wait_for_end();
     co_await some_steps();
-    co_await s.end_by(next);
+    co_await s.exit(next, "boom");
     co_await until_later([&] { return s.seen->told.size() >= 3; });
     CHECK(s.seen->told.size() == 3);
     CHECK(s.seen->told.back().text == "exit: boom"); // the new link
@@ -611,7 +601,7 @@ TEST_CASE("signal_router: a link that was lost is not cut by the next connection
     co_await s.link_by(next);
     std::set<signals::control_op> kinds = co_await s.kinds_by(next);
     CHECK_FALSE(kinds.contains(signals::control_op::unlink_id));
-    co_await s.end_by(next);
+    co_await s.exit(next, "boom");
     co_await until_later([&] { return !s.seen->told.empty(); });
     REQUIRE(s.seen->told.size() == 1);
     CHECK(s.seen->told.back().text == "exit: boom");
