@@ -18,6 +18,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/bind_executor.hpp>
+#include <asio/detached.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -322,6 +323,40 @@ struct small {
   void* handle_call(where, char& s) { return &s; }
 };
 
+// Answers by work that takes an hour.
+struct answering {
+  struct later {
+    using reply_type = int;
+  };
+  struct by_pipe {
+    using reply_type = int;
+  };
+  struct drop {
+    using reply_type = int;
+  };
+  struct over {};
+
+  int init() { return 0; }
+  void handle_call(later, otpp::caller<int> from, int&) { otpp::co_spawn(answer(std::move(from))); }
+  void handle_call(by_pipe, otpp::caller<int> from, int&) {
+    otpp::pipe<answering>(wait(), [kept = std::move(from)](std::exception_ptr) { return over(); });
+  }
+  void handle_call(drop, otpp::caller<int> from, int&) { otpp::co_spawn(keep(std::move(from))); }
+  void handle_info(over, int&) {}
+
+ private:
+  static asio::awaitable<void> wait() {
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, 1h);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  static asio::awaitable<void> answer(otpp::caller<int> from) {
+    co_await wait();
+    from.reply(1);
+  }
+  static asio::awaitable<void> keep(otpp::caller<int>) { co_return; }
+};
+
 } // namespace
 
 TEST_CASE("co_spawn: a coroutine is over before terminate, and its frame gone before the state") {
@@ -334,6 +369,31 @@ TEST_CASE("co_spawn: a coroutine is over before terminate, and its frame gone be
     co_await server.stop();
     CHECK(said.text() == "begin gone terminate:normal state");
   });
+}
+
+TEST_CASE("co_spawn: a call whose caller a coroutine has when the server ends is told the reason") {
+  for (bool is_killed : {false, true}) {
+    run([is_killed]() -> asio::awaitable<void> {
+      auto server = co_await otpp::start<answering>();
+      pending<int> in_frame;
+      pending<int> in_pipe;
+      otpp::call_for<answering::later>(server, otpp::infinite, in_frame.token());
+      otpp::call_for<answering::by_pipe>(server, otpp::infinite, in_pipe.token());
+      std::error_code dropped = co_await code_of(otpp::call<answering::drop>(server)); // while the server runs
+      CHECK(dropped == otpp::errc::no_reply);
+      if (is_killed) {
+        otpp::kill(server);
+      } else {
+        server.stop(otpp::exit_reason::shutdown(), asio::detached);
+      }
+      for (auto* one : {&in_frame, &in_pipe}) {
+        otpp::error error = co_await error_of(one->get());
+        CHECK(error.code() == otpp::errc::exited);
+        CHECK(error.reason().message() == (is_killed ? "killed" : "shutdown"));
+        CHECK(one->times() == 1);
+      }
+    });
+  }
 }
 
 TEST_CASE("co_spawn: a coroutine may end by itself, and its server goes on") {

@@ -50,7 +50,7 @@ inline bool server_core::close_unanswered(reply_slot& slot) noexcept {
   bool is_closed = false;
   {
     std::lock_guard lock(context().mutex());
-    is_closed = calls_.close_unanswered(slot, life_ == life::ending || life_ == life::closing);
+    is_closed = calls_.close_unanswered(slot, life_ >= life::cancelling && life_ < life::ended);
   }
   if (is_closed) { // else the server answers, and may be gone already
     look_if_it_drains();

@@ -77,7 +77,7 @@ inline void server_core::wake_to_end() noexcept {
 }
 
 inline void server_core::begin_end() noexcept {
-  bool had_started = life_ == life::running;
+  bool had_started = life_ == life::running || life_ == life::cancelling;
   observation_.handles_nothing();
   {
     std::lock_guard lock(context().mutex());
@@ -290,6 +290,10 @@ inline bool server_core::end_coroutines() noexcept {
   relations* its = related();
   if (!its || its->coroutines.empty()) {
     return false;
+  }
+  if (life_ == life::running) {
+    std::lock_guard lock(context().mutex());
+    life_ = life::cancelling; // so that whose otpp::caller a frame drops is told of the end
   }
   observation_.handles_nothing(); // though it does not sleep
   waits_for_ = waits_for::coroutines;

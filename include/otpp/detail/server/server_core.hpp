@@ -49,17 +49,17 @@ class relations;
 //
 // Only the loop advances its life (or, when the context is destroyed, on_context_destroyed()):
 //
-//   starting -> running -> ending -> closing -> ended     init failed: starting -> ending -> closing -> ended
+//   starting -> running (-> cancelling) -> ending -> closing -> ended      init failed: starting -> ending -> ...
 //
-// It is ending while `terminate` runs, and closing once its names are free; the mailbox accepts messages
-// until it is closing. The end has one fixed order: see end.hpp. Other threads access the mailbox, which
+// It is cancelling while coroutines of otpp::co_spawn end before `terminate`, ending while that runs, and closing once its
+// names are free; the mailbox accepts messages until then. The end has one fixed order: see end.hpp. Other threads access the mailbox, which
 // synchronizes itself, and the registrations, open calls and relations, which the context's lock guards.
 // Everything else belongs to the loop, on the server's serial executor.
 //
 // The bodies of its loop are in loop.hpp, with what needs the optional parts; those of its end in end.hpp.
 class server_core : public process {
  public:
-  enum class life : std::uint8_t { starting, running, ending, closing, ended };
+  enum class life : std::uint8_t { starting, running, cancelling, ending, closing, ended };
   enum class verb : std::uint8_t { call, cast, info };
   using held = open_calls::held;
 
