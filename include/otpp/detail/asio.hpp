@@ -57,6 +57,11 @@
 #if ASIO_VERSION < 102201
 #error "otpp needs Asio 1.22.1 or later (Debian: apt-get install libasio-dev)"
 #endif
+#if !defined(ASIO_HAS_THREADS)
+// MinGW's -pthread takes _REENTRANT away, by which Asio knows.
+#error \
+    "otpp needs Asio with threads: compile without ASIO_DISABLE_THREADS, and with MinGW without -pthread or with ASIO_HAS_THREADS=1"
+#endif
 #if !defined(ASIO_HAS_CO_AWAIT)
 #error \
     "otpp needs C++20 coroutines: compile with -std=c++20; with clang and Asio before 1.26 include otpp before Asio, or define ASIO_HAS_CO_AWAIT=1"
