@@ -14,14 +14,16 @@ namespace otpp {
 /// as the id of a request, a span, or who has asked. Null if there is none.
 ///
 /// It travels on by itself: with what the handler sends and calls, unless a `trace_capture` keeps something
-/// else; and to the coroutines of `otpp::co_spawn` and the results of `otpp::pipe` that the handler starts,
-/// also when it has returned and the server handles other messages. So a log line anywhere below can name the
-/// request that it belongs to.
+/// else; to what the handler leaves for its own server (`then`, and of a `gen_statem` the events that it
+/// inserts and the state that it enters); and to the coroutines of `otpp::co_spawn` and the results of
+/// `otpp::pipe` that the handler starts, also when it has returned and the server handles other messages. What
+/// a `gen_statem` postpones keeps its own. So a log line anywhere below can name the request that it belongs
+/// to.
 ///
 /// It exists while somebody subscribes to `trace_capture` or `trace_event`; otherwise servers pay nothing for
-/// it. A message of a timer has none, nor has what a spawned coroutine receives. In a coroutine of
-/// `asio::co_spawn` it is kept where that runs on the executor of a coroutine of `otpp::co_spawn`, and awaits
-/// nothing of otpp.
+/// it. A message of a timer has none, nor has a process that the handler starts: its `init`, and what a spawned
+/// coroutine receives. In a coroutine of `asio::co_spawn` it is kept where that runs on the executor of a
+/// coroutine of `otpp::co_spawn`, and awaits nothing of otpp.
 ///
 /// @par Thread safety
 /// Called in a callback, or in what it has started on the server's executor. Elsewhere it returns null.

@@ -379,7 +379,8 @@ TEST_CASE("co_spawn: a call whose caller a coroutine has when the server ends is
       pending<int> in_pipe;
       otpp::call_for<answering::later>(server, otpp::infinite, in_frame.token());
       otpp::call_for<answering::by_pipe>(server, otpp::infinite, in_pipe.token());
-      std::error_code dropped = co_await code_of(otpp::call<answering::drop>(server)); // while the server runs
+      std::error_code dropped =
+          co_await code_of(otpp::call<answering::drop>(server)); // while the server runs
       CHECK(dropped == otpp::errc::no_reply);
       if (is_killed) {
         otpp::kill(server);

@@ -2,10 +2,12 @@
 
 #include <otpp/sys/current_baggage.hpp>
 
+#include <otpp/gen_statem.hpp>
 #include <otpp/otpp.hpp>
 
 #include "support/catch.hpp"
 #include "support/event.hpp"
+#include "support/pending.hpp"
 #include "support/run.hpp"
 #include "support/scribe.hpp"
 #include "support/until.hpp"
@@ -14,6 +16,7 @@
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -92,6 +95,63 @@ struct clerk {
   }
 };
 
+// Goes on with what its handlers leave for it.
+struct careful {
+  struct begin { // goes on with a function, and then with a coroutine
+    using reply_type = void;
+  };
+  struct look {
+    using reply_type = void;
+  };
+  struct second {};
+  struct third {};
+  using step = otpp::outcome<>;
+
+  journal init(journal said) { return said; }
+  otpp::outcome<void> handle_call(begin, journal& said) {
+    said.add("begin:" + request_id());
+    return otpp::outcome<void>().then(second());
+  }
+  step handle_continue(second, journal& said) {
+    said.add("second:" + request_id());
+    return step(otpp::no_reply).then(third());
+  }
+  asio::awaitable<void> handle_continue(third, journal& said) {
+    co_await asio::post(asio::use_awaitable);
+    said.add("third:" + request_id());
+  }
+  void handle_call(look, journal& said) { said.add("look:" + request_id()); }
+};
+
+enum class door { closed, open };
+
+// Postpones what comes before it is open.
+struct doorman : otpp::gen_statem<doorman, otpp::states<door::closed, door::open>, journal> {
+  struct enter {
+    using reply_type = std::string;
+  };
+  struct open {
+    using reply_type = void;
+  };
+  struct greet {};
+  struct idle {};
+
+  state_type init(journal said) { return {door::closed, said}; }
+  void handle_enter(door, door, journal& said) { said.add("enter:" + request_id()); }
+  transition<std::string> handle_event(const enter&, door now, journal&) {
+    if (now == door::closed) {
+      return postpone();
+    }
+    return request_id();
+  }
+  transition<void> handle_event(open, door, journal& said) {
+    said.add("open:" + request_id());
+    return next_state(door::open).next_event(greet()).timeout("idle", std::chrono::seconds(0), idle());
+  }
+  void handle_event(greet, door, journal& said) { said.add("greet:" + request_id()); }
+  void handle_event(idle, door, journal& said) { said.add("idle:" + request_id()); }
+};
+
 } // namespace
 
 TEST_CASE("current_baggage: it travels with a message to all that its handler starts, and to nothing else") {
@@ -118,5 +178,47 @@ TEST_CASE("current_baggage: it travels with a message to all that its handler st
     std::string seen = co_await otpp::call<desk::ask>(at);
     CHECK(seen == "none");
     co_await server.stop();
+  });
+}
+
+TEST_CASE("current_baggage: a handler goes on with it, and what comes next has its own") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto server = co_await otpp::start<careful>(said);
+    {
+      otpp::subscription capture = otpp::subscribe<otpp::trace_capture>(
+          [](const otpp::trace_capture& sent) { sent.keep(std::make_shared<const std::string>("a")); });
+      co_await otpp::call<careful::begin>(server);
+      co_await until([&said] { return said.text().find("third:") != std::string::npos; });
+      CHECK(said.text() == "begin:a second:a third:a");
+      co_await otpp::call<careful::begin>(server);
+    } // what its handler has left is handled when nobody traces
+    co_await otpp::call<careful::look>(server);
+    CHECK(said.text() == "begin:a second:a third:a begin:a second:a third:a look:none");
+    co_await server.stop();
+  });
+}
+
+TEST_CASE("current_baggage: what a machine postpones keeps its own, and its steps have that of their event") {
+  run([]() -> asio::awaitable<void> {
+    journal said;
+    auto machine = co_await otpp::start<doorman>(said);
+    std::string next = "a";
+    otpp::subscription capture = otpp::subscribe<otpp::trace_capture>(
+        [&next](const otpp::trace_capture& sent) { sent.keep(std::make_shared<const std::string>(next)); });
+    pending<std::string> entered;
+    pending<std::string> again;
+    otpp::call<doorman::enter>(machine, entered.token());
+    next = "b";
+    otpp::call<doorman::enter>(machine, again.token());
+    next = "c";
+    co_await otpp::call<doorman::open>(machine);
+    std::string first = co_await entered.get();
+    std::string second = co_await again.get();
+    CHECK(first == "a");
+    CHECK(second == "b");
+    co_await until([&said] { return said.text().find("idle:") != std::string::npos; });
+    CHECK(said.text() == "enter:none open:c enter:c greet:c idle:none");
+    co_await machine.stop();
   });
 }

@@ -121,6 +121,9 @@ inline void server_core::run_loop() noexcept {
     if (action_.kind != action_kind::none) {
       turn_->spend();
       act();
+      if (!is_job_running()) {
+        observation_.end_handler(*this, nullptr, action_.kind == action_kind::proceed);
+      }
       continue;
     }
     envelope* item = next_message();
@@ -237,7 +240,7 @@ inline bool server_core::step_observed() noexcept {
     open_message(*item);
   }
   if (!is_job_running()) {
-    observation_.end_handler(*this, is_to_end() ? &reason_ : nullptr);
+    observation_.end_handler(*this, is_to_end() ? &reason_ : nullptr, action_.kind == action_kind::proceed);
   }
   return true;
 }
@@ -306,7 +309,7 @@ inline void server_core::job_finished(std::exception_ptr error) noexcept {
   if (error) {
     request_end(std::move(error));
   }
-  observation_.end_handler(*this, is_to_end() ? &reason_ : nullptr);
+  observation_.end_handler(*this, is_to_end() ? &reason_ : nullptr, action_.kind == action_kind::proceed);
   set_in_operation(false);
   if (is_counted()) {
     coroutine_->release_work();

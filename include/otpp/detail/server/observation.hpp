@@ -163,10 +163,28 @@ class observation {
     }
   }
 
-  // The handler has returned, or the coroutine completed. `reason` is why that ends the process, or null.
-  void end_handler(const process& who, const exit_reason* reason) noexcept {
+  // The handler has returned, or the coroutine completed. `reason` is why that ends the process, or null. `goes_on`: with
+  // what the handler has left for itself, which has the message's context.
+  void end_handler(const process& who, const exit_reason* reason, bool goes_on) noexcept {
     if (std::exchange(is_timed_, false)) {
       end_timed(who, reason);
+    }
+    if (observer_ && !goes_on) [[unlikely]] {
+      observer_->tag.reset();
+    }
+  }
+
+  // What travels with the message that is handled is to travel with this one, too, which the process keeps.
+  void keep_context(envelope& item) const noexcept {
+    if (observer_ && observer_->tag) [[unlikely]] {
+      item.set_tag(std::unique_ptr<message_tag>(new (std::nothrow) message_tag(*observer_->tag)));
+    }
+  }
+
+  // The process goes on with a message that it has kept; with null, with one that has no context.
+  void goes_on_with(envelope* item) noexcept {
+    if (observer_) [[unlikely]] {
+      observer_->tag = item ? item->take_tag() : nullptr;
     }
   }
 
@@ -288,7 +306,6 @@ class observation {
       event.time = who.context().now();
       event.ran = event.time - since;
       trace(who, std::move(event));
-      observer_->tag.reset();
     }
   }
 

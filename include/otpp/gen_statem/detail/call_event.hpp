@@ -122,7 +122,7 @@ class call_event {
         return;
       }
       turn::current()->register_local(server_); // any thread may end it from now on
-      server_->events_.postpone(hold.release());
+      server_->postpone(hold.release());
     } else if (its.kind == step_kind::fail) {
       server_->replies(&detail::type_name<M>);
       hold.release().fail(std::move(its.actions->error));

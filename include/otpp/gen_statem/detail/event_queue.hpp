@@ -45,6 +45,14 @@ class event_list {
     }
   }
 
+  // Calls visit(envelope&) for each.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (envelope* item = first_; item; item = item->next_envelope()) {
+      visit(*item);
+    }
+  }
+
   envelope& pop_front() noexcept {
     envelope& item = *first_;
     first_ = item.next_envelope();

@@ -45,7 +45,7 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
   using machine = state_machine<Callbacks>;
   using machine::callbacks_;
   using machine::decide;
-  using machine::events_;
+  using machine::postpone;
   using machine::proceed;
   using machine::register_local_if_busy;
   using machine::request_end;
@@ -199,7 +199,7 @@ class gen_server<Callbacks, State> final : public state_machine<Callbacks> {
         request_end(machine::postponed_what_is_gone(), item->message_type(), item->where());
         return;
       }
-      events_.postpone(*item.release());
+      this->postpone(*item.release());
     }
     proceed(its);
   }

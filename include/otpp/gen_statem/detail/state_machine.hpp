@@ -85,6 +85,12 @@ class state_machine : public behavior_core<Callbacks, typename Callbacks::state_
     }
   }
 
+  // Keeps an event that its handler has postponed.
+  void postpone(envelope& item) noexcept {
+    this->observed().keep_context(item);
+    events_.postpone(item);
+  }
+
   // What was decided is done. An event that was postponed is kept by now.
   void proceed(step_type& its) noexcept {
     if (its.kind == step_kind::stop) {
@@ -126,6 +132,7 @@ class state_machine : public behavior_core<Callbacks, typename Callbacks::state_
       for (timeout_request& one : actions->timeouts) {
         timeouts_.apply(one);
       }
+      actions->events.for_each([this](envelope& item) { this->observed().keep_context(item); });
       events_.insert(actions->events);
     }
     come_back_if_due();
@@ -152,11 +159,14 @@ class state_machine : public behavior_core<Callbacks, typename Callbacks::state_
     if (std::exchange(is_entering_, false)) {
       in_its_state([&]<std::size_t Number>(std::integral_constant<std::size_t, Number>) { enter<Number>(); });
     } else if (events_.is_due()) {
-      events_.take().open(*this);
+      envelope& item = events_.take();
+      this->observed().goes_on_with(&item);
+      item.open(*this);
       if (!is_job_running()) {
         come_back_if_due(); // also if it was news that has been taken back meanwhile, of which no handler hears
       }
     } else if (timeouts_.is_due()) {
+      this->observed().goes_on_with(nullptr);
       timeouts_.take().open(*this);
     }
   }
