@@ -3,6 +3,7 @@
 #pragma once
 
 #include <otpp/detail/dispatch/check.hpp>
+#include <otpp/detail/dispatch/overloads.hpp>
 #include <otpp/detail/util/borrows.hpp>
 #include <otpp/detail/util/narrowing.hpp>
 #include <otpp/gen_server/callbacks.hpp>
@@ -103,8 +104,11 @@ class event_handler {
   using state_and_data = typename Callbacks::state_type;
   static constexpr bool is_own =
       find_form<Callbacks, M, state_argument<Callbacks, Number>>() != handler_form::none;
+
+ public:
   using state_taken = std::conditional_t<is_own, state_argument<Callbacks, Number>, any_state<Callbacks>>;
 
+ private:
   static state_taken state_for(state_and_data& of) noexcept {
     if constexpr (is_own) {
       return states_of<Callbacks>::template at<Number>(of.state);
@@ -168,6 +172,135 @@ template <class Callbacks, class M>
 inline constexpr std::size_t states_with_handler =
     count_handlers<Callbacks, M>(std::make_index_sequence<states_of<Callbacks>::size>());
 
+// ---- what is taken by value ----
+
+struct in_handle_event {
+  template <class Callbacks, class Pointer>
+  static constexpr bool has = requires { static_cast<Pointer>(&Callbacks::handle_event); };
+};
+struct in_handle_enter {
+  template <class Callbacks, class Pointer>
+  static constexpr bool has = requires { static_cast<Pointer>(&Callbacks::handle_enter); };
+};
+
+// A parameter may have each of these types.
+template <class...>
+struct forms {};
+
+// Has the callback an overload of just these parameters? Its address is asked for, so that a template is found, too.
+template <class Callback, class Callbacks, class Returned, class... Parameters>
+struct overload_of {
+  static consteval bool exists() {
+    return static_cast<bool>(
+        Callback::template has<Callbacks, Returned (Callbacks::*)(Parameters...)> |
+        Callback::template has<Callbacks, Returned (Callbacks::*)(Parameters...) const> |
+        Callback::template has<Callbacks, Returned (*)(Parameters...)>);
+  }
+  template <class... Next, class... More>
+  static consteval bool exists(forms<Next...>, More... more) {
+    return (overload_of<Callback, Callbacks, Returned, Parameters..., Next>::exists(more...) || ...);
+  }
+};
+
+// How a callback may take the state that it is given. An in_state converts to the state for whoever takes that. Not as
+// `const State&` where it is given as `State&`: a template with a deduced result would be instantiated for that.
+template <class Callbacks, class State>
+using state_forms = std::conditional_t<
+    std::is_lvalue_reference_v<State>, forms<State, std::remove_cvref_t<State>>,
+    forms<State, const State&, state_in<Callbacks>, const state_in<Callbacks>&>>;
+
+// A change of a copy of the data, or of a state that is a type, is forgotten. A value of the states has nothing to change.
+template <class Callback, class Callbacks, class Returned, class State, class... Before>
+consteval bool copies_data(Before... before) {
+  using overload = overload_of<Callback, Callbacks, Returned>;
+  using state = std::remove_cvref_t<State>;
+  using data = data_of<Callbacks>;
+  bool is_copied = overload::exists(before..., state_forms<Callbacks, State>(), forms<data>());
+  if constexpr (
+      is_one_of_types<state_in<Callbacks>> && std::is_lvalue_reference_v<State> && !std::is_empty_v<state>) {
+    is_copied = is_copied || overload::exists(before..., forms<state>(), forms<data&>());
+  }
+  return is_copied;
+}
+
+template <bool IsCopied>
+consteval bool check_data_parameter() {
+  static_assert(
+      !IsCopied,
+      "otpp: a callback of this gen_statem takes the data by value, or a state that is a type, so that what "
+      "it changes there is forgotten: it takes a reference, to const if it only looks");
+  return true;
+}
+
+// What handle_event takes in the place of the message, if the state is of this type.
+template <class State>
+struct in_handle_event_of {
+  template <class Callbacks, class M>
+  static constexpr bool accepts = static_cast<bool>(
+      takes_event<Callbacks, M, State> |
+      requires(Callbacks& callbacks, M&& m, State&& state, data_of<Callbacks>& data) {
+        callbacks.handle_event(std::forward<M>(m), any_caller(), std::forward<State>(state), data);
+      });
+};
+
+template <class Callbacks, class M, class Returned, class State, class... From, class... Noted>
+consteval bool slices_one_of(std::type_identity<message_list<Noted...>>, From... from) {
+  using overload = overload_of<in_handle_event, Callbacks, Returned>;
+  return !(std::is_same_v<Noted, M> || ...) &&
+         ((std::is_base_of_v<Noted, M> &&
+           overload::exists(
+               forms<Noted>(), from..., state_forms<Callbacks, State>(), forms<data_of<Callbacks>&>())) ||
+          ...);
+}
+
+// Does the handler that takes the message take a base class of it by value?
+template <class Callbacks, class M, class Returned, class State, class... From>
+consteval bool slices_event(From... from) {
+  using overload = overload_of<in_handle_event, Callbacks, Returned>;
+  if constexpr (!std::is_class_v<M>) {
+    return false;
+  } else if constexpr (overload::exists(
+                           forms<M, const M&, M&&>(), From()..., state_forms<Callbacks, State>(),
+                           forms<data_of<Callbacks>&>())) {
+    return false; // it is for this very message
+  } else {
+    using noted = typename overloads<in_handle_event_of<State>, Callbacks>::types;
+    return slices_one_of<Callbacks, M, Returned, State>(std::type_identity<noted>(), from...);
+  }
+}
+
+struct taken_by_value {
+  bool is_data = false;
+  bool is_base = false;
+};
+
+template <class Callbacks, class M, class Handler, class... From>
+consteval taken_by_value find_copies(From... from) {
+  using returned = typename Handler::returned;
+  using state = typename Handler::state_taken;
+  return {
+      copies_data<in_handle_event, Callbacks, returned, state>(forms<M, const M&, M&&>(), from...),
+      slices_event<Callbacks, M, returned, state>(from...)};
+}
+
+// What the handler of this message takes by value in the state of this number.
+template <class Callbacks, class M, std::size_t Number>
+consteval taken_by_value find_copies_in() {
+  using handler = event_handler<Callbacks, M, Number>;
+  if constexpr (handler::form == handler_form::with_caller) {
+    return find_copies<Callbacks, M, handler>(forms<caller<reply_t<M>>, caller<reply_t<M>>&&>());
+  } else {
+    return find_copies<Callbacks, M, handler>();
+  }
+}
+
+template <class Callbacks, class M, std::size_t... Numbers>
+consteval taken_by_value find_all_copies(std::index_sequence<Numbers...>) {
+  return {
+      (find_copies_in<Callbacks, M, Numbers>().is_data || ...),
+      (find_copies_in<Callbacks, M, Numbers>().is_base || ...)};
+}
+
 // Is there a handler in every state? If there is in none, the same sentence is said of a message to the machine itself as
 // of one that is sent to it.
 template <class Callbacks, class M>
@@ -187,7 +320,17 @@ consteval bool check_event() {
       !takes_variant<Callbacks, M>,
       "otpp: this handler takes the variant of the states: it takes an alternative by reference, or "
       "any_state, or a reference whose type is a template parameter");
-  return check_misfit<why>() && is_whole && !takes_variant<Callbacks, M>;
+  constexpr bool is_called = why == misfit::none && is_whole && !takes_variant<Callbacks, M>;
+  if constexpr (is_called) {
+    constexpr taken_by_value copied =
+        find_all_copies<Callbacks, M>(std::make_index_sequence<states_of<Callbacks>::size>());
+    static_assert(
+        !copied.is_base,
+        "otpp: this message would be sliced: the handler takes a base class of it by value; it takes `const "
+        "Base&` or `Base&&`, or there is a handler for this very message");
+    static_cast<void>(check_data_parameter<copied.is_data>());
+  }
+  return check_misfit<why>() && is_called;
 }
 
 // What a handler of a call may return, and of what is no call.
@@ -223,8 +366,11 @@ consteval bool check_event_result() {
   return fits;
 }
 
-template <class Callbacks, class Returned>
+template <class Callbacks, class Returned, class State>
 consteval bool check_entry() {
+  using from = state_in<Callbacks>;
+  static_cast<void>(check_data_parameter<copies_data<in_handle_enter, Callbacks, Returned, State>(
+                        forms<from, const from&>())>());
   using returned = unwrapped_t<Returned>;
   constexpr bool fits =
       std::is_void_v<returned> || std::is_convertible_v<returned, typename Callbacks::entry>;

@@ -182,9 +182,15 @@ class state_machine : public behavior_core<Callbacks, typename Callbacks::state_
   static constexpr bool has_enter = finds_enter(std::make_index_sequence<states_of<Callbacks>::size>());
 
   template <std::size_t Number>
+  static constexpr bool has_own_enter = takes_enter<Callbacks, state_argument<Callbacks, Number>>;
+  template <std::size_t Number>
+  using entered_state =
+      std::conditional_t<has_own_enter<Number>, state_argument<Callbacks, Number>, any_state<Callbacks>>;
+
+  template <std::size_t Number>
   auto call_enter() {
     const state_in_itself& from = from_ ? *from_ : std::as_const(state().state);
-    if constexpr (takes_enter<Callbacks, state_argument<Callbacks, Number>>) {
+    if constexpr (has_own_enter<Number>) {
       return callbacks_.handle_enter(
           from, states_of<Callbacks>::template at<Number>(state().state), state().data);
     } else {
@@ -199,7 +205,7 @@ class state_machine : public behavior_core<Callbacks, typename Callbacks::state_
         entered();
       } else {
         using returned = decltype(call_enter<Number>());
-        if constexpr (!check_entry<Callbacks, returned>()) {
+        if constexpr (!check_entry<Callbacks, returned, entered_state<Number>>()) {
           entered(); // not reached
         } else if constexpr (is_awaitable<returned>) {
           run_job(handler_coroutine::job_of<state_machine>::make(
