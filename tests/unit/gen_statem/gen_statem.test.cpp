@@ -45,29 +45,9 @@ using otpp::testing::explore;
 using otpp::testing::orders;
 using otpp::testing::world;
 
-// The cases of OTP's gen_statem_SUITE (27) that have a meaning here, and the tests that have them:
-//
-//   start1, 2, 6, 8, 9, 11, 12, stop1, 2, 4, 7    "is a server to whoever starts, calls and stops it"
-//   start4, 5, init failures                      "may refuse to run"
-//   next_events, event_order                      "what a handler inserts comes first", "postponed events keep their order"
-//   abnormal1                                     "a call may be answered later, from another state"
-//   abnormal2, error_format_status                "a handler that throws ends it"; a wrong result does not compile
-//   shutdown, stop_and_reply                      "stops with an answer"
-//   state_enter                                   "a state is entered before anything else"; no repeat_state in an enter
-//   event_types                                   "every kind of event comes to handle_event"
-//   state_timeout, generic_timers                 the tests of timeouts
-//   timeout_cancel_and_update                     "a timeout may be cancelled, replaced, or given another message"
-//   sys1, get_state, replace_state,
-//   call_format_status, terminate_crash_format    "shows its state and its data"
-//   postpone of a stopped machine                 "who waits for a postponed call hears of the end"
-//   undef_callbacks, undef_in_terminate           the compiler; terminate is optional, as there
+// tests/behavior/otp_suite.test.cpp lists the cases of OTP's gen_statem_SUITE; some of them are here.
 //
 // What the tests of orders and timeouts expect is what OTP 25 was seen to do with the same machine.
-//
-// Without a meaning here: start3, stop3 (times by type, and cancellation), start7, 10, stop5, 6, 8, 9, 10 (global, nodes:
-// as for every server), code_change, change_callback_module and its kin (code is not changed while it runs), hibernate and
-// auto_hibernate (no heap to compact), enter_loop (spawn), format_log, reply_by_alias, the collections of requests (as for
-// every server: request.test.cpp), loop_start_fail (start returns init's exception).
 
 namespace {
 
