@@ -58,6 +58,16 @@ plant(look_is_not_announced mpsc_queue.count detail/queue/mpsc_queue.hpp
   [[looked_at_.store(&at, std::memory_order_seq_cst);]]
   [[static_cast<void>(at);]]
 )
+plant_text(barred_and_look_is_not_passed mpsc_queue.count_or_bar detail/queue/mpsc_queue.hpp
+  [[    pass_look();
+    std::uint32_t number = 0;
+    Node* rest =]]
+  [[    if (!::preemption::is_planted("barred_and_look_is_not_passed")) {
+      pass_look();
+    }
+    std::uint32_t number = 0;
+    Node* rest =]]
+)
 
 # ---- mailbox ----
 

@@ -256,4 +256,30 @@ struct count : preemption::scenario {
 };
 const entry count_entry("mpsc_queue.count", 3, 3, preemption::make<count>);
 
+// One counts what another one has pushed and bars, and then changes.
+struct count_or_bar : preemption::scenario {
+  std::array<counted_node, 2> nodes;
+  mpsc_queue<counted_node> queue{false};
+
+  void run(int thread) override {
+    if (thread == 1) {
+      expect(queue.count_up_to(9) <= 2, "one is counted twice");
+      return;
+    }
+    for (counted_node& one : nodes) {
+      one.content.write() = 1;
+      queue.push(&one);
+    }
+    int taken = 0;
+    for (counted_node* left = queue.bar(); left; left = left->next) {
+      ++left->content.write();
+      ++taken;
+    }
+    expect(taken == 2, "a node is lost");
+  }
+
+  void finish() override { expect(queue.count_up_to(9) == 0, "one that is gone is counted"); }
+};
+const entry count_or_bar_entry("mpsc_queue.count_or_bar", 2, 3, preemption::make<count_or_bar>);
+
 } // namespace
