@@ -8,6 +8,7 @@
 #include <asio/bind_executor.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
@@ -358,6 +359,51 @@ TEST_CASE("fairness: a call is timed though its server's turn is over before it 
     CHECK(error == otpp::errc::timeout);
     co_await server.stop();
   });
+}
+
+TEST_CASE(
+    "fairness: a call is timed though its caller's turn is over before its server's begins", "[fairness]") {
+  using shelf = std::shared_ptr<std::vector<otpp::caller<int>>>;
+  struct promising {
+    struct promise {
+      using reply_type = int;
+    };
+    struct count {
+      using reply_type = std::size_t;
+    };
+    shelf init(shelf promised) { return promised; }
+    void handle_call(promise, otpp::caller<int> from, shelf& promised) {
+      promised->push_back(std::move(from));
+    }
+    std::size_t handle_call(count, shelf& promised) { return promised->size(); }
+  };
+  int answered = 0;
+  std::error_code error;
+  auto to_fail = [&](std::exception_ptr why, int) {
+    try {
+      std::rethrow_exception(why);
+    } catch (const otpp::error& failure) {
+      error = failure.code();
+    }
+  };
+  run([&]() -> asio::awaitable<void> {
+    shelf promised = std::make_shared<shelf::element_type>();
+    auto server = co_await otpp::start<promising>(promised);
+    auto silent = co_await otpp::start<promising>(std::make_shared<shelf::element_type>());
+    for (int n = 0; n != 200; ++n) {
+      otpp::call<promising::promise>(server, [&](std::exception_ptr, int) { ++answered; });
+    }
+    co_await otpp::call<promising::count>(server);
+    co_await asio::post(asio::use_awaitable);
+    std::size_t ready = co_await otpp::call<promising::count>(server);
+    REQUIRE(ready == 200); // and this is in the turn in which the server has answered
+    otpp::call_for<promising::promise>(silent, 20ms, to_fail);
+    for (otpp::caller<int>& one : *promised) { // more than the turn resumes
+      one.reply(1);
+    }
+  });
+  CHECK(answered == 200);
+  CHECK(error == otpp::errc::timeout);
 }
 
 TEST_CASE("fairness: a long chain of calls by one coroutine takes no stack", "[fairness]") {
