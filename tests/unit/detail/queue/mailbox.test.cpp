@@ -336,6 +336,29 @@ TEST_CASE("mailbox: a message can be received past tasks", "[mailbox]") {
   CHECK(box.empty());
 }
 
+TEST_CASE("mailbox: a count that begins late has what is queued, wherever that stands", "[mailbox]") {
+  letters l;
+  work task;
+  mailbox box(0);
+  CHECK_FALSE(box.length());
+  box.push(l.a);
+  CHECK(box.pop_any() == &l.a);
+  box.put_aside(l.a);
+  box.push(l.b);
+  box.submit(task);
+  box.push(l.c);
+  box.count(true);
+  REQUIRE(box.length());
+  CHECK(box.length()->now == 3);
+  CHECK(box.length()->longest == 3);
+  CHECK(pop_all(box) == "abc");
+  CHECK(box.length()->now == 0);
+  CHECK(box.length()->longest == 3);
+  box.count(false);
+  CHECK_FALSE(box.length());
+  CHECK(box.pop_any() == &task);
+}
+
 TEST_CASE("mailbox: the receiver's own push comes after what others have pushed before", "[mailbox]") {
   constexpr auto receiver = mailbox::by::receiver;
   letters l;
