@@ -944,6 +944,34 @@ TEST_CASE("call: a handler may call another server", "[call]") {
   CHECK(steps > 1);
 }
 
+TEST_CASE(
+    "call: a call that is answered in the turn in which it is made costs its executor nothing", "[call]") {
+  struct client {
+    struct ask_often {
+      otpp::server_ref<counter> server;
+      int times;
+    };
+    int init() { return 0; }
+    asio::awaitable<void> handle_cast(ask_often m, int& answers) {
+      for (int n = 0; n != m.times; ++n) {
+        co_await otpp::call<counter::get>(m.server);
+        ++answers;
+      }
+    }
+  };
+  auto steps_of = [](int calls) {
+    asio::io_context context;
+    auto on_it = otpp::options().on(context.get_executor());
+    auto server = otpp::start<counter>(on_it, 0, asio::use_future);
+    auto asking = otpp::start<client>(on_it, asio::use_future);
+    context.run();
+    CHECK(otpp::try_cast<client::ask_often>(asking.get(), server.get(), calls));
+    context.restart();
+    return context.run();
+  };
+  CHECK(steps_of(10) == steps_of(0));
+}
+
 namespace {
 
 struct unlisted {
