@@ -56,3 +56,30 @@ TEST_CASE(
   });
   CHECK(told_before == 2);
 }
+
+TEST_CASE("dropped_message: one that has waited for room is told like the others", "[dropped_message]") {
+  std::vector<otpp::dropped_message> dropped;
+  otpp::subscription messages = otpp::subscribe<otpp::dropped_message>(
+      [&](const otpp::dropped_message& one) { dropped.push_back(one); });
+  run([&]() -> asio::awaitable<void> {
+    event first;
+    event second;
+    auto server = co_await otpp::start<scribe>(otpp::options().mailbox_limit(1), journal());
+    co_await otpp::cast<scribe::hold>(server, first);
+    co_await until([&] { return first.is_awaited(); });
+    CHECK(otpp::try_cast<scribe::hold>(server, second)); // fills it
+    pending<> sent;
+    otpp::cast<scribe::note>(server, "left", sent.token());
+    co_await some_steps();
+    CHECK_FALSE(sent.is_done());
+    first.happen();
+    co_await sent.get();
+    co_await until([&] { return second.is_awaited(); });
+    otpp::exit(server, otpp::exit_reason::shutdown());
+    second.happen();
+    co_await server.join();
+    REQUIRE(dropped.size() == 1);
+    CHECK(dropped[0].message == "scribe::note");
+    CHECK(sent.times() == 1);
+  });
+}
