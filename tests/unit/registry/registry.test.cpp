@@ -344,6 +344,22 @@ TEST_CASE("registry: who waits for a name that has come meanwhile is told at onc
   });
 }
 
+TEST_CASE("registry: a wait for a name that is over before it begins is let go", "[registry]") {
+  // The time of wait_for_name may be over on another thread between its look-up and this.
+  struct waiter final : otpp::detail::name_waiter {
+    explicit waiter(const otpp::registry& in) : name_waiter("a", otpp::detail::access::table(in)) {}
+    void name_found(otpp::detail::intrusive_ptr<otpp::detail::server_core>) noexcept override {}
+    void name_lost() noexcept override { ++times_lost; }
+    bool is_over() const noexcept override { return true; }
+    int times_lost = 0;
+  };
+  otpp::registry names;
+  waiter late(names);
+  late.begin();
+  CHECK(late.times_lost == 1); // else nobody would release it
+  CHECK_FALSE(late.take_back());
+}
+
 TEST_CASE("registry: the global one is one", "[registry]") {
   CHECK(&otpp::registry::global() == &otpp::registry::global());
   run([]() -> asio::awaitable<void> {
