@@ -71,6 +71,8 @@ TEST_CASE("processes: what lives is listed, with its names, type and parent") {
     REQUIRE(other);
     CHECK(other->names.empty());
     CHECK(other->parent == server.id());
+    otpp::unregister_name("another");
+    CHECK(find(server)->names == std::vector<std::string>{"sleeper"});
     CHECK(otpp::processes().back().who == child); // in the order in which they were started
 
     co_await child.stop();
