@@ -472,6 +472,15 @@ TEST_CASE("sys: timeouts and system messages") {
     world.run_for(30s);
     world.check(said.text() == "timeout rested timeout rested rested", "a message was lost at resume");
 
+    // One that is over behind a message that came before it is cancelled by that message.
+    rest(0s, 10s);
+    do_now(suspend);
+    do_now([&]() -> asio::awaitable<void> { co_await tell(*server, "note"); });
+    world.run_for(20s);
+    do_now(resume);
+    world.run_for(30s);
+    world.check(said.text() == "timeout rested timeout rested rested note", "a cancelled timeout came");
+
     // Zero waits for no message, and a system message is none.
     world.spawn("client", [&]() -> asio::awaitable<void> {
       otpp::try_cast<clerk::rest>(*server, 0s, 0s);
@@ -480,7 +489,7 @@ TEST_CASE("sys: timeouts and system messages") {
     });
     world.run();
     world.check(
-        said.text() == "timeout rested timeout rested rested timeout terminate:normal",
+        said.text() == "timeout rested timeout rested rested note timeout terminate:normal",
         "a timeout of zero was lost");
   });
 }
