@@ -283,8 +283,8 @@ inline void pause_briefly() noexcept {
 // A friend function of a class template that is no template itself, for each specialization another one. GCC warns that
 // this may not be what was meant, and GCC 14 that one of a class in an unnamed namespace is nowhere defined.
 #if defined(__GNUC__) && !defined(__clang__)
-#define OTPP_PLAIN_FRIEND(...)                                                                 \
-  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wnon-template-friend\"")   \
+#define OTPP_PLAIN_FRIEND(...)                                                               \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wnon-template-friend\"") \
       _Pragma("GCC diagnostic ignored \"-Wunused-function\"") __VA_ARGS__ _Pragma("GCC diagnostic pop")
 #else
 #define OTPP_PLAIN_FRIEND(...) __VA_ARGS__
