@@ -191,10 +191,10 @@ struct forms {};
 template <class Callback, class Callbacks, class Returned, class... Parameters>
 struct overload_of {
   static consteval bool exists() {
-    return static_cast<bool>(
-        Callback::template has<Callbacks, Returned (Callbacks::*)(Parameters...)> |
-        Callback::template has<Callbacks, Returned (Callbacks::*)(Parameters...) const> |
-        Callback::template has<Callbacks, Returned (*)(Parameters...)>);
+    constexpr bool is_plain = Callback::template has<Callbacks, Returned (Callbacks::*)(Parameters...)>;
+    constexpr bool is_const = Callback::template has<Callbacks, Returned (Callbacks::*)(Parameters...) const>;
+    constexpr bool is_static = Callback::template has<Callbacks, Returned (*)(Parameters...)>;
+    return is_plain || is_const || is_static;
   }
   template <class... Next, class... More>
   static consteval bool exists(forms<Next...>, More... more) {
@@ -257,16 +257,15 @@ consteval bool slices_one_of(std::type_identity<message_list<Noted...>>, From...
 template <class Callbacks, class M, class Returned, class State, class... From>
 consteval bool slices_event(From... from) {
   using overload = overload_of<in_handle_event, Callbacks, Returned>;
-  if constexpr (!std::is_class_v<M>) {
-    return false;
-  } else if constexpr (overload::exists(
-                           forms<M, const M&, M&&>(), From()..., state_forms<Callbacks, State>(),
-                           forms<data_of<Callbacks>&>())) {
-    return false; // it is for this very message
-  } else {
-    using noted = typename overloads<in_handle_event_of<State>, Callbacks>::types;
-    return slices_one_of<Callbacks, M, Returned, State>(std::type_identity<noted>(), from...);
+  if constexpr (std::is_class_v<M>) {
+    constexpr bool is_for_it = overload::exists(
+        forms<M, const M&, M&&>(), From()..., state_forms<Callbacks, State>(), forms<data_of<Callbacks>&>());
+    if constexpr (!is_for_it) {
+      using noted = typename overloads<in_handle_event_of<State>, Callbacks>::types;
+      return slices_one_of<Callbacks, M, Returned, State>(std::type_identity<noted>(), from...);
+    }
   }
+  return false;
 }
 
 struct taken_by_value {
