@@ -531,6 +531,32 @@ TEST_CASE("groups: the words of OTP's pg", "[dist]") {
   });
 }
 
+// As where a connection is lost and made again, and the scope there had kept us: it has no reason to ask.
+TEST_CASE("groups: a scope that says who its members are is told ours, though it has not asked", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    otpp::pg scope;
+    auto one = co_await shared::start_reader();
+    scope.join("readers", one);
+    otpp::dist::share_groups(nodes.a, scope);
+    shared::raw_scope s(nodes.a, co_await asio::this_coro::executor);
+    co_await s.connect();
+    co_await s.peer.send(s.sync(s.list(s.pair(s.text("writers"), s.list(s.one(7))))));
+    std::string text = co_await s.read_until("sync");
+    CHECK(text.find("{<<\"readers\">>,[#Pid<a@127.0.0.1") != std::string::npos);
+    co_await shared::wait_for(scope, "writers", 1);
+
+    // Once: the next message is of what changes.
+    co_await s.peer.send(s.sync(s.list(s.pair(s.text("writers"), s.list(s.one(8), s.one(9))))));
+    co_await shared::wait_for(scope, "writers", 2);
+    scope.join("readers", one);
+    text = co_await s.read_until("{");
+    CHECK(text.find("{join,") == 0);
+    s.peer.socket().close();
+    co_await shared::wait_for(scope, "writers", 0);
+    co_await one.stop();
+  });
+}
+
 TEST_CASE("groups: a member that ends elsewhere leaves, whoever says so first", "[dist]") {
   with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
     otpp::pg scope;

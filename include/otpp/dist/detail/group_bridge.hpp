@@ -48,11 +48,13 @@ namespace otpp::detail {
 //
 // What it knows of a scope elsewhere, by the pid of its process; only the handlers below move it:
 //
-//   unknown -> known   `discover` or `sync` has come from it: it is monitored, and from then on told who joins and leaves here
+//   unknown -> known   `discover` or `sync` has come from it: it is monitored, told who is a member here, and from then on who joins
+//                      and leaves
 //   known -> unknown   its `down` has come: it has ended, or the connection is lost. Its members leave the scope here
 //
 // `join` and `leave` count if it is known; they are late otherwise. A new connection may bring its `discover` before the `down` of
-// the last one, which then forgets what has just come: therefore it is asked again if there is a connection.
+// the last one, which then forgets what has just come: therefore it is asked again if there is a connection. What changes here
+// before it answers it is not told; therefore it is told all when it is known again, though it has asked for nothing.
 //
 // Peers are asked, by `discover` to the scope's name there, when the sharing begins, when they connect, and again and again while
 // they are connected and no scope of theirs is known. Each answers with `sync`, and asks us if it does not know us.
@@ -156,10 +158,10 @@ class group_bridge {
       if (is_here(from)) {
         return;
       }
-      bool is_new = !known_.contains(from.id());
-      know(from);
-      tell_all(from);
-      if (is_new) {
+      if (find(from)) {
+        tell_all(from);
+      } else {
+        know(from);
         try_send(from, pg_discover{self()});
       }
     }
@@ -229,6 +231,7 @@ class group_bridge {
       auto made = known_.emplace(
           std::piecewise_construct, std::forward_as_tuple(from.id()),
           std::forward_as_tuple(from, scope_, node_.node_of(from), monitor(from)));
+      tell_all(from);
       return made.first->second;
     }
 
