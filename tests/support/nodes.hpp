@@ -23,6 +23,7 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -71,16 +72,19 @@ class node_table {
   std::shared_ptr<places> all_ = std::make_shared<places>();
 };
 
-// Keeps what is reported of connections off stderr, and for the test to see, while it lives. For one thread.
+// Keeps what is reported of connections off stderr, and for the test to see, while it lives. Any thread may report, and look.
 class connection_log {
  public:
   connection_log() = default;
   connection_log(const connection_log&) = delete;
   connection_log& operator=(const connection_log&) = delete;
 
-  const std::vector<std::string>& texts() const { return texts_; }
+  std::vector<std::string> texts() const {
+    std::lock_guard lock(mutex_);
+    return texts_;
+  }
   bool has(const std::string& words) const {
-    for (const std::string& each : texts_) {
+    for (const std::string& each : texts()) {
       if (each.find(words) != std::string::npos) {
         return true;
       }
@@ -89,9 +93,13 @@ class connection_log {
   }
 
  private:
+  mutable std::mutex mutex_;
   std::vector<std::string> texts_;
-  otpp::subscription reports_ = otpp::subscribe<otpp::dist::connection_report>(
-      [this](const otpp::dist::connection_report& one) { texts_.push_back(one.text()); });
+  otpp::subscription reports_ =
+      otpp::subscribe<otpp::dist::connection_report>([this](const otpp::dist::connection_report& one) {
+        std::lock_guard lock(mutex_);
+        texts_.push_back(one.text());
+      });
 };
 
 // Two nodes, `a@127.0.0.1` and `b@127.0.0.1`, which are not connected yet.
