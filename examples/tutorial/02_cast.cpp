@@ -17,15 +17,15 @@ struct build_queue {
 
   struct state {
     std::vector<std::string> waiting;
-    std::size_t canceled = 0;
+    std::size_t cancelled = 0;
   };
   state init() { return {}; }
 
-  void handle_cast(cancel request, state& s) { s.canceled += std::erase(s.waiting, request.project); }
+  void handle_cast(cancel request, state& s) { s.cancelled += std::erase(s.waiting, request.project); }
   std::vector<std::string> handle_call(list, state& s) { return s.waiting; }
 
   void terminate(const otpp::exit_reason& reason, state& s) { // runs when it ends, whatever the cause
-    std::cout << "ended: " << reason << "; " << s.canceled << " canceled\n";
+    std::cout << "ended: " << reason << "; " << s.cancelled << " cancelled\n";
   }
   // [server]
 
@@ -55,4 +55,4 @@ int main() { return otpp::run(client); }
 // Output:
 // parser waits
 // kernel waits
-// ended: normal; 1 canceled
+// ended: normal; 1 cancelled

@@ -80,7 +80,7 @@ asio::awaitable<int> do_deed(deed what, std::uint32_t luck, worker::state& s) {
   co_return result;
 }
 
-// Also says whether the handler was canceled; that must go on to the library.
+// Also says whether the handler was cancelled; that must go on to the library.
 struct handler_frame {
   explicit handler_frame() = default;
   handler_frame(const handler_frame&) = delete;
