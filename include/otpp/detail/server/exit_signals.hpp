@@ -37,13 +37,13 @@ class pending_exit : public task {
   bool is_void() const noexcept { return is_void_ || link_is_disconnected(); }
 
   // Returns the id of the process that has sent it through a link, or zero.
-  virtual std::uint64_t linked_from() const noexcept { return 0; }
+  virtual std::uint64_t linked_from() const noexcept = 0;
 
   // Turns it into a message for a process that traps exits and has this parent; *this is destroyed.
   virtual envelope& to_message(std::uint64_t parent) noexcept = 0;
 
  protected:
-  virtual bool link_is_disconnected() const noexcept { return false; }
+  virtual bool link_is_disconnected() const noexcept = 0;
 
  private:
   friend class exit_signals;

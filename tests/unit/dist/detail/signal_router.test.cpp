@@ -164,6 +164,15 @@ struct site {
     co_await otpp::call(server, whom);
   }
 
+  // Of what stands for the peer's process, with the agent.
+  int count_links() const {
+    int count = 0;
+    otpp::detail::relation::visit_all(
+        *otpp::detail::access::core(far)->related(),
+        [&](std::uint64_t other, bool is_link, bool) { count += is_link && other == server.id() ? 1 : 0; });
+    return count;
+  }
+
   // What stands for the peer's process waits from here on, as the peer reads nothing, and takes no messages meanwhile.
   asio::awaitable<void> crowd() {
     for (std::size_t size : {std::size_t(16) << 20, std::size_t(1)}) {
@@ -374,6 +383,21 @@ TEST_CASE("signal_router: a link, and its end", "[dist]") {
       CHECK(s.seen->told[0].who == s.far);
     });
   }
+}
+
+TEST_CASE(
+    "signal_router: who links again after the end of a link is linked, and nothing is left of it", "[dist]") {
+  signals::with_a_peer([](signals::site& s) -> asio::awaitable<void> {
+    for (std::size_t times = 1; times != 4; ++times) {
+      co_await s.link();
+      co_await s.call("get");
+      CHECK(s.count_links() == 1);
+      co_await s.exit("boom");
+      co_await s.call("get");
+      CHECK(s.seen->told.size() == times);
+      CHECK(s.count_links() == 0);
+    }
+  });
 }
 
 TEST_CASE("signal_router: an unlink is acknowledged, and cuts the link", "[dist]") {
