@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -551,6 +552,46 @@ TEST_CASE("groups: a scope that says who its members are is told ours, though it
     scope.join("readers", one);
     text = co_await s.read_until("{");
     CHECK(text.find("{join,") == 0);
+    s.peer.socket().close();
+    co_await shared::wait_for(scope, "writers", 0);
+    co_await one.stop();
+  });
+}
+
+TEST_CASE("groups: a scope for which too much waits is told and asked later", "[dist]") {
+  with_two_nodes([](two_nodes& nodes) -> asio::awaitable<void> {
+    otpp::pg scope;
+    auto one = co_await shared::start_reader();
+    scope.join("readers", one);
+    otpp::dist::share_groups(nodes.a, scope, {}, otpp::dist::groups_options().ask_every(10ms));
+    shared::raw_scope s(nodes.a, co_await asio::this_coro::executor);
+    co_await s.connect();
+    co_await s.peer.send(s.frame("discover"));
+    co_await s.read_until("{discover,");
+    co_await s.peer.send(s.frame("join", s.text("writers"), s.one(2)));
+    co_await shared::wait_for(scope, "writers", 1);
+    otpp::pid crowded = scope.members("writers").at(0);
+    otpp::try_send(crowded, otpp::term::of(std::string(std::size_t(16) << 20, 'x')));
+    co_await some_steps(); // it waits from here on
+    while (otpp::try_send(crowded, otpp::term::of(otpp::atom("x")))) {
+    }
+
+    // That process is a scope, too.
+    otpp::detail::term_writer to;
+    otpp::detail::put_reg_send(to, s.peer.process(2), "pg");
+    to.tuple(2);
+    to.atom("discover");
+    otpp::detail::put_pid(to, s.peer.process(2));
+    co_await s.peer.send(to.take());
+    co_await some_steps();
+    CHECK_FALSE(otpp::try_send(crowded, otpp::term::of(otpp::atom("x")))); // nor could the scope
+    std::set<std::string> told;
+    while (told.size() != 2) {
+      std::string text = co_await s.read_until("#Pid<a@127.0.0.1");
+      bool is_sync = text.find("sync") != std::string::npos;
+      told.insert(is_sync ? "sync" : text.substr(0, text.find(',')));
+    }
+    CHECK(told == std::set<std::string>{"sync", "{discover"});
     s.peer.socket().close();
     co_await shared::wait_for(scope, "writers", 0);
     co_await one.stop();

@@ -53,11 +53,13 @@ namespace otpp::detail {
 //   known -> unknown   its `down` has come: it has ended, or the connection is lost. Its members leave the scope here
 //
 // `join` and `leave` count if it is known; they are late otherwise. A new connection may bring its `discover` before the `down` of
-// the last one, which then forgets what has just come: therefore it is asked again if there is a connection. What changes here
-// before it answers it is not told; therefore it is told all when it is known again, though it has asked for nothing.
+// the last one, which then forgets what has just come: therefore it is asked again if there is a connection. Until it answers it is
+// unknown, and not told what changes here: therefore it is told all when it is known again, though it has not asked.
 //
 // Peers are asked, by `discover` to the scope's name there, when the sharing begins, when they connect, and again and again while
-// they are connected and no scope of theirs is known. Each answers with `sync`, and asks us if it does not know us.
+// they are connected and no scope of theirs is known. Each answers with `sync`, and asks us if it does not know us. While a scope is
+// known by the last connection its node is not asked by the next one, but when the `down` has come: it would take us for known, and
+// a `leave` that it has no `join` for ends the scope of OTP.
 //
 // What others are told is what differs between the scope and the last that they were told of it (`told_`), for one group at a
 // time. So it does not matter how many changes there were in between, nor whether one of them was missed.
@@ -125,17 +127,18 @@ class group_bridge {
     }
 
     void peer_changed(const dist::node_event& one) {
-      if (one.what == dist::node_event::kind::up && std::ranges::count(peers_, one.name) != 0) {
-        ask(one.name);
+      if (one.what == dist::node_event::kind::up) {
+        ask_if_unknown(one.name);
       }
     }
 
     void ask_unknown() {
+      std::set<std::string> again = std::exchange(not_asked_, {});
       for (const std::string& peer : node_.peers()) {
-        bool is_known =
-            std::ranges::any_of(known_, [&](const auto& each) { return each.second.node() == peer; });
-        if (!is_known && std::ranges::count(peers_, peer) != 0) {
+        if (again.contains(peer)) {
           ask(peer);
+        } else {
+          ask_if_unknown(peer);
         }
       }
     }
@@ -146,6 +149,7 @@ class group_bridge {
         return;
       }
       std::string peer = found->second.node();
+      behind_.erase(found->first);
       known_.erase(found);
       if (std::ranges::count(node_.peers(), peer) != 0) {
         ask(peer);
@@ -161,8 +165,10 @@ class group_bridge {
       if (find(from)) {
         tell_all(from);
       } else {
-        know(from);
-        try_send(from, pg_discover{self()});
+        const std::string& node = know(from).node();
+        if (!try_send(from, pg_discover{self()})) {
+          not_asked_.insert(node);
+        }
       }
     }
 
@@ -217,7 +223,19 @@ class group_bridge {
     // Also nobody, and who was one of an earlier node of this name.
     bool is_here(const pid& who) const { return !who || node_.node_of(who) == node_.name(); }
 
-    void ask(const std::string& peer) { try_send(node_.remote(how_.scope(), peer), pg_discover{self()}); }
+    void ask(const std::string& peer) {
+      if (!try_send(node_.remote(how_.scope(), peer), pg_discover{self()})) {
+        not_asked_.insert(peer);
+      }
+    }
+
+    void ask_if_unknown(const std::string& peer) {
+      bool is_known =
+          std::ranges::any_of(known_, [&](const auto& each) { return each.second.node() == peer; });
+      if (!is_known && std::ranges::count(peers_, peer) != 0) {
+        ask(peer);
+      }
+    }
 
     remote_scope* find(const pid& from) {
       auto found = known_.find(from.id());
@@ -240,7 +258,9 @@ class group_bridge {
       for (const auto& [group, members] : told_) {
         all.groups.emplace_back(term_of_group(group, how_.names()), members);
       }
-      if (!try_cast(whom, std::move(all))) {
+      if (try_cast(whom, std::move(all))) {
+        behind_.erase(whom.id());
+      } else {
         behind_.insert(whom.id());
       }
     }
@@ -307,7 +327,8 @@ class group_bridge {
     pid_lists told_;                         // members here, as the others know them
     std::set<std::string> changed_;          // groups that may differ from that
     std::map<std::uint64_t, remote_scope> known_;
-    std::set<std::uint64_t> behind_; // of those
+    std::set<std::uint64_t> behind_;  // of those
+    std::set<std::string> not_asked_; // nodes for which too much waited
   };
 
   using state_type = std::unique_ptr<shared_scope>;
