@@ -10,17 +10,12 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 
 // What is written to stderr while it lives, instead of there.
 class captured_stderr {
  public:
-  captured_stderr()
-      : name_(unused_name()), file_(std::fopen(name_.string().c_str(), "w+")), before_(::dup(2)) {
-    if (!file_) {
-      throw std::runtime_error("captured_stderr: " + name_.string() + " cannot be opened");
-    }
+  captured_stderr() : file_(open_file()), before_(::dup(2)) {
     std::fflush(stderr);
     ::dup2(::fileno(file_), 2);
   }
@@ -29,8 +24,6 @@ class captured_stderr {
   ~captured_stderr() {
     restore();
     std::fclose(file_);
-    std::error_code ignored;
-    std::filesystem::remove(name_, ignored);
   }
 
   // Returns true if something has been written; capturing goes on.
@@ -51,11 +44,17 @@ class captured_stderr {
   }
 
  private:
-  // Not std::tmpfile(), which has no folder that it may write to in Wine.
-  static std::filesystem::path unused_name() {
+  // A file that is gone when it is closed.
+  static std::FILE* open_file() {
+#if defined(_WIN32)
+    // std::tmpfile() would have it in the root of the drive, where it may not be.
     static std::atomic<int> count{0};
     std::string name = "otpp." + std::to_string(::getpid()) + "." + std::to_string(++count);
-    return std::filesystem::temp_directory_path() / name;
+    std::FILE* file = std::fopen((std::filesystem::temp_directory_path() / name).string().c_str(), "w+D");
+#else
+    std::FILE* file = std::tmpfile();
+#endif
+    return file ? file : throw std::runtime_error("captured_stderr: no file for it");
   }
 
   void restore() {
@@ -66,7 +65,6 @@ class captured_stderr {
     }
   }
 
-  std::filesystem::path name_;
   std::FILE* file_;
   int before_;
 };

@@ -30,7 +30,7 @@
 #include <utility>
 #include <vector>
 
-// Where nodes listen. Copies are the same table.
+// Where nodes listen. Copies are the same table. Without a lock: nodes are added before any of them connects.
 class node_table {
  public:
   using endpoint = asio::ip::tcp::endpoint;

@@ -14,7 +14,9 @@ class signal_action {
   explicit signal_action(int number) noexcept : number_(number) {
 #if defined(_WIN32)
     handler_ = std::signal(number, SIG_GET);
-    restore(); // Wine 8 takes SIG_GET for a handler
+    if (std::signal(number, SIG_GET) == SIG_GET) { // Wine 8 takes it for a handler
+      restore();
+    }
 #else
     ::sigaction(number, nullptr, &action_);
     handler_ = action_.sa_handler;
