@@ -100,9 +100,13 @@ struct raw_scope {
   // {Word, From, ...}, of which all after From are terms.
   template <class... Terms>
   std::string frame(const char* word, const Terms&... terms) const {
+    return frame_of(1, word, terms...);
+  }
+  template <class... Terms>
+  std::string frame_of(std::uint32_t from, const char* word, const Terms&... terms) const {
     otpp::detail::term_writer to;
-    otpp::detail::put_reg_send(to, peer.process(), "pg");
-    put(to, word, terms...);
+    otpp::detail::put_reg_send(to, peer.process(from), "pg");
+    put(to, from, word, terms...);
     return to.take();
   }
   std::string sync(const std::string& groups) const {
@@ -110,7 +114,7 @@ struct raw_scope {
     otpp::detail::put_reg_send(to, peer.process(), "pg");
     to.tuple(2);
     to.atom("$gen_cast");
-    put(to, "sync", groups);
+    put(to, 1, "sync", groups);
     return to.take();
   }
 
@@ -185,10 +189,10 @@ struct raw_scope {
   }
 
   template <class... Terms>
-  void put(otpp::detail::term_writer& to, const char* word, const Terms&... terms) const {
+  void put(otpp::detail::term_writer& to, std::uint32_t from, const char* word, const Terms&... terms) const {
     to.tuple(2 + sizeof...(terms));
     to.atom(word);
-    otpp::detail::put_pid(to, peer.process());
+    otpp::detail::put_pid(to, peer.process(from));
     (to.raw(terms), ...);
   }
 };
@@ -577,12 +581,7 @@ TEST_CASE("groups: a scope for which too much waits is told and asked later", "[
     }
 
     // That process is a scope, too.
-    otpp::detail::term_writer to;
-    otpp::detail::put_reg_send(to, s.peer.process(2), "pg");
-    to.tuple(2);
-    to.atom("discover");
-    otpp::detail::put_pid(to, s.peer.process(2));
-    co_await s.peer.send(to.take());
+    co_await s.peer.send(s.frame_of(2, "discover"));
     co_await some_steps();
     CHECK_FALSE(otpp::try_send(crowded, otpp::term::of(otpp::atom("x")))); // nor could the scope
     std::set<std::string> told;

@@ -55,6 +55,15 @@ using otpp::detail::reason_form;
 using otpp::detail::ref_view;
 using otpp::detail::term_writer;
 
+// How many links a process has with the one of this id.
+std::size_t count_links(const otpp::pid& one, std::uint64_t with) {
+  std::size_t count = 0;
+  otpp::detail::relation::visit_all(
+      *otpp::detail::access::core(one)->related(),
+      [&](std::uint64_t other, bool is_link, bool) { count += is_link && other == with ? 1U : 0U; });
+  return count;
+}
+
 // A node with an agent, which traps exits, and a peer that does what the test says: its process 1 is `far`.
 struct site {
   site(asio::any_io_executor executor, otpp::dist::node opened)
@@ -164,15 +173,6 @@ struct site {
     co_await otpp::call(server, whom);
   }
 
-  // Of what stands for the peer's process, with the agent.
-  int count_links() const {
-    int count = 0;
-    otpp::detail::relation::visit_all(
-        *otpp::detail::access::core(far)->related(),
-        [&](std::uint64_t other, bool is_link, bool) { count += is_link && other == server.id() ? 1 : 0; });
-    return count;
-  }
-
   // What stands for the peer's process waits from here on, as the peer reads nothing, and takes no messages meanwhile.
   asio::awaitable<void> crowd() {
     for (std::size_t size : {std::size_t(16) << 20, std::size_t(1)}) {
@@ -265,11 +265,7 @@ struct hasty {
     one.to = what.ours.view();
     auto& target = otpp::detail::gen_server<otpp::detail::remote_process>::state_of(core);
     otpp::detail::signal_router(*target->by()).begin_link(one);
-    std::size_t count = 0;
-    otpp::detail::relation::visit_all(*core.related(), [&](std::uint64_t other, bool is_link, bool) {
-      count += is_link && other == otpp::self().id() ? 1U : 0U;
-    });
-    return count;
+    return count_links(what.far, otpp::self().id());
   }
 };
 
@@ -391,11 +387,11 @@ TEST_CASE(
     for (std::size_t times = 1; times != 4; ++times) {
       co_await s.link();
       co_await s.call("get");
-      CHECK(s.count_links() == 1);
+      CHECK(signals::count_links(s.far, s.server.id()) == 1);
       co_await s.exit("boom");
       co_await s.call("get");
       CHECK(s.seen->told.size() == times);
-      CHECK(s.count_links() == 0);
+      CHECK(signals::count_links(s.far, s.server.id()) == 0);
     }
   });
 }
