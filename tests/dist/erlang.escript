@@ -325,7 +325,7 @@ row(cookies) ->
     erlang:set_cookie(?NODE, ?COOKIE),
     command(Wrong, "connect erl@127.0.0.1"),
     same("connected", printed(Wrong, "connected")),
-    same([?NODE], nodes(hidden)),
+    is_up(),
     %% Somebody who does not know the cookie, and says that all is well.
     Liar = raw_listen("liar"),
     command(Wrong, "connect liar@127.0.0.1"),
@@ -1305,7 +1305,7 @@ row(tls) ->
         %% otpp is.
         command(Server, "connect erl@127.0.0.1"),
         same("connected", printed(Server, "connected")),
-        same([?NODE], nodes(hidden)),
+        is_up(),
         same(Text, call(echo, {text, Text})),
         same(<<"value 5">>, call(asker, Asking)),
         [gen_server:cast({counter, ?NODE}, {note, N}) || N <- lists:seq(1, 10000)],
@@ -1486,8 +1486,16 @@ start_tls(Theirs, Ours, Version) ->
     Server = case Ours of none -> "good"; _ -> Ours end,
     Options = [{server, Own(Server) ++ Common ++ [{fail_if_no_peer_cert, true}]}, {client, Own(Ours) ++ Common}],
     ok = file:write_file(File, io_lib:format("~p.~n", [Options])),
-    _ = net_kernel:stop(),
+    go_offline(),
     start(["tls", Path(Theirs)]).
+
+%% The one that is connected to says yes before its own side knows of the connection.
+is_up() -> true = eventually(fun() -> nodes(hidden) =:= [?NODE] end).
+
+%% The name is given up by the end of net_kernel, and so perhaps a moment after the supervisor has heard of that end.
+go_offline() ->
+    _ = net_kernel:stop(),
+    true = eventually(fun() -> not is_alive() end).
 
 listen() -> listen(60).
 
@@ -1899,7 +1907,7 @@ host(Node) -> lists:last(string:lexemes(atom_to_list(Node), "@")).
 between_hosts(Ours, Theirs, What) ->
     os:getenv("OTPP_ROW_THERE") =/= false orelse fail("this is a row of `cables`"),
     application:set_env(kernel, net_setuptime, 1),
-    _ = net_kernel:stop(),
+    go_offline(),
     listen(Ours),
     Server = start(["listen", "0.0.0.0", "events", "on", "setup", "1000", "tick", integer_to_list(1000 * Theirs)]),
     {ok, Pid} = serve(erlang_server),
