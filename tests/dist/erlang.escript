@@ -1081,6 +1081,7 @@ row(third) ->
     same(<<"cpp@127.0.0.1">>, call(board, {node_of, Counter})),
     %% One of the third's: otpp connects with it.
     disconnect_at(Peer),
+    eventually(fun() -> call(control, peers) =:= [atom_to_binary(node())] end), % otpp has noticed
     Theirs = peer:call(Peer, erlang, spawn, [timer, sleep, [infinity]]),
     same(ok, call(board, {subscribe, Theirs})),
     same(atom_to_binary(Node), call(board, {node_of, Theirs})),
