@@ -179,6 +179,7 @@ enum class outcome_kind : std::uint8_t { value, no_reply, stop, fail, ignore };
 template <class Reply = void>
 class outcome {
  public:
+  /// The type of the answer; void where there is none.
   using value_type = Reply;
 
   /// Answers a call whose `reply_type` is void; in other handlers the server just continues.
@@ -280,6 +281,7 @@ class outcome {
 template <class State>
 class init_result {
  public:
+  /// The type of the state.
   using state_type = State;
 
   /// The server runs with a state.

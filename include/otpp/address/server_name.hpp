@@ -25,6 +25,7 @@ class registry;
 template <class Callbacks>
 class server_name {
  public:
+  /// The callbacks of the server.
   using callbacks_type = Callbacks;
 
   /// A name in the global registry.

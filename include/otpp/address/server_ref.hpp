@@ -89,6 +89,7 @@ class server_ref : public detail::borrowed_ref<Callbacks> {
   using base = detail::borrowed_ref<Callbacks>;
 
  public:
+  /// The callbacks of the server.
   using callbacks_type = Callbacks;
 
   /// Refers to nobody.

@@ -53,6 +53,7 @@ concept name_registry = requires(Names& names, const Names& fixed, std::string_v
 template <name_registry Names, class Callbacks = void>
 class via {
  public:
+  /// The callbacks of the server; void where they are not known.
   using callbacks_type = Callbacks;
 
   /// A name in a registry.
@@ -75,7 +76,9 @@ class via {
     return {*names_, name_};
   }
 
+  /// Returns the name.
   std::string_view name() const noexcept { return name_; }
+  /// Returns the registry in which to look.
   const Names& in() const noexcept { return *names_; }
 
   /// Returns the source location of this copy.

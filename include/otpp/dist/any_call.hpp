@@ -26,9 +26,9 @@ namespace otpp::dist {
 /// otpp::term all = co_await otpp::call<otpp::dist::any_call>(node.remote("cache", "ex@host"), otpp::term::of(otpp::atom("all")));
 /// @endcode
 struct any_call {
-  otpp::term request;
+  otpp::term request; ///< What is asked.
 
-  using reply_type = otpp::term;
+  using reply_type = otpp::term; ///< Any answer fits.
 };
 
 } // namespace otpp::dist

@@ -57,8 +57,11 @@ class groups_options {
   }
   groups_options ask_every(duration period) && noexcept { return std::move(ask_every(period)); }
 
+  /// Returns the scope's name at the other nodes.
   const std::string& scope() const noexcept { return scope_; }
+  /// Returns what names of groups are at the other nodes.
   group_names names() const noexcept { return names_; }
+  /// Returns how often a peer is asked again where the scope is not started yet.
   duration ask_every() const noexcept { return ask_every_; }
 
  private:

@@ -80,8 +80,11 @@ struct node_limits {
 /// @endcode
 class node_options {
  public:
+  /// An address and a port.
   using endpoint = asio::ip::tcp::endpoint;
+  /// A function for `allow`, which gets the name and the address of a node that wants to connect.
   using permission = std::function<bool(std::string_view node, const endpoint& from)>;
+  /// A function for `resolver`, which gets the whole name of a node, and says where it listens.
   using resolution = std::function<asio::awaitable<endpoint>(std::string node)>;
 
   /// Options of a node of this name, with the defaults.
@@ -285,21 +288,37 @@ class node_options {
   }
   node_options on(asio::any_io_executor executor) && { return std::move(on(std::move(executor))); }
 
+  /// Returns the name as it was given, also one without `@`.
   const std::string& name() const noexcept { return name_; }
+  /// Returns the cookie; nothing if it is read from a file.
   const std::optional<std::string>& cookie() const noexcept { return cookie_; }
+  /// Returns the cookies of `cookie_for`, by the names of the peers.
   const std::map<std::string, std::string, std::less<>>& cookies() const noexcept { return cookies_; }
+  /// Returns the file with the cookie; nothing for `~/.erlang.cookie`.
   const std::optional<std::string>& cookie_file() const noexcept { return cookie_file_; }
+  /// Returns where the node listens; nothing if it does not.
   const std::optional<endpoint>& listen() const noexcept { return listen_; }
+  /// Returns where the port mapper is; nothing if the node does without it.
   const std::optional<endpoint>& epmd() const noexcept { return epmd_; }
+  /// Returns what says where a peer listens; an empty function if the port mapper does.
   const resolution& resolver() const noexcept { return resolver_; }
+  /// Returns after which time a peer that says nothing counts as lost.
   duration tick() const noexcept { return tick_; }
+  /// Returns how long connecting may take.
   duration setup() const noexcept { return setup_; }
+  /// Returns false if the node connects with others only by `node::connect`.
   bool connects_by_use() const noexcept { return is_automatic_; }
+  /// Returns what decides which nodes may connect; an empty function lets all pass.
   const permission& allow() const noexcept { return allow_; }
+  /// Returns what the connection with a peer may cost.
   const node_limits& limits() const noexcept { return limits_; }
+  /// Returns at how many bytes senders wait.
   std::size_t high_watermark() const noexcept { return high_watermark_; }
+  /// Returns at how many bytes senders go on.
   std::size_t low_watermark() const noexcept { return low_watermark_; }
+  /// Returns what connections take.
   const dist::transport& transport() const noexcept { return transport_; }
+  /// Returns where the node runs; empty if on the opener's executor.
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:

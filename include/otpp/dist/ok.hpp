@@ -26,7 +26,7 @@ namespace otpp::dist {
 /// @endcode
 template <class Value>
 struct ok {
-  Value value;
+  Value value; ///< What comes after `ok`.
 
   static constexpr auto term = otpp::as::tagged("ok");
 

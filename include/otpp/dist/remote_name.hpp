@@ -112,6 +112,7 @@ namespace dist {
 template <class Server>
 class remote_name {
  public:
+  /// By what messages are checked: `Server`, or what stands for its `message_list`; void without it.
   using callbacks_type = typename detail::callbacks_elsewhere<Server>::type;
   using stands_for_another = void;
 

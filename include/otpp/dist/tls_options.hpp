@@ -69,9 +69,13 @@ class tls_options {
   }
   tls_options check_names(tls_names whose) && noexcept { return std::move(check_names(whose)); }
 
+  /// Returns the file with the certificate of this node; empty if none was set.
   const std::string& certificate_file() const noexcept { return certificate_file_; }
+  /// Returns the file with the private key; empty if none was set.
   const std::string& key_file() const noexcept { return key_file_; }
+  /// Returns the file with the certificates of the authorities; empty if none was set.
   const std::string& ca_file() const noexcept { return ca_file_; }
+  /// Returns whose names are looked for in their certificates.
   tls_names checked_names() const noexcept { return names_; }
 
  private:

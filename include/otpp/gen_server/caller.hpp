@@ -36,6 +36,7 @@ namespace otpp {
 template <class Reply>
 class caller {
  public:
+  /// The type of the answer.
   using reply_type = Reply;
 
   /// Refers to nobody.

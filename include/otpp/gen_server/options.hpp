@@ -172,6 +172,7 @@ class options {
     return std::move(in(names));
   }
 
+  /// Returns the name; nothing if the server has none.
   const std::optional<std::string>& name() const noexcept { return name_; }
 
   /// Returns an empty executor if none was set, or if its context has been destroyed.
@@ -179,10 +180,15 @@ class options {
     return home_ ? detail::executor_of(*home_) : asio::any_io_executor();
   }
 
+  /// Returns how many messages the mailbox holds; zero for any number.
   std::size_t mailbox_limit() const noexcept { return limit_; }
+  /// Returns what becomes of a message that finds no room.
   overflow when_full() const noexcept { return when_full_; }
+  /// Returns true if calls are skipped whose callers no longer wait.
   bool skips_abandoned() const noexcept { return skips_abandoned_; }
+  /// Returns true if the handlers block their thread.
   bool blocks() const noexcept { return may_block_; }
+  /// Returns the registry for the name: the global one, unless another `registry` was set.
   registry& names() const noexcept { return registry_ ? *registry_ : registry::global(); }
 
  private:

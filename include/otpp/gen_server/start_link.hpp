@@ -64,8 +64,8 @@ struct monitored {
   monitored() noexcept = default;
   monitored(Ref s, monitor_ref m) noexcept : server(std::move(s)), ref(std::move(m)) {}
 
-  Ref server;
-  monitor_ref ref;
+  Ref server;      ///< The server that was started.
+  monitor_ref ref; ///< The monitor: `down::ref` when the server has ended.
 };
 
 namespace detail {

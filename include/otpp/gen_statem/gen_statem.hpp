@@ -64,15 +64,19 @@ template <class Callbacks, class States, class Data>
 class gen_statem {
  public:
   using given_states = States;
+  /// The type of a state: of the values of `states<values...>`, else `States` itself.
   using state = typename detail::state_set<States>::type;
+  /// The state and the data: what `init` returns, and `terminate` gets.
   using state_type = state_and_data<state, Data>;
+  /// What a handler takes that is for all states without one of their own, where states are types.
   using any_state = whole_state<state>;
 
-  /// What `handle_event`, `handle_enter` and `init` return to say more: `otpp::transition`, `otpp::state_entry` and
-  /// `otpp::initial_state`.
+  /// What `handle_event` returns to say more: `otpp::transition`.
   template <class R = void>
   using transition = otpp::transition<Callbacks, state, R>;
+  /// What `handle_enter` returns to say more: `otpp::state_entry`.
   using entry = state_entry<Callbacks, state>;
+  /// What `init` returns to say more: `otpp::initial_state`.
   using initial = initial_state<Callbacks, state, Data>;
 
   /// Changes the state after this handler.

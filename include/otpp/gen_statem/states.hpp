@@ -23,6 +23,7 @@ namespace otpp {
 template <auto First, auto... Others>
   requires(std::is_same_v<decltype(First), decltype(Others)> && ...)
 struct states {
+  /// The type of the values.
   using type = decltype(First);
 };
 
@@ -30,7 +31,8 @@ struct states {
 /// itself.
 template <auto State>
 struct in_state {
-  static constexpr auto value = State;
+  static constexpr auto value = State; ///< The state.
+  /// Returns the state.
   constexpr operator decltype(State)() const noexcept { return State; }
 };
 
@@ -47,8 +49,8 @@ struct state_and_data {
   /// @param with  The data; moved.
   state_and_data(State in, Data with) : state(std::move(in)), data(std::move(with)) {}
 
-  State state;
-  Data data;
+  State state; ///< The state that the machine is in.
+  Data data;   ///< What all states share.
 };
 
 /// The state of a machine whose states are types, whichever it is: a handler that takes it is for all states that have no
@@ -57,7 +59,9 @@ template <class State>
 class whole_state {
  public:
   explicit whole_state(const State& of) noexcept : of_(&of) {}
+  /// Returns the state.
   const State& operator*() const noexcept { return *of_; }
+  /// As above.
   const State* operator->() const noexcept { return of_; }
 
  private:

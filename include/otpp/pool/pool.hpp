@@ -39,10 +39,17 @@ namespace otpp {
 template <class Callbacks>
 class pool_place {
  public:
+  /// The callbacks of the workers.
   using callbacks_type = Callbacks;
+  /// What keeps a call's place at its worker.
   using lease_type = detail::pool_lease;
 
+  /// Returns the worker to which the key belongs; nobody if it does not live. The verbs call it.
   server_ref<Callbacks> resolve() const { return pick(nullptr); }
+
+  /// Returns the worker for a call, which is counted until it is answered. The verbs call it.
+  ///
+  /// @param lease  Gets the call's place at the worker, which is free again when it is destroyed.
   server_ref<Callbacks> lend(lease_type& lease) const { return pick(&lease); }
 
  private:
@@ -90,7 +97,9 @@ class pool_place {
 template <class Callbacks>
 class pool {
  public:
+  /// The callbacks of the workers.
   using callbacks_type = Callbacks;
+  /// What keeps a call's place at its worker.
   using lease_type = detail::pool_lease;
 
   /// Makes a pool that has no workers until its supervisor runs.

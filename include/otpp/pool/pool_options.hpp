@@ -27,7 +27,9 @@ enum class routing : std::uint8_t {
   least_busy,  ///< The one with the fewest calls that are not answered; of several such, one after the other.
 };
 
+/// One worker after the other.
 inline constexpr routing round_robin = routing::round_robin;
+/// The worker with the fewest calls that are not answered.
 inline constexpr routing least_busy = routing::least_busy;
 
 /// How many workers a `pool` has, how they are chosen, and how they are started, restarted and ended.
@@ -58,7 +60,7 @@ class pool_options {
     in_flight_ = (std::max)(calls, std::size_t{1});
     return *this;
   }
-  pool_options in_flight(std::size_t calls) && { return in_flight(calls); }
+  pool_options in_flight(std::size_t calls) && { return std::move(in_flight(calls)); }
 
   /// Sets how each worker is started, as for `start`.
   ///

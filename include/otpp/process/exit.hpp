@@ -197,11 +197,13 @@ inline void exit(const pid& target, exit_reason reason, ahead_t) {
   detail::send_exit(target, std::move(reason), true);
 }
 
+/// Is refused with a sentence: a name may belong to another process by now.
 template <detail::name_address Name>
 void exit(Name, exit_reason) {
   detail::refuse_name<Name>();
 }
 
+/// As above.
 template <detail::name_address Name>
 void exit(Name, exit_reason, ahead_t) {
   detail::refuse_name<Name>();
@@ -223,6 +225,7 @@ inline void kill(const pid& target) {
   }
 }
 
+/// Is refused with a sentence, as by `exit`.
 template <detail::name_address Name>
 void kill(Name) {
   detail::refuse_name<Name>();

@@ -122,6 +122,7 @@ inline void link(const pid& other) {
   }
 }
 
+/// Is refused with a sentence: a name may belong to another process by now.
 template <detail::name_address Name>
 void link(Name) {
   detail::refuse_name<Name>();
@@ -159,6 +160,7 @@ inline void unlink(const pid& other) {
   its->ignore_exit_signals_of(other.id());
 }
 
+/// Is refused with a sentence, as by `link`.
 template <detail::name_address Name>
 void unlink(Name) {
   detail::refuse_name<Name>();

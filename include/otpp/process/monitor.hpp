@@ -153,6 +153,7 @@ inline monitor_ref monitor(const pid& target) {
   return detail::access::make<monitor_ref>(made);
 }
 
+/// Is refused with a sentence: a name may belong to another process by now.
 template <detail::name_address Name>
 monitor_ref monitor(Name) {
   detail::refuse_name<Name>();

@@ -35,6 +35,7 @@ struct spawned;
 template <class T>
 class process_ref : public server_ref<spawned> {
  public:
+  /// The type of what the coroutine returns.
   using result_type = T;
 
   /// Refers to nobody.

@@ -74,9 +74,9 @@ struct group_change {
   enum class kind : bool { joined, left };
 
   group_monitor ref; ///< The monitor.
-  std::string group;
-  kind what;
-  pid who;
+  std::string group; ///< The name of the group.
+  kind what;         ///< Whether the process has joined or left.
+  pid who;           ///< The process.
 
   /// Returns true if the monitor has been removed; the library then drops the message.
   bool is_void() const noexcept { return ref.is_over(); }
@@ -91,7 +91,7 @@ inline constexpr bool is_news<group_change> = true;
 
 /// What `pg::monitor` returns.
 struct monitored_group {
-  group_monitor ref;
+  group_monitor ref;        ///< The monitor, for `pg::demonitor`.
   std::vector<pid> members; ///< The members at that moment; later changes come as messages.
 };
 

@@ -37,7 +37,7 @@ namespace otpp {
 /// May be destroyed before or after the servers in it and their contexts.
 class registry {
  public:
-  static constexpr std::size_t longest_name = 255;
+  static constexpr std::size_t longest_name = 255; ///< How many bytes a name may have.
 
   registry() : table_(std::make_shared<detail::name_table>()) {}
   registry(const registry&) = delete;

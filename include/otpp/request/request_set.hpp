@@ -34,8 +34,8 @@ struct labeled_response {
   labeled_response(Label&& of, response<Reply>&& what) noexcept
       : label(std::move(of)), answer(std::move(what)) {}
 
-  Label label;
-  response<Reply> answer;
+  Label label;            ///< What the request was added with.
+  response<Reply> answer; ///< The answer, or the error in its place.
 };
 
 /// Requests that were sent, each with a label; their responses are returned in the order in which they
@@ -72,8 +72,11 @@ class request_set {
   using state = detail::set_state<Label, Reply>;
 
  public:
+  /// The type of a request's label.
   using label_type = Label;
+  /// The type of the answers.
   using reply_type = Reply;
+  /// What `next` returns.
   using value_type = labeled_response<Label, Reply>;
 
   request_set() : state_(new state) {}
@@ -103,6 +106,7 @@ class request_set {
 
   /// Returns the number of requests whose response has not been returned by `next`.
   std::size_t size() const noexcept { return state_ ? state_->size() : 0; }
+  /// Returns true if `size()` is zero, so that `next` would have nothing to wait for.
   bool empty() const noexcept { return size() == 0; }
 
   /// Abandons all requests.

@@ -36,27 +36,32 @@ class response {
   using place = std::conditional_t<is_boxed, std::unique_ptr<stored>, std::optional<stored>>;
 
  public:
+  /// The type of the value.
   using value_type = R;
 
   /// Has neither a value nor an error: there was no request.
   response() noexcept = default;
 
+  /// Returns true if there is a value.
   bool has_value() const noexcept { return static_cast<bool>(value_); }
+  /// True if there is a value.
   explicit operator bool() const noexcept { return has_value(); }
 
-  /// Returns the value; throws the error if there is none.
+  /// Returns the value; throws the error if there is none, and `std::logic_error` if there was no request.
   std::add_lvalue_reference_t<R> value() & {
     throw_unless_there();
     if constexpr (!std::is_void_v<R>) {
       return *value_;
     }
   }
+  /// As above.
   std::add_lvalue_reference_t<std::add_const_t<R>> value() const& {
     throw_unless_there();
     if constexpr (!std::is_void_v<R>) {
       return *value_;
     }
   }
+  /// As above; the value may be moved from.
   std::add_rvalue_reference_t<R> value() && {
     throw_unless_there();
     if constexpr (!std::is_void_v<R>) {

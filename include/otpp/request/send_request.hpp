@@ -40,6 +40,7 @@ namespace otpp {
 template <class Reply>
 class request_handle {
  public:
+  /// The type of the answer.
   using reply_type = Reply;
 
   /// Refers to no request.

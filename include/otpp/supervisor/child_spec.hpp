@@ -268,19 +268,27 @@ class child_spec {
   }
   child_spec start_options(options how) && { return std::move(start_options(std::move(how))); }
 
+  /// Returns what the supervisor calls the child.
   const std::string& id() const noexcept { return id_; }
+  /// Returns when the child is restarted.
   restart_type restart() const noexcept { return restart_; }
+  /// Returns true if the supervisor may end with the child.
   bool is_significant() const noexcept { return is_significant_; }
+  /// Returns true if the child is a supervisor itself.
   bool is_supervisor() const noexcept { return is_supervisor_; }
+  /// Returns the callbacks type as text; `coroutine` for a coroutine.
   std::string_view type_name() const noexcept { return type_name_; }
 
   /// Negative for `brutal_kill`.
   duration shutdown() const noexcept { return shutdown_; }
+  /// Returns true if the signal is handled before the messages in the mailbox.
   bool shuts_down_ahead() const noexcept { return shuts_down_ahead_; }
 
   /// Zero if it is not drained.
   duration drain() const noexcept { return drain_; }
+  /// Returns the delay before the first of consecutive restarts; zero for no delay at all.
   duration first_delay() const noexcept { return first_delay_; }
+  /// Returns what the delay grows up to.
   duration longest_delay() const noexcept { return longest_delay_; }
 
   /// Starts one, linked with the process that awaits it. *this must outlive the start.
@@ -353,6 +361,9 @@ child_spec child(std::string id, Factory&& make) {
       std::make_shared<const detail::coroutine_maker<std::decay_t<Factory>>>(std::forward<Factory>(make)));
 }
 
+/// Is refused with a sentence: a coroutine runs once, and a child is started again and again.
+///
+/// @param id  As above.
 template <class T>
 child_spec child(std::string id, asio::awaitable<T>) {
   static_assert(

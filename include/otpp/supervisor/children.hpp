@@ -21,11 +21,11 @@ namespace otpp {
 
 /// A child, as returned by `which_children`.
 struct child_info {
-  std::string id;
+  std::string id;             ///< What its specification calls it.
   pid who;                    ///< Nobody if it is not running.
   bool is_restarting = false; ///< Its start has failed or is delayed, and will be tried again.
-  bool is_supervisor = false;
-  std::string callbacks; ///< The callbacks type.
+  bool is_supervisor = false; ///< Its callbacks are those of a supervisor.
+  std::string callbacks;      ///< The callbacks type.
 };
 
 /// What `count_children` returns.

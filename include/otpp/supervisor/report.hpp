@@ -28,7 +28,7 @@ struct supervisor_report {
     gave_up,          ///< More restarts than the intensity allows: the supervisor ends.
   };
 
-  kind what;
+  kind what;              ///< What has happened.
   std::string supervisor; ///< Its name, or `otpp::supervisor#7`.
   std::string child;      ///< The child's id.
   std::string process;    ///< The child's name and id; empty if it never ran.

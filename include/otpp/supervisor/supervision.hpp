@@ -19,8 +19,11 @@ enum class restart_type : std::uint8_t {
   temporary, ///< Never; its specification is dropped.
 };
 
+/// A child is always restarted.
 inline constexpr restart_type permanent = restart_type::permanent;
+/// A child is restarted unless it ended with `normal` or `shutdown`, with a detail or without.
 inline constexpr restart_type transient = restart_type::transient;
+/// A child is never restarted.
 inline constexpr restart_type temporary = restart_type::temporary;
 
 /// Which children a supervisor restarts when one of them fails.
@@ -30,8 +33,11 @@ enum class strategy : std::uint8_t {
   rest_for_one, ///< The child that failed, and those that were started after it.
 };
 
+/// The child that failed is restarted.
 inline constexpr strategy one_for_one = strategy::one_for_one;
+/// All children are restarted; the others are shut down first.
 inline constexpr strategy one_for_all = strategy::one_for_all;
+/// The child that failed is restarted, and those that were started after it.
 inline constexpr strategy rest_for_one = strategy::rest_for_one;
 
 /// What a supervisor says of one of its children (`process_info::child`).

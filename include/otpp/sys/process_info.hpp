@@ -35,7 +35,7 @@ namespace otpp {
 ///
 /// The parts may be of slightly different moments. Nothing of it was asked of the process, which may be busy or stuck.
 struct process_info {
-  pid who;
+  pid who;                                 ///< The process.
   std::uint64_t id = 0;                    ///< `who.id()`
   std::vector<std::string> names;          ///< All its registered names, in every registry.
   std::string_view type;                   ///< Its callbacks: `"counter"`; `"otpp::spawned"` of a coroutine.

@@ -27,14 +27,14 @@ namespace otpp {
 
 /// The result of `get_status`.
 struct server_status {
-  pid who;
+  pid who;                        ///< The server.
   std::string name;               ///< For use in messages: `"counter"`, or `counter#7`.
   std::vector<std::string> names; ///< All its registered names.
   std::string type;               ///< Its callbacks type.
   std::uint64_t parent = 0;       ///< The id of the process that started it with a link; else zero.
-  bool is_suspended = false;
-  bool is_traced = false;
-  std::size_t queue_length = 0; ///< Messages that waited at that moment, including those of the library.
+  bool is_suspended = false;      ///< Its messages wait for `resume`.
+  bool is_traced = false;         ///< Its events are reported to the function that `trace` was given.
+  std::size_t queue_length = 0;   ///< Messages that waited at that moment, including those of the library.
   std::optional<server_statistics> statistics; ///< If they are on.
   std::string state; ///< The result of its `format_status`, otherwise only the type of its state.
 };

@@ -56,10 +56,10 @@ struct trace_event {
     handled, ///< The handler has returned or thrown, and if it is a coroutine has completed.
   };
 
-  kind what = kind::started;
-  std::uint64_t id = 0;    ///< The server's id.
-  std::string_view server; ///< The server's name: `"counter"`, or `counter#7`.
-  std::string_view type;   ///< The server's callbacks: `"counter"`.
+  kind what = kind::started; ///< What has happened.
+  std::uint64_t id = 0;      ///< The server's id.
+  std::string_view server;   ///< The server's name: `"counter"`, or `counter#7`.
+  std::string_view type;     ///< The server's callbacks: `"counter"`.
   std::string_view
       message;           ///< The type of what was sent, received, answered or handled; empty for a timeout.
   bool is_call = false;  ///< The message is a call, and no cast or info.

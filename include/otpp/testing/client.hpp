@@ -26,7 +26,9 @@ class client {
   client& operator=(const client&) = delete;
   virtual ~client() = default;
 
+  /// Returns what the trace calls it.
   const std::string& name() const noexcept { return name_; }
+  /// Returns true if the coroutine has ended, in whatever way.
   bool has_ended() const noexcept { return ended_; }
 
   /// Cancels the operation that the coroutine awaits, as its owner would.

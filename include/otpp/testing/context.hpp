@@ -37,6 +37,7 @@ class context final : public asio::io_context, private otpp::detail::virtual_tim
   explicit context(world& owner);
   ~context();
 
+  /// Returns the executor of the context.
   executor_type get_executor() noexcept;
 
  private:

@@ -23,9 +23,9 @@ namespace otpp::testing {
 
 /// The result of an exploration.
 struct report {
-  std::uint64_t schedules = 0;
-  std::uint64_t steps = 0;  ///< of all schedules
-  bool is_complete = false; ///< false if `orders::at_most` cut it short
+  std::uint64_t schedules = 0; ///< how many were run
+  std::uint64_t steps = 0;     ///< of all schedules
+  bool is_complete = false;    ///< false if `orders::at_most` cut it short
 };
 
 /// Thrown by `explore`: a schedule in which the scenario failed.

@@ -58,8 +58,8 @@ struct any_messages {
 /// `errc::no_reply`.
 template <class M>
 struct received_call {
-  M message;
-  otpp::caller<reply_t<M>> caller;
+  M message;                       ///< What is asked.
+  otpp::caller<reply_t<M>> caller; ///< Who is to be answered.
 };
 
 /// A process for tests, which expects messages, and can stand for a server.

@@ -49,6 +49,7 @@ namespace otpp::testing {
 /// None: all of it belongs to the thread that runs the scenario.
 class world {
  public:
+  /// A moment in virtual time.
   using time_point = std::chrono::steady_clock::time_point;
 
   /// Begins a run; `explore` makes one for each schedule.
@@ -66,8 +67,10 @@ class world {
     detail::foreign_timers::use_if_known(nullptr);
   }
 
-  /// Returns the context that every world has; `testing::context other(world)` creates another.
+  /// Returns the context that every world has; `testing::context other(world)` creates another. Not to be called once it
+  /// was destroyed (`has_main_context`).
   context& main_context() { return *main_; }
+  /// Returns the executor of the main context, as `main_context` does.
   context::executor_type get_executor() noexcept;
 
   /// Spawns a coroutine on the main context. The scenario fails if it ends by an exception, unless it was
@@ -102,6 +105,7 @@ class world {
   void may_destroy_main_context() {
     may("the main context is destroyed", [this] { main_.reset(); });
   }
+  /// Returns false once the main context was destroyed.
   bool has_main_context() const noexcept { return main_.has_value(); }
 
   /// Runs until nothing is ready and no timer is armed, or until a client has ended by an exception, which is
@@ -163,7 +167,9 @@ class world {
   /// Runs everything that is left, and fails if a client has failed, or waits forever. Called by `explore`.
   void finish();
 
+  /// Returns how many steps were run.
   std::uint64_t steps() const noexcept { return steps_; }
+  /// Returns what has happened, a line for each event; empty if it is not traced.
   const std::vector<std::string>& trace() const noexcept { return trace_; }
 
  private:
