@@ -41,7 +41,8 @@ class OtppConan(ConanFile):
 
     def package(self):
         copy(self, "LICENSE", self.source_folder, f"{self.package_folder}/licenses")
-        copy(self, "*.hpp", f"{self.source_folder}/include", f"{self.package_folder}/include")
+        for pattern in ("*.hpp", "*.cppm"):
+            copy(self, pattern, f"{self.source_folder}/include", f"{self.package_folder}/include")
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "otpp")
