@@ -447,7 +447,7 @@ row(mutants) ->
     _ = [ok = gen_tcp:send(Good, Frame) || Frame <- Frames], % all in one piece
     same(yes, raw_ping(Good)),
     gen_tcp:close(Good),
-    same(true, eventually(fun() -> call(control, peers) =:= [<<"erl@127.0.0.1">>] end)),
+    knows_only_us(),
     Files = open_files(Server),
     %% Each of these is bad by itself.
     [begin
@@ -463,7 +463,7 @@ row(mutants) ->
          _ = gen_tcp:send(Socket, <<255, "no frame">>),
          closed(Socket)
      end || _ <- lists:seq(1, 200)],
-    same(true, eventually(fun() -> call(control, peers) =:= [<<"erl@127.0.0.1">>] end)),
+    knows_only_us(),
     same(true, eventually(fun() -> open_files(Server) =< Files end)),
     %% Nobody else has noticed.
     same(ok, call(echo, nothing)),
@@ -540,7 +540,7 @@ row(at_once) ->
         Quiet = open_files(Server),
         [begin
             same(true, net_kernel:disconnect(Name)),
-            eventually(fun() -> command(Server, "peers"), printed(Server, "peers:") =:= "peers:" end),
+            knows_nobody(Server),
             Us = self(),
             command(Server, "ask erlang_server erl@127.0.0.1 five"),
             spawn(fun() -> Us ! {called, exits({counter, Name}, get)} end),
@@ -679,7 +679,7 @@ row(cut_at) ->
     Relay = relay_to(Server),
     Apart = fun() ->
         disconnect(),
-        eventually(fun() -> command(Server, "peers"), printed(Server, "peers:") =:= "peers:" end)
+        knows_nobody(Server)
     end,
     [begin
         cut_next(Relay, At),
@@ -1081,7 +1081,7 @@ row(third) ->
     same(<<"cpp@127.0.0.1">>, call(board, {node_of, Counter})),
     %% One of the third's: otpp connects with it.
     disconnect_at(Peer),
-    eventually(fun() -> call(control, peers) =:= [atom_to_binary(node())] end), % otpp has noticed
+    knows_only_us(),
     Theirs = peer:call(Peer, erlang, spawn, [timer, sleep, [infinity]]),
     same(ok, call(board, {subscribe, Theirs})),
     same(atom_to_binary(Node), call(board, {node_of, Theirs})),
@@ -1164,7 +1164,7 @@ row(hosts) ->
             Program = start_as('cpp@::1', ["listen", "::1"]),
             same(5, peer:call(Six, gen_server, call, [{counter, 'cpp@::1'}, {add, 5}])),
             true = peer:call(Six, net_kernel, disconnect, ['cpp@::1']),
-            eventually(fun() -> command(Program, "peers"), printed(Program, "peers:") =:= "peers:" end),
+            knows_nobody(Program),
             command(Program, "ask silent six@::1 five"),
             same("answer: 5", printed(Program, "answer: ")),
             peer:stop(Six),
@@ -1489,6 +1489,11 @@ start_tls(Theirs, Ours, Version) ->
     ok = file:write_file(File, io_lib:format("~p.~n", [Options])),
     go_offline(),
     start(["tls", Path(Theirs)]).
+
+%% Until otpp has noticed that others, or we, are not connected any more.
+knows_only_us() -> true = eventually(fun() -> call(control, peers) =:= [atom_to_binary(node())] end).
+
+knows_nobody(Server) -> true = eventually(fun() -> command(Server, "peers"), printed(Server, "peers:") =:= "peers:" end).
 
 %% The one that is connected to says yes before its own side knows of the connection.
 is_up() -> true = eventually(fun() -> nodes(hidden) =:= [?NODE] end).

@@ -27,9 +27,9 @@ enum class routing : std::uint8_t {
   least_busy,  ///< The one with the fewest calls that are not answered; of several such, one after the other.
 };
 
-/// One worker after the other.
+/// `routing::round_robin`.
 inline constexpr routing round_robin = routing::round_robin;
-/// The worker with the fewest calls that are not answered.
+/// `routing::least_busy`.
 inline constexpr routing least_busy = routing::least_busy;
 
 /// How many workers a `pool` has, how they are chosen, and how they are started, restarted and ended.

@@ -19,11 +19,11 @@ enum class restart_type : std::uint8_t {
   temporary, ///< Never; its specification is dropped.
 };
 
-/// A child is always restarted.
+/// `restart_type::permanent`.
 inline constexpr restart_type permanent = restart_type::permanent;
-/// A child is restarted unless it ended with `normal` or `shutdown`, with a detail or without.
+/// `restart_type::transient`.
 inline constexpr restart_type transient = restart_type::transient;
-/// A child is never restarted.
+/// `restart_type::temporary`.
 inline constexpr restart_type temporary = restart_type::temporary;
 
 /// Which children a supervisor restarts when one of them fails.
@@ -33,11 +33,11 @@ enum class strategy : std::uint8_t {
   rest_for_one, ///< The child that failed, and those that were started after it.
 };
 
-/// The child that failed is restarted.
+/// `strategy::one_for_one`.
 inline constexpr strategy one_for_one = strategy::one_for_one;
-/// All children are restarted; the others are shut down first.
+/// `strategy::one_for_all`.
 inline constexpr strategy one_for_all = strategy::one_for_all;
-/// The child that failed is restarted, and those that were started after it.
+/// `strategy::rest_for_one`.
 inline constexpr strategy rest_for_one = strategy::rest_for_one;
 
 /// What a supervisor says of one of its children (`process_info::child`).

@@ -165,10 +165,7 @@ class group_bridge {
       if (find(from)) {
         tell_all(from);
       } else {
-        const std::string& node = know(from).node();
-        if (!try_send(from, pg_discover{self()})) {
-          not_asked_.insert(node);
-        }
+        ask(from, know(from).node());
       }
     }
 
@@ -223,8 +220,11 @@ class group_bridge {
     // Also nobody, and who was one of an earlier node of this name.
     bool is_here(const pid& who) const { return !who || node_.node_of(who) == node_.name(); }
 
-    void ask(const std::string& peer) {
-      if (!try_send(node_.remote(how_.scope(), peer), pg_discover{self()})) {
+    void ask(const std::string& peer) { ask(node_.remote(how_.scope(), peer), peer); }
+
+    template <class Scope>
+    void ask(const Scope& scope, const std::string& peer) {
+      if (!try_send(scope, pg_discover{self()})) {
         not_asked_.insert(peer);
       }
     }
